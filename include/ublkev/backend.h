@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * backend.h - what stands behind a block device
+ *
+ * A backend answers requests. Write one by filling a struct
+ * ublkev_backend_ops, or take a built-in one from the end of this page.
+ */
+#ifndef UBLKEV_BACKEND_H
+#define UBLKEV_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ublkev/req.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ev_loop;
+struct ublkev_backend;	/* opaque */
+
+/* limits.flags */
+#define UBLKEV_LIMIT_READ_ONLY		(1u << 0)
+#define UBLKEV_LIMIT_ROTATIONAL		(1u << 1)
+/*
+ * An answered write may be lost at a power cut until a FLUSH was answered.
+ * Without this flag no FLUSH ever arrives and every answered write must be
+ * as durable as the backend makes anything (block layer, writeback cache
+ * control).
+ */
+#define UBLKEV_LIMIT_VOLATILE_CACHE	(1u << 2)
+/*
+ * The backend honours UBLKEV_REQ_FUA. Without it the block layer sends a
+ * FLUSH after each such write instead. Needs VOLATILE_CACHE.
+ */
+#define UBLKEV_LIMIT_FUA		(1u << 3)
+
+/*
+ * What a backend can do, answered once by its open(). The library sets
+ * `size` and the defaults named below before the call. A block is the
+ * logical block.
+ */
+struct ublkev_limits {
+	size_t size;			/* ro: sizeof of the caller's */
+	uint64_t dev_bytes;		/* capacity: one block at least, a
+					   multiple of the block; no default */
+	uint32_t logical_block_bytes;	/* 512 (default) .. 4096, power of 2 */
+	uint32_t physical_block_bytes;	/* 0 (default): the logical one */
+	uint32_t io_min_bytes;		/* 0 (default): the physical one;
+					   rounded down to a power of 2 */
+	uint32_t io_opt_bytes;		/* 0 (default): none known; likewise */
+	uint32_t max_io_bytes;		/* READ, WRITE; 0 (default): any */
+	uint32_t chunk_bytes;		/* no READ or WRITE crosses a multiple
+					   of this power of 2; 0 (default):
+					   none */
+	uint64_t max_discard_bytes;	/* 0 (default): DISCARD never arrives */
+	uint32_t discard_granularity_bytes; /* 0 (default): the block */
+	uint64_t max_write_zeroes_bytes; /* 0 (default): WRITE_ZEROES never
+					   arrives, the block layer writes
+					   zeroes instead */
+	uint32_t flags;			/* UBLKEV_LIMIT_*; default 0 */
+};
+
+/* what submit() answers when it is not a negative errno */
+#define UBLKEV_DONE	0	/* finished, successfully, before the return */
+#define UBLKEV_LATER	1	/* exactly one ublkev_req_done() follows */
+
+/*
+ * The calls into a backend. All come from the loop's thread, none from
+ * inside another, and none before the call that causes it has returned to
+ * the loop. Only `open` and `submit` are needed; others may be NULL.
+ */
+struct ublkev_backend_ops {
+	size_t size;		/* sizeof(struct ublkev_backend_ops) */
+	const char *name;	/* for logs; one word */
+
+	/*
+	 * Make ready and say the limits. Called by ublkev_dev_start(), which
+	 * returns its error. After success one close() follows.
+	 */
+	int (*open)(void *ctx, struct ublkev_limits *limits);
+	/*
+	 * No request is outstanding, or those that are were given up: after
+	 * this call the backend touches no request and no buffer.
+	 */
+	void (*close)(void *ctx);
+	/*
+	 * Requests follow. `loop` is the loop for the backend's own watchers;
+	 * NULL when the application drives the device by hand. Error: the
+	 * device does not come up and ublkev_dev_start() returns it.
+	 */
+	int (*start)(void *ctx, struct ev_loop *loop);
+	/*
+	 * No further request comes. Those outstanding are still waited for
+	 * until the stop's deadline; end them soon, each with its one
+	 * ublkev_req_done(). After a start() that succeeded.
+	 */
+	void (*stop)(void *ctx);
+	/*
+	 * Do one request, or begin to. Answers UBLKEV_DONE, UBLKEV_LATER or
+	 * a negative errno, which is the request's. Must not block: what it
+	 * waits for, everybody in the loop waits for. The request was checked
+	 * before: op and range are inside the limits.
+	 */
+	int (*submit)(void *ctx, struct ublkev_req *req);
+	/*
+	 * The batch of submit() calls ends here for now; send what was
+	 * gathered.
+	 */
+	void (*flush)(void *ctx);
+};
+
+/*
+ * A backend from its calls. `ops` and its name (NULL: "backend") are copied,
+ * `ctx` is handed to every call and stays the caller's.
+ * The backend serves one device at a time.
+ * Errors: -EINVAL (no open or submit, size too small), -ENOMEM.
+ * Owner: the caller, who frees it after STOPPED.
+ */
+int ublkev_backend_new(struct ublkev_backend **backendp,
+		       const struct ublkev_backend_ops *ops, void *ctx);
+
+/*
+ * Asserts that no device uses it. NULL is allowed. For a built-in backend
+ * this also frees what its constructor made.
+ */
+void ublkev_backend_free(struct ublkev_backend *backend);
+
+/* the ctx given to ublkev_backend_new(); NULL for a built-in one */
+void *ublkev_backend_ctx(const struct ublkev_backend *backend);
+
+/* ops->name, or "null", "mem"; valid as long as the backend */
+const char *ublkev_backend_name(const struct ublkev_backend *backend);
+
+/*
+ * Answer a request for which submit() said UBLKEV_LATER; also allowed while
+ * that submit() still runs. `err` is 0 or a negative errno. From the loop's
+ * thread only: from elsewhere, wake the loop (ev_async) and answer there.
+ * A cookie that is not outstanding, because it was answered already or
+ * given up by a stop, is logged, counted in stats.stale_answers and has no
+ * other effect; once the backend is closed it has no effect at all.
+ */
+void ublkev_req_done(struct ublkev_backend *backend, uint64_t cookie, int err);
+
+/* ---- built-in backends ------------------------------------------------ */
+
+/*
+ * Options of the built-in backends; fill with ublkev_disk_conf_init(),
+ * which sets the defaults. NULL in place of one: all defaults.
+ */
+struct ublkev_disk_conf {
+	size_t size;			/* ro: set by the init call */
+	uint64_t dev_bytes;		/* 256 MiB */
+	uint32_t logical_block_bytes;	/* 512 */
+	uint32_t flags;			/* UBLKEV_DISK_*; 0 */
+};
+
+#define UBLKEV_DISK_READ_ONLY	(1u << 0)
+/* mem: ask for transparent huge pages (madvise MADV_HUGEPAGE) */
+#define UBLKEV_DISK_HUGE_PAGES	(1u << 1)
+
+/*
+ * `size` is sizeof(*conf). The members that this library knows get their
+ * defaults, those of a newer header zeroes.
+ */
+void ublkev_disk_conf_init(struct ublkev_disk_conf *conf, size_t size);
+
+/*
+ * Answers everything at once and touches no data, for measuring the road to
+ * it: a READ yields what its buffer happens to hold, zeroes or what was
+ * written to this disk before. Every op is supported.
+ * Errors: -EINVAL (sizes, see struct ublkev_limits), -ENOMEM.
+ */
+int ublkev_null_new(struct ublkev_backend **backendp,
+		    const struct ublkev_disk_conf *conf);
+
+/*
+ * A disk in memory, gone with the backend; contents outlive the device, so
+ * that a backend can be stopped and served again. Sparse: only pages that
+ * were written count. DISCARD and WRITE_ZEROES without NOUNMAP give their
+ * pages back. Not copied into a forked child (MADV_DONTFORK).
+ * Errors: -EINVAL (sizes), -ENOMEM (no address space, or
+ * vm.overcommit_memory is 2 and dev_bytes beyond the limit).
+ */
+int ublkev_mem_new(struct ublkev_backend **backendp,
+		   const struct ublkev_disk_conf *conf);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* UBLKEV_BACKEND_H */

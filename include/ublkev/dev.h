@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dev.h - a ublk block device as a libev watcher
+ *
+ * A ublkev_dev is to a block device what an ev_io is to a file descriptor:
+ * the caller owns its memory, initialises it, starts it in a loop and gets
+ * its callback called. Its states, and who may do what in each:
+ *
+ *   initialised  after ublkev_dev_init(), and again after STOPPED. Nothing
+ *                exists in the kernel. May be started; ublkev_dev_fini()
+ *                gives back what init took. Until fini the dev, its backend
+ *                and the loop must stay where they are.
+ *   starting     after ublkev_dev_start(). No I/O is lost or visible yet.
+ *                Ends in LIVE, or in ERROR and STOPPED. May be stopped.
+ *   live         after LIVE: /dev/ublkb<id> exists and serves. May be
+ *                stopped. An ERROR here is followed by STOPPED.
+ *   stopping     after ublkev_dev_stop(), or an ERROR. Requests are still
+ *                served, since the kernel writes back its cache first. Only
+ *                ublkev_dev_abort() has an effect. Ends in STOPPED.
+ *
+ * STOPPED comes exactly once for each successful start, and is the last
+ * event: after it the library touches neither dev, backend nor loop, so its
+ * callback may fini, free or restart the device.
+ */
+#ifndef UBLKEV_DEV_H
+#define UBLKEV_DEV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ublkev/backend.h>
+#include <ublkev/req.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ublkev_dev;
+struct ublkev__engine;
+
+/* revents of the callback, one event a call */
+#define UBLKEV_LIVE	0x01	/* served; dev->id is known */
+#define UBLKEV_ERROR	0x02	/* dev->err in dev->step; STOPPED follows */
+#define UBLKEV_STOPPED	0x04	/* gone from the kernel (see dev->step) */
+
+/*
+ * Where a device's life is. After an ERROR, dev->step names the step that
+ * failed. After STOPPED it is GONE, or LOST when a control command never
+ * returned: then the kernel may still hold the device and the few hundred
+ * bytes lent to that command are never freed.
+ */
+enum ublkev_step {
+	UBLKEV_STEP_IDLE,	/* not started */
+	UBLKEV_STEP_BACKEND,	/* the backend's open and start */
+	UBLKEV_STEP_SETUP,	/* memory, rings, eventfd */
+	UBLKEV_STEP_CONTROL,	/* opening /dev/ublk-control */
+	UBLKEV_STEP_FEATURES,	/* GET_FEATURES */
+	UBLKEV_STEP_ADD,	/* ADD_DEV */
+	UBLKEV_STEP_PARAMS,	/* SET_PARAMS */
+	UBLKEV_STEP_OPEN,	/* opening and mapping /dev/ublkc<id> */
+	UBLKEV_STEP_START,	/* FETCH_REQ of every tag, START_DEV */
+	UBLKEV_STEP_LIVE,
+	UBLKEV_STEP_STOP,	/* STOP_DEV */
+	UBLKEV_STEP_DRAIN,	/* every tag comes back */
+	UBLKEV_STEP_CLOSE,	/* mappings, /dev/ublkc<id>, I/O ring */
+	UBLKEV_STEP_DEL,	/* DEL_DEV */
+	UBLKEV_STEP_GONE,
+	UBLKEV_STEP_LOST,
+	UBLKEV_NR_STEPS
+};
+
+/*
+ * Driver features, with the driver's numbers (UBLK_F_*). Those that
+ * concern the library alone are chosen by it; conf.features takes:
+ */
+/* no partition scan at start; a later BLKRRPART works (7.0 and later) */
+#define UBLKEV_F_NO_AUTO_PART_SCAN	(UINT64_C(1) << 18)
+
+/* priorities are those of syslog(3), LOG_ERR and so on; one line, no \n */
+typedef void ublkev_log_fn(void *log_data, int priority, const char *line);
+
+/* realloc-shaped: bytes 0 frees and returns NULL, ptr NULL allocates */
+typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
+
+/* conf.flags */
+/*
+ * Take the time of every request, for stats.latency: two clock readings a
+ * batch.
+ */
+#define UBLKEV_CONF_LATENCY	(1u << 0)
+
+/*
+ * How a device is to be. Filled with defaults by ublkev_conf_init(), then
+ * changed; the defaults stand beside each member. Grows at its end only.
+ */
+struct ublkev_conf {
+	size_t size;		/* ro: set by the init call */
+	int id;			/* -1: the kernel picks a free one; else
+				   0 .. 2^20 - 1 */
+	unsigned int queues;	/* 1; the kernel takes at most one a CPU */
+	unsigned int depth;	/* 128; requests a queue, 1 .. 4096; times
+				   queues at most 32767 */
+	uint32_t max_io_bytes;	/* 512 KiB; 4 KiB .. 32 MiB, multiple of
+				   4 KiB. Address space of queues * depth *
+				   max_io_bytes is reserved, memory used only
+				   when touched. */
+	uint64_t features;	/* 0; UBLKEV_F_* wanted, used where the
+				   kernel offers them */
+	unsigned int flags;	/* 0; UBLKEV_CONF_* */
+	/* deadlines */
+	unsigned int cmd_timeout_ms;	/* 10000; any one control command
+					   that no I/O is needed for, and the
+					   wait for /dev/ublkc<id> */
+	unsigned int start_timeout_ms;	/* 30000; START_DEV, whose partition
+					   scan the backend must answer */
+	unsigned int stop_timeout_ms;	/* 30000; from ublkev_dev_stop() to
+					   the last request, after which
+					   requests are failed */
+	unsigned int grace_ms;		/* 2000; after each deadline, for
+					   what was done about it to help */
+	/* fairness: a turn of the loop ends for this device when one is up */
+	unsigned int budget_us;		/* 500; 0: no bound */
+	unsigned int budget_reqs;	/* 1024; 0: no bound */
+	ublkev_log_fn *log;		/* NULL: silent */
+	void *log_data;
+	ublkev_alloc_fn *alloc;		/* NULL: realloc(3) and free(3) */
+	void *alloc_data;
+};
+
+/* `size` is sizeof(*conf): members beyond it are not touched */
+void ublkev_conf_init(struct ublkev_conf *conf, size_t size);
+
+/*
+ * Called from the loop (or from ublkev_dev_flush()), never from inside
+ * another call of this page. `loop` is that given to start.
+ */
+typedef void ublkev_dev_cb(struct ev_loop *loop, struct ublkev_dev *dev,
+			   int revents);
+
+/* the caller's memory; members ro are set by the library, rw the caller's */
+struct ublkev_dev {
+	void *data;			/* rw */
+	ublkev_dev_cb *cb;		/* rw */
+	int active;			/* ro: from start to STOPPED */
+	int id;				/* ro: N of /dev/ublkbN; -1: unknown */
+	int err;			/* ro: 0 or the first negative errno
+					   of this start */
+	enum ublkev_step step;		/* ro */
+	struct ublkev__engine *priv;	/* private */
+};
+
+/*
+ * Make a device from a conf (copied; NULL: all defaults) and a backend (not
+ * owned; NULL only for ublkev_dev_remove()). data is left as it is.
+ * Errors: -EINVAL (a member of conf is out of its range), -EOPNOTSUPP (a
+ * bit of features or flags is unknown), -ENOMEM.
+ */
+int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
+		    const struct ublkev_conf *conf,
+		    struct ublkev_backend *backend);
+
+/*
+ * Bring the device up in `loop`; NULL: the application drives it through
+ * the calls for other loops below. Returns before LIVE. Does nothing and
+ * returns 0 when active already.
+ * Errors, with dev->step telling where, nothing left behind, no event:
+ * BACKEND: what the backend's open() or start() answered, -EINVAL (limits
+ * that no kernel takes); SETUP: -ENOMEM, -EMFILE, -ENFILE,
+ * -EPERM (io_uring disabled), -ENOSYS (io_uring absent); CONTROL: -ENOENT
+ * (module not loaded), -EACCES, -EPERM and others of open(2).
+ * Later failures come as ERROR, then STOPPED.
+ */
+int ublkev_dev_start(struct ev_loop *loop, struct ublkev_dev *dev);
+
+/*
+ * Instead of start: stop and delete device conf.id, which some server left
+ * behind; LIVE never comes. Errors as start, and -EINVAL when conf.id is -1.
+ * A device that does not exist is ERROR -ENODEV. One whose server is alive
+ * is stopped under it.
+ */
+int ublkev_dev_remove(struct ev_loop *loop, struct ublkev_dev *dev);
+
+/*
+ * Take the device down: STOP_DEV, the last requests, DEL_DEV. Returns
+ * before STOPPED; idempotent, and nothing when not active. The kernel
+ * writes its dirty cache through the backend first. A filesystem still
+ * mounted on the device sees I/O errors afterwards: unmount before.
+ */
+void ublkev_dev_stop(struct ev_loop *loop, struct ublkev_dev *dev);
+
+/*
+ * Stop, and don't wait for the backend: requests outstanding and to come
+ * are answered -EIO. What the kernel had not written back is lost.
+ */
+void ublkev_dev_abort(struct ev_loop *loop, struct ublkev_dev *dev);
+
+/* Give back what init took. Asserts that the device is not active. */
+void ublkev_dev_fini(struct ublkev_dev *dev);
+
+/* ---- what a device is, and does --------------------------------------- */
+
+/* as negotiated; known from LIVE on */
+struct ublkev_dev_info {
+	uint64_t dev_bytes;
+	uint64_t features;		/* driver's feature bits in use */
+	uint64_t kernel_features;	/* all that the kernel offers */
+	uint32_t max_io_bytes;
+	uint32_t logical_block_bytes;
+	unsigned int queues;
+	unsigned int depth;
+};
+
+/* `size` is sizeof(*info). Errors: -EAGAIN before ADD_DEV was answered. */
+int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_dev_info *info,
+		    size_t size);
+
+/*
+ * Latencies by powers of two and eighths between: bucket b < 8 counts
+ * b microseconds; above, b = 8 * e + m counts those of
+ * (8 + m) << (e - 1) microseconds and more, up to the next bucket's.
+ */
+#define UBLKEV_LATENCY_BUCKETS	176
+
+struct ublkev_op_stats {
+	uint64_t reqs;		/* answered, errors included */
+	uint64_t bytes;		/* of those without error */
+	uint64_t errors;
+};
+
+/* counted since start; a restart begins at zero */
+struct ublkev_stats {
+	struct ublkev_op_stats op[UBLKEV_NR_OPS];
+	uint64_t fua;			/* requests with FUA */
+	uint64_t rejected;		/* failed by the checks before submit */
+	uint64_t stale_answers;		/* see ublkev_req_done() */
+	uint64_t wakes;			/* the eventfd woke the loop */
+	uint64_t rounds;		/* enter, reap, submit, commit */
+	uint64_t enters;		/* io_uring_enter(2) calls */
+	uint64_t over_budget;		/* turns cut short by the budget */
+	uint32_t inflight;		/* now with the backend */
+	uint32_t inflight_max;
+	/*
+	 * From the reaping of a request to the queueing of its answer, in
+	 * UBLKEV_CONF_LATENCY: reads, and all the rest.
+	 */
+	uint32_t read_latency[UBLKEV_LATENCY_BUCKETS];
+	uint32_t other_latency[UBLKEV_LATENCY_BUCKETS];
+};
+
+/* `size` is sizeof(*stats). Errors: -EINVAL when never started. */
+int ublkev_dev_stats(const struct ublkev_dev *dev, struct ublkev_stats *stats,
+		     size_t size);
+
+/* the least latency that bucket b counts, in microseconds */
+uint64_t ublkev_latency_bucket_us(unsigned int b);
+
+/* a request that is with the backend */
+struct ublkev_inflight {
+	uint64_t offset_bytes;
+	uint64_t len_bytes;
+	uint64_t age_us;	/* 0 without UBLKEV_CONF_LATENCY */
+	uint32_t flags;		/* UBLKEV_REQ_* */
+	uint16_t queue;
+	uint16_t tag;
+	uint8_t op;
+};
+
+/*
+ * Lists up to `max` requests that are with the backend in v (NULL with
+ * max 0); returns how many there are, which may be more.
+ */
+unsigned int ublkev_dev_inflight(const struct ublkev_dev *dev,
+				 struct ublkev_inflight *v, unsigned int max);
+
+/* "ADD_DEV", "LIVE"; "?" for no step. Static string, any thread. */
+const char *ublkev_step_name(unsigned int step);
+
+/* "USER_COPY" for bit 7 and so on; NULL for a bit without name */
+const char *ublkev_feature_name(unsigned int bit);
+
+/*
+ * What a failure in a step most likely means and what to do about it, in
+ * one line without \n: "module ublk_drv is not loaded: modprobe ublk_drv".
+ * NULL when there is no more to say than the errno does. Static string,
+ * any thread.
+ */
+const char *ublkev_explain(enum ublkev_step step, int err);
+
+/* ---- for loops other than libev ---------------------------------------
+ *
+ * After ublkev_dev_start(NULL, dev), until STOPPED, each turn:
+ * ublkev_dev_flush(), wait until ublkev_dev_fd() is readable or
+ * ublkev_dev_timeout_ms() is over, ublkev_dev_service().
+ */
+
+/* the device's eventfd, to be watched for reading; never read it */
+int ublkev_dev_fd(const struct ublkev_dev *dev);
+
+/*
+ * Before sleeping: serves what is there, as long as the budget lasts, and
+ * submits it. The only one of these calls that may call the callback; after
+ * STOPPED the others must not be called.
+ */
+void ublkev_dev_flush(struct ublkev_dev *dev);
+
+/* how long to sleep at most: 0 not at all, -1 no limit */
+int ublkev_dev_timeout_ms(const struct ublkev_dev *dev);
+
+/* after the fd turned readable; what came is done in the next flush */
+void ublkev_dev_service(struct ublkev_dev *dev);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* UBLKEV_DEV_H */

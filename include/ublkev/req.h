@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * req.h - one block request, as a backend sees it
+ */
+#ifndef UBLKEV_REQ_H
+#define UBLKEV_REQ_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * What a request asks for. The numbers are this library's own and dense;
+ * the driver's are UBLK_IO_OP_* of <linux/ublk_cmd.h>.
+ */
+enum ublkev_op {
+	/* fill buf with len_bytes from offset_bytes, every byte of it */
+	UBLKEV_OP_READ,
+	/* store len_bytes of buf at offset_bytes */
+	UBLKEV_OP_WRITE,
+	/* make all writes that were answered before it durable; no range */
+	UBLKEV_OP_FLUSH,
+	/* the range is not needed; what it reads as afterwards is open */
+	UBLKEV_OP_DISCARD,
+	/* the range reads as zeroes afterwards */
+	UBLKEV_OP_WRITE_ZEROES,
+	UBLKEV_NR_OPS
+};
+
+/* WRITE, WRITE_ZEROES: durable before it is answered (UBLK_IO_F_FUA) */
+#define UBLKEV_REQ_FUA		(1u << 0)
+/* WRITE_ZEROES: keep the range allocated (UBLK_IO_F_NOUNMAP) */
+#define UBLKEV_REQ_NOUNMAP	(1u << 1)
+/* filesystem metadata, a hint for statistics or priority (UBLK_IO_F_META) */
+#define UBLKEV_REQ_META		(1u << 2)
+/* fail rather than retry: any of UBLK_IO_F_FAILFAST_DEV/TRANSPORT/DRIVER */
+#define UBLKEV_REQ_FAILFAST	(1u << 3)
+
+/*
+ * A request and its buffer are lent to the backend from the call of its
+ * submit() until it is answered; the pointer stays valid and the members
+ * stay as they are for that time, so a request may be linked into a list of
+ * the backend's through `data`. Members marked ro are read only for the
+ * backend, rw are its own.
+ */
+struct ublkev_req {
+	uint64_t cookie;	/* ro: names this request to
+				   ublkev_req_done(), never used twice in
+				   a device's life until 2^32 requests of
+				   its tag later */
+	uint64_t offset_bytes;	/* ro: multiple of the logical block */
+	uint64_t len_bytes;	/* ro: likewise, not 0; 0 for FLUSH. At
+				   most max_io_bytes for READ and WRITE */
+	void *buf;		/* ro: page-aligned data of READ, WRITE;
+				   NULL for the rest */
+	void *data;		/* rw: NULL at submit() */
+	uint32_t flags;		/* ro: UBLKEV_REQ_* */
+	uint16_t queue;		/* ro: blk-mq hardware queue */
+	uint16_t tag;		/* ro: blk-mq tag in that queue */
+	uint8_t op;		/* ro: enum ublkev_op */
+};
+
+/*
+ * "READ", "FLUSH" and so on; "?" for a number that is no op. Static string,
+ * any thread.
+ */
+const char *ublkev_op_name(unsigned int op);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* UBLKEV_REQ_H */
