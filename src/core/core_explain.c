@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an errno of a step most likely means. The driver's errnos and their
+ * conditions: drivers/block/ublk_drv.c; those of io_uring: io_uring_setup(2).
+ */
+#include <errno.h>
+#include <stddef.h>
+
+#include <ublkev/dev.h>
+
+struct explanation {
+	enum ublkev_step step;
+	int err;
+	const char *text;
+};
+
+static const struct explanation explanations[] = {
+	{ UBLKEV_STEP_BACKEND, -EBUSY,
+	  "the backend already serves another device: give each device its own" },
+	{ UBLKEV_STEP_BACKEND, -EINVAL,
+	  "the backend's limits are none that the kernel takes: the log names the member" },
+	{ UBLKEV_STEP_SETUP, -EMFILE,
+	  "too few file descriptors, a device needs five: raise the limit (ulimit -n, LimitNOFILE=)" },
+	{ UBLKEV_STEP_SETUP, -ENFILE,
+	  "the system is out of file descriptors: raise fs.file-max" },
+	{ UBLKEV_STEP_SETUP, -ENOMEM,
+	  "no memory for rings and buffers: lower queues, depth or max I/O size, or raise the limit of locked memory (ulimit -l)" },
+	{ UBLKEV_STEP_SETUP, -EPERM,
+	  "io_uring is disabled here: set sysctl kernel.io_uring_disabled to 0, or allow io_uring_setup in the seccomp profile of the container" },
+	{ UBLKEV_STEP_SETUP, -EACCES,
+	  "io_uring is forbidden here: allow it in the security module or the seccomp profile of the container" },
+	{ UBLKEV_STEP_SETUP, -ENOSYS,
+	  "this kernel has no io_uring, or a seccomp profile hides it: use Linux 6.4 or later, and allow io_uring_setup" },
+	{ UBLKEV_STEP_SETUP, -EINVAL,
+	  "this kernel's io_uring is too old: use Linux 6.4 or later" },
+	{ UBLKEV_STEP_CONTROL, -ENOENT,
+	  "/dev/ublk-control is missing: load the module (modprobe ublk_drv), or use a kernel built with CONFIG_BLK_DEV_UBLK" },
+	{ UBLKEV_STEP_CONTROL, -ENXIO,
+	  "/dev/ublk-control has no driver: load the module (modprobe ublk_drv)" },
+	{ UBLKEV_STEP_CONTROL, -ENODEV,
+	  "/dev/ublk-control has no driver: load the module (modprobe ublk_drv)" },
+	{ UBLKEV_STEP_CONTROL, -EACCES,
+	  "no permission for /dev/ublk-control: run as root" },
+	{ UBLKEV_STEP_CONTROL, -EPERM,
+	  "no permission for /dev/ublk-control: run as root, and allow the device in the container's device cgroup" },
+	{ UBLKEV_STEP_CONTROL, -EMFILE,
+	  "too few file descriptors, a device needs five: raise the limit (ulimit -n, LimitNOFILE=)" },
+	{ UBLKEV_STEP_FEATURES, -EOPNOTSUPP,
+	  "this kernel's ublk lacks ioctl-encoded commands: use Linux 6.4 or later" },
+	{ UBLKEV_STEP_ADD, -EEXIST,
+	  "the device id is taken: choose another id, or delete that device if its server is dead" },
+	{ UBLKEV_STEP_ADD, -EPERM,
+	  "adding a device needs CAP_SYS_ADMIN: run as root" },
+	{ UBLKEV_STEP_ADD, -EACCES,
+	  "the module's limit of devices is reached: raise ublk_drv.ublks_max" },
+	{ UBLKEV_STEP_ADD, -ENOMEM,
+	  "the kernel found no memory for the queues: lower queues or depth" },
+	{ UBLKEV_STEP_ADD, -EINVAL,
+	  "the driver refuses queues, depth or id: see the limits in ublk-evdemo(1)" },
+	{ UBLKEV_STEP_PARAMS, -EINVAL,
+	  "the driver refuses the disk's geometry: check size, block size and max I/O size" },
+	{ UBLKEV_STEP_OPEN, -ENOENT,
+	  "the character device did not appear in /dev: is devtmpfs or udev at work here?" },
+	{ UBLKEV_STEP_OPEN, -EACCES,
+	  "no permission for the character device: check its owner, and the container's device cgroup" },
+	{ UBLKEV_STEP_OPEN, -EBUSY,
+	  "another process holds the character device: only one server may have it" },
+	{ UBLKEV_STEP_OPEN, -EMFILE,
+	  "too few file descriptors, a device needs five: raise the limit (ulimit -n, LimitNOFILE=)" },
+	{ UBLKEV_STEP_START, -EINVAL,
+	  "the block layer refuses the disk's geometry: check block size, max I/O and discard limits" },
+	{ UBLKEV_STEP_START, -ETIMEDOUT,
+	  "the disk did not come up in time: does the backend answer the reads of the partition scan?" },
+	{ UBLKEV_STEP_START, -ENODEV,
+	  "the device was stopped or deleted while it came up" },
+	{ UBLKEV_STEP_LIVE, -ENODEV,
+	  "the device was stopped or deleted from outside" },
+	{ UBLKEV_STEP_STOP, -ETIMEDOUT,
+	  "requests were still unanswered at the deadline and have been failed: is the backend stuck?" },
+	{ UBLKEV_STEP_STOP, -ENODEV,
+	  "there is no such device" },
+	{ UBLKEV_STEP_STOP, -EPERM,
+	  "stopping a device needs CAP_SYS_ADMIN: run as root" },
+	{ UBLKEV_STEP_DRAIN, -ETIMEDOUT,
+	  "requests were still unanswered at the deadline and have been failed: is the backend stuck?" },
+	{ UBLKEV_STEP_DEL, -ETIMEDOUT,
+	  "somebody holds the device; it is stopped, and will vanish when they let go (mounts, open files, device-mapper)" },
+	{ UBLKEV_STEP_DEL, -EPERM,
+	  "deleting a device needs CAP_SYS_ADMIN: run as root" },
+};
+
+const char *ublkev_explain(enum ublkev_step step, int err)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(explanations) / sizeof(explanations[0]); i++)
+		if (explanations[i].step == step && explanations[i].err == err)
+			return explanations[i].text;
+	if (err == -ETIMEDOUT)
+		return "the driver did not answer a control command in time: look for hung tasks in the kernel log";
+	return NULL;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * core_params.h - what a device is to be: the conf's checks, a backend's
+ * limits as the driver's parameters, features wanted and offered
+ */
+#ifndef UBLKEV_CORE_PARAMS_H
+#define UBLKEV_CORE_PARAMS_H
+
+#include <stdint.h>
+
+#include <ublkev/backend.h>
+#include <ublkev/dev.h>
+
+#define UBLKEV__MAX_DEPTH	4096u	/* UBLK_MAX_QUEUE_DEPTH */
+#define UBLKEV__MAX_QUEUES	4096u	/* UBLK_MAX_NR_QUEUES */
+#define UBLKEV__MAX_ID		((1 << 20) - 1)
+#define UBLKEV__MAX_TAGS	32767u	/* an SQE each, and one more, is
+					   IORING_MAX_ENTRIES */
+#define UBLKEV__PAGE		4096u
+
+/* UBLK_ATTR_* */
+#define UBLKEV__ATTR_READ_ONLY		(1u << 0)
+#define UBLKEV__ATTR_ROTATIONAL		(1u << 1)
+#define UBLKEV__ATTR_VOLATILE_CACHE	(1u << 2)
+#define UBLKEV__ATTR_FUA		(1u << 3)
+
+/* struct ublk_params, without what the driver alone knows */
+struct ublkev__params {
+	uint64_t dev_sectors;
+	uint32_t attrs;
+	uint32_t max_sectors;
+	uint32_t chunk_sectors;
+	uint32_t max_discard_sectors;
+	uint32_t max_write_zeroes_sectors;
+	uint32_t discard_granularity;
+	uint8_t logical_bs_shift;
+	uint8_t physical_bs_shift;
+	uint8_t io_min_shift;
+	uint8_t io_opt_shift;	/* 0: none */
+};
+
+/* 0, -EINVAL, -EOPNOTSUPP: see ublkev_dev_init() */
+int ublkev__conf_check(const struct ublkev_conf *conf);
+
+/*
+ * From limits that the guard has completed. `max_io_bytes` is the device's,
+ * and bounds READ and WRITE together with the backend's own. Fields that
+ * are too narrow for a limit take the most they hold.
+ */
+void ublkev__params_make(struct ublkev__params *p,
+			 const struct ublkev_limits *limits,
+			 uint32_t max_io_bytes);
+
+/*
+ * The features to ask for in ADD_DEV: what is wanted and offered, and what
+ * this library always works with. Error: -EOPNOTSUPP, the kernel lacks one
+ * of the latter (older than 6.4).
+ */
+int ublkev__features_choose(uint64_t wanted, uint64_t offered,
+			    uint64_t *chosen);
+
+#endif

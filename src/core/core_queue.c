@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/core_queue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+static_assert(sizeof(void *) != 8 || sizeof(struct ublkev__tag) == 64,
+	      "a tag is one cache line");
+
+#define GENERATION (UINT64_C(1) << 32)
+
+void ublkev__queue_init(struct ublkev__queue *q, unsigned int id,
+			unsigned int depth, uint32_t generation,
+			struct ublkev__tag *tags, uint64_t *since_us,
+			struct ublkev_stats *stats)
+{
+	unsigned int i;
+
+	memset(q, 0, sizeof(*q));
+	q->tags = tags;
+	q->stats = stats;
+	q->since_us = since_us;
+	q->id = (uint16_t)id;
+	q->depth = (uint16_t)depth;
+	memset(tags, 0, depth * sizeof(*tags));
+	for (i = 0; i < depth; i++) {
+		tags[i].req.queue = (uint16_t)id;
+		tags[i].req.tag = (uint16_t)i;
+		tags[i].req.cookie = generation * GENERATION | id << 16 | i;
+	}
+}
+
+uint32_t ublkev__queue_generation(const struct ublkev__queue *q)
+{
+	uint64_t youngest = 0;
+	unsigned int i;
+
+	for (i = 0; i < q->depth; i++)
+		if (q->tags[i].req.cookie > youngest)
+			youngest = q->tags[i].req.cookie;
+	return (uint32_t)(youngest / GENERATION) + 1;
+}
+
+void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf,
+			    uint32_t max_io_bytes)
+{
+	q->bufs = buf;
+	q->max_io_bytes = max_io_bytes;
+}
+
+static void *buf_of(const struct ublkev__queue *q, const struct ublkev__tag *t)
+{
+	return q->bufs + (size_t)t->req.tag * q->max_io_bytes;
+}
+
+static void push(struct ublkev__queue *q, struct ublkev__taglist *list,
+		 const struct ublkev__tag *t)
+{
+	uint16_t i = t->req.tag;
+
+	if (list->nr++)
+		q->tags[list->tail].next = i;
+	else
+		list->head = i;
+	list->tail = i;
+}
+
+static struct ublkev__tag *shift(struct ublkev__queue *q,
+				 struct ublkev__taglist *list)
+{
+	struct ublkev__tag *t = &q->tags[list->head];
+
+	list->head = t->next;	/* whatever, when it was the last */
+	list->nr--;
+	return t;
+}
+
+static void kill_tag(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	t->state = UBLKEV__TAG_DEAD;
+	q->nr_dead++;
+}
+
+/*
+ * A READ or WRITE is answered with its length, always whole: what the driver
+ * makes of a short answer depends on the kernel, and is data loss on some.
+ */
+static void set_result(struct ublkev__queue *q, struct ublkev__tag *t, int err)
+{
+	if (err)
+		t->result = err;
+	else
+		t->result = t->req.op <= UBLKEV_OP_WRITE ?
+			(int32_t)t->req.len_bytes : 0;
+	t->state = UBLKEV__TAG_RESULT;
+	push(q, &q->out, t);
+	ublkev__stats_answer(q->stats, &t->req, err);
+}
+
+void ublkev__queue_arm(struct ublkev__queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < q->depth; i++)
+		if (q->tags[i].state == UBLKEV__TAG_IDLE)
+			push(q, &q->out, &q->tags[i]);
+}
+
+static void request(struct ublkev__queue *q, struct ublkev__tag *t,
+		    const struct ublkev__desc *desc)
+{
+	int err = ublkev__decode(desc, q->max_io_bytes, &t->req);
+
+	if (q->since_us)
+		q->since_us[t->req.tag] = q->now_us;
+	if (err) {
+		q->stats->rejected++;
+		set_result(q, t, err);
+	} else if (q->failing) {
+		set_result(q, t, -EIO);
+	} else {
+		t->state = UBLKEV__TAG_READY;
+		push(q, &q->in, t);
+	}
+}
+
+int ublkev__queue_cqe(struct ublkev__queue *q, unsigned int tag, int res,
+		      const struct ublkev__desc *desc)
+{
+	struct ublkev__tag *t;
+
+	if (tag >= q->depth || q->tags[tag].state != UBLKEV__TAG_DRIVER)
+		return -EPROTO;
+	t = &q->tags[tag];
+	if (res == 0) {
+		request(q, t, desc);
+		return 0;
+	}
+	kill_tag(q, t);
+	if (res == -ENODEV)	/* UBLK_IO_RES_ABORT */
+		return 0;
+	/* -EPROTO is taken: nothing changes with that */
+	return res < 0 && res != -EPROTO ? res : -EIO;
+}
+
+static struct ublkev__tag *outstanding(struct ublkev__queue *q,
+				       uint64_t cookie)
+{
+	unsigned int tag = ublkev__cookie_tag(cookie);
+
+	if (tag >= q->depth || q->tags[tag].req.cookie != cookie ||
+	    q->tags[tag].state != UBLKEV__TAG_BACKEND)
+		return NULL;
+	return &q->tags[tag];
+}
+
+int ublkev__queue_done(struct ublkev__queue *q, uint64_t cookie, int err)
+{
+	struct ublkev__tag *t = outstanding(q, cookie);
+
+	if (!t) {
+		q->stats->stale_answers++;
+		return -ESTALE;
+	}
+	q->nr_backend--;
+	q->stats->inflight--;
+	set_result(q, t, err);
+	return 0;
+}
+
+void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err)
+{
+	q->stats->rejected++;
+	ublkev__queue_done(q, cookie, err);
+}
+
+unsigned int ublkev__queue_abort(struct ublkev__queue *q)
+{
+	unsigned int taken = q->nr_backend;
+	struct ublkev__tag *t;
+	unsigned int i;
+
+	q->failing = true;
+	for (i = 0; i < q->depth; i++) {
+		t = &q->tags[i];
+		if (t->state == UBLKEV__TAG_READY ||
+		    t->state == UBLKEV__TAG_BACKEND)
+			set_result(q, t, -EIO);
+	}
+	q->in.nr = 0;
+	q->nr_backend = 0;
+	q->stats->inflight -= taken;
+	return taken;
+}
+
+void ublkev__queue_kill(struct ublkev__queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < q->depth; i++)
+		q->tags[i].state = UBLKEV__TAG_DEAD;
+	q->nr_dead = q->depth;
+	q->stats->inflight -= q->nr_backend;
+	q->nr_backend = 0;
+	q->in.nr = 0;
+	q->out.nr = 0;
+}
+
+struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q)
+{
+	struct ublkev__tag *t;
+
+	if (!q->in.nr)
+		return NULL;
+	t = shift(q, &q->in);
+	t->state = UBLKEV__TAG_BACKEND;
+	t->req.cookie += GENERATION;
+	t->req.buf = t->req.op <= UBLKEV_OP_WRITE ? buf_of(q, t) : NULL;
+	t->req.data = NULL;
+	q->nr_backend++;
+	if (++q->stats->inflight > q->stats->inflight_max)
+		q->stats->inflight_max = q->stats->inflight;
+	return t;
+}
+
+enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
+					      struct ublkev__tag **tagp)
+{
+	struct ublkev__tag *t;
+	bool answered;
+
+	if (!q->out.nr)
+		return UBLKEV__QUEUE_NONE;
+	*tagp = t = shift(q, &q->out);
+	answered = t->state == UBLKEV__TAG_RESULT;
+	t->state = UBLKEV__TAG_DRIVER;
+	/* for the driver each tag has one, whatever its request was */
+	t->req.buf = buf_of(q, t);
+	if (!answered)
+		return UBLKEV__QUEUE_ARM;
+	if (q->since_us)
+		ublkev__stats_latency(q->stats, t->req.op,
+				      q->now_us - q->since_us[t->req.tag]);
+	return UBLKEV__QUEUE_COMMIT;
+}
+
+static void verify_list(const struct ublkev__queue *q,
+			const struct ublkev__taglist *list, unsigned int states)
+{
+	unsigned int i = list->head;
+	unsigned int n;
+
+	for (n = list->nr; n; n--) {
+		assert(i < q->depth && states & 1u << q->tags[i].state);
+		assert((n == 1) == (i == list->tail));
+		i = q->tags[i].next;
+	}
+}
+
+void ublkev__queue_verify(const struct ublkev__queue *q)
+{
+	unsigned int nr[UBLKEV__NR_TAG_STATES] = { 0 };
+	const struct ublkev__tag *t;
+	unsigned int i;
+
+	for (i = 0; i < q->depth; i++) {
+		t = &q->tags[i];
+		assert(t->state < UBLKEV__NR_TAG_STATES);
+		nr[t->state]++;
+		assert(t->req.queue == q->id && t->req.tag == i);
+		assert(ublkev__cookie_tag(t->req.cookie) == i);
+		assert(ublkev__cookie_queue(t->req.cookie) == q->id);
+		if (t->state == UBLKEV__TAG_READY)
+			assert(!q->failing);
+	}
+	assert(nr[UBLKEV__TAG_DEAD] == q->nr_dead);
+	assert(nr[UBLKEV__TAG_BACKEND] == q->nr_backend);
+	assert(q->in.nr == nr[UBLKEV__TAG_READY]);
+	assert(q->out.nr >= nr[UBLKEV__TAG_RESULT]);
+	assert(q->out.nr <= nr[UBLKEV__TAG_RESULT] + nr[UBLKEV__TAG_IDLE]);
+	verify_list(q, &q->in, 1u << UBLKEV__TAG_READY);
+	verify_list(q, &q->out,
+		    1u << UBLKEV__TAG_RESULT | 1u << UBLKEV__TAG_IDLE);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * core_queue.h - the life of a tag
+ *
+ *              pull ARM           request          pull SUBMIT
+ *      IDLE -------------> DRIVER ---------> READY ------------> BACKEND
+ *                           ^  |               |                    |
+ *               pull COMMIT |  | -ENODEV       | refused            | done
+ *                           |  v               v                    v
+ *                           | DEAD           RESULT <---------------+
+ *                           +------------------+
+ *
+ * Facts are told with the calls named after them; what is to be done about
+ * them is pulled: what the backend is to get (READY), and what the driver is
+ * to get (IDLE once armed, RESULT). Two lists, so that an owner that has no
+ * time left for more requests can still answer those that are done. A tag
+ * that the driver aborted is DEAD and never armed again; when all are, the
+ * queue is drained.
+ */
+#ifndef UBLKEV_CORE_QUEUE_H
+#define UBLKEV_CORE_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ublkev/req.h>
+
+#include "core/core_decode.h"
+#include "core/core_stats.h"
+
+enum ublkev__tag_state {
+	UBLKEV__TAG_IDLE,	/* never given to the driver */
+	UBLKEV__TAG_DRIVER,	/* armed: FETCHed or COMMITted */
+	UBLKEV__TAG_READY,	/* has a request */
+	UBLKEV__TAG_BACKEND,	/* the backend has it */
+	UBLKEV__TAG_RESULT,	/* answered, not yet committed */
+	UBLKEV__TAG_DEAD,
+	UBLKEV__NR_TAG_STATES
+};
+
+/* one cache line on 64-bit machines */
+struct ublkev__tag {
+	struct ublkev_req req;
+	int32_t result;		/* RESULT: for the driver */
+	uint16_t next;		/* in the list */
+	uint8_t state;
+};
+
+/* tags, linked through next */
+struct ublkev__taglist {
+	uint16_t head, tail;
+	uint16_t nr;
+};
+
+struct ublkev__queue {
+	struct ublkev__tag *tags;	/* [depth] */
+	struct ublkev_stats *stats;
+	uint64_t *since_us;		/* [depth], or NULL: no latencies */
+	uint64_t now_us;		/* set by the owner, for since_us */
+	char *bufs;
+	uint32_t max_io_bytes;
+	uint16_t id;
+	uint16_t depth;
+	struct ublkev__taglist in;	/* READY */
+	struct ublkev__taglist out;	/* RESULT, and IDLE once armed */
+	bool failing;			/* answer -EIO, ask no backend */
+	uint16_t nr_dead;
+	uint16_t nr_backend;
+};
+
+enum ublkev__queue_act {
+	UBLKEV__QUEUE_NONE,
+	UBLKEV__QUEUE_ARM,	/* FETCH the tag */
+	UBLKEV__QUEUE_COMMIT,	/* COMMIT its `result` */
+};
+
+/*
+ * `tags` (and `since_us`, which may be NULL) have room for depth, 1 .. 4096;
+ * they stay the caller's. Cookies begin with `generation`: a backend may
+ * answer late, with a cookie from before a restart.
+ */
+void ublkev__queue_init(struct ublkev__queue *q, unsigned int id,
+			unsigned int depth, uint32_t generation,
+			struct ublkev__tag *tags, uint64_t *since_us,
+			struct ublkev_stats *stats);
+
+/* the generation that is younger than all that the queue's cookies had */
+uint32_t ublkev__queue_generation(const struct ublkev__queue *q);
+
+/*
+ * Before the first ARM is pulled: a tag's buffer is that of max_io_bytes at
+ * buf + tag * max_io_bytes.
+ */
+void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf,
+			    uint32_t max_io_bytes);
+
+/* let every IDLE tag be armed */
+void ublkev__queue_arm(struct ublkev__queue *q);
+
+/*
+ * Fact: the driver completed the tag's command with `res`; `desc` is the
+ * tag's descriptor, looked at when res is 0. Answers 0, or what went wrong
+ * with the device: -EPROTO, a completion for a tag that is none or not the
+ * driver's (nothing changes); any other, the command was refused with it
+ * (the tag is DEAD). A request that can't be decoded is no such case: the
+ * request fails.
+ */
+int ublkev__queue_cqe(struct ublkev__queue *q, unsigned int tag, int res,
+		      const struct ublkev__desc *desc);
+
+/*
+ * Fact: the backend answered, 0 or a negative errno. Answers -ESTALE when no
+ * such request is outstanding (and nothing changes), else 0.
+ */
+int ublkev__queue_done(struct ublkev__queue *q, uint64_t cookie, int err);
+
+/* fact: the checks before the backend refused what was pulled for it */
+void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err);
+
+/*
+ * Answer -EIO to what is READY or BACKEND, and to all that comes. Answers
+ * how many requests were taken from the backend.
+ */
+unsigned int ublkev__queue_abort(struct ublkev__queue *q);
+
+/* fact: the ring is gone, no tag will be heard of again */
+void ublkev__queue_kill(struct ublkev__queue *q);
+
+/* the next tag whose `req` the backend gets, now BACKEND; NULL: none */
+struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q);
+
+/* the next thing to tell the driver, about *tagp, which is DRIVER now */
+enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
+					      struct ublkev__tag **tagp);
+
+static inline bool ublkev__queue_has_work(const struct ublkev__queue *q)
+{
+	return q->in.nr || q->out.nr;
+}
+
+static inline bool ublkev__queue_drained(const struct ublkev__queue *q)
+{
+	return q->nr_dead == q->depth;
+}
+
+/* cookie = generation << 32 | queue << 16 | tag */
+static inline unsigned int ublkev__cookie_queue(uint64_t cookie)
+{
+	return (unsigned int)(cookie >> 16) & 0xffff;
+}
+
+static inline unsigned int ublkev__cookie_tag(uint64_t cookie)
+{
+	return (unsigned int)cookie & 0xffff;
+}
+
+/* asserts that all of the above holds; for tests, and slow */
+void ublkev__queue_verify(const struct ublkev__queue *q);
+
+#endif
