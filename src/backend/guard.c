@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "backend/guard.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/check.h"
+
+#define MAX_ERRNO	4095
+#define IO_UNIT_BYTES	4096u	/* the driver counts max I/O in pages */
+#define MAX_HINT_BYTES	(1u << 28)	/* the driver's largest shift */
+/* "any" in words that need no case of its own */
+#define ANY_IO_BYTES	(UINT32_MAX & ~(IO_UNIT_BYTES - 1))
+
+#define LIMIT_FLAGS	(UBLKEV_LIMIT_READ_ONLY | UBLKEV_LIMIT_ROTATIONAL | \
+			 UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA)
+
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+/* ---- life of a backend ------------------------------------------------- */
+
+/* what every version of the struct had */
+#define OPS_LEAST_BYTES	(offsetof(struct ublkev_backend_ops, submit) + \
+			 sizeof(((struct ublkev_backend_ops *)0)->submit))
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+int ublkev__backend_new(struct ublkev_backend **backendp,
+			const struct ublkev_backend_ops *ops, void *ctx,
+			void (*ctx_free)(void *ctx))
+{
+	struct ublkev_backend *b;
+	const char *name;
+	size_t name_bytes;
+
+	if (ops->size < OPS_LEAST_BYTES || !ops->open || !ops->submit)
+		return -EINVAL;
+	name = ops->name ? ops->name : "backend";
+	name_bytes = strlen(name) + 1;
+	b = calloc(1, sizeof(*b) + name_bytes);
+	if (!b)
+		return -ENOMEM;
+	memcpy(&b->ops, ops, least(ops->size, sizeof(b->ops)));
+	b->ops.size = sizeof(b->ops);
+	b->ops.name = memcpy(b + 1, name, name_bytes);
+	b->ctx = ctx;
+	b->ctx_free = ctx_free;
+	*backendp = b;
+	return 0;
+}
+
+int ublkev_backend_new(struct ublkev_backend **backendp,
+		       const struct ublkev_backend_ops *ops, void *ctx)
+{
+	return ublkev__backend_new(backendp, ops, ctx, NULL);
+}
+
+void ublkev_backend_free(struct ublkev_backend *b)
+{
+	if (!b)
+		return;
+	ublkev__check(!b->done, "a backend to free is not in use");
+	if (b->ctx_free)
+		b->ctx_free(b->ctx);
+	free(b);
+}
+
+void *ublkev_backend_ctx(const struct ublkev_backend *b)
+{
+	return b->ctx_free ? NULL : b->ctx;
+}
+
+const char *ublkev_backend_name(const struct ublkev_backend *b)
+{
+	return b->ops.name;
+}
+
+/* ---- limits ------------------------------------------------------------ */
+
+struct fault {
+	const char *member;
+	uint64_t value;
+	const char *remedy;
+};
+
+static bool fault(struct fault *f, const char *member, uint64_t value,
+		  const char *remedy)
+{
+	f->member = member;
+	f->value = value;
+	f->remedy = remedy;
+	return true;
+}
+
+static bool power_of_2(uint64_t x)
+{
+	return x && !(x & (x - 1));
+}
+
+static void complete(struct ublkev_limits *l)
+{
+	if (!l->physical_block_bytes)
+		l->physical_block_bytes = l->logical_block_bytes;
+	if (!l->io_min_bytes)
+		l->io_min_bytes = l->physical_block_bytes;
+	if (!l->max_io_bytes)
+		l->max_io_bytes = ANY_IO_BYTES;
+	if (!l->discard_granularity_bytes)
+		l->discard_granularity_bytes = l->logical_block_bytes;
+	if (l->flags & UBLKEV_LIMIT_READ_ONLY) {
+		l->max_discard_bytes = 0;
+		l->max_write_zeroes_bytes = 0;
+	}
+}
+
+static bool bad_sizes(const struct ublkev_limits *l, struct fault *f)
+{
+	uint32_t block = l->logical_block_bytes;
+
+	if (!power_of_2(block) || block < 512 || block > 4096)
+		return fault(f, "logical_block_bytes", block,
+			     "a power of 2 from 512 to 4096 is needed");
+	if (l->dev_bytes < block)
+		return fault(f, "dev_bytes", l->dev_bytes,
+			     "one logical block is needed at least");
+	if (l->dev_bytes & (block - 1))
+		return fault(f, "dev_bytes", l->dev_bytes,
+			     "round it down to whole logical blocks");
+	if (l->dev_bytes > INT64_MAX)
+		return fault(f, "dev_bytes", l->dev_bytes,
+			     "keep it below 2^63");
+	return false;
+}
+
+static bool bad_hints(const struct ublkev_limits *l, struct fault *f)
+{
+	uint32_t phys = l->physical_block_bytes;
+
+	if (!power_of_2(phys) || phys < l->logical_block_bytes ||
+	    phys > MAX_HINT_BYTES)
+		return fault(f, "physical_block_bytes", phys,
+			     "a power of 2 from logical_block_bytes to 2^28 "
+			     "is needed, or 0");
+	if (l->io_min_bytes > MAX_HINT_BYTES)
+		return fault(f, "io_min_bytes", l->io_min_bytes,
+			     "2^28 is the most");
+	if (l->io_opt_bytes > MAX_HINT_BYTES)
+		return fault(f, "io_opt_bytes", l->io_opt_bytes,
+			     "2^28 is the most");
+	return false;
+}
+
+static bool bad_io(const struct ublkev_limits *l, struct fault *f)
+{
+	if (l->max_io_bytes % IO_UNIT_BYTES)
+		return fault(f, "max_io_bytes", l->max_io_bytes,
+			     "a multiple of 4096 is needed, or 0");
+	if (l->chunk_bytes && (!power_of_2(l->chunk_bytes) ||
+			       l->chunk_bytes < IO_UNIT_BYTES))
+		return fault(f, "chunk_bytes", l->chunk_bytes,
+			     "a power of 2, 4096 at least, is needed, or 0");
+	return false;
+}
+
+static bool bad_ranges(const struct ublkev_limits *l, struct fault *f)
+{
+	uint64_t mask = l->logical_block_bytes - 1;
+
+	if (l->discard_granularity_bytes & mask)
+		return fault(f, "discard_granularity_bytes",
+			     l->discard_granularity_bytes,
+			     "a multiple of logical_block_bytes is needed, "
+			     "or 0");
+	if (l->max_discard_bytes & mask)
+		return fault(f, "max_discard_bytes", l->max_discard_bytes,
+			     "round it down to whole logical blocks");
+	/* the block layer splits no discard then, however long */
+	if (l->max_discard_bytes &&
+	    l->max_discard_bytes < l->discard_granularity_bytes)
+		return fault(f, "max_discard_bytes", l->max_discard_bytes,
+			     "discard_granularity_bytes is the least, or 0");
+	if (l->max_write_zeroes_bytes & mask)
+		return fault(f, "max_write_zeroes_bytes",
+			     l->max_write_zeroes_bytes,
+			     "round it down to whole logical blocks");
+	return false;
+}
+
+static bool bad_flags(const struct ublkev_limits *l, struct fault *f)
+{
+	if (l->flags & ~LIMIT_FLAGS)
+		return fault(f, "flags", l->flags,
+			     "a bit is unknown to this version");
+	if ((l->flags & UBLKEV_LIMIT_FUA) &&
+	    !(l->flags & UBLKEV_LIMIT_VOLATILE_CACHE))
+		return fault(f, "flags", l->flags,
+			     "FUA needs VOLATILE_CACHE beside it");
+	return false;
+}
+
+static unsigned int supported(const struct ublkev_limits *l)
+{
+	unsigned int ops = 1u << UBLKEV_OP_READ;
+
+	if (l->flags & UBLKEV_LIMIT_VOLATILE_CACHE)
+		ops |= 1u << UBLKEV_OP_FLUSH;
+	if (!(l->flags & UBLKEV_LIMIT_READ_ONLY))
+		ops |= 1u << UBLKEV_OP_WRITE;
+	if (l->max_discard_bytes)
+		ops |= 1u << UBLKEV_OP_DISCARD;
+	if (l->max_write_zeroes_bytes)
+		ops |= 1u << UBLKEV_OP_WRITE_ZEROES;
+	return ops;
+}
+
+/* ---- open to close ----------------------------------------------------- */
+
+/* a backend's answer, made legal */
+static int legal_errno(const struct ublkev_backend *b,
+		       const struct ublkev__log *log, const char *call,
+		       int answer)
+{
+	if (answer <= 0 && answer >= -MAX_ERRNO)
+		return answer;
+	ublkev__log(log, LOG_ERR, "backend %s: %s answered %d, which is no "
+		    "negative errno: taken as -EIO", b->ops.name, call, answer);
+	return -EIO;
+}
+
+static int check_limits(const struct ublkev_backend *b,
+			const struct ublkev__log *log)
+{
+	const struct ublkev_limits *l = &b->limits;
+	struct fault f;
+
+	if (!bad_sizes(l, &f) && !bad_hints(l, &f) && !bad_io(l, &f) &&
+	    !bad_ranges(l, &f) && !bad_flags(l, &f))
+		return 0;
+	ublkev__log(log, LOG_ERR, "backend %s: open() answered limits.%s %llu: "
+		    "%s", b->ops.name, f.member, (unsigned long long)f.value,
+		    f.remedy);
+	return -EINVAL;
+}
+
+int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
+		       void *owner, const struct ublkev__log *log)
+{
+	int err;
+
+	if (b->done)
+		return -EBUSY;
+	memset(&b->limits, 0, sizeof(b->limits));
+	b->limits.size = sizeof(b->limits);
+	b->limits.logical_block_bytes = 512;
+	err = b->ops.open(b->ctx, &b->limits);
+	if (err)
+		return legal_errno(b, log, "open()", err);
+	complete(&b->limits);
+	err = check_limits(b, log);
+	if (err) {
+		if (b->ops.close)
+			b->ops.close(b->ctx);
+		return err;
+	}
+	b->supported = supported(&b->limits);
+	b->done = done;
+	b->owner = owner;
+	b->log = log;
+	return 0;
+}
+
+int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop)
+{
+	int err = 0;
+
+	if (b->ops.start)
+		err = legal_errno(b, b->log, "start()",
+				  b->ops.start(b->ctx, loop));
+	b->started = !err;
+	return err;
+}
+
+void ublkev__guard_stop(struct ublkev_backend *b)
+{
+	if (!b->started)
+		return;
+	b->started = false;
+	if (b->ops.stop)
+		b->ops.stop(b->ctx);
+}
+
+void ublkev__guard_close(struct ublkev_backend *b)
+{
+	if (!b->done)
+		return;
+	ublkev__guard_stop(b);
+	if (b->ops.close)
+		b->ops.close(b->ctx);
+	b->supported = 0;
+	b->done = NULL;
+	b->owner = NULL;
+	b->log = NULL;
+}
+
+/* ---- requests ---------------------------------------------------------- */
+
+static bool legal_data(const struct ublkev_limits *l,
+		       const struct ublkev_req *req)
+{
+	uint64_t last = req->offset_bytes + req->len_bytes - 1;
+
+	if (req->len_bytes > l->max_io_bytes)
+		return false;
+	/* the kernel keeps READ and WRITE off chunk borders, not the rest */
+	return !l->chunk_bytes ||
+		(req->offset_bytes ^ last) < l->chunk_bytes;
+}
+
+static bool legal_range(const struct ublkev_limits *l,
+			const struct ublkev_req *req)
+{
+	uint64_t offset = req->offset_bytes, len = req->len_bytes;
+
+	if (req->op == UBLKEV_OP_FLUSH)
+		return !(offset | len);
+	if (!len || ((offset | len) & (l->logical_block_bytes - 1)) ||
+	    len > l->dev_bytes || offset > l->dev_bytes - len)
+		return false;
+	if (req->op <= UBLKEV_OP_WRITE)
+		return legal_data(l, req);
+	return len <= (req->op == UBLKEV_OP_DISCARD ?
+		       l->max_discard_bytes : l->max_write_zeroes_bytes);
+}
+
+static bool legal_op(const struct ublkev_backend *b,
+		     const struct ublkev_req *req)
+{
+	return req->op < UBLKEV_NR_OPS && (b->supported >> req->op & 1) &&
+		(!(req->flags & UBLKEV_REQ_FUA) ||
+		 (b->limits.flags & UBLKEV_LIMIT_FUA));
+}
+
+__attribute__((cold, noinline))
+static int refusal(const struct ublkev_backend *b,
+		   const struct ublkev_req *req)
+{
+	if (!b->started)
+		return -EIO;
+	if (legal_op(b, req))
+		return -EINVAL;
+	if ((b->limits.flags & UBLKEV_LIMIT_READ_ONLY) &&
+	    (req->op == UBLKEV_OP_WRITE || req->op == UBLKEV_OP_DISCARD ||
+	     req->op == UBLKEV_OP_WRITE_ZEROES))
+		return -EROFS;
+	return -EOPNOTSUPP;
+}
+
+int ublkev__guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
+			 bool *rejected)
+{
+	int answer;
+
+	*rejected = unlikely(!b->started || !legal_op(b, req) ||
+			     !legal_range(&b->limits, req));
+	if (*rejected)
+		return refusal(b, req);
+	req->data = NULL;
+	answer = b->ops.submit(b->ctx, req);
+	if (answer == UBLKEV_DONE || answer == UBLKEV_LATER)
+		return answer;
+	return legal_errno(b, b->log, "submit()", answer);
+}
+
+void ublkev__guard_flush(struct ublkev_backend *b)
+{
+	if (b->ops.flush)
+		b->ops.flush(b->ctx);
+}
+
+void ublkev_req_done(struct ublkev_backend *b, uint64_t cookie, int err)
+{
+	/* closed: there is no device that could count a stale answer */
+	if (!b->done)
+		return;
+	if (unlikely(err))
+		err = legal_errno(b, b->log, "ublkev_req_done()", err);
+	b->done(b->owner, cookie, err);
+}

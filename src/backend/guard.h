@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * guard.h - the checks before and after every call into a backend
+ *
+ * The only way from the library into a backend. A backend sees legal
+ * requests only, and the library legal answers only.
+ *
+ *	open -> start -> (submit | flush)* -> stop -> close
+ *
+ * Nothing is emulated here: a backend without WRITE_ZEROES or FUA says so
+ * in its limits, and the block layer then writes zeroes and flushes itself.
+ */
+#ifndef UBLKEV_BACKEND_GUARD_H
+#define UBLKEV_BACKEND_GUARD_H
+
+#include <stdbool.h>
+
+#include <ublkev/backend.h>
+
+#include "util/log.h"
+
+/* where an answer given with ublkev_req_done() goes; err <= 0 */
+typedef void ublkev__guard_done_fn(void *owner, uint64_t cookie, int err);
+
+struct ublkev_backend {
+	struct ublkev_backend_ops ops;	/* whole, absent calls NULL */
+	void *ctx;
+	void (*ctx_free)(void *ctx);	/* of a built-in backend, or NULL */
+	struct ublkev_limits limits;	/* cached at open */
+	unsigned int supported;		/* bit per enum ublkev_op */
+	/* of the device that uses it, from open to close */
+	ublkev__guard_done_fn *done;
+	void *owner;
+	const struct ublkev__log *log;
+	bool started;
+};
+
+/*
+ * The backend's open(), its limits completed (0 replaced by what it means)
+ * and checked for what no kernel takes (one line to `log` says which).
+ * Errors: open()'s; -EINVAL, limits (after which the backend was closed);
+ * -EBUSY, another device uses it. A positive answer of open() is -EIO.
+ */
+int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
+		       void *owner, const struct ublkev__log *log);
+
+/* likewise start(); on failure close() is still owed */
+int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop);
+
+/*
+ * UBLKEV_DONE, UBLKEV_LATER or a negative errno, whatever the backend says.
+ * The checks: -EOPNOTSUPP, op or FUA not in the limits; -EROFS, a write to a
+ * read-only disk; -EINVAL, range or alignment; -EIO, not between start and
+ * stop. *rejected says whether they refused the request, which then did not
+ * reach the backend.
+ */
+int ublkev__guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
+			 bool *rejected);
+
+void ublkev__guard_flush(struct ublkev_backend *b);
+
+/* both do nothing when there was no start, no open; close stops first */
+void ublkev__guard_stop(struct ublkev_backend *b);
+void ublkev__guard_close(struct ublkev_backend *b);
+
+/*
+ * ublkev_backend_new() with what frees ctx, for the built-in ones; on
+ * failure ctx is not freed.
+ */
+int ublkev__backend_new(struct ublkev_backend **backendp,
+			const struct ublkev_backend_ops *ops, void *ctx,
+			void (*ctx_free)(void *ctx));
+
+#endif

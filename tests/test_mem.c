@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "backend/guard.h"
+#include "failalloc.h"
+#include "testlib.h"
+
+#define KIB	(UINT64_C(1) << 10)
+#define MIB	(UINT64_C(1) << 20)
+#define GIB	(UINT64_C(1) << 30)
+#define TIB	(UINT64_C(1) << 40)
+
+/* found again in smaps by its size, which nothing else has */
+#define ODD_BYTES	(37 * MIB + 12 * KIB)
+
+static struct test_log said;
+static const struct ublkev__log log_to_said = {
+	.fn = test_log_fn, .data = &said, .id = -1,
+};
+static size_t page;
+
+static void never_done(void *owner, uint64_t cookie, int err)
+{
+	(void)owner;
+	ck_abort_msg("answered twice: %llu %d", (unsigned long long)cookie,
+		     err);
+}
+
+static struct ublkev_backend *made(uint64_t dev_bytes, uint32_t block,
+				   uint32_t flags)
+{
+	struct ublkev_backend *b = NULL;
+	struct ublkev_disk_conf conf;
+
+	page = (size_t)sysconf(_SC_PAGESIZE);
+	ublkev_disk_conf_init(&conf, sizeof(conf));
+	conf.dev_bytes = dev_bytes;
+	conf.logical_block_bytes = block;
+	conf.flags = flags;
+	ck_assert_int_eq(ublkev_mem_new(&b, &conf), 0);
+	return b;
+}
+
+static void serve(struct ublkev_backend *b)
+{
+	ck_assert_int_eq(ublkev__guard_open(b, never_done, NULL, &log_to_said),
+			 0);
+	ck_assert_int_eq(ublkev__guard_start(b, NULL), 0);
+}
+
+static void unserve(struct ublkev_backend *b)
+{
+	ublkev__guard_stop(b);
+	ublkev__guard_close(b);
+}
+
+static struct ublkev_backend *served(uint64_t dev_bytes)
+{
+	struct ublkev_backend *b = made(dev_bytes, 512, 0);
+
+	serve(b);
+	return b;
+}
+
+static void finish(struct ublkev_backend *b)
+{
+	unserve(b);
+	ublkev_backend_free(b);
+	ck_assert_uint_eq(said.lines, 0);
+}
+
+static int submit(struct ublkev_backend *b, unsigned int op, uint32_t flags,
+		  uint64_t offset_bytes, uint64_t len_bytes, void *buf)
+{
+	struct ublkev_req req = {
+		.op = (uint8_t)op, .flags = flags,
+		.offset_bytes = offset_bytes, .len_bytes = len_bytes,
+		.buf = buf,
+	};
+	bool rejected;
+
+	return ublkev__guard_submit(b, &req, &rejected);
+}
+
+static void do_op(struct ublkev_backend *b, unsigned int op, uint32_t flags,
+		  uint64_t offset_bytes, uint64_t len_bytes)
+{
+	ck_assert_int_eq(submit(b, op, flags, offset_bytes, len_bytes, NULL),
+			 UBLKEV_DONE);
+}
+
+static void fill(struct ublkev_backend *b, uint64_t offset_bytes,
+		 uint64_t len_bytes, int byte)
+{
+	char *buf = malloc(len_bytes);
+
+	ck_assert_ptr_nonnull(buf);
+	memset(buf, byte, len_bytes);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, offset_bytes, len_bytes,
+				buf), UBLKEV_DONE);
+	free(buf);
+}
+
+static bool holds(struct ublkev_backend *b, uint64_t offset_bytes,
+		  uint64_t len_bytes, int byte)
+{
+	char *buf = malloc(len_bytes);
+	bool same = true;
+	uint64_t i;
+
+	ck_assert_ptr_nonnull(buf);
+	memset(buf, ~byte, len_bytes);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, offset_bytes, len_bytes,
+				buf), UBLKEV_DONE);
+	for (i = 0; i < len_bytes; i++)
+		same &= buf[i] == (char)byte;
+	free(buf);
+	return same;
+}
+
+/* the mapping of this size, as /proc/self/smaps tells of it */
+struct mapping {
+	unsigned long rss_kib;
+	char flags[256];	/* VmFlags */
+};
+
+static bool find_mapping(uint64_t bytes, struct mapping *m)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long long from, to;
+	bool here = false, found = false;
+	char line[512];
+
+	ck_assert_ptr_nonnull(f);
+	while (!found && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
+			here = to - from == bytes;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			found = snprintf(m->flags, sizeof(m->flags), "%s",
+					 line + 8) > 0;
+		else if (here)
+			sscanf(line, "Rss: %lu kB", &m->rss_kib);
+	}
+	fclose(f);
+	return found;
+}
+
+/* 1 TiB; less under valgrind, which has not that much address space */
+static uint64_t big_disk(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload") ? 16 * GIB : TIB;
+}
+
+static uint64_t rss_of(uint64_t bytes)
+{
+	struct mapping m = { 0 };
+
+	ck_assert(find_mapping(bytes, &m));
+	return m.rss_kib * KIB;
+}
+
+/* ---- data ---------------------------------------------------------------- */
+
+START_TEST(reads_zeroes_at_first)
+{
+	struct ublkev_backend *b = served(ODD_BYTES);
+
+	ck_assert(holds(b, 0, 64 * KIB, 0));
+	ck_assert(holds(b, ODD_BYTES - 64 * KIB, 64 * KIB, 0));
+	ck_assert_uint_eq(rss_of(ODD_BYTES), 0);
+	finish(b);
+}
+END_TEST
+
+START_TEST(reads_what_was_written)
+{
+	struct ublkev_backend *b = served(MIB);
+
+	fill(b, 4096 - 512, 1024, 0x11);
+	ck_assert(holds(b, 4096 - 512, 1024, 0x11));
+	ck_assert(holds(b, 4096 - 1024, 512, 0));
+	ck_assert(holds(b, 4096 + 512, 512, 0));
+	finish(b);
+}
+END_TEST
+
+START_TEST(last_sector)
+{
+	const uint64_t sizes[] = {
+		512, 4096, 4096 + 512, MIB + 1024, big_disk() + 512,
+	};
+	struct ublkev_backend *b;
+	size_t i;
+
+	for (i = 0; i < TEST_COUNT(sizes); i++) {
+		b = served(sizes[i]);
+		fill(b, sizes[i] - 512, 512, 0x77);
+		ck_assert(holds(b, sizes[i] - 512, 512, 0x77));
+		do_op(b, UBLKEV_OP_DISCARD, 0, sizes[i] - 512, 512);
+		ck_assert(holds(b, sizes[i] - 512, 512, 0));
+		ck_assert_int_eq(submit(b, UBLKEV_OP_DISCARD, 0, sizes[i], 512,
+					NULL), -EINVAL);
+		finish(b);
+	}
+}
+END_TEST
+
+START_TEST(block_of_4096)
+{
+	struct ublkev_backend *b = made(MIB, 4096, 0);
+	char buf[512];
+
+	serve(b);
+	ck_assert_uint_eq(b->limits.logical_block_bytes, 4096);
+	fill(b, 8192, 4096, 3);
+	ck_assert(holds(b, 8192, 4096, 3));
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 0, 512, buf), -EINVAL);
+	finish(b);
+}
+END_TEST
+
+START_TEST(flush_and_fua_are_free)
+{
+	struct ublkev_backend *b = served(MIB);
+	char buf[512] = { 0 };
+
+	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_VOLATILE_CACHE |
+			  UBLKEV_LIMIT_FUA);
+	do_op(b, UBLKEV_OP_FLUSH, 0, 0, 0);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, UBLKEV_REQ_FUA, 0, 512,
+				buf), UBLKEV_DONE);
+	finish(b);
+}
+END_TEST
+
+/* the contents are not the device's */
+START_TEST(contents_outlive_the_device)
+{
+	struct ublkev_backend *b = served(MIB);
+
+	fill(b, 512, 8192, 0x42);
+	unserve(b);
+	serve(b);
+	ck_assert(holds(b, 512, 8192, 0x42));
+	ck_assert(holds(b, 0, 512, 0));
+	finish(b);
+}
+END_TEST
+
+START_TEST(read_only)
+{
+	struct ublkev_backend *b = made(MIB, 512, UBLKEV_DISK_READ_ONLY);
+	char buf[512];
+
+	serve(b);
+	ck_assert(b->limits.flags & UBLKEV_LIMIT_READ_ONLY);
+	ck_assert_uint_eq(b->limits.max_discard_bytes, 0);
+	ck_assert_uint_eq(b->limits.max_write_zeroes_bytes, 0);
+	ck_assert(holds(b, 0, 4096, 0));
+	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, 0, 512, buf), -EROFS);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_DISCARD, 0, 0, 512, NULL),
+			 -EROFS);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE_ZEROES, 0, 0, 512, NULL),
+			 -EROFS);
+	finish(b);
+}
+END_TEST
+
+START_TEST(limits)
+{
+	struct ublkev_backend *b = served(GIB);
+
+	ck_assert_uint_eq(b->limits.max_discard_bytes, 32 * MIB);
+	ck_assert_uint_eq(b->limits.max_write_zeroes_bytes, 4 * MIB);
+	ck_assert_uint_eq(b->limits.discard_granularity_bytes, page);
+	ck_assert_str_eq(ublkev_backend_name(b), "mem");
+	ck_assert_ptr_null(ublkev_backend_ctx(b));
+	finish(b);
+}
+END_TEST
+
+/* ---- DISCARD, WRITE_ZEROES ----------------------------------------------- */
+
+/* every range of eighths of four pages, among bytes of 0xff */
+static void zeroes_exactly(struct ublkev_backend *b, unsigned int op,
+			   uint32_t flags)
+{
+	const uint64_t all = 4 * page, step = page / 8;
+	uint64_t from, to;
+
+	for (from = 0; from < all; from += step)
+		for (to = from + step; to <= all; to += step) {
+			fill(b, 0, all, 0xff);
+			do_op(b, op, flags, from, to - from);
+			ck_assert(holds(b, from, to - from, 0));
+			ck_assert(!from || holds(b, 0, from, 0xff));
+			ck_assert(to == all ||
+				  holds(b, to, all - to, 0xff));
+		}
+}
+
+START_TEST(zeroes_with_edges)
+{
+	struct ublkev_backend *b = served(MIB);
+
+	zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
+	zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, 0);
+	zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_NOUNMAP);
+	finish(b);
+}
+END_TEST
+
+/* memory that the application locked cannot be given back */
+START_TEST(zeroes_where_madvise_fails)
+{
+	struct ublkev_backend *b = served(MIB);
+
+	failalloc_madvise(MADV_DONTNEED);
+	zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
+	zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, 0);
+	failalloc_madvise(-1);
+	finish(b);
+}
+END_TEST
+
+/* an edge of one byte that is not zero, at each end of it */
+START_TEST(zeroes_sparse_edges)
+{
+	const size_t at[] = { 0, 1, 255, 510, 511 };
+	struct ublkev_backend *b = served(MIB);
+	char buf[512];
+	size_t i;
+
+	for (i = 0; i < TEST_COUNT(at); i++) {
+		memset(buf, 0, sizeof(buf));
+		buf[at[i]] = 1;
+		ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, 1024, 512, buf),
+				 UBLKEV_DONE);
+		do_op(b, UBLKEV_OP_WRITE_ZEROES, 0, 1024, 512);
+		ck_assert(holds(b, 1024, 512, 0));
+	}
+	finish(b);
+}
+END_TEST
+
+static uint64_t rss_after(unsigned int op, uint32_t flags, uint64_t offset,
+			  uint64_t len)
+{
+	struct ublkev_backend *b = served(ODD_BYTES);
+	uint64_t rss;
+
+	fill(b, 0, 2 * MIB, 0xee);
+	ck_assert_uint_eq(rss_of(ODD_BYTES), 2 * MIB);
+	do_op(b, op, flags, offset, len);
+	rss = rss_of(ODD_BYTES);
+	finish(b);
+	return rss;
+}
+
+START_TEST(gives_pages_back)
+{
+	ck_assert_uint_eq(rss_after(UBLKEV_OP_DISCARD, 0, 0, 2 * MIB), 0);
+	ck_assert_uint_eq(rss_after(UBLKEV_OP_DISCARD, 0, 0, 32 * MIB), 0);
+	ck_assert_uint_eq(rss_after(UBLKEV_OP_WRITE_ZEROES, 0, 0, 4 * MIB), 0);
+	/* the two pages that are in it in part stay */
+	ck_assert_uint_eq(rss_after(UBLKEV_OP_DISCARD, 0, 512,
+				    2 * MIB - 1024), 2 * page);
+	ck_assert_uint_eq(rss_after(UBLKEV_OP_WRITE_ZEROES, 0, 512,
+				    2 * MIB - 1024), 2 * page);
+	/* allocated stays allocated, and becomes so */
+	ck_assert_uint_eq(rss_after(UBLKEV_OP_WRITE_ZEROES,
+				    UBLKEV_REQ_NOUNMAP, 0, 2 * MIB), 2 * MIB);
+	ck_assert_uint_eq(rss_after(UBLKEV_OP_WRITE_ZEROES,
+				    UBLKEV_REQ_NOUNMAP, MIB, 2 * MIB),
+			  3 * MIB);
+}
+END_TEST
+
+START_TEST(zeroing_a_hole_costs_nothing)
+{
+	struct ublkev_backend *b = served(ODD_BYTES);
+
+	do_op(b, UBLKEV_OP_WRITE_ZEROES, 0, 512, MIB);
+	do_op(b, UBLKEV_OP_DISCARD, 0, 8 * MIB + 512, 512);
+	ck_assert_uint_eq(rss_of(ODD_BYTES), 0);
+	finish(b);
+}
+END_TEST
+
+/* ---- memory -------------------------------------------------------------- */
+
+START_TEST(costs_what_was_written)
+{
+	const uint64_t bytes = big_disk(), step = bytes / 1024;
+	struct ublkev_backend *b = served(bytes);
+	size_t before = test_rss_bytes();
+	uint64_t i;
+
+	for (i = 0; i < 1024; i++)
+		fill(b, i * step + i * 512, 512, 1);
+	ck_assert_uint_eq(rss_of(bytes), 1024 * page);
+	for (i = 0; i < 1024; i++)
+		ck_assert(holds(b, i * step + step / 2, 512, 0));
+	ck_assert_uint_eq(rss_of(bytes), 1024 * page);
+	/* the process as a whole, whose allocator and tools have their own */
+	ck_assert_uint_lt(test_rss_bytes(), before + 1024 * page + 64 * MIB);
+	for (i = 0; i < 1024; i++)
+		do_op(b, UBLKEV_OP_DISCARD, 0, i * step, MIB);
+	ck_assert_uint_eq(rss_of(bytes), 0);
+	finish(b);
+}
+END_TEST
+
+START_TEST(whole_pages_are_mapped_and_unmapped)
+{
+	struct ublkev_backend *b = served(ODD_BYTES - 512);
+	struct mapping m;
+
+	ck_assert(find_mapping(ODD_BYTES, &m));
+	finish(b);
+	ck_assert(!find_mapping(ODD_BYTES, &m));
+}
+END_TEST
+
+START_TEST(no_child_has_it)
+{
+	struct ublkev_backend *b = served(ODD_BYTES);
+	struct mapping m;
+	int status;
+	pid_t pid;
+
+	fill(b, 0, 4096, 1);
+	ck_assert(find_mapping(ODD_BYTES, &m));
+	ck_assert_msg(strstr(m.flags, " dc"), "VmFlags:%s", m.flags);
+	ck_assert_msg(strstr(m.flags, " nr"), "VmFlags:%s", m.flags);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid)
+		_exit(find_mapping(ODD_BYTES, &m) ? 1 : 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 0);
+	ck_assert(holds(b, 0, 4096, 1));
+	finish(b);
+}
+END_TEST
+
+START_TEST(huge_pages_when_asked)
+{
+	struct ublkev_backend *b = served(ODD_BYTES);
+	struct mapping m;
+
+	ck_assert(find_mapping(ODD_BYTES, &m));
+	ck_assert_msg(!strstr(m.flags, " hg"), "VmFlags:%s", m.flags);
+	finish(b);
+	b = made(ODD_BYTES, 512, UBLKEV_DISK_HUGE_PAGES);
+	serve(b);
+	ck_assert(find_mapping(ODD_BYTES, &m));
+	if (!access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK))
+		ck_assert_msg(strstr(m.flags, " hg"), "VmFlags:%s", m.flags);
+	zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
+	finish(b);
+	/* a kernel that has none */
+	failalloc_madvise(MADV_HUGEPAGE);
+	b = made(ODD_BYTES, 512, UBLKEV_DISK_HUGE_PAGES);
+	failalloc_madvise(-1);
+	ublkev_backend_free(b);
+}
+END_TEST
+
+static int new_of(uint64_t dev_bytes, uint32_t block, uint32_t flags)
+{
+	struct ublkev_backend *b = NULL;
+	struct ublkev_disk_conf conf;
+	int err;
+
+	ublkev_disk_conf_init(&conf, sizeof(conf));
+	conf.dev_bytes = dev_bytes;
+	conf.logical_block_bytes = block;
+	conf.flags = flags;
+	err = ublkev_mem_new(&b, &conf);
+	ck_assert_int_eq(!err, !!b);
+	ublkev_backend_free(b);
+	return err;
+}
+
+START_TEST(sizes)
+{
+	ck_assert_int_eq(new_of(512, 512, 0), 0);
+	ck_assert_int_eq(new_of(0, 512, 0), -EINVAL);
+	ck_assert_int_eq(new_of(1000, 512, 0), -EINVAL);
+	ck_assert_int_eq(new_of(MIB, 8192, 0), -EINVAL);
+	ck_assert_int_eq(new_of(MIB, 512, 1u << 5), -EINVAL);
+	ck_assert_int_eq(new_of(UINT64_MAX - 511, 512, 0), -EINVAL);
+	/* legal, but there is no such address space */
+	ck_assert_int_eq(new_of((UINT64_C(1) << 63) - 512, 512, 0), -ENOMEM);
+	ck_assert_int_eq(new_of(UINT64_C(1) << 60, 512, 0), -ENOMEM);
+}
+END_TEST
+
+START_TEST(no_memory)
+{
+	struct ublkev_backend *b;
+	bool failed = true;
+	int err, leaked;
+	unsigned int n;
+
+	for (n = 1; failed; n++) {
+		b = NULL;
+		failalloc_arm(n);
+		err = ublkev_mem_new(&b, NULL);
+		ublkev_backend_free(b);
+		failed = failalloc_disarm(&leaked);
+		ck_assert_int_eq(err, failed ? -ENOMEM : 0);
+		ck_assert_int_eq(leaked, 0);
+		ck_assert_int_eq(!b, failed);
+	}
+	/* its own, the mapping, the backend; then one more round */
+	ck_assert_uint_ge(n, 5);
+	/* without its promise to children there is no disk */
+	b = NULL;
+	failalloc_madvise(MADV_DONTFORK);
+	failalloc_arm(0);
+	err = ublkev_mem_new(&b, NULL);
+	failalloc_disarm(&leaked);
+	failalloc_madvise(-1);
+	ck_assert_int_eq(err, -ENOMEM);
+	ck_assert_int_eq(leaked, 0);
+	ck_assert_ptr_null(b);
+}
+END_TEST
+
+/* ---- a random walk beside a plain array ---------------------------------- */
+
+#define WALK_BYTES	(256 * KIB + 512)
+#define WALK_STEPS	4000
+
+static void walk_step(struct ublkev_backend *b, struct test_rng *rng,
+		      unsigned char *model, unsigned char *buf)
+{
+	const uint64_t sectors = WALK_BYTES / 512;
+	uint64_t from = test_rng_below(rng, sectors);
+	uint64_t most = sectors - from < 64 ? sectors - from : 64;
+	uint64_t len = (1 + test_rng_below(rng, most)) * 512;
+	unsigned int op = (unsigned int)test_rng_below(rng, UBLKEV_NR_OPS);
+	uint32_t flags = 0;
+
+	from *= 512;
+	if (op == UBLKEV_OP_WRITE_ZEROES && test_rng_below(rng, 2))
+		flags = UBLKEV_REQ_NOUNMAP;
+	if (op == UBLKEV_OP_FLUSH)
+		from = len = 0;
+	if (op == UBLKEV_OP_WRITE)
+		test_rng_fill(rng, buf, len);
+	ck_assert_int_eq(submit(b, op, flags, from, len, buf), UBLKEV_DONE);
+	if (op == UBLKEV_OP_READ)
+		ck_assert_mem_eq(buf, model + from, len);
+	else if (op == UBLKEV_OP_WRITE)
+		memcpy(model + from, buf, len);
+	else
+		memset(model + from, 0, len);
+}
+
+START_TEST(random_walk)
+{
+	unsigned char *model = calloc(1, WALK_BYTES);
+	unsigned char *buf = malloc(WALK_BYTES);
+	struct ublkev_backend *b = served(WALK_BYTES);
+	struct test_rng rng;
+	int step;
+
+	ck_assert(model && buf);
+	test_rng_init(&rng, test_seed("mem"));
+	for (step = 0; step < WALK_STEPS; step++)
+		walk_step(b, &rng, model, buf);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 0, WALK_BYTES, buf),
+			 UBLKEV_DONE);
+	ck_assert_mem_eq(buf, model, WALK_BYTES);
+	finish(b);
+	free(buf);
+	free(model);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("mem");
+	TCase *tc = tcase_create("data");
+
+	tcase_add_test(tc, reads_zeroes_at_first);
+	tcase_add_test(tc, reads_what_was_written);
+	tcase_add_test(tc, last_sector);
+	tcase_add_test(tc, block_of_4096);
+	tcase_add_test(tc, flush_and_fua_are_free);
+	tcase_add_test(tc, contents_outlive_the_device);
+	tcase_add_test(tc, read_only);
+	tcase_add_test(tc, limits);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("zeroes");
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, zeroes_with_edges);
+	tcase_add_test(tc, zeroes_where_madvise_fails);
+	tcase_add_test(tc, zeroes_sparse_edges);
+	tcase_add_test(tc, gives_pages_back);
+	tcase_add_test(tc, zeroing_a_hole_costs_nothing);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("memory");
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, costs_what_was_written);
+	tcase_add_test(tc, whole_pages_are_mapped_and_unmapped);
+	tcase_add_test(tc, no_child_has_it);
+	tcase_add_test(tc, huge_pages_when_asked);
+	tcase_add_test(tc, sizes);
+	tcase_add_test(tc, no_memory);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("walk");
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, random_walk);
+	suite_add_tcase(suite, tc);
+	return test_main(suite);
+}

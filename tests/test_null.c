@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include "backend/guard.h"
+#include "failalloc.h"
+#include "testlib.h"
+
+static struct test_log said;
+static const struct ublkev__log log_to_said = {
+	.fn = test_log_fn, .data = &said, .id = -1,
+};
+
+static void never_done(void *owner, uint64_t cookie, int err)
+{
+	(void)owner;
+	ck_abort_msg("answered twice: %llu %d", (unsigned long long)cookie,
+		     err);
+}
+
+static struct ublkev_backend *opened(const struct ublkev_disk_conf *conf)
+{
+	struct ublkev_backend *b = NULL;
+
+	ck_assert_int_eq(ublkev_null_new(&b, conf), 0);
+	ck_assert_int_eq(ublkev__guard_open(b, never_done, NULL, &log_to_said),
+			 0);
+	ck_assert_int_eq(ublkev__guard_start(b, NULL), 0);
+	return b;
+}
+
+static void finish(struct ublkev_backend *b)
+{
+	ublkev__guard_stop(b);
+	ublkev__guard_close(b);
+	ublkev_backend_free(b);
+	ck_assert_uint_eq(said.lines, 0);
+}
+
+static int submit(struct ublkev_backend *b, unsigned int op,
+		  uint64_t offset_bytes, uint64_t len_bytes, void *buf)
+{
+	struct ublkev_req req = {
+		.op = (uint8_t)op, .offset_bytes = offset_bytes,
+		.len_bytes = len_bytes, .buf = buf,
+	};
+	bool rejected;
+
+	return ublkev__guard_submit(b, &req, &rejected);
+}
+
+static void init(struct ublkev_disk_conf *conf)
+{
+	memset(conf, 0xa5, sizeof(*conf));
+	ublkev_disk_conf_init(conf, sizeof(*conf));
+}
+
+START_TEST(conf_defaults)
+{
+	struct ublkev_disk_conf conf;
+
+	init(&conf);
+	ck_assert_uint_eq(conf.size, sizeof(conf));
+	ck_assert_uint_eq(conf.dev_bytes, 256 << 20);
+	ck_assert_uint_eq(conf.logical_block_bytes, 512);
+	ck_assert_uint_eq(conf.flags, 0);
+}
+END_TEST
+
+START_TEST(conf_of_an_older_caller)
+{
+	const size_t size = offsetof(struct ublkev_disk_conf,
+				     logical_block_bytes);
+	struct ublkev_disk_conf conf;
+	struct ublkev_backend *b;
+
+	memset(&conf, 0xa5, sizeof(conf));
+	ublkev_disk_conf_init(&conf, size);
+	ck_assert_uint_eq(conf.size, size);
+	ck_assert_uint_eq(conf.dev_bytes, 256 << 20);
+	ck_assert_uint_eq(conf.logical_block_bytes, 0xa5a5a5a5);
+	ck_assert_uint_eq(conf.flags, 0xa5a5a5a5);
+	/* what it did not have is the default, not what lies there */
+	b = opened(&conf);
+	ck_assert_uint_eq(b->limits.logical_block_bytes, 512);
+	finish(b);
+}
+END_TEST
+
+START_TEST(conf_of_a_newer_caller)
+{
+	struct {
+		struct ublkev_disk_conf conf;
+		uint64_t more;
+		uint64_t beyond;
+	} newer;
+	struct ublkev_backend *b;
+
+	memset(&newer, 0xa5, sizeof(newer));
+	ublkev_disk_conf_init(&newer.conf,
+			      offsetof(typeof(newer), beyond));
+	ck_assert_uint_eq(newer.conf.size, offsetof(typeof(newer), beyond));
+	ck_assert_uint_eq(newer.more, 0);
+	ck_assert_uint_eq(newer.beyond, UINT64_C(0xa5a5a5a5a5a5a5a5));
+	b = opened(&newer.conf);
+	ck_assert_uint_eq(b->limits.dev_bytes, 256 << 20);
+	finish(b);
+}
+END_TEST
+
+static int try_sizes(uint64_t dev_bytes, uint32_t block)
+{
+	struct ublkev_disk_conf conf;
+	struct ublkev_backend *b = NULL;
+	int err;
+
+	init(&conf);
+	conf.dev_bytes = dev_bytes;
+	conf.logical_block_bytes = block;
+	err = ublkev_null_new(&b, &conf);
+	if (err) {
+		ck_assert_ptr_null(b);
+		return err;
+	}
+	/* what the constructor takes, the guard takes */
+	ck_assert_int_eq(ublkev__guard_open(b, never_done, NULL, &log_to_said),
+			 0);
+	ck_assert_uint_eq(b->limits.dev_bytes, dev_bytes);
+	ck_assert_uint_eq(b->limits.logical_block_bytes, block);
+	finish(b);
+	return 0;
+}
+
+START_TEST(conf_sizes)
+{
+	const uint64_t most = (UINT64_C(1) << 63) - 4096;
+
+	ck_assert_int_eq(try_sizes(512, 512), 0);
+	ck_assert_int_eq(try_sizes(4096, 4096), 0);
+	ck_assert_int_eq(try_sizes(2048, 1024), 0);
+	ck_assert_int_eq(try_sizes(most, 4096), 0);
+	ck_assert_int_eq(try_sizes((UINT64_C(1) << 63) - 512, 512), 0);
+	ck_assert_int_eq(try_sizes(0, 512), -EINVAL);
+	ck_assert_int_eq(try_sizes(511, 512), -EINVAL);
+	ck_assert_int_eq(try_sizes(513, 512), -EINVAL);
+	ck_assert_int_eq(try_sizes(2048, 4096), -EINVAL);
+	ck_assert_int_eq(try_sizes(4096 + 512, 4096), -EINVAL);
+	ck_assert_int_eq(try_sizes(1 << 20, 0), -EINVAL);
+	ck_assert_int_eq(try_sizes(1 << 20, 256), -EINVAL);
+	ck_assert_int_eq(try_sizes(1 << 20, 513), -EINVAL);
+	ck_assert_int_eq(try_sizes(3 << 20, 1536), -EINVAL);
+	ck_assert_int_eq(try_sizes(1 << 20, 8192), -EINVAL);
+	ck_assert_int_eq(try_sizes(most + 4096, 4096), -EINVAL);
+	ck_assert_int_eq(try_sizes(UINT64_MAX - 511, 512), -EINVAL);
+}
+END_TEST
+
+START_TEST(conf_flags)
+{
+	struct ublkev_disk_conf conf;
+	struct ublkev_backend *b = NULL;
+
+	init(&conf);
+	conf.flags = UBLKEV_DISK_HUGE_PAGES;
+	finish(opened(&conf));
+	conf.flags = 1u << 2;
+	ck_assert_int_eq(ublkev_null_new(&b, &conf), -EINVAL);
+	conf.flags = 1u << 31;
+	ck_assert_int_eq(ublkev_null_new(&b, &conf), -EINVAL);
+	init(&conf);
+	conf.size = 0;
+	ck_assert_int_eq(ublkev_null_new(&b, &conf), -EINVAL);
+	ck_assert_ptr_null(b);
+}
+END_TEST
+
+START_TEST(conf_null_is_defaults)
+{
+	struct ublkev_backend *b = opened(NULL);
+
+	ck_assert_uint_eq(b->limits.dev_bytes, 256 << 20);
+	finish(b);
+}
+END_TEST
+
+START_TEST(conf_is_copied)
+{
+	struct ublkev_disk_conf conf;
+	struct ublkev_backend *b;
+
+	init(&conf);
+	ck_assert_int_eq(ublkev_null_new(&b, &conf), 0);
+	memset(&conf, 0xa5, sizeof(conf));
+	ck_assert_int_eq(ublkev__guard_open(b, never_done, NULL, &log_to_said),
+			 0);
+	ck_assert_uint_eq(b->limits.dev_bytes, 256 << 20);
+	finish(b);
+}
+END_TEST
+
+START_TEST(every_op_touches_nothing)
+{
+	struct ublkev_backend *b = opened(NULL);
+	const uint64_t end = b->limits.dev_bytes;
+	char buf[4096], before[4096];
+
+	memset(buf, 0x5a, sizeof(buf));
+	memcpy(before, buf, sizeof(buf));
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, end - 4096, 4096, buf),
+			 UBLKEV_DONE);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, 4096, buf),
+			 UBLKEV_DONE);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_FLUSH, 0, 0, NULL), UBLKEV_DONE);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_DISCARD, 0, end, NULL),
+			 UBLKEV_DONE);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE_ZEROES, 0, end, NULL),
+			 UBLKEV_DONE);
+	ck_assert_mem_eq(buf, before, sizeof(buf));
+	finish(b);
+}
+END_TEST
+
+START_TEST(fua_is_taken)
+{
+	struct ublkev_backend *b = opened(NULL);
+	struct ublkev_req req = {
+		.op = UBLKEV_OP_WRITE, .len_bytes = 512, .buf = &req,
+		.flags = UBLKEV_REQ_FUA,
+	};
+	bool rejected = true;
+
+	ck_assert_int_eq(ublkev__guard_submit(b, &req, &rejected), 0);
+	ck_assert(!rejected);
+	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_VOLATILE_CACHE |
+			  UBLKEV_LIMIT_FUA);
+	finish(b);
+}
+END_TEST
+
+START_TEST(read_only)
+{
+	struct ublkev_disk_conf conf;
+	struct ublkev_backend *b;
+	char buf[512];
+
+	init(&conf);
+	conf.flags = UBLKEV_DISK_READ_ONLY;
+	b = opened(&conf);
+	ck_assert(b->limits.flags & UBLKEV_LIMIT_READ_ONLY);
+	ck_assert_uint_eq(b->limits.max_discard_bytes, 0);
+	ck_assert_uint_eq(b->limits.max_write_zeroes_bytes, 0);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 512, buf), 0);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_FLUSH, 0, 0, NULL), 0);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, 512, buf), -EROFS);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_DISCARD, 0, 512, buf), -EROFS);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE_ZEROES, 0, 512, buf),
+			 -EROFS);
+	finish(b);
+}
+END_TEST
+
+START_TEST(name_and_ctx)
+{
+	struct ublkev_backend *b = opened(NULL);
+
+	ck_assert_str_eq(ublkev_backend_name(b), "null");
+	ck_assert_ptr_null(ublkev_backend_ctx(b));
+	finish(b);
+}
+END_TEST
+
+START_TEST(no_memory)
+{
+	struct ublkev_backend *b;
+	bool failed = true;
+	int err, leaked;
+	unsigned int n;
+
+	for (n = 1; failed; n++) {
+		b = NULL;
+		failalloc_arm(n);
+		err = ublkev_null_new(&b, NULL);
+		ublkev_backend_free(b);
+		failed = failalloc_disarm(&leaked);
+		ck_assert_int_eq(err, failed ? -ENOMEM : 0);
+		ck_assert_int_eq(leaked, 0);
+		ck_assert_int_eq(!b, failed);
+	}
+	ck_assert_uint_ge(n, 3);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("null");
+	TCase *tc = tcase_create("disk");
+
+	tcase_add_test(tc, conf_defaults);
+	tcase_add_test(tc, conf_of_an_older_caller);
+	tcase_add_test(tc, conf_of_a_newer_caller);
+	tcase_add_test(tc, conf_sizes);
+	tcase_add_test(tc, conf_flags);
+	tcase_add_test(tc, conf_null_is_defaults);
+	tcase_add_test(tc, conf_is_copied);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("null");
+	tcase_add_test(tc, every_op_touches_nothing);
+	tcase_add_test(tc, fua_is_taken);
+	tcase_add_test(tc, read_only);
+	tcase_add_test(tc, name_and_ctx);
+	tcase_add_test(tc, no_memory);
+	suite_add_tcase(suite, tc);
+	return test_main(suite);
+}
