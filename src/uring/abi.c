@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "uring/abi.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/core_decode.h"
+
+#ifdef HAVE_LINUX_UBLK_CMD_H
+#include <linux/ublk_cmd.h>
+
+#define SAME(a, b) static_assert((a) == (b), #a " is the system's " #b)
+#define SAME_AT(ours, a, theirs, b) \
+	SAME(offsetof(struct ours, a), offsetof(struct theirs, b))
+
+SAME(UBLKEV__MAX_DEPTH, UBLK_MAX_QUEUE_DEPTH);
+SAME(UBLKEV__F(SUPPORT_ZERO_COPY), UBLK_F_SUPPORT_ZERO_COPY);
+SAME(UBLKEV__F(URING_CMD_COMP_IN_TASK), UBLK_F_URING_CMD_COMP_IN_TASK);
+SAME(UBLKEV__F(NEED_GET_DATA), UBLK_F_NEED_GET_DATA);
+SAME(UBLKEV__F(USER_RECOVERY), UBLK_F_USER_RECOVERY);
+SAME(UBLKEV__F(USER_RECOVERY_REISSUE), UBLK_F_USER_RECOVERY_REISSUE);
+SAME(UBLKEV__ATTR_READ_ONLY, UBLK_ATTR_READ_ONLY);
+SAME(UBLKEV__ATTR_ROTATIONAL, UBLK_ATTR_ROTATIONAL);
+SAME(UBLKEV__ATTR_VOLATILE_CACHE, UBLK_ATTR_VOLATILE_CACHE);
+SAME(UBLKEV__ATTR_FUA, UBLK_ATTR_FUA);
+SAME(ABI_PARAM_TYPE_BASIC, UBLK_PARAM_TYPE_BASIC);
+SAME(ABI_PARAM_TYPE_DISCARD, UBLK_PARAM_TYPE_DISCARD);
+
+/* newer headers define the ioctl-encoded numbers, older the plain ones */
+#ifdef UBLK_U_CMD_ADD_DEV
+SAME(ABI_CMD_ADD_DEV, UBLK_U_CMD_ADD_DEV);
+SAME(ABI_CMD_DEL_DEV, UBLK_U_CMD_DEL_DEV);
+SAME(ABI_CMD_START_DEV, UBLK_U_CMD_START_DEV);
+SAME(ABI_CMD_STOP_DEV, UBLK_U_CMD_STOP_DEV);
+SAME(ABI_CMD_SET_PARAMS, UBLK_U_CMD_SET_PARAMS);
+SAME(ABI_IO_FETCH_REQ, UBLK_U_IO_FETCH_REQ);
+SAME(ABI_IO_COMMIT_AND_FETCH_REQ, UBLK_U_IO_COMMIT_AND_FETCH_REQ);
+#else
+SAME(ABI_CMD_ADD_DEV & 0xff, UBLK_CMD_ADD_DEV);
+SAME(ABI_CMD_DEL_DEV & 0xff, UBLK_CMD_DEL_DEV);
+SAME(ABI_CMD_START_DEV & 0xff, UBLK_CMD_START_DEV);
+SAME(ABI_CMD_STOP_DEV & 0xff, UBLK_CMD_STOP_DEV);
+SAME(ABI_CMD_SET_PARAMS & 0xff, UBLK_CMD_SET_PARAMS);
+SAME(ABI_IO_FETCH_REQ & 0xff, UBLK_IO_FETCH_REQ);
+SAME(ABI_IO_COMMIT_AND_FETCH_REQ & 0xff, UBLK_IO_COMMIT_AND_FETCH_REQ);
+#endif
+#ifdef UBLK_U_CMD_GET_FEATURES
+SAME(ABI_CMD_GET_FEATURES, UBLK_U_CMD_GET_FEATURES);
+#endif
+#ifdef UBLK_U_CMD_DEL_DEV_ASYNC
+SAME(ABI_CMD_DEL_DEV_ASYNC, UBLK_U_CMD_DEL_DEV_ASYNC);
+#endif
+#ifdef UBLK_F_NO_AUTO_PART_SCAN
+SAME(UBLKEV_F_NO_AUTO_PART_SCAN, UBLK_F_NO_AUTO_PART_SCAN);
+#endif
+
+SAME(sizeof(struct abi_io_desc), sizeof(struct ublksrv_io_desc));
+SAME_AT(abi_io_desc, nr_sectors, ublksrv_io_desc, nr_sectors);
+SAME_AT(abi_io_desc, start_sector, ublksrv_io_desc, start_sector);
+SAME(sizeof(struct abi_io_cmd), sizeof(struct ublksrv_io_cmd));
+SAME_AT(abi_io_cmd, tag, ublksrv_io_cmd, tag);
+SAME_AT(abi_io_cmd, result, ublksrv_io_cmd, result);
+SAME_AT(abi_io_cmd, addr, ublksrv_io_cmd, addr);
+SAME(sizeof(struct abi_ctrl_cmd), sizeof(struct ublksrv_ctrl_cmd));
+SAME_AT(abi_ctrl_cmd, len, ublksrv_ctrl_cmd, len);
+SAME_AT(abi_ctrl_cmd, addr, ublksrv_ctrl_cmd, addr);
+SAME_AT(abi_ctrl_cmd, data, ublksrv_ctrl_cmd, data);
+SAME(sizeof(struct abi_dev_info), sizeof(struct ublksrv_ctrl_dev_info));
+SAME_AT(abi_dev_info, max_io_buf_bytes, ublksrv_ctrl_dev_info,
+	max_io_buf_bytes);
+SAME_AT(abi_dev_info, dev_id, ublksrv_ctrl_dev_info, dev_id);
+SAME_AT(abi_dev_info, flags, ublksrv_ctrl_dev_info, flags);
+SAME_AT(abi_params, basic.io_min_shift, ublk_params, basic.io_min_shift);
+SAME_AT(abi_params, basic.dev_sectors, ublk_params, basic.dev_sectors);
+SAME_AT(abi_params, discard, ublk_params, discard);
+SAME_AT(abi_params, discard.max_discard_segments, ublk_params,
+	discard.max_discard_segments);
+#endif
+
+static_assert(sizeof(struct abi_io_desc) == 24, "as the driver has it");
+static_assert(sizeof(struct abi_io_cmd) == 16, "as the driver has it");
+static_assert(sizeof(struct abi_ctrl_cmd) == 32, "as the driver has it");
+static_assert(sizeof(struct abi_dev_info) == 64, "as the driver has it");
+static_assert(offsetof(struct abi_params, basic) == 8 &&
+	      offsetof(struct abi_params, discard) == 40 &&
+	      sizeof(struct abi_params) == 64, "as the driver has it");
+
+/* the core reads the mapped descriptors through a type of its own */
+static_assert(sizeof(struct ublkev__desc) == sizeof(struct abi_io_desc) &&
+	      offsetof(struct ublkev__desc, addr) ==
+	      offsetof(struct abi_io_desc, addr), "one layout");
+
+static size_t round_up(size_t bytes, size_t page)
+{
+	return (bytes + page - 1) / page * page;
+}
+
+size_t ublkev__abi_desc_offset(unsigned int queue, size_t page)
+{
+	return queue * round_up(UBLKEV__MAX_DEPTH * sizeof(struct abi_io_desc),
+				page);
+}
+
+size_t ublkev__abi_desc_bytes(unsigned int depth, size_t page)
+{
+	return round_up(depth * sizeof(struct abi_io_desc), page);
+}
+
+uint32_t ublkev__abi_cmd_op(enum ublkev__cmd cmd)
+{
+	static const uint32_t ops[] = {
+		[UBLKEV__CMD_NONE] = 0,
+		[UBLKEV__CMD_GET_FEATURES] = ABI_CMD_GET_FEATURES,
+		[UBLKEV__CMD_ADD_DEV] = ABI_CMD_ADD_DEV,
+		[UBLKEV__CMD_SET_PARAMS] = ABI_CMD_SET_PARAMS,
+		[UBLKEV__CMD_START_DEV] = ABI_CMD_START_DEV,
+		[UBLKEV__CMD_STOP_DEV] = ABI_CMD_STOP_DEV,
+		[UBLKEV__CMD_DEL_DEV] = ABI_CMD_DEL_DEV,
+		[UBLKEV__CMD_DEL_DEV_ASYNC] = ABI_CMD_DEL_DEV_ASYNC,
+	};
+
+	static_assert(sizeof(ops) / sizeof(ops[0]) == UBLKEV__NR_CMDS,
+		      "every command has a number");
+	return ops[cmd];
+}
+
+void ublkev__abi_put_info(struct abi_dev_info *abi,
+			  const struct ublkev__devinfo *info)
+{
+	memset(abi, 0, sizeof(*abi));
+	abi->nr_hw_queues = (uint16_t)info->queues;
+	abi->queue_depth = (uint16_t)info->depth;
+	abi->max_io_buf_bytes = info->max_io_bytes;
+	abi->dev_id = info->id < 0 ? ABI_NO_DEV : (uint32_t)info->id;
+	abi->flags = info->features;
+}
+
+void ublkev__abi_get_info(const struct abi_dev_info *abi,
+			  struct ublkev__devinfo *info)
+{
+	info->queues = abi->nr_hw_queues;
+	info->depth = abi->queue_depth;
+	info->max_io_bytes = abi->max_io_buf_bytes;
+	info->id = (int)abi->dev_id;
+	info->features = abi->flags;
+}
+
+void ublkev__abi_put_params(struct abi_params *abi,
+			    const struct ublkev__params *params)
+{
+	memset(abi, 0, sizeof(*abi));
+	abi->len = sizeof(*abi);
+	abi->types = ABI_PARAM_TYPE_BASIC;
+	abi->basic.attrs = params->attrs;
+	abi->basic.logical_bs_shift = params->logical_bs_shift;
+	abi->basic.physical_bs_shift = params->physical_bs_shift;
+	abi->basic.io_opt_shift = params->io_opt_shift;
+	abi->basic.io_min_shift = params->io_min_shift;
+	abi->basic.max_sectors = params->max_sectors;
+	abi->basic.chunk_sectors = params->chunk_sectors;
+	abi->basic.dev_sectors = params->dev_sectors;
+	if (!params->max_discard_sectors && !params->max_write_zeroes_sectors)
+		return;
+	/* write-zeroes has its limit here also when there is no discard */
+	abi->types |= ABI_PARAM_TYPE_DISCARD;
+	abi->discard.discard_granularity = params->discard_granularity;
+	abi->discard.max_discard_sectors = params->max_discard_sectors;
+	abi->discard.max_write_zeroes_sectors =
+		params->max_write_zeroes_sectors;
+	abi->discard.max_discard_segments = 1;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * abi.h - the ublk driver's binary interface, as far as it is used here
+ *
+ * Our own definitions, because the system's header is often older than the
+ * running kernel; abi.c compares them with <linux/ublk_cmd.h> where there is
+ * one. Source: include/uapi/linux/ublk_cmd.h, drivers/block/ublk_drv.c.
+ */
+#ifndef UBLKEV_URING_ABI_H
+#define UBLKEV_URING_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/core_ctl.h"
+#include "core/core_params.h"
+
+#define ABI_CONTROL_PATH	"/dev/ublk-control"
+#define ABI_CHAR_PATH		"/dev/ublkc%d"
+
+/* _IOWR('u', nr, struct) of 32 bytes for control, 16 for I/O */
+#define ABI_CTRL_READ(nr)	(0x80207500u | (nr))
+#define ABI_CTRL_RW(nr)		(0xc0207500u | (nr))
+#define ABI_IO_RW(nr)		(0xc0107500u | (nr))
+
+#define ABI_CMD_GET_FEATURES	ABI_CTRL_READ(0x13)
+#define ABI_CMD_ADD_DEV		ABI_CTRL_RW(0x04)
+#define ABI_CMD_DEL_DEV		ABI_CTRL_RW(0x05)
+#define ABI_CMD_START_DEV	ABI_CTRL_RW(0x06)
+#define ABI_CMD_STOP_DEV	ABI_CTRL_RW(0x07)
+#define ABI_CMD_SET_PARAMS	ABI_CTRL_RW(0x08)
+#define ABI_CMD_DEL_DEV_ASYNC	ABI_CTRL_READ(0x14)
+
+#define ABI_IO_FETCH_REQ		ABI_IO_RW(0x20)
+#define ABI_IO_COMMIT_AND_FETCH_REQ	ABI_IO_RW(0x21)
+
+#define ABI_NO_QUEUE	0xffffu
+#define ABI_NO_DEV	0xffffffffu
+
+/* the descriptor of each tag in the mapping of ublkc */
+struct abi_io_desc {
+	uint32_t op_flags;
+	uint32_t nr_sectors;
+	uint64_t start_sector;
+	uint64_t addr;
+};
+
+/* the cmd[] of an I/O SQE */
+struct abi_io_cmd {
+	uint16_t q_id;
+	uint16_t tag;
+	int32_t result;
+	uint64_t addr;
+};
+
+/* the cmd[] of a control SQE */
+struct abi_ctrl_cmd {
+	uint32_t dev_id;
+	uint16_t queue_id;
+	uint16_t len;
+	uint64_t addr;
+	uint64_t data;
+	uint16_t dev_path_len;
+	uint16_t pad;
+	uint32_t reserved;
+};
+
+struct abi_dev_info {
+	uint16_t nr_hw_queues;
+	uint16_t queue_depth;
+	uint16_t state;
+	uint16_t io_desc_size;
+	uint32_t max_io_buf_bytes;
+	uint32_t dev_id;
+	int32_t ublksrv_pid;
+	uint32_t pad1;
+	uint64_t flags;
+	uint64_t ublksrv_flags;
+	uint32_t owner_uid;
+	uint32_t owner_gid;
+	uint64_t reserved1;
+	uint64_t reserved2;
+};
+
+#define ABI_PARAM_TYPE_BASIC	(1u << 0)
+#define ABI_PARAM_TYPE_DISCARD	(1u << 1)
+
+/* struct ublk_params up to the slots that are used */
+struct abi_params {
+	uint32_t len;
+	uint32_t types;
+	struct {
+		uint32_t attrs;
+		uint8_t logical_bs_shift;
+		uint8_t physical_bs_shift;
+		uint8_t io_opt_shift;
+		uint8_t io_min_shift;
+		uint32_t max_sectors;
+		uint32_t chunk_sectors;
+		uint64_t dev_sectors;
+		uint64_t virt_boundary_mask;
+	} basic;
+	struct {
+		uint32_t discard_alignment;
+		uint32_t discard_granularity;
+		uint32_t max_discard_sectors;
+		uint32_t max_write_zeroes_sectors;
+		uint16_t max_discard_segments;
+		uint16_t reserved0;
+	} discard;
+};
+
+/*
+ * Offset of a queue's descriptors in the mapping of ublkc: the stride is that
+ * of the deepest queue, not of the device's own depth, and a wrong one is not
+ * always refused (it may show another queue's descriptors).
+ */
+size_t ublkev__abi_desc_offset(unsigned int queue, size_t page);
+
+/* the length of a queue's mapping, which must be exact */
+size_t ublkev__abi_desc_bytes(unsigned int depth, size_t page);
+
+/* the number of a control command for SQE cmd_op */
+uint32_t ublkev__abi_cmd_op(enum ublkev__cmd cmd);
+
+void ublkev__abi_put_info(struct abi_dev_info *abi,
+			  const struct ublkev__devinfo *info);
+void ublkev__abi_get_info(const struct abi_dev_info *abi,
+			  struct ublkev__devinfo *info);
+void ublkev__abi_put_params(struct abi_params *abi,
+			    const struct ublkev__params *params);
+
+#endif

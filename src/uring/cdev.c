@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "uring/cdev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "uring/abi.h"
+
+static size_t page_bytes(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void ublkev__cdev_init(struct ublkev__cdev *c,
+		       const struct ublkev__desc **descs)
+{
+	c->fd = -1;
+	c->queues = 0;
+	c->depth = 0;
+	c->descs = descs;
+}
+
+/*
+ * Populated, so that no request waits for a page fault; not inherited by a
+ * forked child, whose copy would keep the driver from letting go.
+ */
+static int map_queue(struct ublkev__cdev *c, unsigned int queue)
+{
+	size_t page = page_bytes();
+	size_t bytes = ublkev__abi_desc_bytes(c->depth, page);
+	void *p = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE,
+		       c->fd, (off_t)ublkev__abi_desc_offset(queue, page));
+
+	if (p == MAP_FAILED)
+		return -errno;
+	c->descs[queue] = p;
+	c->queues = queue + 1;
+	return madvise(p, bytes, MADV_DONTFORK) ? -errno : 0;
+}
+
+int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
+		      unsigned int depth)
+{
+	char path[sizeof(ABI_CHAR_PATH) + 16];
+	unsigned int i;
+	int err = 0;
+
+	snprintf(path, sizeof(path), ABI_CHAR_PATH, id);
+	/* nonblocking: else io_uring hands reads and writes to a thread */
+	c->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (c->fd < 0)
+		return -errno;
+	c->depth = depth;
+	for (i = 0; i < queues && !err; i++)
+		err = map_queue(c, i);
+	if (err)
+		ublkev__cdev_close(c);
+	return err;
+}
+
+static void unmap(const struct ublkev__desc *desc, size_t bytes)
+{
+	union {
+		const struct ublkev__desc *desc;
+		void *p;
+	} u = { desc };
+
+	munmap(u.p, bytes);
+}
+
+void ublkev__cdev_close(struct ublkev__cdev *c)
+{
+	size_t bytes = ublkev__abi_desc_bytes(c->depth, page_bytes());
+
+	while (c->queues)
+		unmap(c->descs[--c->queues], bytes);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}

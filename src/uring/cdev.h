@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cdev.h - /dev/ublkc<id>, and the descriptors mapped from it
+ */
+#ifndef UBLKEV_URING_CDEV_H
+#define UBLKEV_URING_CDEV_H
+
+#include "core/core_decode.h"
+
+struct ublkev__cdev {
+	int fd;				/* -1: closed */
+	unsigned int queues, depth;	/* as mapped */
+	const struct ublkev__desc **descs; /* [queues], the caller's array */
+};
+
+/* `descs` has room for as many queues as will ever be opened */
+void ublkev__cdev_init(struct ublkev__cdev *c,
+		       const struct ublkev__desc **descs);
+
+/* Errors: those of open(2) and mmap(2); nothing is then left open. */
+int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
+		      unsigned int depth);
+
+/* unmaps, closes; nothing when not open */
+void ublkev__cdev_close(struct ublkev__cdev *c);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "uring/io.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "uring/abi.h"
+#include "uring/cdev.h"
+#include "uring/iobuf.h"
+#include "uring/ring.h"
+#include "uring/sqe.h"
+#include "uring/udata.h"
+
+/*
+ * SUBMIT_ALL: one refused command must not hold up those behind it in the
+ * same submission.
+ */
+#define RING_FLAGS (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER | \
+		    IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL)
+
+struct ublkev__io {
+	const struct ublkev__mem *mem;
+	struct ublkev__ring ring;
+	struct ublkev__cdev cdev;
+	struct ublkev__iobuf bufs;
+	const struct ublkev__desc **descs;
+	uint64_t evfd_count;		/* where the eventfd is read to */
+	size_t queue_bytes;		/* of a queue's buffers */
+	int evfd;
+	bool woken;			/* the read is queued */
+};
+
+static int set_up(struct ublkev__io *io, unsigned int queues,
+		  unsigned int depth, uint32_t max_io_bytes)
+{
+	int err;
+
+	io->queue_bytes = (size_t)depth * max_io_bytes;
+	io->descs = ublkev__mem_zalloc(io->mem, queues, sizeof(*io->descs));
+	if (!io->descs)
+		return -ENOMEM;
+	ublkev__cdev_init(&io->cdev, io->descs);
+	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (io->evfd < 0)
+		return -errno;
+	err = ublkev__iobuf_map(&io->bufs, (size_t)queues * depth,
+				max_io_bytes);
+	if (err)
+		return err;
+	/* an SQE for each tag, and one for the eventfd's read */
+	return ublkev__ring_open(&io->ring, queues * depth + 1, RING_FLAGS,
+				 io->evfd);
+}
+
+int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem,
+		   unsigned int queues, unsigned int depth,
+		   uint32_t max_io_bytes)
+{
+	struct ublkev__io *io = ublkev__mem_zalloc(mem, 1, sizeof(*io));
+	int err;
+
+	if (!io)
+		return -ENOMEM;
+	io->mem = mem;
+	io->evfd = -1;
+	ublkev__cdev_init(&io->cdev, NULL);
+	err = set_up(io, queues, depth, max_io_bytes);
+	if (err) {
+		ublkev__io_free(io);
+		return err;
+	}
+	*iop = io;
+	return 0;
+}
+
+void ublkev__io_free(struct ublkev__io *io)
+{
+	if (!io)
+		return;
+	ublkev__io_close(io, false);
+	ublkev__iobuf_unmap(&io->bufs);
+	if (io->evfd >= 0)
+		close(io->evfd);
+	ublkev__mem_free(io->mem, io->descs);
+	ublkev__mem_free(io->mem, io);
+}
+
+int ublkev__io_fd(const struct ublkev__io *io)
+{
+	return io->evfd;
+}
+
+void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)
+{
+	return (char *)io->bufs.base + queue * io->queue_bytes;
+}
+
+int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
+		    unsigned int depth)
+{
+	int err = ublkev__cdev_open(&io->cdev, id, queues, depth);
+
+	if (err)
+		return err;
+	err = io_uring_register_files(&io->ring.u, &io->cdev.fd, 1);
+	if (err)
+		ublkev__cdev_close(&io->cdev);
+	return err;
+}
+
+/*
+ * The order matters: whatever still refers to ublkc, be it a slot of the
+ * ring, a mapping or the ring itself, makes DEL_DEV wait.
+ */
+void ublkev__io_close(struct ublkev__io *io, bool drained)
+{
+	if (drained && io->cdev.fd >= 0)
+		io_uring_unregister_files(&io->ring.u);
+	ublkev__cdev_close(&io->cdev);
+	ublkev__ring_close(&io->ring);
+}
+
+const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
+					   unsigned int queue,
+					   unsigned int tag)
+{
+	return &io->descs[queue][tag];
+}
+
+static struct io_uring_sqe *get_sqe(struct ublkev__io *io)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring.u);
+
+	assert(sqe && "ublkev: a tag has one SQE at a time");
+	return sqe;
+}
+
+void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
+		      unsigned int tag, void *buf)
+{
+	ublkev__sqe_io(get_sqe(io), ABI_IO_FETCH_REQ, queue, tag, 0, buf);
+}
+
+void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
+		       unsigned int tag, int result, void *buf)
+{
+	ublkev__sqe_io(get_sqe(io), ABI_IO_COMMIT_AND_FETCH_REQ, queue, tag,
+		       result, buf);
+}
+
+/*
+ * The read of the eventfd rides in the next submission instead of being a
+ * system call. It executes before the task work of the same enter, so that
+ * a signal it swallows stands for work which that enter runs.
+ */
+void ublkev__io_woken(struct ublkev__io *io)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!io->ring.open) {
+		if (read(io->evfd, &io->evfd_count,
+			 sizeof(io->evfd_count)) < 0)
+			return;		/* nothing to reset */
+		return;
+	}
+	if (io->woken)
+		return;
+	sqe = get_sqe(io);
+	io_uring_prep_read(sqe, io->evfd, &io->evfd_count,
+			   sizeof(io->evfd_count), 0);
+	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = UDATA_EVENTFD;
+	io->woken = true;
+}
+
+void ublkev__io_mute(struct ublkev__io *io)
+{
+	if (io->ring.open)
+		ublkev__ring_mute(&io->ring);
+}
+
+void ublkev__io_unmute(struct ublkev__io *io)
+{
+	if (io->ring.open)
+		ublkev__ring_unmute(&io->ring);
+}
+
+bool ublkev__io_has_work(const struct ublkev__io *io)
+{
+	return io->ring.open && ublkev__ring_has_work(&io->ring);
+}
+
+int ublkev__io_enter(struct ublkev__io *io)
+{
+	int err;
+
+	if (!io->ring.open || !ublkev__ring_needs_enter(&io->ring))
+		return 0;
+	err = ublkev__ring_enter(&io->ring);
+	io->woken = io->woken && io_uring_sq_ready(&io->ring.u);
+	return err ? err : 1;
+}
+
+unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
+			     unsigned int max)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head, seen = 0, n = 0;
+
+	if (!io->ring.open)
+		return 0;
+	io_uring_for_each_cqe(&io->ring.u, head, cqe) {
+		if (n == max)
+			break;
+		seen++;
+		if (cqe->user_data == UDATA_EVENTFD)
+			continue;	/* EAGAIN: was reset already */
+		v[n].queue = (uint16_t)udata_get_queue(cqe->user_data);
+		v[n].tag = (uint16_t)udata_get_tag(cqe->user_data);
+		v[n].res = cqe->res;
+		n++;
+	}
+	io_uring_cq_advance(&io->ring.u, seen);
+	return n;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * io.h - the data plane of one device: eventfd, ring, ublkc, buffers
+ *
+ * One ring serves all queues of the device. tests/fake_driver.c implements
+ * this page and control.h without a kernel.
+ */
+#ifndef UBLKEV_URING_IO_H
+#define UBLKEV_URING_IO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core_decode.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+struct ublkev__io;
+
+/* a completed command of a tag */
+struct ublkev__cqe {
+	uint16_t queue;
+	uint16_t tag;
+	int32_t res;
+};
+
+/*
+ * Queues times depth is at most 32767, so that each tag always finds an SQE.
+ * `mem` stays the caller's. Errors: -ENOMEM, and those of eventfd(2) and
+ * io_uring_setup(2).
+ */
+int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem,
+		   unsigned int queues, unsigned int depth,
+		   uint32_t max_io_bytes);
+
+/* closes what is open; NULL is allowed */
+void ublkev__io_free(struct ublkev__io *io);
+
+/* the eventfd, signalled when there is something to reap */
+int ublkev__io_fd(const struct ublkev__io *io);
+
+/* the first of a queue's buffers, max_io_bytes apart from one another */
+void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue);
+
+/*
+ * Opens /dev/ublkc<id> and maps its descriptors. Errors: those of open(2),
+ * mmap(2), io_uring_register(2).
+ */
+int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
+		    unsigned int depth);
+
+/*
+ * Lets go of ublkc and the ring, for good. `drained`: no command is with the
+ * driver, so that the fixed file can be unregistered without waiting.
+ */
+void ublkev__io_close(struct ublkev__io *io, bool drained);
+
+/* between open and close */
+const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
+					   unsigned int queue,
+					   unsigned int tag);
+void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
+		      unsigned int tag, void *buf);
+void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
+		       unsigned int tag, int result, void *buf);
+
+/*
+ * Between new and close (after it, they do nothing): the eventfd was
+ * readable, and is to be reset;
+ */
+void ublkev__io_woken(struct ublkev__io *io);
+/* no signals, signals again: see ring.h */
+void ublkev__io_mute(struct ublkev__io *io);
+void ublkev__io_unmute(struct ublkev__io *io);
+/* something to submit, to run or to reap */
+bool ublkev__io_has_work(const struct ublkev__io *io);
+/*
+ * Enters the kernel if that would do anything. 1 when it did, 0 when there
+ * was no need, or an error that will not go away.
+ */
+int ublkev__io_enter(struct ublkev__io *io);
+/* up to `max` completions; how many */
+unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
+			     unsigned int max);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "uring/iobuf.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+int ublkev__iobuf_map(struct ublkev__iobuf *b, size_t n, size_t each)
+{
+	b->base = NULL;
+	if (n > SIZE_MAX / each)
+		return -ENOMEM;
+	b->bytes = n * each;
+	b->base = mmap(NULL, b->bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (b->base == MAP_FAILED) {
+		b->base = NULL;
+		return -ENOMEM;
+	}
+	/*
+	 * Small pages: a buffer of which 4 KiB are used is not to cost 2 MiB.
+	 * A kernel without huge pages refuses the advice, and needs it not.
+	 */
+	(void)madvise(b->base, b->bytes, MADV_NOHUGEPAGE);
+	if (madvise(b->base, b->bytes, MADV_DONTFORK)) {
+		ublkev__iobuf_unmap(b);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void ublkev__iobuf_unmap(struct ublkev__iobuf *b)
+{
+	if (b->base)
+		munmap(b->base, b->bytes);
+	b->base = NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "uring/sqe.h"
+
+#include <string.h>
+
+#include "uring/udata.h"
+
+/* where cmd[] begins in an SQE; the rest of a 128-byte one is also cmd[] */
+#define SQE_CMD_OFFSET 48
+
+static void *cmd_of(struct io_uring_sqe *sqe)
+{
+	return (char *)sqe + SQE_CMD_OFFSET;
+}
+
+void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
+		    unsigned int queue, unsigned int tag, int result,
+		    void *addr)
+{
+	struct abi_io_cmd *cmd = cmd_of(sqe);
+
+	memset(sqe, 0, SQE_CMD_OFFSET);
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->cmd_op = cmd_op;
+	sqe->user_data = udata_tag(queue, tag);
+	cmd->q_id = (uint16_t)queue;
+	cmd->tag = (uint16_t)tag;
+	cmd->result = result;
+	cmd->addr = (uintptr_t)addr;
+}
+
+void ublkev__sqe_ctrl(struct io_uring_sqe *sqe, int fd, uint32_t cmd_op,
+		      const struct abi_ctrl_cmd *cmd, uint64_t udata)
+{
+	memset(sqe, 0, 128);
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = fd;
+	sqe->cmd_op = cmd_op;
+	sqe->user_data = udata;
+	memcpy(cmd_of(sqe), cmd, sizeof(*cmd));
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sqe.h - the SQEs that the driver gets
+ */
+#ifndef UBLKEV_URING_SQE_H
+#define UBLKEV_URING_SQE_H
+
+#include <liburing.h>
+
+#include "uring/abi.h"
+
+/* fills a 64-byte SQE: FETCH_REQ or COMMIT_AND_FETCH_REQ on fixed file 0 */
+void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
+		    unsigned int queue, unsigned int tag, int result,
+		    void *addr);
+
+/* fills a 128-byte SQE: a control command on `fd` */
+void ublkev__sqe_ctrl(struct io_uring_sqe *sqe, int fd, uint32_t cmd_op,
+		      const struct abi_ctrl_cmd *cmd, uint64_t udata);
+
+#endif
