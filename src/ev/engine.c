@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ev/engine.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "backend/guard.h"
+#include "ev/evloop.h"
+
+#define CACHE_LINE 64u
+
+uint64_t ublkev__clock_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* the backend's answer to a request that it took */
+static void on_done(void *owner, uint64_t cookie, int err)
+{
+	struct ublkev__engine *e = owner;
+	unsigned int queue = ublkev__cookie_queue(cookie);
+	bool known = queue < e->nr_queues;
+
+	e->stats.stale_answers += !known;
+	if (!known || ublkev__queue_done(&e->queues[queue], cookie, err)) {
+		ublkev__log(&e->log, LOG_ERR,
+			    "backend answered request %#llx, which is not outstanding",
+			    (unsigned long long)cookie);
+		return;
+	}
+	ublkev__evloop_kick(e);
+}
+
+static void *align(void *p)
+{
+	uintptr_t line = ((uintptr_t)p + CACHE_LINE - 1) / CACHE_LINE;
+
+	return (void *)(line * CACHE_LINE);
+}
+
+/* tags begin at a cache line, which an allocator need not */
+static int make_queues(struct ublkev__engine *e)
+{
+	size_t depth = e->conf.depth;
+	size_t n = e->conf.queues * depth;
+	struct ublkev__tag *tags;
+	uint64_t *since_us;
+	unsigned int i;
+
+	e->queues = ublkev__mem_zalloc(&e->mem, e->conf.queues,
+				       sizeof(*e->queues));
+	e->tags_mem = ublkev__mem_zalloc(&e->mem, n + 1, sizeof(*tags));
+	if (e->conf.flags & UBLKEV_CONF_LATENCY)
+		e->since_us = ublkev__mem_zalloc(&e->mem, n,
+						 sizeof(*e->since_us));
+	if (!e->queues || !e->tags_mem ||
+	    (!e->since_us && e->conf.flags & UBLKEV_CONF_LATENCY))
+		return -ENOMEM;
+	tags = align(e->tags_mem);
+	for (i = 0; i < e->conf.queues; i++) {
+		since_us = e->since_us ? e->since_us + i * depth : NULL;
+		ublkev__queue_init(&e->queues[i], i, e->conf.depth,
+				   e->generation, tags + i * depth, since_us,
+				   &e->stats);
+	}
+	return 0;
+}
+
+/* a device that is to be removed needs only the eventfd and its ring */
+static int make_io(struct ublkev__engine *e)
+{
+	int err;
+
+	if (e->remove)
+		return ublkev__io_new(&e->io, &e->mem, 1, 1, UBLKEV__PAGE);
+	err = make_queues(e);
+	if (err)
+		return err;
+	return ublkev__io_new(&e->io, &e->mem, e->conf.queues, e->conf.depth,
+			      e->conf.max_io_bytes);
+}
+
+static int make(struct ublkev__engine *e, enum ublkev_step *step)
+{
+	int err;
+
+	*step = UBLKEV_STEP_BACKEND;
+	if (!e->remove) {
+		err = ublkev__guard_open(e->backend, on_done, e, &e->log);
+		if (err)
+			return err;
+	}
+	*step = UBLKEV_STEP_SETUP;
+	err = make_io(e);
+	if (!err)
+		err = ublkev__control_new(&e->control, &e->mem,
+					  ublkev__io_fd(e->io));
+	if (err)
+		return err;
+	*step = UBLKEV_STEP_CONTROL;
+	err = ublkev__control_open(e->control);
+	if (err || e->remove)
+		return err;
+	*step = UBLKEV_STEP_BACKEND;
+	return ublkev__guard_start(e->backend, e->loop);
+}
+
+int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
+{
+	int err;
+
+	memset(&e->stats, 0, sizeof(e->stats));
+	e->nr_queues = 0;
+	e->first_queue = 0;
+	e->drained = false;
+	err = make(e, step);
+	if (err)
+		ublkev__engine_down(e);
+	return err;
+}
+
+static void free_queues(struct ublkev__engine *e)
+{
+	uint32_t generation;
+	unsigned int i;
+
+	for (i = 0; i < e->nr_queues; i++) {
+		generation = ublkev__queue_generation(&e->queues[i]);
+		if (generation > e->generation)
+			e->generation = generation;
+	}
+	e->nr_queues = 0;
+	ublkev__mem_free(&e->mem, e->queues);
+	ublkev__mem_free(&e->mem, e->tags_mem);
+	ublkev__mem_free(&e->mem, e->since_us);
+	e->queues = NULL;
+	e->tags_mem = NULL;
+	e->since_us = NULL;
+}
+
+void ublkev__engine_down(struct ublkev__engine *e)
+{
+	if (ublkev__control_free(e->control))
+		ublkev__log(&e->log, LOG_WARNING,
+			    "a control command never returned: its memory is left to the kernel");
+	e->control = NULL;
+	/* the backend lets go of requests and buffers before they vanish */
+	if (!e->remove && e->backend->owner == e) {
+		ublkev__guard_stop(e->backend);
+		ublkev__guard_close(e->backend);
+	}
+	ublkev__io_free(e->io);
+	e->io = NULL;
+	free_queues(e);
+}

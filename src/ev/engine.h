@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine.h - what stands behind a ublkev_dev: the parts, and who joins them
+ *
+ *	evdev.c    the public calls: a device's wishes
+ *	engine.c   making and releasing the parts
+ *	evpump.c   the one loop that moves facts and actions between them
+ *	evloop.c   when the pump runs: libev's watchers
+ *	evstats.c  looking at it
+ */
+#ifndef UBLKEV_EV_ENGINE_H
+#define UBLKEV_EV_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ev.h>
+#include <ublkev.h>
+
+#include "core/core_ctl.h"
+#include "core/core_params.h"
+#include "core/core_queue.h"
+#include "uring/control.h"
+#include "uring/io.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+struct ublkev__engine {
+	/* from init to fini */
+	struct ublkev_dev *dev;
+	struct ublkev_backend *backend;
+	struct ublkev_conf conf;
+	struct ublkev__mem mem;
+	struct ublkev__log log;
+	uint32_t generation;		/* where the next start's cookies begin */
+
+	/* from start to STOPPED */
+	struct ev_loop *loop;		/* NULL: driven by hand */
+	struct ublkev__ctl ctl;
+	struct ublkev__io *io;
+	struct ublkev__control *control;
+	struct ublkev__queue *queues;
+	unsigned int nr_queues;		/* that the driver took */
+	unsigned int first_queue;	/* to be asked for requests */
+	void *tags_mem;
+	uint64_t *since_us;
+	bool remove;			/* no queues, no backend */
+	bool drained;			/* the core was told */
+	bool pumping;
+
+	/* evloop.c */
+	struct ev_io on_fd;
+	struct ev_prepare on_prepare;
+	struct ev_idle on_backlog;
+	struct ev_timer on_deadline;
+	uint64_t timer_ms;		/* what on_deadline is set to */
+
+	/* from start on, kept after STOPPED */
+	struct ublkev_stats stats;
+};
+
+/* the monotonic clock */
+uint64_t ublkev__clock_us(void);
+
+static inline uint64_t ublkev__clock_ms(void)
+{
+	return ublkev__clock_us() / 1000;
+}
+
+/*
+ * Makes every part that a device needs before its first control command;
+ * *step says what it was at when it failed. On failure nothing is left.
+ */
+int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step);
+
+/* releases all that up made */
+void ublkev__engine_down(struct ublkev__engine *e);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evloop.h - when the pump runs
+ *
+ * An idle device costs its loop nothing: only its eventfd is watched. When
+ * that turns readable, or somebody has work for the pump, the prepare
+ * watcher is started, and the pump runs once all other watchers of the turn
+ * have had theirs, just before the loop would sleep.
+ */
+#ifndef UBLKEV_EV_EVLOOP_H
+#define UBLKEV_EV_EVLOOP_H
+
+struct ublkev__engine;
+
+void ublkev__evloop_init(struct ublkev__engine *e);
+
+/* watch; stop watching. Nothing for a device driven by hand. */
+void ublkev__evloop_start(struct ublkev__engine *e);
+void ublkev__evloop_stop(struct ublkev__engine *e);
+
+/* there is work, from outside the pump: run it in this turn or the next */
+void ublkev__evloop_kick(struct ublkev__engine *e);
+
+/* the eventfd is readable */
+void ublkev__evloop_woken(struct ublkev__engine *e);
+
+#endif

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ev/evpump.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "backend/guard.h"
+#include "ev/engine.h"
+#include "ev/evloop.h"
+
+#define REAP_BATCH 64
+
+/* of a turn, whatever the budget: a ring that takes nothing has work for ever */
+#define MOST_ROUNDS 4096u
+
+/* the clock is read each time that requests of so many bytes were submitted */
+#define CLOCK_BYTES	(256u << 10)
+/* and a request costs as much as so many bytes more */
+#define REQ_COST_BYTES	4096u
+
+/* what a turn of the loop has spent of its budget */
+struct ublkev__turn {
+	uint64_t until_us;	/* 0: the clock was not read yet */
+	uint64_t cost_bytes;	/* since it was */
+	unsigned int reqs;
+	unsigned int rounds;
+	bool over;
+};
+
+/* ---- the budget ---------------------------------------------------------- */
+
+static void look_at_clock(const struct ublkev__engine *e,
+			  struct ublkev__turn *turn)
+{
+	uint64_t now_us;
+
+	turn->cost_bytes = 0;
+	if (!e->conf.budget_us)
+		return;
+	now_us = ublkev__clock_us();
+	if (!turn->until_us)
+		turn->until_us = now_us + e->conf.budget_us;
+	else if (now_us >= turn->until_us)
+		turn->over = true;
+}
+
+static bool turn_goes_on(const struct ublkev__engine *e,
+			 struct ublkev__turn *turn)
+{
+	if (turn->cost_bytes >= CLOCK_BYTES)
+		look_at_clock(e, turn);
+	if (e->conf.budget_reqs && turn->reqs >= e->conf.budget_reqs)
+		turn->over = true;
+	if (turn->rounds >= MOST_ROUNDS)
+		turn->over = true;
+	return !turn->over;
+}
+
+/* ---- the driver's completions ------------------------------------------- */
+
+static void take_cqe(struct ublkev__engine *e, const struct ublkev__cqe *cqe)
+{
+	struct ublkev__queue *q;
+	int err = -EPROTO;
+
+	if (cqe->queue < e->nr_queues) {
+		q = &e->queues[cqe->queue];
+		err = ublkev__queue_cqe(q, cqe->tag, cqe->res,
+					ublkev__io_desc(e->io, cqe->queue,
+							cqe->tag));
+		if (!err)
+			return;
+	}
+	ublkev__log(&e->log, LOG_ERR,
+		    "queue %u tag %u: command completed with %d, which no request explains",
+		    cqe->queue, cqe->tag, cqe->res);
+	if (err != -EPROTO)
+		ublkev__ctl_fault(&e->ctl, err, ublkev__clock_ms());
+}
+
+static void reap(struct ublkev__engine *e)
+{
+	struct ublkev__cqe cqes[REAP_BATCH];
+	unsigned int i, n;
+
+	do {
+		n = ublkev__io_reap(e->io, cqes, REAP_BATCH);
+		for (i = 0; i < n; i++)
+			take_cqe(e, &cqes[i]);
+	} while (n == REAP_BATCH);
+}
+
+static void look_drained(struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	if (e->drained || !e->nr_queues)
+		return;
+	for (i = 0; i < e->nr_queues; i++)
+		if (!ublkev__queue_drained(&e->queues[i]))
+			return;
+	e->drained = true;
+	ublkev__ctl_drained(&e->ctl, ublkev__clock_ms());
+}
+
+/* ---- requests --------------------------------------------------------------- */
+
+static void submit(struct ublkev__engine *e, struct ublkev__queue *q,
+		   struct ublkev_req *req)
+{
+	/* the request is not ours to look at once submitted */
+	uint64_t cookie = req->cookie;
+	bool rejected = false;
+	int res = ublkev__guard_submit(e->backend, req, &rejected);
+
+	if (rejected)
+		ublkev__queue_refused(q, cookie, res);
+	else if (res != UBLKEV_LATER)
+		ublkev__queue_done(q, cookie, res);
+}
+
+static bool pull_queue(struct ublkev__engine *e, struct ublkev__queue *q,
+		       struct ublkev__turn *turn)
+{
+	struct ublkev__tag *t;
+	bool any = false;
+
+	while (turn_goes_on(e, turn)) {
+		t = ublkev__queue_next_in(q);
+		if (!t)
+			break;
+		turn->reqs++;
+		turn->cost_bytes += REQ_COST_BYTES + t->req.len_bytes;
+		submit(e, q, &t->req);
+		any = true;
+	}
+	return any;
+}
+
+/* the queue that used up a turn is the last one in the next */
+static bool pull_in(struct ublkev__engine *e, struct ublkev__turn *turn)
+{
+	unsigned int i, n, first = e->first_queue;
+	bool any = false;
+
+	for (i = 0; i < e->nr_queues && !turn->over; i++) {
+		n = (first + i) % e->nr_queues;
+		any |= pull_queue(e, &e->queues[n], turn);
+		if (turn->over)
+			e->first_queue = n + 1;
+	}
+	return any;
+}
+
+static void pull_out(struct ublkev__engine *e, struct ublkev__queue *q)
+{
+	enum ublkev__queue_act what;
+	struct ublkev__tag *t;
+
+	while ((what = ublkev__queue_next_out(q, &t)) != UBLKEV__QUEUE_NONE)
+		if (what == UBLKEV__QUEUE_COMMIT)
+			ublkev__io_commit(e->io, q->id, t->req.tag, t->result,
+					  t->req.buf);
+		else
+			ublkev__io_fetch(e->io, q->id, t->req.tag,
+					 t->req.buf);
+}
+
+static void stamp(struct ublkev__engine *e)
+{
+	uint64_t now_us;
+	unsigned int i;
+
+	if (!e->since_us)
+		return;
+	now_us = ublkev__clock_us();
+	for (i = 0; i < e->nr_queues; i++)
+		e->queues[i].now_us = now_us;
+}
+
+static void pull_queues(struct ublkev__engine *e, struct ublkev__turn *turn)
+{
+	unsigned int i;
+
+	if (pull_in(e, turn)) {
+		ublkev__guard_flush(e->backend);
+		stamp(e);
+	}
+	for (i = 0; i < e->nr_queues; i++)
+		pull_out(e, &e->queues[i]);
+}
+
+/* ---- the device's life ------------------------------------------------------- */
+
+static void command(struct ublkev__engine *e, enum ublkev__cmd cmd)
+{
+	struct ublkev__params params;
+	int err;
+
+	memset(&params, 0, sizeof(params));
+	if (cmd == UBLKEV__CMD_SET_PARAMS)
+		ublkev__params_make(&params, &e->backend->limits,
+				    e->ctl.info.max_io_bytes);
+	ublkev__log(&e->log, LOG_DEBUG, "%s", ublkev__cmd_name(cmd));
+	err = ublkev__control_submit(e->control, cmd, &e->ctl.info, &params);
+	if (err)
+		ublkev__ctl_cmd_done(&e->ctl, cmd, err, 0, NULL,
+				     ublkev__clock_ms());
+}
+
+static void answer(struct ublkev__engine *e)
+{
+	struct ublkev__control_done done;
+
+	while (ublkev__control_reap(e->control, &done)) {
+		ublkev__log(&e->log, LOG_DEBUG, "%s: %d",
+			    ublkev__cmd_name(done.cmd), done.res);
+		if (done.cmd == UBLKEV__CMD_ADD_DEV && done.res >= 0)
+			e->log.id = done.info.id;
+		if (ublkev__ctl_cmd_done(&e->ctl, done.cmd, done.res,
+					 done.features, &done.info,
+					 ublkev__clock_ms()))
+			ublkev__log(&e->log, LOG_ERR,
+				    "%s was answered with %d, but not asked",
+				    ublkev__cmd_name(done.cmd), done.res);
+	}
+}
+
+static void open_ublkc(struct ublkev__engine *e)
+{
+	const struct ublkev__devinfo *info = &e->ctl.info;
+	int err = ublkev__io_open(e->io, info->id, info->queues, info->depth);
+	unsigned int i;
+
+	if (!err) {
+		e->nr_queues = info->queues;
+		for (i = 0; i < e->nr_queues; i++)
+			ublkev__queue_set_bufs(&e->queues[i],
+					       ublkev__io_bufs(e->io, i),
+					       info->max_io_bytes);
+	}
+	ublkev__ctl_opened(&e->ctl, err, ublkev__clock_ms());
+}
+
+static void arm(struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nr_queues; i++)
+		ublkev__queue_arm(&e->queues[i]);
+}
+
+static void abort_io(struct ublkev__engine *e)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < e->nr_queues; i++)
+		n += ublkev__queue_abort(&e->queues[i]);
+	ublkev__log(&e->log, LOG_WARNING,
+		    "requests are failed from now on, %u of them taken from the backend",
+		    n);
+}
+
+static void close_io(struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	if (!e->drained)
+		ublkev__log(&e->log, LOG_WARNING,
+			    "the device is closed with requests in it");
+	for (i = 0; i < e->nr_queues; i++)
+		ublkev__queue_kill(&e->queues[i]);
+	ublkev__io_close(e->io, e->drained);
+	e->drained = true;
+	ublkev__ctl_closed(&e->ctl, ublkev__clock_ms());
+}
+
+/* true: that was the last one, and e is gone */
+static bool tell(struct ublkev__engine *e, int revents, enum ublkev_step step)
+{
+	struct ublkev_dev *dev = e->dev;
+	struct ev_loop *loop = e->loop;
+	bool last = revents == UBLKEV_STOPPED;
+
+	dev->step = step;
+	dev->id = e->ctl.info.id;
+	dev->err = e->ctl.err;
+	if (last) {
+		ublkev__evloop_stop(e);
+		ublkev__engine_down(e);
+		e->pumping = false;
+		dev->active = 0;
+	}
+	dev->cb(loop, dev, revents);
+	return last;
+}
+
+static bool act(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
+{
+	switch (a->act) {
+	case UBLKEV__CTL_CMD:
+		command(e, a->cmd);
+		break;
+	case UBLKEV__CTL_CANCEL:
+		ublkev__log(&e->log, LOG_DEBUG, "cancelling %s",
+			    ublkev__cmd_name(a->cmd));
+		ublkev__control_cancel(e->control);
+		break;
+	case UBLKEV__CTL_OPEN:
+		open_ublkc(e);
+		break;
+	case UBLKEV__CTL_ARM:
+		arm(e);
+		break;
+	case UBLKEV__CTL_ABORT_IO:
+		abort_io(e);
+		break;
+	case UBLKEV__CTL_CLOSE:
+		close_io(e);
+		break;
+	case UBLKEV__CTL_EVENT:
+		return tell(e, a->revents, a->step);
+	case UBLKEV__CTL_NONE:
+		break;
+	}
+	return false;
+}
+
+/* false: e is gone */
+static bool pull_ctl(struct ublkev__engine *e)
+{
+	struct ublkev__ctl_action a;
+
+	while (ublkev__ctl_next(&e->ctl, &a))
+		if (act(e, &a))
+			return false;
+	return true;
+}
+
+/* ---- a turn -------------------------------------------------------------------- */
+
+static void enter(struct ublkev__engine *e)
+{
+	int res = ublkev__io_enter(e->io);
+
+	if (res > 0)
+		e->stats.enters++;
+	else if (res < 0)
+		ublkev__ctl_fault(&e->ctl, res, ublkev__clock_ms());
+}
+
+static void round_of_io(struct ublkev__engine *e, struct ublkev__turn *turn)
+{
+	enter(e);
+	stamp(e);
+	reap(e);
+	e->stats.rounds++;
+	turn->rounds++;
+	look_drained(e);
+	pull_queues(e, turn);
+}
+
+static bool queues_have_work(const struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nr_queues; i++)
+		if (ublkev__queue_has_work(&e->queues[i]))
+			return true;
+	return false;
+}
+
+bool ublkev__pump_has_work(const struct ublkev__engine *e)
+{
+	return ublkev__io_has_work(e->io) || queues_have_work(e) ||
+	       ublkev__ctl_has_work(&e->ctl);
+}
+
+static void tick(struct ublkev__engine *e)
+{
+	if (ublkev__ctl_deadline_ms(&e->ctl) != UINT64_MAX)
+		ublkev__ctl_tick(&e->ctl, ublkev__clock_ms());
+}
+
+/* false: e is gone */
+static bool rounds(struct ublkev__engine *e, struct ublkev__turn *turn)
+{
+	do {
+		round_of_io(e, turn);
+		answer(e);
+		if (!pull_ctl(e))
+			return false;
+		if (!ublkev__pump_has_work(e))
+			return true;
+		look_at_clock(e, turn);
+	} while (turn_goes_on(e, turn));
+	e->stats.over_budget++;
+	enter(e);	/* answers are not to wait for the next turn */
+	return true;
+}
+
+bool ublkev__pump(struct ublkev__engine *e)
+{
+	struct ublkev__turn turn = { 0 };
+
+	e->pumping = true;
+	ublkev__io_mute(e->io);
+	tick(e);
+	if (!rounds(e, &turn))
+		return false;
+	ublkev__io_unmute(e->io);
+	e->pumping = false;
+	return true;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <ublkev.h>
+
+#define STR(x) #x
+#define VERSION_OF(major, minor, patch) STR(major) "." STR(minor) "." STR(patch)
+
+const char *ublkev_version(void)
+{
+	return VERSION_OF(UBLKEV_VERSION_MAJOR, UBLKEV_VERSION_MINOR,
+			  UBLKEV_VERSION_PATCH);
+}
