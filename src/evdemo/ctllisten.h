@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ctllisten.h - a listening Unix socket in the file system
+ */
+#ifndef EVDEMO_CTLLISTEN_H
+#define EVDEMO_CTLLISTEN_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct ctllisten {
+	int fd;
+	char *path;
+	dev_t dev;	/* the file, to know it again */
+	ino_t ino;
+};
+
+/* see ctlsock_new(); may take half a second when two start at once */
+int ctllisten_open(struct ctllisten *l, const char *path, char *err,
+		   size_t err_size);
+void ctllisten_close(struct ctllisten *l);
+
+#endif /* EVDEMO_CTLLISTEN_H */

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "evdemo/ctllisten.h"
+#include "evdemo/ctlsock.h"
+#include "evdemo/json.h"
+
+/* seconds that a client may leave its answer unread */
+#define STALL_S 10.
+/* seconds without accept() after it found no descriptor */
+#define PAUSE_S 1.
+
+struct client {
+	struct ctlsock *cs;
+	struct client *next, **prevp;
+	ev_io io;
+	ev_timer stall;
+	int eof;
+	int overlong;		/* skip up to the next \n */
+	size_t in_len;
+	char in[CTLSOCK_LINE_BYTES];
+	char *out;		/* NULL: nothing to send */
+	size_t out_len, out_at;
+};
+
+struct ctlsock {
+	struct ev_loop *loop;
+	struct ctllisten listener;
+	ev_io accept;
+	ev_timer pause;
+	ctlsock_answer_fn *answer;
+	void *data;
+	struct client *clients;
+	unsigned int nr_clients;
+};
+
+static void client_free(struct client *c)
+{
+	ev_io_stop(c->cs->loop, &c->io);
+	ev_timer_stop(c->cs->loop, &c->stall);
+	close(c->io.fd);
+	*c->prevp = c->next;
+	if (c->next)
+		c->next->prevp = c->prevp;
+	c->cs->nr_clients--;
+	free(c->out);
+	free(c);
+}
+
+static void client_watch(struct client *c, int events)
+{
+	if ((c->io.events & (EV_READ | EV_WRITE)) == events)
+		return;
+	ev_io_stop(c->cs->loop, &c->io);
+	ev_io_set(&c->io, c->io.fd, events);
+	ev_io_start(c->cs->loop, &c->io);
+}
+
+/* takes `text` over; 0 or -ENOMEM */
+static int client_answer(struct client *c, char *text)
+{
+	char *line;
+
+	if (!text)
+		return -ENOMEM;
+	c->out_len = strlen(text) + 1;
+	line = realloc(text, c->out_len + 1);
+	if (!line) {
+		free(text);
+		return -ENOMEM;
+	}
+	line[c->out_len - 1] = '\n';
+	c->out = line;
+	c->out_at = 0;
+	return 0;
+}
+
+/* 0: all is out; -EAGAIN: later; else the client is lost */
+static int client_send(struct client *c)
+{
+	ssize_t n;
+
+	while (c->out_at < c->out_len) {
+		n = send(c->io.fd, c->out + c->out_at, c->out_len - c->out_at,
+			 MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		c->out_at += (size_t)n;
+	}
+	free(c->out);
+	c->out = NULL;
+	c->out_len = 0;
+	ev_timer_stop(c->cs->loop, &c->stall);
+	return 0;
+}
+
+/* bytes of the first line with its end, 0 when there is none yet */
+static size_t client_line(const struct client *c)
+{
+	const char *nl = memchr(c->in, '\n', c->in_len);
+
+	if (nl)
+		return (size_t)(nl - c->in) + 1;
+	return c->eof ? c->in_len : 0;
+}
+
+static void client_take(struct client *c, size_t len)
+{
+	memmove(c->in, c->in + len, c->in_len - len);
+	c->in_len -= len;
+}
+
+/* 1: one line was dealt with; 0: there is none; or a negative errno */
+static int client_step(struct client *c)
+{
+	char line[CTLSOCK_LINE_BYTES + 1];
+	size_t len = client_line(c);
+
+	if (!len && c->in_len < sizeof(c->in))
+		return 0;
+	if (!len) {
+		c->in_len = 0;
+		if (c->overlong)
+			return 0;
+		c->overlong = 1;
+		return client_answer(c, json_error("line too long")) ?: 1;
+	}
+	memcpy(line, c->in, len);
+	client_take(c, len);
+	if (c->overlong) {
+		c->overlong = 0;
+		return 1;
+	}
+	while (len && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+		len--;
+	line[len] = '\0';
+	if (!len)
+		return 1;
+	return client_answer(c, c->cs->answer(c->cs->data, line)) ?: 1;
+}
+
+static int client_read(struct client *c)
+{
+	ssize_t n;
+
+	if (c->eof || c->in_len == sizeof(c->in))
+		return 0;
+	n = recv(c->io.fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (n == 0)
+		c->eof = 1;
+	c->in_len += (size_t)n;
+	return 0;
+}
+
+/* one line a turn, however many the client has sent */
+static int client_turn(struct client *c, int revents)
+{
+	int ret = 0;
+
+	if (revents & EV_READ)
+		ret = client_read(c);
+	if (!ret && !c->out) {
+		ret = client_step(c);
+		if (ret < 0)
+			return ret;
+		ret = 0;
+	}
+	if (c->out)
+		ret = client_send(c);
+	if (ret && ret != -EAGAIN)
+		return ret;
+	if (c->out && !ev_is_active(&c->stall))
+		ev_timer_again(c->cs->loop, &c->stall);
+	/* more to do: writable wakes at once, or when there is room */
+	if (c->out || client_line(c))
+		client_watch(c, EV_WRITE);
+	else if (c->eof)
+		return -ESHUTDOWN;
+	else
+		client_watch(c, EV_READ);
+	return 0;
+}
+
+static void on_client(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct client *c = w->data;
+
+	(void)loop;
+	if (client_turn(c, revents))
+		client_free(c);
+}
+
+static void on_stall(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	client_free(w->data);
+}
+
+static void client_new(struct ctlsock *cs, int fd)
+{
+	static const char full[] =
+		"{\"schema\":1,\"error\":\"too many clients\"}\n";
+	struct client *c = NULL;
+
+	if (cs->nr_clients < CTLSOCK_MAX_CLIENTS)
+		c = calloc(1, sizeof(*c));
+	if (!c) {
+		(void)!send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL);
+		close(fd);
+		return;
+	}
+	c->cs = cs;
+	c->next = cs->clients;
+	c->prevp = &cs->clients;
+	if (c->next)
+		c->next->prevp = &c->next;
+	cs->clients = c;
+	cs->nr_clients++;
+	ev_io_init(&c->io, on_client, fd, EV_READ);
+	ev_timer_init(&c->stall, on_stall, 0., STALL_S);
+	c->io.data = c;
+	c->stall.data = c;
+	ev_io_start(cs->loop, &c->io);
+}
+
+static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct ctlsock *cs = w->data;
+	int fd;
+
+	(void)revents;
+	fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		client_new(cs, fd);
+		return;
+	}
+	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+		return;
+	/* no descriptor: the socket stays readable, so look away a while */
+	ev_io_stop(loop, w);
+	ev_timer_again(loop, &cs->pause);
+}
+
+static void on_pause(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct ctlsock *cs = w->data;
+
+	(void)revents;
+	ev_timer_stop(loop, w);
+	ev_io_start(loop, &cs->accept);
+}
+
+int ctlsock_new(struct ctlsock **csp, struct ev_loop *loop, const char *path,
+		ctlsock_answer_fn *answer, void *data, char *err_text,
+		size_t err_size)
+{
+	struct ctlsock *cs = calloc(1, sizeof(*cs));
+	int err;
+
+	if (!cs) {
+		snprintf(err_text, err_size, "control socket: no memory");
+		return -ENOMEM;
+	}
+	err = ctllisten_open(&cs->listener, path, err_text, err_size);
+	if (err) {
+		free(cs);
+		return err;
+	}
+	cs->loop = loop;
+	cs->answer = answer;
+	cs->data = data;
+	ev_io_init(&cs->accept, on_accept, cs->listener.fd, EV_READ);
+	ev_timer_init(&cs->pause, on_pause, 0., PAUSE_S);
+	cs->accept.data = cs;
+	cs->pause.data = cs;
+	ev_io_start(loop, &cs->accept);
+	*csp = cs;
+	return 0;
+}
+
+void ctlsock_free(struct ctlsock *cs)
+{
+	if (!cs)
+		return;
+	while (cs->clients)
+		client_free(cs->clients);
+	ev_io_stop(cs->loop, &cs->accept);
+	ev_timer_stop(cs->loop, &cs->pause);
+	ctllisten_close(&cs->listener);
+	free(cs);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * daemon.h - into the background, with the parent waiting for good news
+ */
+#ifndef EVDEMO_DAEMON_H
+#define EVDEMO_DAEMON_H
+
+/* the standard descriptors are open, on /dev/null if need be */
+void daemon_std_fds(void);
+
+/*
+ * Forks. In the child returns -1, in a session of its own, in / and with
+ * *ready_fd set; stderr is still the parent's, for errors of the start.
+ * In the parent returns the exit status, after the child called
+ * daemon_ready() (prints its line on stdout; 0) or ended (1). A SIGINT,
+ * SIGTERM or SIGHUP of the parent goes on to the child.
+ * Must come before there is a loop, a ring, a mapping or a thread.
+ */
+int daemon_fork(int *ready_fd);
+
+/* The child's word that it serves; stdio goes to /dev/null. */
+void daemon_ready(int ready_fd, const char *line);
+
+#endif /* EVDEMO_DAEMON_H */

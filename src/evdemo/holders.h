@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * holders.h - who holds a ublk block device
+ *
+ * Made from /proc and /sys, in slices, so that a machine with many
+ * processes does not hold up the loop.
+ *
+ * A process must not touch a block device that it serves itself, nor a file
+ * on it (it would wait for its own answer). So a file is never opened, and
+ * stat'ed only where its name says that it is a device node; a node kept
+ * outside of /dev under another name than ublkb* is missed. Of another
+ * process only what its mm lock is not needed for is read.
+ */
+#ifndef EVDEMO_HOLDERS_H
+#define EVDEMO_HOLDERS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+enum holder_kind {
+	HOLDER_MOUNT,		/* what: mount point */
+	HOLDER_SWAP,		/* what: node */
+	HOLDER_STACKED,		/* what: block device on top of it */
+	HOLDER_USER,		/* what: path on the mounted filesystem */
+	HOLDER_OPEN,		/* what: node */
+	HOLDER_UDEV		/* the same, by udev, which lets go soon */
+};
+
+struct holder {
+	enum holder_kind kind;
+	pid_t pid;		/* 0: none is known (swap, stacked); of a
+				   mount: one that sees it */
+	char comm[32];
+	char *what;		/* as in /proc, \040 for a space */
+};
+
+struct holders;
+
+/*
+ * Begins a scan for /dev/ublkb<id> and its partitions. `root` is put before
+ * /proc and /sys, "" for the real ones; the files of `self` are left out.
+ * Errors: -ENOMEM, those of opening /proc. A device that is not there has
+ * no holders.
+ */
+int holders_new(struct holders **hp, const char *root, int id, pid_t self);
+void holders_free(struct holders *h);
+
+/*
+ * Goes on for about `budget` directory entries: 1 (more to do), 0 (done) or
+ * -ENOMEM. What vanishes meanwhile, or may not be read, is skipped.
+ */
+int holders_step(struct holders *h, unsigned int budget);
+
+unsigned int holders_count(const struct holders *h);
+const struct holder *holders_at(const struct holders *h, unsigned int i);
+
+/* one line, as snprintf */
+int holder_text(char *buf, size_t size, const struct holder *h);
+
+#endif /* EVDEMO_HOLDERS_H */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "evdemo/json.h"
+#include "evdemo/stats.h"
+
+/* jansson's integers are signed; a counter needs centuries to get there */
+static json_int_t n(uint64_t v)
+{
+	return (json_int_t)(v & INT64_MAX);
+}
+
+static json_t *features(uint64_t bits)
+{
+	json_t *list = json_array();
+	const char *name;
+	char buf[16];
+	unsigned int b;
+
+	for (b = 0; b < 64; b++) {
+		if (!(bits >> b & 1))
+			continue;
+		name = ublkev_feature_name(b);
+		if (!name) {
+			snprintf(buf, sizeof(buf), "BIT_%u", b);
+			name = buf;
+		}
+		json_array_append_new(list, json_string(name));
+	}
+	return list;
+}
+
+static json_t *latency(const uint32_t buckets[UBLKEV_LATENCY_BUCKETS])
+{
+	struct stats_latency l;
+
+	stats_latency(&l, buckets, NULL);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "count", n(l.count),
+			 "p50", n(l.p50_us), "p90", n(l.p90_us),
+			 "p99", n(l.p99_us), "max", n(l.max_us));
+}
+
+static json_t *ops(const struct ublkev_stats *s)
+{
+	json_t *all = json_object();
+	unsigned int op;
+
+	for (op = 0; op < UBLKEV_NR_OPS; op++)
+		json_object_set_new(all, ublkev_op_name(op),
+				    json_pack("{s:I, s:I, s:I}",
+					      "reqs", n(s->op[op].reqs),
+					      "bytes", n(s->op[op].bytes),
+					      "errors", n(s->op[op].errors)));
+	return all;
+}
+
+static void add_stats(json_t *top, const struct ublkev_stats *s)
+{
+	json_object_set_new(top, "ops", ops(s));
+	json_object_set_new(top, "latency_us",
+			    json_pack("{s:o, s:o}",
+				      "read", latency(s->read_latency),
+				      "other", latency(s->other_latency)));
+	json_object_set_new(top, "inflight", json_integer(s->inflight));
+	json_object_set_new(top, "inflight_max",
+			    json_integer(s->inflight_max));
+	json_object_set_new(top, "fua", json_integer(n(s->fua)));
+	json_object_set_new(top, "rejected", json_integer(n(s->rejected)));
+	json_object_set_new(top, "stale_answers",
+			    json_integer(n(s->stale_answers)));
+	json_object_set_new(top, "loop",
+			    json_pack("{s:I, s:I, s:I, s:I}",
+				      "wakes", n(s->wakes),
+				      "rounds", n(s->rounds),
+				      "enters", n(s->enters),
+				      "over_budget", n(s->over_budget)));
+}
+
+static void add_info(json_t *top, const struct ublkev_dev_info *i)
+{
+	json_t *o;
+
+	o = json_pack("{s:I, s:I, s:I, s:I, s:I}",
+		      "dev_bytes", n(i->dev_bytes),
+		      "logical_block_bytes", n(i->logical_block_bytes),
+		      "max_io_bytes", n(i->max_io_bytes),
+		      "queues", n(i->queues), "depth", n(i->depth));
+	if (!o)
+		return;
+	json_object_set_new(o, "features", features(i->features));
+	json_object_set_new(o, "kernel_features",
+			    features(i->kernel_features));
+	json_object_set_new(top, "info", o);
+}
+
+static char *dump(json_t *top)
+{
+	char *text = NULL;
+
+	if (top)
+		text = json_dumps(top, JSON_COMPACT | JSON_ENSURE_ASCII);
+	json_decref(top);
+	return text;
+}
+
+char *json_stats(const struct json_source *s)
+{
+	char name[32];
+	json_t *top;
+
+	snprintf(name, sizeof(name), "/dev/ublkb%d", s->id);
+	top = json_pack("{s:i, s:s, s:i, s:s?, s:s, s:s, s:I}",
+			"schema", JSON_SCHEMA,
+			"version", ublkev_version(),
+			"pid", (int)getpid(),
+			"device", s->id < 0 ? NULL : name,
+			"state", s->state,
+			"backend", s->backend,
+			"uptime_ms", n(s->uptime_ms));
+	if (top && s->info)
+		add_info(top, s->info);
+	if (top && s->stats)
+		add_stats(top, s->stats);
+	return dump(top);
+}
+
+char *json_help(void)
+{
+	return dump(json_pack("{s:i, s:{s:s, s:s}}", "schema", JSON_SCHEMA,
+			      "commands",
+			      "stats", "state, counters, latencies",
+			      "help", "this"));
+}
+
+char *json_error(const char *text)
+{
+	return dump(json_pack("{s:i, s:s}", "schema", JSON_SCHEMA,
+			      "error", text));
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * log.h - where messages go: stderr, or syslog for a daemon
+ *
+ * No call here waits. A line for which a full pipe or a busy syslog has no
+ * room is dropped, and the next one that goes through says how many were:
+ * a reader that sleeps must not stop the disk.
+ */
+#ifndef EVDEMO_LOG_H
+#define EVDEMO_LOG_H
+
+/* priorities above `level` are dropped; to stderr until told otherwise */
+void log_init(int level);
+
+/* from here on to the datagram socket at `path`: "/dev/log" */
+void log_to_syslog(const char *path);
+
+void log_msg(int priority, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* a ublkev_log_fn */
+void log_line(void *unused, int priority, const char *line);
+
+/*
+ * Writes text to a pipe, file or terminal, all of it and without waiting:
+ * 0, -EAGAIN (no room) or another negative errno.
+ */
+int log_write(int fd, const char *text);
+
+#endif /* EVDEMO_LOG_H */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <ublkev.h>
+
+#include "evdemo/app.h"
+#include "evdemo/daemon.h"
+#include "evdemo/log.h"
+#include "evdemo/opts.h"
+
+static int print(const char *text)
+{
+	int err = log_write(STDOUT_FILENO, text);
+
+	if (!err)
+		return 0;
+	log_msg(LOG_ERR, "stdout: %s", strerror(-err));
+	return 1;
+}
+
+static int print_version(void)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "ublk-evdemo %s\n", ublkev_version());
+	return print(line);
+}
+
+/* a daemon lives in /, its files stay where they were meant; to be freed */
+static char *absolute(const char *path)
+{
+	char *cwd, *abs;
+
+	if (path[0] == '/')
+		return strdup(path);
+	cwd = getcwd(NULL, 0);
+	if (!cwd || asprintf(&abs, "%s/%s", cwd, path) < 0)
+		abs = NULL;
+	free(cwd);
+	return abs;
+}
+
+static int serve_daemon(struct opts *o)
+{
+	char *pidfile = o->pidfile ? absolute(o->pidfile) : NULL;
+	char *control = o->control ? absolute(o->control) : NULL;
+	int ready_fd = -1;
+	int status = 1;
+
+	if ((o->pidfile && !pidfile) || (o->control && !control)) {
+		log_msg(LOG_ERR, "the working directory: %s: "
+			"give absolute paths", strerror(errno));
+	} else {
+		o->pidfile = pidfile;
+		o->control = control;
+		status = daemon_fork(&ready_fd);
+		if (status < 0)
+			status = app_serve(o, ready_fd);
+	}
+	free(pidfile);
+	free(control);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o;
+	char err[256];
+
+	daemon_std_fds();
+	/* a reader of stdout or stderr may go; the disk stays */
+	signal(SIGPIPE, SIG_IGN);
+	log_init(LOG_NOTICE);
+	if (opts_parse(&o, argc, argv, err, sizeof(err))) {
+		log_msg(LOG_ERR, "%s", err);
+		return 2;
+	}
+	if (o.verbose)
+		log_init(LOG_DEBUG);
+	switch (o.mode) {
+	case OPTS_HELP:
+		return print(opts_help);
+	case OPTS_VERSION:
+		return print_version();
+	case OPTS_DELETE:
+		return app_delete(&o);
+	default:
+		return o.daemon ? serve_daemon(&o) : app_serve(&o, -1);
+	}
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * opts.h - the command line of ublk-evdemo
+ */
+#ifndef EVDEMO_OPTS_H
+#define EVDEMO_OPTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum opts_mode {
+	OPTS_SERVE,
+	OPTS_DELETE,
+	OPTS_HELP,
+	OPTS_VERSION
+};
+
+enum opts_backend {
+	OPTS_MEM,
+	OPTS_NULL
+};
+
+/* the strings point into argv */
+struct opts {
+	enum opts_mode mode;
+	enum opts_backend backend;
+	uint64_t size_bytes;
+	uint32_t block_bytes;
+	uint32_t max_io_bytes;
+	unsigned int queues;
+	unsigned int depth;
+	int id;				/* -1: the kernel picks */
+	int delete_id;
+	int read_only;
+	int huge_pages;
+	int daemon;
+	int verbose;
+	unsigned int stats_s;		/* 0: none */
+	unsigned int stop_timeout_s;
+	const char *pidfile;
+	const char *control;
+};
+
+/*
+ * Reads argv, whose order may change. 0, or -EINVAL with one line in err,
+ * without \n, that names the option, its value, the cause and the remedy.
+ */
+int opts_parse(struct opts *o, int argc, char **argv, char *err,
+	       size_t err_size);
+
+/*
+ * A size: digits and at most one of K M G T, powers of 1024. NULL, or what
+ * is wrong with it.
+ */
+const char *opts_size(const char *text, uint64_t *bytes);
+
+/* the text of --help, with \n */
+extern const char opts_help[];
+
+#endif /* EVDEMO_OPTS_H */

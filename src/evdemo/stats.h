@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stats.h - rates and latencies from the counters of a device
+ */
+#ifndef EVDEMO_STATS_H
+#define EVDEMO_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ublkev.h>
+
+/*
+ * Latencies in microseconds, each the upper edge of its bucket: at most an
+ * eighth too high, never too low.
+ */
+struct stats_latency {
+	uint64_t count;
+	uint64_t p50_us;
+	uint64_t p90_us;
+	uint64_t p99_us;
+	uint64_t max_us;
+};
+
+/* `then` NULL: since start. Counters that wrapped once are no harm. */
+void stats_latency(struct stats_latency *l,
+		   const uint32_t now[UBLKEV_LATENCY_BUCKETS],
+		   const uint32_t then[UBLKEV_LATENCY_BUCKETS]);
+
+/*
+ * One line about the time from `then` to `now`, elapsed_ns apart. Returns
+ * as snprintf.
+ */
+int stats_text(char *buf, size_t size, const struct ublkev_stats *now,
+	       const struct ublkev_stats *then, uint64_t elapsed_ns);
+
+/* one line of counters since start */
+int stats_counters(char *buf, size_t size, const struct ublkev_stats *s);
+
+/* one line about a request in flight */
+int stats_inflight(char *buf, size_t size, const struct ublkev_inflight *r);
+
+#endif /* EVDEMO_STATS_H */

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A libublkev without a driver, for the daemon: devices come up, hold one
+ * request and go as the environment says.
+ *
+ * FAKE_ERR=errno	ADD_DEV fails
+ * FAKE_NEVER=1		LIVE never comes
+ * FAKE_STUCK=1		a stop ends only by an abort
+ */
+#include <errno.h>
+#include <ev.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ublkev.h>
+
+struct ublkev__engine {
+	struct ublkev_dev *dev;
+	struct ublkev_conf conf;
+	ev_timer timer;
+	int event;
+};
+
+struct ublkev_backend {
+	int unused;
+};
+
+static struct ublkev_backend the_backend;
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct ublkev__engine *e = w->data;
+	struct ublkev_dev *dev = e->dev;
+	int event = e->event;
+
+	(void)revents;
+	if (event == UBLKEV_LIVE) {
+		dev->id = e->conf.id < 0 ? 7 : e->conf.id;
+		dev->step = UBLKEV_STEP_LIVE;
+	} else if (event == UBLKEV_ERROR) {
+		dev->step = UBLKEV_STEP_ADD;
+		dev->err = -atoi(getenv("FAKE_ERR"));
+		e->event = UBLKEV_STOPPED;
+		ev_timer_set(w, .01, 0.);
+		ev_timer_start(loop, w);
+	} else {
+		dev->step = UBLKEV_STEP_GONE;
+		dev->active = 0;
+	}
+	dev->cb(loop, dev, event);
+}
+
+static void later(struct ev_loop *loop, struct ublkev_dev *dev, int event)
+{
+	struct ublkev__engine *e = dev->priv;
+
+	ev_timer_stop(loop, &e->timer);
+	e->event = event;
+	ev_timer_set(&e->timer, .01, 0.);
+	ev_timer_start(loop, &e->timer);
+}
+
+void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
+{
+	memset(conf, 0, size);
+	conf->size = size;
+}
+
+int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
+		    const struct ublkev_conf *conf,
+		    struct ublkev_backend *backend)
+{
+	struct ublkev__engine *e = calloc(1, sizeof(*e));
+
+	(void)backend;
+	if (!e)
+		return -ENOMEM;
+	e->dev = dev;
+	e->conf = *conf;
+	ev_timer_init(&e->timer, on_timer, 0., 0.);
+	e->timer.data = e;
+	dev->cb = cb;
+	dev->priv = e;
+	dev->active = 0;
+	dev->id = conf->id;
+	dev->err = 0;
+	dev->step = UBLKEV_STEP_IDLE;
+	return 0;
+}
+
+int ublkev_dev_start(struct ev_loop *loop, struct ublkev_dev *dev)
+{
+	dev->active = 1;
+	dev->step = UBLKEV_STEP_ADD;
+	if (!getenv("FAKE_NEVER"))
+		later(loop, dev, getenv("FAKE_ERR") ? UBLKEV_ERROR :
+		      UBLKEV_LIVE);
+	return 0;
+}
+
+int ublkev_dev_remove(struct ev_loop *loop, struct ublkev_dev *dev)
+{
+	dev->active = 1;
+	dev->step = UBLKEV_STEP_DEL;
+	later(loop, dev, getenv("FAKE_ERR") ? UBLKEV_ERROR : UBLKEV_STOPPED);
+	return 0;
+}
+
+void ublkev_dev_stop(struct ev_loop *loop, struct ublkev_dev *dev)
+{
+	dev->step = UBLKEV_STEP_STOP;
+	if (!getenv("FAKE_STUCK"))
+		later(loop, dev, UBLKEV_STOPPED);
+}
+
+void ublkev_dev_abort(struct ev_loop *loop, struct ublkev_dev *dev)
+{
+	later(loop, dev, UBLKEV_STOPPED);
+}
+
+void ublkev_dev_fini(struct ublkev_dev *dev)
+{
+	free(dev->priv);
+	dev->priv = NULL;
+}
+
+int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_dev_info *info,
+		    size_t size)
+{
+	memset(info, 0, size);
+	info->dev_bytes = 1 << 20;
+	info->queues = dev->priv->conf.queues;
+	return 0;
+}
+
+int ublkev_dev_stats(const struct ublkev_dev *dev, struct ublkev_stats *stats,
+		     size_t size)
+{
+	(void)dev;
+	memset(stats, 0, size);
+	stats->op[UBLKEV_OP_READ].reqs = 5;
+	stats->inflight = 1;
+	stats->read_latency[9] = 5;
+	return 0;
+}
+
+unsigned int ublkev_dev_inflight(const struct ublkev_dev *dev,
+				 struct ublkev_inflight *v, unsigned int max)
+{
+	(void)dev;
+	if (max)
+		v[0] = (struct ublkev_inflight){ .offset_bytes = 4096,
+			.len_bytes = 512, .tag = 3 };
+	return 1;
+}
+
+static int new_backend(struct ublkev_backend **backendp)
+{
+	*backendp = &the_backend;
+	return 0;
+}
+
+int ublkev_mem_new(struct ublkev_backend **backendp,
+		   const struct ublkev_disk_conf *conf)
+{
+	return conf->dev_bytes ? new_backend(backendp) : -EINVAL;
+}
+
+int ublkev_null_new(struct ublkev_backend **backendp,
+		    const struct ublkev_disk_conf *conf)
+{
+	return conf->dev_bytes ? new_backend(backendp) : -EINVAL;
+}
+
+void ublkev_disk_conf_init(struct ublkev_disk_conf *conf, size_t size)
+{
+	memset(conf, 0, size);
+}
+
+void ublkev_backend_free(struct ublkev_backend *backend)
+{
+	(void)backend;
+}
+
+const char *ublkev_backend_name(const struct ublkev_backend *backend)
+{
+	return backend ? "fake" : "none";
+}
+
+const char *ublkev_version(void)
+{
+	return "fake";
+}
+
+const char *ublkev_op_name(unsigned int op)
+{
+	static const char *const names[] = {
+		"READ", "WRITE", "FLUSH", "DISCARD", "WRITE_ZEROES"
+	};
+
+	return op < UBLKEV_NR_OPS ? names[op] : "?";
+}
+
+const char *ublkev_step_name(unsigned int step)
+{
+	return step == UBLKEV_STEP_ADD ? "ADD_DEV" :
+	       step == UBLKEV_STEP_LIVE ? "LIVE" : "OTHER";
+}
+
+const char *ublkev_feature_name(unsigned int bit)
+{
+	(void)bit;
+	return NULL;
+}
+
+const char *ublkev_explain(enum ublkev_step step, int err)
+{
+	return step == UBLKEV_STEP_ADD && err == -EEXIST ? "it is taken" :
+	       NULL;
+}
+
+uint64_t ublkev_latency_bucket_us(unsigned int b)
+{
+	return b < 8 ? b : (uint64_t)(8 + b % 8) << (b / 8 - 1);
+}

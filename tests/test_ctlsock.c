@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "evdemo/ctlsock.h"
+#include "proctree.h"
+#include "testlib.h"
+
+static struct ev_loop *loop;
+static struct ctlsock *cs;
+static const char *dir;
+static char path[512];
+static char err[512];
+static int answers;
+static size_t answer_bytes;
+
+static char *echo(void *data, const char *line)
+{
+	char *text = malloc(answer_bytes + strlen(line) + 1);
+
+	ck_assert_ptr_eq(data, &answers);
+	memset(text, 'x', answer_bytes);
+	strcpy(text + answer_bytes, line);
+	answers++;
+	return text;
+}
+
+static void set_up(void)
+{
+	loop = ev_loop_new(EVFLAG_AUTO);
+	dir = proctree_new();
+	snprintf(path, sizeof(path), "%s/ctl", dir);
+	answers = 0;
+	answer_bytes = 0;
+	ck_assert_int_eq(ctlsock_new(&cs, loop, path, echo, &answers, err,
+				     sizeof(err)), 0);
+}
+
+static void tear_down(void)
+{
+	ctlsock_free(cs);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	ev_loop_destroy(loop);
+	proctree_remove(dir);
+}
+
+static int dial(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	ck_assert_uint_lt(strlen(path), sizeof(a.sun_path));
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static void turn(int n)
+{
+	while (n--)
+		ev_run(loop, EVRUN_NOWAIT);
+}
+
+static void say(int fd, const char *text)
+{
+	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL),
+			 strlen(text));
+}
+
+/* what is there to read; "" for nothing, "EOF" for the end */
+static const char *hear(int fd)
+{
+	static char buf[4096];
+	ssize_t n;
+
+	turn(20);
+	n = recv(fd, buf, sizeof(buf) - 1, 0);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return "EOF";
+	buf[n > 0 ? n : 0] = '\0';
+	return buf;
+}
+
+START_TEST(lines)
+{
+	int a = dial(), b = dial();
+
+	say(a, "one\ntwo\r\n\nth");
+	say(b, "b\n");
+	ck_assert_str_eq(hear(a), "one\ntwo\n");
+	ck_assert_str_eq(hear(b), "b\n");
+	say(a, "ree\n");
+	ck_assert_str_eq(hear(a), "three\n");
+	close(a);
+	close(b);
+	turn(3);
+}
+END_TEST
+
+START_TEST(half_closed)
+{
+	int a = dial();
+
+	say(a, "one\nlast");
+	shutdown(a, SHUT_WR);
+	ck_assert_str_eq(hear(a), "one\nlast\n");
+	ck_assert_str_eq(hear(a), "EOF");
+	close(a);
+}
+END_TEST
+
+START_TEST(overlong)
+{
+	char text[4 * CTLSOCK_LINE_BYTES];
+	int a = dial();
+
+	memset(text, 'y', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	say(a, text);
+	ck_assert_str_eq(hear(a), "{\"schema\":1,\"error\":\"line too long\"}"
+			 "\n");
+	say(a, text);
+	ck_assert_str_eq(hear(a), "");
+	say(a, "\nok\n");
+	ck_assert_str_eq(hear(a), "ok\n");
+	ck_assert_int_eq(answers, 1);
+	/* as long as may be */
+	text[CTLSOCK_LINE_BYTES - 1] = '\0';
+	say(a, text);
+	ck_assert_str_eq(hear(a), "");
+	say(a, "\n");
+	ck_assert_uint_eq(strlen(hear(a)), CTLSOCK_LINE_BYTES);
+	close(a);
+}
+END_TEST
+
+START_TEST(one_line_a_turn)
+{
+	int a = dial();
+
+	say(a, "1\n2\n3\n4\n5\n6\n");
+	turn(2);
+	ck_assert_int_le(answers, 2);
+	turn(10);
+	ck_assert_int_eq(answers, 6);
+	close(a);
+}
+END_TEST
+
+/* reads nothing: no more answers are made than fit and one */
+START_TEST(slow_client)
+{
+	int a = dial(), i, was;
+	long got = 0;
+	ssize_t n;
+	char buf[4096];
+
+	answer_bytes = 100000;
+	for (i = 0; i < 100; i++) {
+		say(a, "more\n");
+		turn(3);
+	}
+	was = answers;
+	ck_assert_int_lt(was, 50);
+	turn(10);
+	ck_assert_int_eq(answers, was);
+	for (i = 0; i < 100000 && got < 100 * 100005l; i++) {
+		n = recv(a, buf, sizeof(buf), 0);
+		got += n > 0 ? n : 0;
+		turn(1);
+	}
+	ck_assert_int_eq(got, 100 * 100005l);
+	ck_assert_int_eq(answers, 100);
+	close(a);
+}
+END_TEST
+
+START_TEST(gone_client)
+{
+	int a = dial();
+
+	answer_bytes = 1000000;
+	say(a, "x\n");
+	close(a);
+	turn(10);
+	ck_assert_str_eq(hear(a = dial()), "");
+	close(a);
+}
+END_TEST
+
+START_TEST(too_many)
+{
+	int fd[CTLSOCK_MAX_CLIENTS + 1], i;
+
+	for (i = 0; i <= CTLSOCK_MAX_CLIENTS; i++) {
+		fd[i] = dial();
+		turn(3);
+	}
+	say(fd[0], "hi\n");
+	ck_assert_str_eq(hear(fd[0]), "hi\n");
+	ck_assert_ptr_nonnull(strstr(hear(fd[i - 1]), "too many"));
+	for (i = 0; i <= CTLSOCK_MAX_CLIENTS; i++)
+		close(fd[i]);
+	turn(5);
+	fd[0] = dial();
+	say(fd[0], "again\n");
+	ck_assert_str_eq(hear(fd[0]), "again\n");
+	close(fd[0]);
+}
+END_TEST
+
+START_TEST(second_refused)
+{
+	struct ctlsock *other;
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0600);
+	ck_assert_int_eq(ctlsock_new(&other, loop, path, echo, NULL, err,
+				     sizeof(err)), -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(err, path));
+	ck_assert_ptr_nonnull(strstr(err, "somebody listens"));
+	ck_assert_int_eq(access(path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(stale_replaced)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char old[] = "stale";
+	struct ctlsock *other;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, old);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	close(fd);
+	ck_assert_int_eq(ctlsock_new(&other, loop, a.sun_path, echo, NULL,
+				     err, sizeof(err)), 0);
+	ctlsock_free(other);
+	ck_assert_int_eq(access(a.sun_path, F_OK), -1);
+}
+END_TEST
+
+START_TEST(bad_paths)
+{
+	struct ctlsock *other;
+	char file[600], longer[300];
+
+	snprintf(file, sizeof(file), "%s/file", dir);
+	proctree_file(dir, "file", "mine");
+	ck_assert_int_eq(ctlsock_new(&other, loop, file, echo, NULL, err,
+				     sizeof(err)), -EEXIST);
+	ck_assert_int_eq(access(file, F_OK), 0);
+	ck_assert_int_eq(ctlsock_new(&other, loop, "/nonexistent/x", echo,
+				     NULL, err, sizeof(err)), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err, "directory"));
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	ck_assert_int_eq(ctlsock_new(&other, loop, longer, echo, NULL, err,
+				     sizeof(err)), -ENAMETOOLONG);
+}
+END_TEST
+
+/* somebody put another file there: it is not ours to remove */
+START_TEST(replaced_file_stays)
+{
+	struct ctlsock *other;
+	char file[600];
+
+	snprintf(file, sizeof(file), "%s/other", dir);
+	ck_assert_int_eq(ctlsock_new(&other, loop, file, echo, NULL, err,
+				     sizeof(err)), 0);
+	unlink(file);
+	/* holds an inode number, which the next file must not get */
+	proctree_file(dir, "spare", "");
+	proctree_file(dir, "other", "theirs");
+	ctlsock_free(other);
+	ck_assert_int_eq(access(file, F_OK), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("ctlsock");
+	TCase *t = tcase_create("ctlsock");
+
+	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, lines);
+	tcase_add_test(t, half_closed);
+	tcase_add_test(t, overlong);
+	tcase_add_test(t, one_line_a_turn);
+	tcase_add_test(t, slow_client);
+	tcase_add_test(t, gone_client);
+	tcase_add_test(t, too_many);
+	tcase_add_test(t, second_refused);
+	tcase_add_test(t, stale_replaced);
+	tcase_add_test(t, bad_paths);
+	tcase_add_test(t, replaced_file_stays);
+	return test_main(s);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* pidfile, daemon and log: what a background process needs */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "evdemo/daemon.h"
+#include "evdemo/log.h"
+#include "evdemo/pidfile.h"
+#include "proctree.h"
+#include "testlib.h"
+
+#define OUT_BYTES 600
+
+static const char *dir;
+static char path[512];
+static char err[700];
+
+static void set_up(void)
+{
+	dir = proctree_new();
+	snprintf(path, sizeof(path), "%s/pid", dir);
+	log_init(LOG_NOTICE);
+}
+
+static void tear_down(void)
+{
+	proctree_remove(dir);
+}
+
+static const char *content(const char *file)
+{
+	static char buf[256];
+	FILE *f = fopen(file, "r");
+	size_t n;
+
+	if (!f)
+		return "";
+	n = fread(buf, 1, sizeof(buf) - 1, f);
+	buf[n] = '\0';
+	fclose(f);
+	return buf;
+}
+
+START_TEST(pidfile_life)
+{
+	struct pidfile p, q;
+	char want[32];
+
+	snprintf(want, sizeof(want), "%d\n", (int)getpid());
+	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), 0);
+	ck_assert_str_eq(content(path), want);
+	ck_assert_int_eq(pidfile_open(&q, path, err, sizeof(err)), -EEXIST);
+	want[strlen(want) - 1] = '\0';
+	ck_assert_ptr_nonnull(strstr(err, want));
+	ck_assert_ptr_nonnull(strstr(err, path));
+	pidfile_close(&q);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	pidfile_close(&p);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	pidfile_close(&p);
+}
+END_TEST
+
+START_TEST(pidfile_stale)
+{
+	struct pidfile p;
+
+	/* a crash left it; that the number lives says nothing */
+	proctree_file(dir, "pid", "1\n");
+	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), 0);
+	pidfile_close(&p);
+	proctree_file(dir, "pid", "");
+	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), 0);
+	pidfile_close(&p);
+}
+END_TEST
+
+START_TEST(pidfile_not_ours)
+{
+	static const char *const text[] = {
+		"precious\n", "12", "\n", "12\nx", "123456789012\n", "1 2\n",
+	};
+	struct pidfile p;
+	unsigned int i;
+
+	for (i = 0; i < TEST_COUNT(text); i++) {
+		proctree_file(dir, "pid", text[i]);
+		ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)),
+				 -EEXIST);
+		ck_assert_str_eq(content(path), text[i]);
+	}
+	unlink(path);
+	proctree_link(dir, "pid", "elsewhere");
+	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), -ELOOP);
+	ck_assert_int_eq(pidfile_open(&p, dir, err, sizeof(err)), -EISDIR);
+	ck_assert_int_eq(pidfile_open(&p, "/nonexistent/p", err, sizeof(err)),
+			 -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err, "--pidfile"));
+}
+END_TEST
+
+/* what the parent would exit with, its stdout and its stderr */
+static int in_background(void (*child)(int ready_fd), char out[OUT_BYTES])
+{
+	char o[600], e[600];
+	int status, fd;
+	pid_t pid;
+
+	snprintf(o, sizeof(o), "%s/out", dir);
+	snprintf(e, sizeof(e), "%s/err", dir);
+	pid = fork();
+	if (!pid) {
+		dup2(open(o, O_CREAT | O_WRONLY | O_APPEND, 0600), 1);
+		dup2(open(e, O_CREAT | O_WRONLY | O_APPEND, 0600), 2);
+		status = daemon_fork(&fd);
+		if (status >= 0)
+			_exit(status);
+		child(fd);
+		_exit(3);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	snprintf(out, OUT_BYTES, "%s|", content(o));
+	snprintf(out + strlen(out), OUT_BYTES - strlen(out), "%s",
+		 content(e));
+	return WEXITSTATUS(status);
+}
+
+static void child_ready(int fd)
+{
+	char cwd[64];
+
+	/* a child that waits is what a script may not wait for */
+	if (getsid(0) != getpid() || strcmp(getcwd(cwd, sizeof(cwd)), "/"))
+		_exit(4);
+	daemon_ready(fd, "/dev/ublkb7\n");
+	if (write(1, "x", 1) != 1)
+		_exit(4);
+	sleep(1);
+}
+
+static void child_fails(int fd)
+{
+	(void)fd;
+	log_msg(LOG_ERR, "ADD_DEV: no");
+	_exit(1);
+}
+
+static void child_ends(int fd)
+{
+	(void)fd;
+	_exit(0);
+}
+
+static void child_dies(int fd)
+{
+	(void)fd;
+	raise(SIGKILL);
+}
+
+START_TEST(background)
+{
+	char out[OUT_BYTES];
+
+	ck_assert_int_eq(in_background(child_ready, out), 0);
+	ck_assert_str_eq(out, "/dev/ublkb7\n|");
+}
+END_TEST
+
+START_TEST(background_fails)
+{
+	char out[OUT_BYTES];
+
+	ck_assert_int_eq(in_background(child_fails, out), 1);
+	ck_assert_str_eq(out, "|ublk-evdemo: ADD_DEV: no\n");
+}
+END_TEST
+
+START_TEST(background_ends)
+{
+	char out[OUT_BYTES];
+
+	ck_assert_int_eq(in_background(child_ends, out), 1);
+	ck_assert_ptr_nonnull(strstr(out, "told to end"));
+}
+END_TEST
+
+START_TEST(background_dies)
+{
+	char out[OUT_BYTES];
+
+	ck_assert_int_eq(in_background(child_dies, out), 1);
+	ck_assert_ptr_nonnull(strstr(out, "signal 9"));
+}
+END_TEST
+
+START_TEST(full_pipe_does_not_wait)
+{
+	int p[2], i, ret = 0;
+	char line[512];
+
+	ck_assert_int_eq(pipe(p), 0);
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	for (i = 0; i < 100000 && !ret; i++)
+		ret = log_write(p[1], line);
+	ck_assert_int_eq(ret, -EAGAIN);
+	close(p[0]);
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(log_write(p[1], line), -EPIPE);
+	close(p[1]);
+	ck_assert_int_eq(log_write(p[1], line), -EBADF);
+}
+END_TEST
+
+/* "", or what came without waiting */
+static const char *datagram(int fd)
+{
+	static char buf[2048];
+	ssize_t n = recv(fd, buf, sizeof(buf) - 1, MSG_DONTWAIT);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return buf;
+}
+
+START_TEST(syslog_lines)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0), i;
+	const char *got;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.80s/log", dir);
+	log_to_syslog(a.sun_path);
+	log_msg(LOG_ERR, "nobody there");
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	log_msg(LOG_ERR, "it is %s", "late");
+	ck_assert_ptr_nonnull(strstr(datagram(fd), "1 lines of log were lost"));
+	got = datagram(fd);
+	ck_assert_int_eq(strncmp(got, "<27>", 4), 0);
+	ck_assert_ptr_nonnull(strstr(got, "ublk-evdemo["));
+	ck_assert_ptr_nonnull(strstr(got, "]: it is late"));
+	log_msg(LOG_DEBUG, "not wanted");
+	ck_assert_str_eq(datagram(fd), "");
+	/* a syslogd that sleeps */
+	for (i = 0; i < 10000; i++)
+		log_line(NULL, LOG_ERR, "again");
+	while (*datagram(fd))
+		;
+	log_line(NULL, LOG_ERR, "end");
+	ck_assert_ptr_nonnull(strstr(datagram(fd), "were lost"));
+	ck_assert_ptr_nonnull(strstr(datagram(fd), "end"));
+	close(fd);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("daemon");
+	TCase *t = tcase_create("daemon");
+
+	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, pidfile_life);
+	tcase_add_test(t, pidfile_stale);
+	tcase_add_test(t, pidfile_not_ours);
+	tcase_add_test(t, background);
+	tcase_add_test(t, background_fails);
+	tcase_add_test(t, background_ends);
+	tcase_add_test(t, background_dies);
+	tcase_add_test(t, full_pipe_does_not_wait);
+	tcase_add_test(t, syslog_lines);
+	return test_main(s);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "evdemo/holders.h"
+#include "proctree.h"
+#include "testlib.h"
+
+#define ROOTFS "22 1 254:0 / / rw - ext4 /dev/vda rw\n"
+#define SELF 5
+
+static const char *root;
+static struct holders *h;
+
+static void set_up(void)
+{
+	root = proctree_new();
+	proctree_ublkb7(root);
+	proctree_pid(root, 1, "init", 100, ROOTFS);
+}
+
+static void tear_down(void)
+{
+	holders_free(h);
+	h = NULL;
+	proctree_remove(root);
+}
+
+static void scan(unsigned int budget)
+{
+	int ret;
+
+	holders_free(h);
+	ck_assert_int_eq(holders_new(&h, root, 7, SELF), 0);
+	while ((ret = holders_step(h, budget)) == 1)
+		;
+	ck_assert_int_eq(ret, 0);
+}
+
+/* how many are of that kind, pid and text */
+static unsigned int count(enum holder_kind kind, int pid, const char *what)
+{
+	const struct holder *v;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < holders_count(h); i++) {
+		v = holders_at(h, i);
+		n += v->kind == kind && v->pid == pid && !strcmp(v->what, what);
+	}
+	return n;
+}
+
+START_TEST(nobody)
+{
+	scan(1);
+	ck_assert_uint_eq(holders_count(h), 0);
+}
+END_TEST
+
+START_TEST(no_device)
+{
+	holders_free(h);
+	proctree_remove(root);
+	root = proctree_new();
+	proctree_pid(root, 1, "init", 100,
+		     "30 22 259:7 / /mnt rw - ext4 /dev/other rw\n");
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 0);
+}
+END_TEST
+
+START_TEST(no_proc)
+{
+	ck_assert_int_eq(holders_new(&h, "/nonexistent", 7, SELF), -ENOENT);
+}
+END_TEST
+
+START_TEST(mounts)
+{
+	char line[256];
+
+	proctree_pid(root, 10, "bash", 200, ROOTFS
+		     "30 22 259:7 / /mnt\\040x rw shared:1 - ext4 /dev/x rw\n"
+		     "31 22 259:8 / /part rw - xfs /dev/y rw\n"
+		     "32 22 0:44 / /btr rw a:1 b:2 - btrfs /dev/ublkb7p1 rw\n"
+		     "33 22 259:70 / /no rw - ext4 /dev/ublkb70 rw\n"
+		     "34 22 0:45 / /no2 rw - ext4 /dev/ublkb7px rw\n"
+		     "broken\n\n35 - \n");
+	/* the same namespace is read once */
+	proctree_pid(root, 11, "sh", 200, "30 22 259:7 / /again rw - e e\n");
+	/* this process sees mounts too */
+	proctree_pid(root, SELF, "self", 300,
+		     "40 22 259:7 / /mine rw - ext4 /dev/x rw\n");
+	scan(3);
+	/* either pid of the namespace may come first in the directory */
+	if (holders_count(h) == 2) {
+		ck_assert_uint_eq(count(HOLDER_MOUNT, 11, "/again"), 1);
+	} else {
+		ck_assert_uint_eq(holders_count(h), 4);
+		ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/mnt\\040x"), 1);
+		ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/part"), 1);
+		ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/btr"), 1);
+	}
+	ck_assert_uint_eq(count(HOLDER_MOUNT, SELF, "/mine"), 1);
+	holder_text(line, sizeof(line), holders_at(h, 0));
+	ck_assert_ptr_nonnull(strstr(line, "mounted on /"));
+}
+END_TEST
+
+START_TEST(users)
+{
+	proctree_pid(root, 10, "vi", 200,
+		     "30 22 259:7 / /mnt rw - ext4 /dev/x rw\n");
+	proctree_link(root, "proc/10/cwd", "/mnt/dir");
+	proctree_link(root, "proc/10/fd/3", "/mnt/file");
+	/* another namespace's /mnt, and only a name that begins so */
+	proctree_pid(root, 11, "cat", 201, ROOTFS);
+	proctree_link(root, "proc/11/fd/3", "/mnt/file");
+	proctree_pid(root, 12, "cat", 200,
+		     "30 22 259:7 / /mnt rw - ext4 /dev/x rw\n");
+	proctree_link(root, "proc/12/fd/3", "/mnt2/file");
+	proctree_link(root, "proc/12/fd/4", "socket:[1]");
+	scan(2);
+	ck_assert_uint_eq(count(HOLDER_USER, 10, "/mnt/dir"), 1);
+	ck_assert_uint_eq(holders_count(h), 2);
+}
+END_TEST
+
+START_TEST(swap_and_stacked)
+{
+	char line[256];
+
+	proctree_file(root, "proc/swaps", "Filename\tType\n"
+		      "/dev/vda2 partition 1 0 -2\n"
+		      "/dev/ublkb7p1   partition\t5 0 -3\n");
+	proctree_link(root, "sys/class/block/ublkb7/holders/dm-0", "x");
+	proctree_link(root, "sys/class/block/ublkb7/ublkb7p1/holders/md1",
+		      "x");
+	proctree_file(root, "sys/class/block/loop3/loop/backing_file",
+		      "/dev/ublkb7\n");
+	proctree_file(root, "sys/class/block/loop4/loop/backing_file",
+		      "/tmp/file\n");
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 4);
+	ck_assert_uint_eq(count(HOLDER_SWAP, 0, "/dev/ublkb7p1"), 1);
+	ck_assert_uint_eq(count(HOLDER_STACKED, 0, "dm-0"), 1);
+	ck_assert_uint_eq(count(HOLDER_STACKED, 0, "md1"), 1);
+	ck_assert_uint_eq(count(HOLDER_STACKED, 0, "loop3"), 1);
+	holder_text(line, sizeof(line), holders_at(h, 0));
+	ck_assert_ptr_nonnull(strstr(line, "/dev/ublkb7") ?:
+			      strstr(line, "dm-0"));
+}
+END_TEST
+
+static void open_node(int pid, const char *comm, const char *node)
+{
+	char path[64];
+
+	proctree_pid(root, pid, comm, 100, "");
+	snprintf(path, sizeof(path), "proc/%d/fd/5", pid);
+	proctree_link(root, path, node);
+	snprintf(path, sizeof(path), "proc/%d/fd/6", pid);
+	proctree_link(root, path, node);
+}
+
+START_TEST(open_nodes)
+{
+	char node[512], other[512], line[700];
+
+	snprintf(node, sizeof(node), "%s/ublkb7p1", root);
+	snprintf(other, sizeof(other), "%s/ublkb8", root);
+	if (mknod(node, S_IFBLK | 0600, makedev(259, 8)) ||
+	    mknod(other, S_IFBLK | 0600, makedev(259, 99))) {
+		printf("open_nodes: no right to mknod, left out\n");
+		return;
+	}
+	open_node(20, "fio", node);
+	open_node(21, "(udev-worker)", node);
+	open_node(22, "dd", other);
+	open_node(SELF, "self", node);
+	scan(1);
+	ck_assert_uint_eq(holders_count(h), 2);
+	ck_assert_uint_eq(count(HOLDER_OPEN, 20, node), 1);
+	ck_assert_uint_eq(count(HOLDER_UDEV, 21, node), 1);
+	holder_text(line, sizeof(line), holders_at(h, 0));
+	ck_assert_ptr_nonnull(strstr(line, "ublkb7p1 open"));
+}
+END_TEST
+
+START_TEST(freed_half_way)
+{
+	proctree_pid(root, 10, "vi", 200, ROOTFS);
+	proctree_link(root, "proc/10/fd/3", "/mnt/file");
+	proctree_link(root, "proc/10/fd/4", "/mnt/file");
+	ck_assert_int_eq(holders_new(&h, root, 7, SELF), 0);
+	ck_assert_int_eq(holders_step(h, 1), 1);
+	ck_assert_int_eq(holders_step(h, 9), 1);
+}
+END_TEST
+
+/* the real thing; says what a slice takes */
+START_TEST(this_machine)
+{
+	struct timespec a, b;
+	double us, worst = 0, all = 0;
+	int ret, slices = 0;
+
+	ck_assert_int_eq(holders_new(&h, "", (1 << 20) - 1, getpid()), 0);
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		ret = holders_step(h, 32);
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		us = (double)(b.tv_sec - a.tv_sec) * 1e6 +
+		     (double)(b.tv_nsec - a.tv_nsec) / 1e3;
+		worst = us > worst ? us : worst;
+		all += us;
+		slices++;
+	} while (ret == 1);
+	ck_assert_int_eq(ret, 0);
+	ck_assert_uint_eq(holders_count(h), 0);
+	printf("this_machine: %d slices, %.0f us each, %.0f us at worst\n",
+	       slices, all / slices, worst);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("holders");
+	TCase *t = tcase_create("holders");
+
+	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, nobody);
+	tcase_add_test(t, no_device);
+	tcase_add_test(t, no_proc);
+	tcase_add_test(t, mounts);
+	tcase_add_test(t, users);
+	tcase_add_test(t, swap_and_stacked);
+	tcase_add_test(t, open_nodes);
+	tcase_add_test(t, freed_half_way);
+	tcase_add_test(t, this_machine);
+	return test_main(s);
+}

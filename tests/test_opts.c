@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "evdemo/opts.h"
+#include "testlib.h"
+
+#define MAX_ARGS 16
+
+static char err[256];
+
+/* a command line, cut at blanks; "''" is an empty argument */
+static int parse(struct opts *o, const char *line)
+{
+	static char copy[512];
+	char *argv[MAX_ARGS + 1], *save = NULL, *a;
+	int argc = 0;
+
+	snprintf(copy, sizeof(copy), "ublk-evdemo %s", line);
+	for (a = strtok_r(copy, " ", &save); a && argc < MAX_ARGS;
+	     a = strtok_r(NULL, " ", &save))
+		argv[argc++] = strcmp(a, "''") ? a : a + 2;
+	argv[argc] = NULL;
+	err[0] = '\0';
+	return opts_parse(o, argc, argv, err, sizeof(err));
+}
+
+START_TEST(defaults)
+{
+	struct opts o;
+
+	ck_assert_int_eq(parse(&o, ""), 0);
+	ck_assert_int_eq(o.mode, OPTS_SERVE);
+	ck_assert_int_eq(o.backend, OPTS_MEM);
+	ck_assert_uint_eq(o.size_bytes, 256u << 20);
+	ck_assert_uint_eq(o.block_bytes, 512);
+	ck_assert_uint_eq(o.max_io_bytes, 512u << 10);
+	ck_assert_uint_eq(o.queues, 1);
+	ck_assert_uint_eq(o.depth, 128);
+	ck_assert_int_eq(o.id, -1);
+	ck_assert_uint_eq(o.stop_timeout_s, 30);
+	ck_assert_uint_eq(o.stats_s, 0);
+	ck_assert(!o.read_only && !o.daemon && !o.verbose && !o.huge_pages);
+	ck_assert_ptr_null(o.pidfile);
+	ck_assert_ptr_null(o.control);
+}
+END_TEST
+
+START_TEST(everything)
+{
+	struct opts o;
+
+	ck_assert_int_eq(parse(&o, "--size 3T --backend mem --queues 4 "
+			       "--depth=32 --block-size 4K --max-io 1M"), 0);
+	ck_assert_uint_eq(o.size_bytes, UINT64_C(3) << 40);
+	ck_assert_uint_eq(o.queues, 4);
+	ck_assert_uint_eq(o.depth, 32);
+	ck_assert_uint_eq(o.block_bytes, 4096);
+	ck_assert_uint_eq(o.max_io_bytes, 1u << 20);
+	ck_assert_int_eq(parse(&o, "--id 7 --read-only --huge-pages --daemon "
+			       "--pidfile p --stats 5 --control c "
+			       "--stop-timeout 0 -v"), 0);
+	ck_assert_int_eq(o.id, 7);
+	ck_assert(o.read_only && o.huge_pages && o.daemon && o.verbose);
+	ck_assert_str_eq(o.pidfile, "p");
+	ck_assert_str_eq(o.control, "c");
+	ck_assert_uint_eq(o.stats_s, 5);
+	ck_assert_uint_eq(o.stop_timeout_s, 0);
+	ck_assert_int_eq(parse(&o, "--backend null"), 0);
+	ck_assert_int_eq(o.backend, OPTS_NULL);
+	ck_assert_int_eq(parse(&o, "--delete 3 -v"), 0);
+	ck_assert_int_eq(o.mode, OPTS_DELETE);
+	ck_assert_int_eq(o.delete_id, 3);
+	ck_assert_int_eq(parse(&o, "-h"), 0);
+	ck_assert_int_eq(o.mode, OPTS_HELP);
+	ck_assert_int_eq(parse(&o, "--version"), 0);
+	ck_assert_int_eq(o.mode, OPTS_VERSION);
+}
+END_TEST
+
+START_TEST(sizes)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = {
+		{ "0", 0 }, { "1", 1 }, { "007", 7 }, { "1K", 1024 },
+		{ "2m", 2 << 20 }, { "1G", 1 << 30 },
+		{ "16777215T", UINT64_C(16777215) << 40 },
+		{ "18446744073709551615", UINT64_MAX },
+	};
+	static const char *const bad[] = {
+		"", "-1", "-", "K", " 1", "1 ", "1KB", "1KiB", "0x10", "1.5G",
+		"1P", "16777216T", "18446744073709551616",
+		"99999999999999999999999", "1\n", "+1",
+	};
+	uint64_t v;
+	unsigned int i;
+
+	for (i = 0; i < TEST_COUNT(good); i++) {
+		ck_assert_ptr_null(opts_size(good[i].text, &v));
+		ck_assert_uint_eq(v, good[i].bytes);
+	}
+	for (i = 0; i < TEST_COUNT(bad); i++)
+		ck_assert_msg(opts_size(bad[i], &v) != NULL, "'%s'", bad[i]);
+}
+END_TEST
+
+/* a wrong command line, and words its one line of answer must have */
+static const struct {
+	const char *line;
+	const char *word[3];
+} wrong[] = {
+	{ "--size ''", { "--size", "''", "empty" } },
+	{ "--size 0", { "--size", "'0'", "too small" } },
+	{ "--size 511", { "--size", "'511'", "512 bytes" } },
+	{ "--size -5", { "--size", "'-5'", "negative" } },
+	{ "--size 1x", { "--size", "'1x'", "K, M, G, T" } },
+	{ "--size abc", { "--size", "'abc'", "not a number" } },
+	{ "--size 99999999T", { "--size", "'99999999T'", "too large" } },
+	{ "--size 8388608T", { "--size", "8388608T", "8 EiB" } },
+	{ "--size 1000", { "--size", "'1000'", "block size 512" } },
+	{ "--size 1536 --block-size 1024", { "--size", "1536", "1024" } },
+	{ "--size", { "--size", "value", "missing" } },
+	{ "--size --depth", { "--size", "'--depth'", "not a number" } },
+	{ "--backend file", { "--backend", "'file'", "mem or null" } },
+	{ "--queues 0", { "--queues", "'0'", "1 to 4096" } },
+	{ "--queues 1K", { "--queues", "'1K'", "something else" } },
+	{ "--queues 256", { "--queues", "'256'", "32767" } },
+	{ "--depth 4097", { "--depth", "'4097'", "1 to 4096" } },
+	{ "--block-size 1000", { "--block-size", "1000", "power of two" } },
+	{ "--block-size 8K", { "--block-size", "8K", "4096" } },
+	{ "--block-size 256", { "--block-size", "256", "512" } },
+	{ "--max-io 5000", { "--max-io", "5000", "multiple of 4K" } },
+	{ "--max-io 64M", { "--max-io", "64M", "32M" } },
+	{ "--max-io 2K", { "--max-io", "2K", "4K" } },
+	{ "--id -1", { "--id", "'-1'", "leave it out" } },
+	{ "--id 1048576", { "--id", "1048576", "1048575" } },
+	{ "--stats 0", { "--stats", "'0'", "seconds" } },
+	{ "--stats 1.5", { "--stats", "'1.5'", "whole seconds" } },
+	{ "--stop-timeout 100000", { "--stop-timeout", "100000", "86400" } },
+	{ "--pidfile ''", { "--pidfile", "''", "path" } },
+	{ "--control ''", { "--control", "''", "path" } },
+	{ "--control /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	  { "--control", "too long", "107" } },
+	{ "--delete x", { "--delete", "'x'", "ublkcN" } },
+	{ "--delete 1 --size 1M", { "--size", "--delete", "leave it out" } },
+	{ "--read-only --delete 1", { "--read-only", "--delete", "leave" } },
+	{ "--huge-pages --backend null", { "--huge-pages", "null", "mem" } },
+	{ "--read-only=1", { "--read-only=1", "takes no value", "leave" } },
+	{ "--verbose=1", { "--verbose=1", "takes no value", "leave" } },
+	{ "--sizes 1M", { "--sizes", "unknown", "--help" } },
+	{ "--s 1M", { "--s", "ambiguous", "--help" } },
+	{ "-x", { "'-x'", "unknown", "--help" } },
+	{ "--read-only -xv", { "'-x'", "unknown", "--help" } },
+	{ "disk", { "'disk'", "none is expected", "--help" } },
+	{ "-- --size", { "'--size'", "none is expected", "--help" } },
+};
+
+START_TEST(wrong_lines)
+{
+	struct opts o;
+	unsigned int w;
+
+	ck_assert_int_eq(parse(&o, wrong[_i].line), -EINVAL);
+	for (w = 0; w < 3; w++)
+		ck_assert_msg(strstr(err, wrong[_i].word[w]) != NULL,
+			      "'%s': no '%s' in: %s", wrong[_i].line,
+			      wrong[_i].word[w], err);
+	ck_assert_ptr_null(strchr(err, '\n'));
+	/* what one line leaves behind is nothing to the next */
+	ck_assert_int_eq(parse(&o, "--size 1M"), 0);
+}
+END_TEST
+
+START_TEST(unprintable)
+{
+	char name[] = "ublk-evdemo", opt[] = "--size", value[300];
+	char *argv[] = { name, opt, value, NULL };
+	struct opts o;
+
+	memset(value, '\n', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	ck_assert_int_eq(opts_parse(&o, 3, argv, err, sizeof(err)), -EINVAL);
+	ck_assert_ptr_null(strchr(err, '\n'));
+	ck_assert_ptr_nonnull(strstr(err, "???..."));
+	ck_assert_ptr_nonnull(strstr(err, "256M"));
+}
+END_TEST
+
+START_TEST(help_names_all)
+{
+	static const char *const names[] = {
+		"size", "backend", "block-size", "read-only", "huge-pages",
+		"id", "queues", "depth", "max-io", "stats", "control",
+		"stop-timeout", "daemon", "pidfile", "delete", "verbose",
+		"help", "version",
+	};
+	char opt[32];
+	unsigned int i;
+
+	for (i = 0; i < TEST_COUNT(names); i++) {
+		snprintf(opt, sizeof(opt), "--%s", names[i]);
+		ck_assert_ptr_nonnull(strstr(opts_help, opt));
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("opts");
+	TCase *t = tcase_create("opts");
+
+	suite_add_tcase(s, t);
+	tcase_add_test(t, defaults);
+	tcase_add_test(t, everything);
+	tcase_add_test(t, sizes);
+	tcase_add_loop_test(t, wrong_lines, 0, TEST_COUNT(wrong));
+	tcase_add_test(t, unprintable);
+	tcase_add_test(t, help_names_all);
+	return test_main(s);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <syslog.h>
+
+#include "evdemo/log.h"
+#include "evdemo/shutdown.h"
+#include "proctree.h"
+#include "testlib.h"
+
+#define HELD "30 22 259:7 / /mnt rw - ext4 /dev/ublkb7 rw\n"
+
+static struct ev_loop *loop;
+static struct shutdown s;
+static struct shutdown_conf conf;
+static const char *root;
+static int stops, aborts;
+
+static void on_stop(void *data)
+{
+	ck_assert_ptr_eq(data, &stops);
+	stops++;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_abort(void *data)
+{
+	ck_assert_ptr_eq(data, &stops);
+	aborts++;
+}
+
+static void set_up(void)
+{
+	loop = ev_loop_new(EVFLAG_AUTO);
+	root = proctree_new();
+	proctree_ublkb7(root);
+	proctree_pid(root, 1, "init", 100, "");
+	stops = 0;
+	aborts = 0;
+	conf = (struct shutdown_conf){
+		.root = root, .id = 7, .timeout_s = 60, .open_s = .1,
+		.recheck_s = .01, .stop = on_stop, .abort = on_abort,
+		.data = &stops,
+	};
+	log_init(LOG_EMERG);
+	shutdown_init(&s, loop);
+}
+
+static void tear_down(void)
+{
+	shutdown_fini(&s);
+	ev_loop_destroy(loop);
+	proctree_remove(root);
+}
+
+static void run_for(double seconds)
+{
+	ev_tstamp end = ev_time() + seconds;
+
+	while (ev_time() < end && !stops) {
+		ev_run(loop, EVRUN_NOWAIT);
+		ev_sleep(.001);
+	}
+}
+
+START_TEST(not_live)
+{
+	conf.id = -1;
+	shutdown_next(&s, &conf);
+	ck_assert_int_eq(stops, 1);
+}
+END_TEST
+
+START_TEST(not_held)
+{
+	shutdown_next(&s, &conf);
+	ck_assert_int_eq(stops, 0);
+	ev_run(loop, 0);
+	ck_assert_int_eq(stops, 1);
+	ck_assert_int_eq(s.state, SHUTDOWN_STOPPING);
+	/* nothing is left that would keep the loop */
+	ck_assert(!ev_run(loop, EVRUN_NOWAIT));
+	shutdown_next(&s, NULL);
+	ck_assert_int_eq(aborts, 1);
+	shutdown_next(&s, NULL);
+	ck_assert_int_eq(aborts, 1);
+	ck_assert_int_eq(stops, 1);
+}
+END_TEST
+
+START_TEST(no_proc)
+{
+	conf.root = "/nonexistent";
+	shutdown_next(&s, &conf);
+	ck_assert_int_eq(stops, 1);
+}
+END_TEST
+
+START_TEST(held_then_free)
+{
+	proctree_pid(root, 9, "bash", 200, HELD);
+	shutdown_next(&s, &conf);
+	run_for(.2);
+	ck_assert_int_eq(stops, 0);
+	ck_assert_uint_ne(s.said, 0);
+	proctree_file(root, "proc/9/mountinfo", "");
+	run_for(5);
+	ck_assert_int_eq(stops, 1);
+}
+END_TEST
+
+START_TEST(held_too_long)
+{
+	ev_tstamp began = ev_time();
+
+	proctree_pid(root, 9, "bash", 200, HELD);
+	conf.timeout_s = .3;
+	shutdown_next(&s, &conf);
+	ev_run(loop, 0);
+	ck_assert_int_eq(stops, 1);
+	ck_assert_double_ge(ev_time() - began, .25);
+}
+END_TEST
+
+START_TEST(no_patience)
+{
+	proctree_pid(root, 9, "bash", 200, HELD);
+	conf.timeout_s = 0;
+	conf.recheck_s = 1000;
+	shutdown_next(&s, &conf);
+	ev_run(loop, 0);
+	ck_assert_int_eq(stops, 1);
+}
+END_TEST
+
+START_TEST(second_and_third_signal)
+{
+	proctree_pid(root, 9, "bash", 200, HELD);
+	shutdown_next(&s, &conf);
+	run_for(.1);
+	ck_assert_int_eq(stops, 0);
+	shutdown_next(&s, NULL);
+	ck_assert_int_eq(stops, 1);
+	shutdown_next(&s, NULL);
+	ck_assert_int_eq(aborts, 1);
+}
+END_TEST
+
+START_TEST(second_while_looking)
+{
+	shutdown_next(&s, &conf);
+	ck_assert_int_eq(s.state, SHUTDOWN_LOOKING);
+	shutdown_next(&s, NULL);
+	ck_assert_int_eq(stops, 1);
+	run_for(.05);
+	ck_assert_int_eq(stops, 1);
+}
+END_TEST
+
+START_TEST(fini_in_any_state)
+{
+	proctree_pid(root, 9, "bash", 200, HELD);
+	shutdown_next(&s, &conf);
+	if (_i)
+		run_for(.1);
+	shutdown_fini(&s);
+	ck_assert(!ev_run(loop, EVRUN_NOWAIT));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("shutdown");
+	TCase *t = tcase_create("shutdown");
+
+	suite_add_tcase(suite, t);
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_set_timeout(t, 30);
+	tcase_add_test(t, not_live);
+	tcase_add_test(t, not_held);
+	tcase_add_test(t, no_proc);
+	tcase_add_test(t, held_then_free);
+	tcase_add_test(t, held_too_long);
+	tcase_add_test(t, no_patience);
+	tcase_add_test(t, second_and_third_signal);
+	tcase_add_test(t, second_while_looking);
+	tcase_add_loop_test(t, fini_in_any_state, 0, 2);
+	return test_main(suite);
+}
