@@ -124,7 +124,7 @@ void ublkev_dev_fini(struct ublkev_dev *dev)
 	dev->priv = NULL;
 }
 
-int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_dev_info *info,
+int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 		    size_t size)
 {
 	memset(info, 0, size);

@@ -178,7 +178,7 @@ static json_int_t at(json_t *j, const char *a, const char *b, const char *c)
 START_TEST(json_of_live)
 {
 	struct ublkev_stats now, then;
-	struct ublkev_dev_info info = {
+	struct ublkev_info info = {
 		.dev_bytes = UINT64_C(1) << 40, .queues = 2, .depth = 64,
 		.features = 1 << 7, .kernel_features = UINT64_C(1) << 63,
 	};

@@ -92,9 +92,9 @@ struct ublkev_backend_ops {
 	 */
 	int (*start)(void *ctx, struct ev_loop *loop);
 	/*
-	 * No further request comes. Those outstanding are still waited for
-	 * until the stop's deadline; end them soon, each with its one
-	 * ublkev_req_done(). After a start() that succeeded.
+	 * No further request comes, and no answer is waited for: the last
+	 * one was given, or the stop's deadline is over. Stop what start()
+	 * began. After a start() that succeeded.
 	 */
 	void (*stop)(void *ctx);
 	/*

@@ -45,9 +45,10 @@ struct ublkev__engine;
 
 /*
  * Where a device's life is. After an ERROR, dev->step names the step that
- * failed. After STOPPED it is GONE, or LOST when a control command never
- * returned: then the kernel may still hold the device and the few hundred
- * bytes lent to that command are never freed.
+ * failed. After STOPPED it is GONE, or LOST when DEL_DEV was refused or a
+ * control command never returned: then the kernel may still hold the device,
+ * and in the latter case the few hundred bytes lent to that command are never
+ * freed.
  */
 enum ublkev_step {
 	UBLKEV_STEP_IDLE,	/* not started */
@@ -200,7 +201,7 @@ void ublkev_dev_fini(struct ublkev_dev *dev);
 /* ---- what a device is, and does --------------------------------------- */
 
 /* as negotiated; known from LIVE on */
-struct ublkev_dev_info {
+struct ublkev_info {
 	uint64_t dev_bytes;
 	uint64_t features;		/* driver's feature bits in use */
 	uint64_t kernel_features;	/* all that the kernel offers */
@@ -211,7 +212,7 @@ struct ublkev_dev_info {
 };
 
 /* `size` is sizeof(*info). Errors: -EAGAIN before ADD_DEV was answered. */
-int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_dev_info *info,
+int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 		    size_t size);
 
 /*

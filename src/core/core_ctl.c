@@ -399,12 +399,13 @@ void ublkev__ctl_opened(struct ublkev__ctl *c, int err, uint64_t now_ms)
 static void on_stop(struct ublkev__ctl *c, int res, uint64_t now_ms)
 {
 	c->stopped = true;
+	if (res < 0)
+		note_error(c, res);
 	if (res == -ENODEV)	/* somebody else deleted it */
 		c->added = false;
-	if (res < 0)
-		fail(c, res, now_ms);
-	else
-		unwind(c, now_ms);
+	else if (res < 0)	/* refused: then by leaving */
+		close_early(c);
+	unwind(c, now_ms);
 }
 
 static void on_del(struct ublkev__ctl *c, enum ublkev__cmd cmd, int res,

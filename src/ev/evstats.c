@@ -11,16 +11,16 @@ static void copy_out(void *to, size_t size, const void *from, size_t have)
 	memcpy(to, from, size < have ? size : have);
 }
 
-int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_dev_info *info,
+int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 		    size_t size)
 {
 	const struct ublkev__engine *e = dev->priv;
 	const struct ublkev__ctl *ctl = &e->ctl;
-	struct ublkev_dev_info full;
+	struct ublkev_info full;
 
 	if (!dev->active || e->remove || !ctl->added)
 		return -EAGAIN;
-	full = (struct ublkev_dev_info){
+	full = (struct ublkev_info){
 		.dev_bytes = e->backend->limits.dev_bytes,
 		.features = ctl->info.features,
 		.kernel_features = ctl->kernel_features,

@@ -133,7 +133,7 @@ static void on_usr1(struct ev_loop *loop, ev_signal *w, int revents)
 static char *answer(void *data, const char *line)
 {
 	struct app *app = data;
-	struct ublkev_dev_info info;
+	struct ublkev_info info;
 	struct ublkev_stats stats;
 	struct json_source s = {
 		.id = app->live ? app->dev.id : -1,
@@ -210,7 +210,7 @@ static void announce(struct app *app)
 
 static void on_live(struct app *app)
 {
-	struct ublkev_dev_info i;
+	struct ublkev_info i;
 
 	app->live = 1;
 	announce(app);

@@ -78,7 +78,7 @@ static void add_stats(json_t *top, const struct ublkev_stats *s)
 				      "over_budget", n(s->over_budget)));
 }
 
-static void add_info(json_t *top, const struct ublkev_dev_info *i)
+static void add_info(json_t *top, const struct ublkev_info *i)
 {
 	json_t *o;
 

@@ -18,7 +18,7 @@ struct json_source {
 	const char *state;		/* ublkev_step_name() */
 	const char *backend;
 	uint64_t uptime_ms;
-	const struct ublkev_dev_info *info;	/* NULL: unknown yet */
+	const struct ublkev_info *info;	/* NULL: unknown yet */
 	const struct ublkev_stats *stats;	/* NULL: none */
 };
 

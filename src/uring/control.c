@@ -22,6 +22,8 @@
 
 #define UDATA_CANCEL UINT64_MAX
 
+#define SQE_BYTES 128	/* IORING_SETUP_SQE128 */
+
 /* what the kernel reads and writes while a command is pending */
 union lent {
 	uint64_t features;
@@ -163,6 +165,9 @@ int ublkev__control_submit(struct ublkev__control *ctl, enum ublkev__cmd which,
 	/* what is queued is tried again with the next reap */
 	if (n >= 0 || n == -EAGAIN || n == -EBUSY || n == -EINTR)
 		return 0;
+	/* it is still in the ring: what goes out with the next is nothing */
+	memset(sqe, 0, SQE_BYTES);
+	sqe->user_data = UDATA_CANCEL;
 	ctl->pending = UBLKEV__CMD_NONE;
 	return n;
 }
@@ -177,7 +182,7 @@ void ublkev__control_cancel(struct ublkev__control *ctl)
 	sqe = get_sqe(ctl);
 	if (!sqe)
 		return;
-	memset(sqe, 0, 128);
+	memset(sqe, 0, SQE_BYTES);
 	io_uring_prep_cancel64(sqe, ctl->seq, 0);
 	sqe->user_data = UDATA_CANCEL;
 	io_uring_submit(&ctl->ring.u);
