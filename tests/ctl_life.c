@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ctl_life.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct ublkev_conf conf = {
+	.size = sizeof(conf),
+	.id = -1,
+	.queues = 2,
+	.depth = 8,
+	.max_io_bytes = 65536,
+	.cmd_timeout_ms = CMD_MS,
+	.start_timeout_ms = START_MS,
+	.stop_timeout_ms = STOP_MS,
+	.grace_ms = GRACE_MS,
+};
+
+void life_init(struct life *l, int id)
+{
+	struct ublkev_conf mine = conf;
+
+	memset(l, 0, sizeof(*l));
+	mine.id = id;
+	l->t0 = l->now = 100000;
+	ublkev__ctl_init(&l->c, &mine);
+	ublkev__ctl_verify(&l->c);
+}
+
+static const char *event_name(int revents)
+{
+	switch (revents) {
+	case UBLKEV_LIVE: return "!LIVE";
+	case UBLKEV_ERROR: return "!ERROR";
+	case UBLKEV_STOPPED: return "!STOPPED";
+	}
+	return "!?";
+}
+
+static const char *action_name(const struct ublkev__ctl_action *a)
+{
+	switch (a->act) {
+	case UBLKEV__CTL_CMD:
+	case UBLKEV__CTL_CANCEL: return ublkev__cmd_name(a->cmd);
+	case UBLKEV__CTL_OPEN: return "OPEN";
+	case UBLKEV__CTL_ARM: return "ARM";
+	case UBLKEV__CTL_ABORT_IO: return "ABORT";
+	case UBLKEV__CTL_CLOSE: return "CLOSE";
+	case UBLKEV__CTL_EVENT: return event_name(a->revents);
+	case UBLKEV__CTL_NONE: break;
+	}
+	return "?";
+}
+
+static void say(struct life *l, const char *sign, const char *word)
+{
+	size_t have = strlen(l->text);
+
+	ck_assert_uint_lt(have + strlen(word) + 3, sizeof(l->text));
+	snprintf(l->text + have, sizeof(l->text) - have, "%s%s ", sign, word);
+}
+
+void life_pull(struct life *l)
+{
+	struct ublkev__ctl_action a;
+
+	ublkev__ctl_verify(&l->c);
+	while (ublkev__ctl_next(&l->c, &a)) {
+		say(l, a.act == UBLKEV__CTL_CANCEL ? "-" : "",
+		    action_name(&a));
+		if (a.act == UBLKEV__CTL_CLOSE)
+			ublkev__ctl_closed(&l->c, l->now);
+		ublkev__ctl_verify(&l->c);
+	}
+	ck_assert(!ublkev__ctl_has_work(&l->c));
+}
+
+void life_answer(struct life *l, int res)
+{
+	struct ublkev__devinfo info = l->c.info;
+
+	if (info.id < 0)
+		info.id = 3;
+	ck_assert_int_eq(ublkev__ctl_cmd_done(&l->c, l->c.pending, res,
+					      0x1fe, &info, l->now), 0);
+	life_pull(l);
+}
+
+void life_stop(struct life *l)
+{
+	ublkev__ctl_stop(&l->c, l->now);
+	life_pull(l);
+}
+
+void life_abort(struct life *l)
+{
+	ublkev__ctl_abort(&l->c, l->now);
+	life_pull(l);
+}
+
+void life_fault(struct life *l, int err)
+{
+	ublkev__ctl_fault(&l->c, err, l->now);
+	life_pull(l);
+}
+
+void life_drained(struct life *l)
+{
+	ublkev__ctl_drained(&l->c, l->now);
+	life_pull(l);
+}
+
+void life_opened(struct life *l, int err)
+{
+	ublkev__ctl_opened(&l->c, err, l->now);
+	life_pull(l);
+}
+
+/* the CLOSE is not pulled when that is the step to stand in */
+static void step_on(struct life *l, enum ublkev_step step)
+{
+	switch (l->c.step) {
+	case UBLKEV_STEP_OPEN:
+		life_opened(l, 0);
+		break;
+	case UBLKEV_STEP_LIVE:
+		life_stop(l);
+		break;
+	case UBLKEV_STEP_DRAIN:
+		ublkev__ctl_drained(&l->c, l->now);
+		if (step != UBLKEV_STEP_CLOSE)
+			life_pull(l);
+		break;
+	default:
+		life_answer(l, 0);
+	}
+}
+
+void life_begin(struct life *l, enum ublkev_step step)
+{
+	life_init(l, -1);
+	ublkev__ctl_start(&l->c, l->now);
+	life_pull(l);
+	while (l->c.step != step) {
+		ck_assert_int_lt(l->c.step, step);
+		l->now += 7;
+		step_on(l, step);
+	}
+	l->t0 = l->now;
+	l->text[0] = '\0';
+}
+
+void life_polite(struct life *l)
+{
+	life_pull(l);
+	while (l->c.step < UBLKEV_STEP_GONE) {
+		ck_assert_int_ne(l->c.step, UBLKEV_STEP_LIVE);
+		step_on(l, UBLKEV_NR_STEPS);
+	}
+}
+
+void life_silent(struct life *l)
+{
+	char at[32];
+	uint64_t due;
+
+	while ((due = ublkev__ctl_deadline_ms(&l->c)) != UINT64_MAX) {
+		ck_assert_uint_gt(due, l->now);
+		ublkev__ctl_tick(&l->c, due - 1);
+		ck_assert(!ublkev__ctl_has_work(&l->c));
+		ck_assert_uint_eq(ublkev__ctl_deadline_ms(&l->c), due);
+		l->now = due;
+		snprintf(at, sizeof(at), "@%u", (unsigned int)(due - l->t0));
+		say(l, "", at);
+		ublkev__ctl_tick(&l->c, due);
+		life_pull(l);
+	}
+}

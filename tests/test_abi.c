@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "testlib.h"
+#include "uring/abi.h"
+
+START_TEST(desc_offsets)
+{
+	unsigned int q;
+
+	for (q = 0; q < 5; q++) {
+		ck_assert_uint_eq(ublkev__abi_desc_offset(q, 4096), q * 98304);
+		ck_assert_uint_eq(ublkev__abi_desc_offset(q, 65536),
+				  q * 131072);
+		ck_assert_uint_eq(ublkev__abi_desc_offset(q, 16384), q * 98304);
+	}
+	ck_assert_uint_eq(ublkev__abi_desc_offset(4095, 65536),
+			  UINT64_C(4095) * 131072);
+}
+END_TEST
+
+START_TEST(desc_bytes)
+{
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(1, 4096), 4096);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(170, 4096), 4096);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(171, 4096), 8192);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(4096, 4096), 98304);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(4096, 65536), 131072);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(1, 65536), 65536);
+}
+END_TEST
+
+/* the table of the contract, A.2 and B.2 */
+START_TEST(numbers)
+{
+	static const uint32_t ops[UBLKEV__NR_CMDS] = {
+		[UBLKEV__CMD_NONE] = 0,
+		[UBLKEV__CMD_GET_FEATURES] = 0x80207513,
+		[UBLKEV__CMD_ADD_DEV] = 0xc0207504,
+		[UBLKEV__CMD_SET_PARAMS] = 0xc0207508,
+		[UBLKEV__CMD_START_DEV] = 0xc0207506,
+		[UBLKEV__CMD_STOP_DEV] = 0xc0207507,
+		[UBLKEV__CMD_DEL_DEV] = 0xc0207505,
+		[UBLKEV__CMD_DEL_DEV_ASYNC] = 0x80207514,
+	};
+	unsigned int i;
+
+	for (i = 0; i < UBLKEV__NR_CMDS; i++)
+		ck_assert_uint_eq(ublkev__abi_cmd_op((enum ublkev__cmd)i),
+				  ops[i]);
+	ck_assert_uint_eq(ABI_IO_FETCH_REQ, 0xc0107520);
+	ck_assert_uint_eq(ABI_IO_COMMIT_AND_FETCH_REQ, 0xc0107521);
+}
+END_TEST
+
+static void assert_u32(const void *at, size_t offset, uint32_t value)
+{
+	uint32_t got;
+
+	memcpy(&got, (const char *)at + offset, sizeof(got));
+	ck_assert_msg(got == value, "at %zu: %#x, not %#x", offset, got, value);
+}
+
+static void assert_u64(const void *at, size_t offset, uint64_t value)
+{
+	assert_u32(at, offset, (uint32_t)value);
+	assert_u32(at, offset + 4, (uint32_t)(value >> 32));
+}
+
+START_TEST(info_put)
+{
+	const struct ublkev__devinfo info = {
+		.features = UINT64_C(0x123456789abc), .max_io_bytes = 0x80000,
+		.id = 77, .queues = 4, .depth = 0x200,
+	};
+	struct abi_dev_info abi;
+
+	memset(&abi, 0xff, sizeof(abi));
+	ublkev__abi_put_info(&abi, &info);
+	assert_u32(&abi, 0, 4 | 0x200 << 16);	/* queues, depth */
+	assert_u32(&abi, 4, 0);
+	assert_u32(&abi, 8, 0x80000);
+	assert_u32(&abi, 12, 77);
+	assert_u64(&abi, 16, 0);		/* pid, pad */
+	assert_u64(&abi, 24, UINT64_C(0x123456789abc));
+	assert_u64(&abi, 32, 0);
+	assert_u64(&abi, 40, 0);
+	assert_u64(&abi, 48, 0);
+	assert_u64(&abi, 56, 0);
+}
+END_TEST
+
+START_TEST(info_roundtrip)
+{
+	static const int ids[] = { -1, 0, 5, (1 << 20) - 1 };
+	struct ublkev__devinfo info = {
+		.features = 0x42, .max_io_bytes = 32u << 20, .id = ids[_i],
+		.queues = 4096, .depth = 4096,
+	}, got;
+	struct abi_dev_info abi;
+
+	ublkev__abi_put_info(&abi, &info);
+	ublkev__abi_get_info(&abi, &got);
+	ck_assert_int_eq(got.id, info.id);
+	ck_assert_uint_eq(got.queues, 4096);
+	ck_assert_uint_eq(got.depth, 4096);
+	ck_assert_uint_eq(got.max_io_bytes, 32u << 20);
+	ck_assert_uint_eq(got.features, 0x42);
+	if (ids[_i] < 0)
+		assert_u32(&abi, 12, 0xffffffff);
+}
+END_TEST
+
+static const struct ublkev__params sample = {
+	.dev_sectors = UINT64_C(0x1122334455), .attrs = 0xc,
+	.max_sectors = 1024, .chunk_sectors = 2048,
+	.max_discard_sectors = 0x10000, .max_write_zeroes_sectors = 0x20000,
+	.discard_granularity = 4096, .logical_bs_shift = 9,
+	.physical_bs_shift = 12, .io_min_shift = 13, .io_opt_shift = 16,
+};
+
+START_TEST(params_bytes)
+{
+	struct abi_params abi;
+
+	memset(&abi, 0xff, sizeof(abi));
+	ublkev__abi_put_params(&abi, &sample);
+	assert_u32(&abi, 0, 64);
+	assert_u32(&abi, 4, 3);
+	assert_u32(&abi, 8, 0xc);
+	/* logical, physical, io_opt, io_min */
+	assert_u32(&abi, 12, 9 | 12 << 8 | 16 << 16 | 13 << 24);
+	assert_u32(&abi, 16, 1024);
+	assert_u32(&abi, 20, 2048);
+	assert_u64(&abi, 24, UINT64_C(0x1122334455));
+	assert_u64(&abi, 32, 0);
+	assert_u32(&abi, 40, 0);
+	assert_u32(&abi, 44, 4096);
+	assert_u32(&abi, 48, 0x10000);
+	assert_u32(&abi, 52, 0x20000);
+	assert_u32(&abi, 56, 1);
+	assert_u32(&abi, 60, 0);
+}
+END_TEST
+
+START_TEST(params_without_discard)
+{
+	struct ublkev__params p = sample;
+	struct abi_params abi;
+	size_t i;
+
+	p.max_discard_sectors = 0;
+	ublkev__abi_put_params(&abi, &p);
+	assert_u32(&abi, 4, 3);
+	assert_u32(&abi, 44, 4096);
+	assert_u32(&abi, 48, 0);
+	p.max_write_zeroes_sectors = 0;
+	ublkev__abi_put_params(&abi, &p);
+	assert_u32(&abi, 4, 1);
+	for (i = 40; i < 64; i += 4)
+		assert_u32(&abi, i, 0);
+	p.max_discard_sectors = 1;
+	ublkev__abi_put_params(&abi, &p);
+	assert_u32(&abi, 4, 3);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("abi");
+	TCase *tc = tcase_create("abi");
+
+	tcase_add_test(tc, desc_offsets);
+	tcase_add_test(tc, desc_bytes);
+	tcase_add_test(tc, numbers);
+	tcase_add_test(tc, info_put);
+	tcase_add_loop_test(tc, info_roundtrip, 0, 4);
+	tcase_add_test(tc, params_bytes);
+	tcase_add_test(tc, params_without_discard);
+	suite_add_tcase(suite, tc);
+	return test_main(suite);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include "core/core_names.h"
+#include "core/core_params.h"
+#include "testlib.h"
+
+static const struct ublkev_conf good = {
+	.size = sizeof(good),
+	.id = -1,
+	.queues = 1,
+	.depth = 128,
+	.max_io_bytes = 524288,
+	.cmd_timeout_ms = 1,
+	.start_timeout_ms = 1,
+	.stop_timeout_ms = 1,
+	.grace_ms = 1,
+};
+
+#define CHECK(member, value, err) \
+	do { \
+		struct ublkev_conf c = good; \
+		c.member = (value); \
+		ck_assert_int_eq(ublkev__conf_check(&c), (err)); \
+	} while (0)
+
+START_TEST(conf_ranges)
+{
+	ck_assert_int_eq(ublkev__conf_check(&good), 0);
+	CHECK(id, -2, -EINVAL);
+	CHECK(id, 0, 0);
+	CHECK(id, (1 << 20) - 1, 0);
+	CHECK(id, 1 << 20, -EINVAL);
+	CHECK(queues, 0, -EINVAL);
+	CHECK(queues, 255, 0);
+	CHECK(queues, 256, -EINVAL);	/* times depth: 32768 */
+	CHECK(depth, 0, -EINVAL);
+	CHECK(depth, 1, 0);
+	CHECK(depth, 4096, 0);
+	CHECK(depth, 4097, -EINVAL);
+	CHECK(max_io_bytes, 0, -EINVAL);
+	CHECK(max_io_bytes, 4095, -EINVAL);
+	CHECK(max_io_bytes, 4096, 0);
+	CHECK(max_io_bytes, 4608, -EINVAL);
+	CHECK(max_io_bytes, 32u << 20, 0);
+	CHECK(max_io_bytes, (32u << 20) + 4096, -EINVAL);
+	CHECK(max_io_bytes, UINT32_MAX, -EINVAL);
+}
+END_TEST
+
+START_TEST(conf_tags)
+{
+	struct ublkev_conf c = good;
+
+	c.depth = 1;
+	c.queues = 4096;
+	ck_assert_int_eq(ublkev__conf_check(&c), 0);
+	c.queues = 4097;
+	ck_assert_int_eq(ublkev__conf_check(&c), -EINVAL);
+	c.queues = 7;
+	c.depth = 4096;
+	ck_assert_int_eq(ublkev__conf_check(&c), 0);
+	c.queues = 8;
+	ck_assert_int_eq(ublkev__conf_check(&c), -EINVAL);
+	c.queues = 4096;
+	ck_assert_int_eq(ublkev__conf_check(&c), -EINVAL);
+	c.queues = 1u << 31;		/* the product is 0 in 32 bits */
+	c.depth = 2;
+	ck_assert_int_eq(ublkev__conf_check(&c), -EINVAL);
+}
+END_TEST
+
+START_TEST(conf_rest)
+{
+	CHECK(cmd_timeout_ms, 0, -EINVAL);
+	CHECK(start_timeout_ms, 0, -EINVAL);
+	CHECK(stop_timeout_ms, 0, -EINVAL);
+	CHECK(grace_ms, 0, -EINVAL);
+	CHECK(grace_ms, UINT32_MAX, 0);
+	CHECK(features, UBLKEV_F_NO_AUTO_PART_SCAN, 0);
+	CHECK(features, UBLKEV__F(USER_COPY), -EOPNOTSUPP);
+	CHECK(features, UINT64_C(1) << 63, -EOPNOTSUPP);
+	CHECK(flags, UBLKEV_CONF_LATENCY, 0);
+	CHECK(flags, 1u << 31, -EOPNOTSUPP);
+}
+END_TEST
+
+/* ---- limits -> parameters ------------------------------------------------ */
+
+static const struct ublkev_limits disk = {
+	.size = sizeof(disk),
+	.dev_bytes = UINT64_C(1) << 30,
+	.logical_block_bytes = 512,
+	.physical_block_bytes = 4096,
+	.io_min_bytes = 8192,
+	.io_opt_bytes = 65536,
+	.max_io_bytes = 0,
+	.chunk_bytes = 1u << 20,
+	.max_discard_bytes = 1u << 30,
+	.discard_granularity_bytes = 4096,
+	.max_write_zeroes_bytes = 1u << 20,
+	.flags = 0,
+};
+
+START_TEST(made)
+{
+	struct ublkev__params p;
+
+	ublkev__params_make(&p, &disk, 524288);
+	ck_assert_uint_eq(p.dev_sectors, 1u << 21);
+	ck_assert_uint_eq(p.attrs, 0);
+	ck_assert_uint_eq(p.max_sectors, 1024);
+	ck_assert_uint_eq(p.chunk_sectors, 2048);
+	ck_assert_uint_eq(p.max_discard_sectors, 1u << 21);
+	ck_assert_uint_eq(p.max_write_zeroes_sectors, 2048);
+	ck_assert_uint_eq(p.discard_granularity, 4096);
+	ck_assert_uint_eq(p.logical_bs_shift, 9);
+	ck_assert_uint_eq(p.physical_bs_shift, 12);
+	ck_assert_uint_eq(p.io_min_shift, 13);
+	ck_assert_uint_eq(p.io_opt_shift, 16);
+}
+END_TEST
+
+START_TEST(made_max_io)
+{
+	struct ublkev_limits l = disk;
+	struct ublkev__params p;
+
+	l.max_io_bytes = 65536;
+	ublkev__params_make(&p, &l, 524288);
+	ck_assert_uint_eq(p.max_sectors, 128);
+	l.max_io_bytes = 524289;
+	ublkev__params_make(&p, &l, 524288);
+	ck_assert_uint_eq(p.max_sectors, 1024);
+	l.max_io_bytes = 524288;
+	ublkev__params_make(&p, &l, 524288);
+	ck_assert_uint_eq(p.max_sectors, 1024);
+}
+END_TEST
+
+START_TEST(made_clamped)
+{
+	struct ublkev_limits l = disk;
+	struct ublkev__params p;
+
+	l.max_discard_bytes = UINT64_MAX;
+	l.max_write_zeroes_bytes = UINT64_MAX;
+	l.logical_block_bytes = 4096;
+	ublkev__params_make(&p, &l, 524288);
+	/* the most that is whole granules */
+	ck_assert_uint_eq(p.max_discard_sectors, UINT32_MAX - 7);
+	ck_assert_uint_eq(p.max_write_zeroes_sectors, UINT32_MAX - 7);
+	l.max_discard_bytes = UINT64_C(1) << 42;	/* 2^33 sectors */
+	ublkev__params_make(&p, &l, 524288);
+	ck_assert_uint_eq(p.max_discard_sectors, UINT32_MAX - 7);
+	l.max_discard_bytes = 4096 + 512;
+	l.max_write_zeroes_bytes = 4095;
+	ublkev__params_make(&p, &l, 524288);
+	ck_assert_uint_eq(p.max_discard_sectors, 8);
+	ck_assert_uint_eq(p.max_write_zeroes_sectors, 0);
+	l.dev_bytes = UINT64_MAX;
+	l.io_opt_bytes = 0;
+	ublkev__params_make(&p, &l, 524288);
+	ck_assert_uint_eq(p.dev_sectors, UINT64_MAX >> 9);
+	ck_assert_uint_eq(p.io_opt_shift, 0);
+}
+END_TEST
+
+START_TEST(made_attrs)
+{
+	static const struct {
+		uint32_t flag, attr;
+	} pairs[] = {
+		{ UBLKEV_LIMIT_READ_ONLY, 1 }, { UBLKEV_LIMIT_ROTATIONAL, 2 },
+		{ UBLKEV_LIMIT_VOLATILE_CACHE, 4 }, { UBLKEV_LIMIT_FUA, 8 },
+	};
+	struct ublkev_limits l = disk;
+	struct ublkev__params p;
+
+	l.flags = pairs[_i].flag;
+	ublkev__params_make(&p, &l, 524288);
+	ck_assert_uint_eq(p.attrs, pairs[_i].attr);
+}
+END_TEST
+
+/* ---- features -------------------------------------------------------------- */
+
+START_TEST(features)
+{
+	static const struct {
+		uint64_t wanted, offered, chosen;
+	} cases[] = {
+		{ 0, 0x1fe, 0x42 },			/* 6.12 */
+		{ 0, 0x1fffff, 0x42 },			/* 7.3 */
+		{ 1u << 18, 0x1fffff, 0x40042 },
+		{ 1u << 18, 0x1fe, 0x42 },		/* not there */
+		{ 0, 0x40, 0x40 },
+	};
+	uint64_t chosen = 0;
+
+	ck_assert_int_eq(ublkev__features_choose(cases[_i].wanted,
+						 cases[_i].offered,
+						 &chosen), 0);
+	ck_assert_uint_eq(chosen, cases[_i].chosen);
+}
+END_TEST
+
+START_TEST(features_too_few)
+{
+	uint64_t chosen = 7;
+
+	ck_assert_int_eq(ublkev__features_choose(0, 0x3f, &chosen),
+			 -EOPNOTSUPP);
+	ck_assert_int_eq(ublkev__features_choose(0, 0, &chosen), -EOPNOTSUPP);
+	ck_assert_uint_eq(chosen, 7);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("params");
+	TCase *tc = tcase_create("params");
+
+	tcase_add_test(tc, conf_ranges);
+	tcase_add_test(tc, conf_tags);
+	tcase_add_test(tc, conf_rest);
+	tcase_add_test(tc, made);
+	tcase_add_test(tc, made_max_io);
+	tcase_add_test(tc, made_clamped);
+	tcase_add_loop_test(tc, made_attrs, 0, 4);
+	tcase_add_loop_test(tc, features, 0, 5);
+	tcase_add_test(tc, features_too_few);
+	suite_add_tcase(suite, tc);
+	return test_main(suite);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A random walk over core_queue beside a model that knows of each tag only
+ * who has it and what its answer must be: nothing is lost, nothing is
+ * answered twice, nothing is answered wrongly.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/core_queue.h"
+#include "testlib.h"
+
+#define STEPS	60000	/* for each depth */
+#define MAX	4096u
+#define MAX_IO	16384u
+
+#define must(cond) \
+	do { \
+		if (!(cond)) \
+			ck_abort_msg("not so: %s", #cond); \
+	} while (0)
+
+enum owner { NOBODY, DRIVER, WAITING, BACKEND, ANSWERED, DEAD };
+
+struct model {
+	enum owner owner;
+	int due;		/* result to be committed */
+	int on_success;
+	uint64_t cookie, old_cookie;
+};
+
+static struct {
+	struct ublkev__queue q;
+	struct ublkev__tag tags[MAX];
+	struct model m[MAX];
+	struct ublkev_stats stats;
+	struct test_rng rng;
+	unsigned int depth;
+	bool failing, stopping;
+	unsigned long requests, commits, given, stale;
+} w;
+
+static char bufs[MAX * MAX_IO];	/* never touched */
+
+static unsigned int below(unsigned int n)
+{
+	return (unsigned int)test_rng_below(&w.rng, n);
+}
+
+static void answered(struct model *m, int result)
+{
+	m->owner = ANSWERED;
+	m->due = result;
+}
+
+/* what a request in this shape must end as, done well */
+static int outcome(const struct ublkev__desc *d, int *on_success)
+{
+	uint32_t op = d->op_flags & 0xff;
+	bool data = op < 2;
+
+	*on_success = data ? (int)(d->nr_sectors * 512) : 0;
+	if (op == 4 || op > 5)
+		return -EOPNOTSUPP;
+	if (op == 2)
+		return 0;
+	if (!d->nr_sectors || (data && d->nr_sectors > MAX_IO / 512))
+		return -EINVAL;
+	return 0;
+}
+
+static void deliver(unsigned int tag)
+{
+	const struct ublkev__desc d = {
+		.op_flags = below(7) | below(2) << 13,
+		.nr_sectors = below(MAX_IO / 512 + 3),
+		.start_sector = below(1000),
+	};
+	struct model *m = &w.m[tag];
+	int err = ublkev__queue_cqe(&w.q, tag, 0, &d);
+
+	if (m->owner != DRIVER) {
+		must(err == -EPROTO);
+		return;
+	}
+	must(err == 0);
+	w.requests++;
+	err = outcome(&d, &m->on_success);
+	if (err)
+		answered(m, err);
+	else if (w.failing)
+		answered(m, -EIO);
+	else
+		m->owner = WAITING;
+}
+
+static void driver_aborts(unsigned int tag)
+{
+	int err = ublkev__queue_cqe(&w.q, tag, -ENODEV, NULL);
+
+	must(err == (w.m[tag].owner == DRIVER ? 0 : -EPROTO));
+	if (!err)
+		w.m[tag].owner = DEAD;
+}
+
+static void pull_in(void)
+{
+	struct ublkev__tag *t = ublkev__queue_next_in(&w.q);
+	struct model *m;
+	unsigned int i;
+
+	if (!t) {
+		for (i = 0; i < w.depth; i++)
+			must(w.m[i].owner != WAITING);
+		return;
+	}
+	m = &w.m[t->req.tag];
+	must(m->owner == WAITING);
+	must(t->req.cookie != m->cookie);
+	m->owner = BACKEND;
+	m->old_cookie = m->cookie;
+	m->cookie = t->req.cookie;
+	w.given++;
+}
+
+static void pull_out(void)
+{
+	enum ublkev__queue_act act;
+	struct ublkev__tag *t;
+	struct model *m;
+
+	act = ublkev__queue_next_out(&w.q, &t);
+	if (act == UBLKEV__QUEUE_NONE)
+		return;
+	m = &w.m[t->req.tag];
+	must(t->req.buf == bufs + t->req.tag * MAX_IO);
+	if (act == UBLKEV__QUEUE_ARM) {
+		must(m->owner == NOBODY);
+	} else {
+		must(m->owner == ANSWERED && t->result == m->due);
+		w.commits++;
+	}
+	m->owner = DRIVER;
+}
+
+static void finish(unsigned int tag)
+{
+	static const int errs[] = { 0, 0, 0, -EIO, -ENOSPC };
+	int err = errs[below(TEST_COUNT(errs))];
+	struct model *m = &w.m[tag];
+	bool stale = m->owner != BACKEND || !below(16);
+	uint64_t cookie = m->cookie;
+
+	if (m->owner == BACKEND && stale)
+		cookie = m->old_cookie;
+	if (!cookie)
+		return;
+	w.stale += stale;
+	must(ublkev__queue_done(&w.q, cookie, err) == (stale ? -ESTALE : 0));
+	if (!stale)
+		answered(m, err ? err : m->on_success);
+}
+
+static void refuse(unsigned int tag)
+{
+	if (w.m[tag].owner != BACKEND)
+		return;
+	ublkev__queue_refused(&w.q, w.m[tag].cookie, -EROFS);
+	answered(&w.m[tag], -EROFS);
+}
+
+static void fail_all(void)
+{
+	unsigned int i, taken = 0;
+
+	for (i = 0; i < w.depth; i++) {
+		taken += w.m[i].owner == BACKEND;
+		if (w.m[i].owner == BACKEND || w.m[i].owner == WAITING)
+			answered(&w.m[i], -EIO);
+	}
+	must(ublkev__queue_abort(&w.q) == taken);
+	w.failing = true;
+}
+
+static void step(void)
+{
+	unsigned int tag = below(w.depth);
+	unsigned int what = below(100);
+
+	if (what < 35 && !w.stopping)
+		deliver(tag);
+	else if (what < 35)
+		driver_aborts(tag);
+	else if (what < 55)
+		pull_in();
+	else if (what < 75)
+		pull_out();
+	else if (what < 98)
+		finish(tag);
+	else
+		refuse(tag);
+}
+
+static void compare(void)
+{
+	unsigned int n[DEAD + 1] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < w.depth; i++)
+		n[w.m[i].owner]++;
+	must(w.q.nr_backend == n[BACKEND] && w.stats.inflight == n[BACKEND]);
+	must(w.q.in.nr == n[WAITING]);
+	must(ublkev__queue_drained(&w.q) == (n[DEAD] == w.depth));
+	must(w.requests == w.commits + n[WAITING] + n[BACKEND] + n[ANSWERED]);
+	must(w.stats.stale_answers == w.stale);
+}
+
+static void begin(unsigned int depth)
+{
+	w.depth = depth;
+	w.failing = w.stopping = false;
+	w.requests = w.commits = w.given = w.stale = 0;
+	memset(w.m, 0, sizeof(w.m));
+	memset(&w.stats, 0, sizeof(w.stats));
+	ublkev__queue_init(&w.q, below(65536), depth,
+			   (uint32_t)test_rng_next(&w.rng), w.tags, NULL,
+			   &w.stats);
+	ublkev__queue_set_bufs(&w.q, bufs, MAX_IO);
+	ublkev__queue_arm(&w.q);
+}
+
+static void end(void)
+{
+	unsigned int i;
+
+	w.stopping = true;
+	for (i = 0; !ublkev__queue_drained(&w.q); i++) {
+		must(i < 1000000);
+		step();
+		ublkev__queue_verify(&w.q);
+	}
+	compare();
+	must(w.requests == w.commits);
+	must(w.stats.inflight == 0 && !ublkev__queue_has_work(&w.q));
+}
+
+START_TEST(walk)
+{
+	static const unsigned int depths[] = { 1, 2, 7, 64 };
+	unsigned int i;
+
+	test_rng_init(&w.rng, test_seed("test_queue_walk") + (uint64_t)_i);
+	begin(depths[_i / 2]);
+	for (i = 0; i < STEPS; i++) {
+		step();
+		ublkev__queue_verify(&w.q);
+		compare();
+		if (_i % 2 && i == STEPS - 1000)
+			fail_all();
+	}
+	end();
+	printf("test_queue_walk: depth %u: %lu requests, %lu to the backend, %lu stale answers\n",
+	       w.depth, w.requests, w.given, w.stale);
+	must(w.requests > STEPS / 50 && w.given > STEPS / 100);
+}
+END_TEST
+
+/* the deepest queue that there is, all of it in use */
+START_TEST(deepest)
+{
+	unsigned int i, tag;
+
+	test_rng_init(&w.rng, test_seed("test_queue_walk"));
+	begin(MAX);
+	for (i = 0; i < MAX; i++)
+		pull_out();
+	for (i = 0; i < MAX; i++)
+		deliver(i);
+	for (i = 0; i < MAX; i++)
+		pull_in();
+	for (i = 0; i < 3 * MAX; i++) {
+		tag = below(MAX);
+		finish(tag);
+	}
+	ublkev__queue_verify(&w.q);
+	compare();
+	fail_all();
+	ublkev__queue_verify(&w.q);
+	compare();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("queue_walk");
+	TCase *tc = tcase_create("walk");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, walk, 0, 8);
+	tcase_add_test(tc, deepest);
+	suite_add_tcase(suite, tc);
+	return test_main(suite);
+}

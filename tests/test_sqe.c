@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "testlib.h"
+#include "uring/sqe.h"
+#include "uring/udata.h"
+
+#define GUARD	64
+
+/* an SQE of 128 bytes, full of rubbish, and what stands behind it */
+static union {
+	struct io_uring_sqe sqe;
+	uint8_t bytes[128 + GUARD];
+} s;
+
+static void set_up(void)
+{
+	memset(&s, 0xa5, sizeof(s));
+}
+
+static uint64_t get(size_t offset, size_t bytes)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, s.bytes + offset, bytes);
+	return value;
+}
+
+static void assert_all(size_t from, size_t to, uint8_t byte)
+{
+	size_t i;
+
+	for (i = from; i < to; i++)
+		ck_assert_msg(s.bytes[i] == byte, "byte %zu is %#x", i,
+			      s.bytes[i]);
+}
+
+START_TEST(io)
+{
+	ublkev__sqe_io(&s.sqe, 0xc0107521, 0x1234, 0x0fed, -5,
+		       (void *)(uintptr_t)0x7654321000);
+	ck_assert_uint_eq(get(0, 1), 46);	/* URING_CMD */
+	ck_assert_uint_eq(get(1, 1), 1);	/* FIXED_FILE */
+	ck_assert_uint_eq(get(2, 2), 0);	/* ioprio */
+	ck_assert_uint_eq(get(4, 4), 0);	/* file 0 */
+	ck_assert_uint_eq(get(8, 4), 0xc0107521);
+	assert_all(12, 32, 0);			/* pad .. uring_cmd_flags */
+	ck_assert_uint_eq(get(32, 8), 0x12340fed);
+	assert_all(40, 48, 0);
+	ck_assert_uint_eq(get(48, 2), 0x1234);
+	ck_assert_uint_eq(get(50, 2), 0x0fed);
+	ck_assert_uint_eq(get(52, 4), 0xfffffffb);
+	ck_assert_uint_eq(get(56, 8), 0x7654321000);
+	/* it is one of 64 bytes */
+	assert_all(64, sizeof(s), 0xa5);
+}
+END_TEST
+
+START_TEST(ctrl)
+{
+	const struct abi_ctrl_cmd cmd = {
+		.dev_id = 0x11223344, .queue_id = 0xffff, .len = 64,
+		.addr = UINT64_C(0x1020304050607080),
+		.data = UINT64_C(0x90a0b0c0d0e0f000), .dev_path_len = 0x55,
+	};
+
+	ublkev__sqe_ctrl(&s.sqe, 9, 0xc0207504, &cmd, UINT64_C(0xabcdef01234));
+	ck_assert_uint_eq(get(0, 1), 46);
+	ck_assert_uint_eq(get(1, 1), 0);
+	ck_assert_uint_eq(get(2, 2), 0);
+	ck_assert_uint_eq(get(4, 4), 9);
+	ck_assert_uint_eq(get(8, 4), 0xc0207504);
+	assert_all(12, 32, 0);
+	ck_assert_uint_eq(get(32, 8), UINT64_C(0xabcdef01234));
+	assert_all(40, 48, 0);
+	ck_assert_uint_eq(get(48, 4), 0x11223344);
+	ck_assert_uint_eq(get(52, 2), 0xffff);
+	ck_assert_uint_eq(get(54, 2), 64);
+	ck_assert_uint_eq(get(56, 8), UINT64_C(0x1020304050607080));
+	ck_assert_uint_eq(get(64, 8), UINT64_C(0x90a0b0c0d0e0f000));
+	ck_assert_uint_eq(get(72, 2), 0x55);
+	assert_all(74, 128, 0);
+	assert_all(128, sizeof(s), 0xa5);
+}
+END_TEST
+
+START_TEST(udata)
+{
+	static const unsigned int n[] = { 0, 1, 4095, 65535 };
+	uint64_t u;
+	size_t i, j;
+
+	for (i = 0; i < TEST_COUNT(n); i++)
+		for (j = 0; j < TEST_COUNT(n); j++) {
+			u = udata_tag(n[i], n[j]);
+			ck_assert_uint_eq(udata_get_queue(u), n[i]);
+			ck_assert_uint_eq(udata_get_tag(u), n[j]);
+			ck_assert(!(u & UDATA_EVENTFD));
+		}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("sqe");
+	TCase *tc = tcase_create("sqe");
+
+	tcase_add_checked_fixture(tc, set_up, NULL);
+	tcase_add_test(tc, io);
+	tcase_add_test(tc, ctrl);
+	tcase_add_test(tc, udata);
+	suite_add_tcase(suite, tc);
+	return test_main(suite);
+}
