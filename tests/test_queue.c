@@ -39,7 +39,7 @@ static void assert_out(enum ublkev__queue_act act, unsigned int tag, int result)
 	ck_assert_int_eq(ublkev__queue_next_out(&t.q, &got), act);
 	ck_assert_ptr_eq(got, &t.tags[tag]);
 	ck_assert_int_eq(got->state, UBLKEV__TAG_DRIVER);
-	ck_assert_ptr_eq(got->req.buf, t.bufs + tag * MAX_IO);
+	ck_assert_ptr_eq(ublkev__queue_buf(&t.q, got), t.bufs + tag * MAX_IO);
 	if (act == UBLKEV__QUEUE_COMMIT)
 		ck_assert_int_eq(got->result, result);
 	verify();
@@ -363,6 +363,23 @@ START_TEST(abort_all)
 }
 END_TEST
 
+/* what was taken from a backend is still lent to it: it stays as it is */
+START_TEST(abort_leaves_the_lent)
+{
+	struct ublkev_req lent;
+
+	arm();
+	pulled(1, 2);
+	ublkev__queue_abort(&t.q);
+	lent = t.tags[1].req;
+	assert_out(UBLKEV__QUEUE_COMMIT, 1, -EIO);
+	cqe(1, 1, 4);
+	assert_out(UBLKEV__QUEUE_COMMIT, 1, -EIO);
+	ck_assert_mem_eq(&lent, &t.tags[1].req, sizeof(lent));
+	ck_assert_uint_eq(t.stats.op[UBLKEV_OP_WRITE].errors, 1);
+}
+END_TEST
+
 START_TEST(abort_before_arm)
 {
 	ck_assert_uint_eq(ublkev__queue_abort(&t.q), 0);
@@ -503,6 +520,7 @@ static void add_end(TCase *tc)
 	tcase_add_test(tc, aborted_by_the_driver);
 	tcase_add_loop_test(tc, command_refused, 0, 5);
 	tcase_add_test(tc, abort_all);
+	tcase_add_test(tc, abort_leaves_the_lent);
 	tcase_add_test(tc, abort_before_arm);
 	tcase_add_test(tc, killed);
 	tcase_add_test(tc, latency_taken);

@@ -134,7 +134,7 @@ static void pull_out(void)
 	if (act == UBLKEV__QUEUE_NONE)
 		return;
 	m = &w.m[t->req.tag];
-	must(t->req.buf == bufs + t->req.tag * MAX_IO);
+	must(ublkev__queue_buf(&w.q, t) == bufs + t->req.tag * MAX_IO);
 	if (act == UBLKEV__QUEUE_ARM) {
 		must(m->owner == NOBODY);
 	} else {

@@ -44,8 +44,8 @@ struct ublkev__engine;
 #define UBLKEV_STOPPED	0x04	/* gone from the kernel (see dev->step) */
 
 /*
- * Where a device's life is. After an ERROR, dev->step names the step that
- * failed. After STOPPED it is GONE, or LOST when DEL_DEV was refused or a
+ * Where a device's life is, at the end of its last turn. From an ERROR on,
+ * dev->step names the step that failed. After STOPPED it is GONE, or LOST when DEL_DEV was refused or a
  * control command never returned: then the kernel may still hold the device,
  * and in the latter case the few hundred bytes lent to that command are never
  * freed.

@@ -50,11 +50,6 @@ void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf,
 	q->max_io_bytes = max_io_bytes;
 }
 
-static void *buf_of(const struct ublkev__queue *q, const struct ublkev__tag *t)
-{
-	return q->bufs + (size_t)t->req.tag * q->max_io_bytes;
-}
-
 static void push(struct ublkev__queue *q, struct ublkev__taglist *list,
 		 const struct ublkev__tag *t)
 {
@@ -87,16 +82,17 @@ static void kill_tag(struct ublkev__queue *q, struct ublkev__tag *t)
  * A READ or WRITE is answered with its length, always whole: what the driver
  * makes of a short answer depends on the kernel, and is data loss on some.
  */
-static void set_result(struct ublkev__queue *q, struct ublkev__tag *t, int err)
+static void set_result(struct ublkev__queue *q, struct ublkev__tag *t,
+		       const struct ublkev_req *req, int err)
 {
 	if (err)
 		t->result = err;
 	else
-		t->result = t->req.op <= UBLKEV_OP_WRITE ?
-			(int32_t)t->req.len_bytes : 0;
+		t->result = req->op <= UBLKEV_OP_WRITE ?
+			(int32_t)req->len_bytes : 0;
 	t->state = UBLKEV__TAG_RESULT;
 	push(q, &q->out, t);
-	ublkev__stats_answer(q->stats, &t->req, err);
+	ublkev__stats_answer(q->stats, req, err);
 }
 
 void ublkev__queue_arm(struct ublkev__queue *q)
@@ -108,22 +104,37 @@ void ublkev__queue_arm(struct ublkev__queue *q)
 			push(q, &q->out, &q->tags[i]);
 }
 
+/* t->req is still the backend's, if the abort took it from there */
+static void fail_request(struct ublkev__queue *q, struct ublkev__tag *t,
+			 const struct ublkev__desc *desc)
+{
+	struct ublkev_req req;
+	int err = ublkev__decode(desc, q->max_io_bytes, &req);
+
+	if (err)
+		q->stats->rejected++;
+	set_result(q, t, &req, err ? err : -EIO);
+}
+
 static void request(struct ublkev__queue *q, struct ublkev__tag *t,
 		    const struct ublkev__desc *desc)
 {
-	int err = ublkev__decode(desc, q->max_io_bytes, &t->req);
+	int err;
 
 	if (q->since_us)
 		q->since_us[t->req.tag] = q->now_us;
+	if (q->failing) {
+		fail_request(q, t, desc);
+		return;
+	}
+	err = ublkev__decode(desc, q->max_io_bytes, &t->req);
 	if (err) {
 		q->stats->rejected++;
-		set_result(q, t, err);
-	} else if (q->failing) {
-		set_result(q, t, -EIO);
-	} else {
-		t->state = UBLKEV__TAG_READY;
-		push(q, &q->in, t);
+		set_result(q, t, &t->req, err);
+		return;
 	}
+	t->state = UBLKEV__TAG_READY;
+	push(q, &q->in, t);
 }
 
 int ublkev__queue_cqe(struct ublkev__queue *q, unsigned int tag, int res,
@@ -166,7 +177,7 @@ int ublkev__queue_done(struct ublkev__queue *q, uint64_t cookie, int err)
 	}
 	q->nr_backend--;
 	q->stats->inflight--;
-	set_result(q, t, err);
+	set_result(q, t, &t->req, err);
 	return 0;
 }
 
@@ -187,7 +198,7 @@ unsigned int ublkev__queue_abort(struct ublkev__queue *q)
 		t = &q->tags[i];
 		if (t->state == UBLKEV__TAG_READY ||
 		    t->state == UBLKEV__TAG_BACKEND)
-			set_result(q, t, -EIO);
+			set_result(q, t, &t->req, -EIO);
 	}
 	q->in.nr = 0;
 	q->nr_backend = 0;
@@ -217,7 +228,7 @@ struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q)
 	t = shift(q, &q->in);
 	t->state = UBLKEV__TAG_BACKEND;
 	t->req.cookie += GENERATION;
-	t->req.buf = t->req.op <= UBLKEV_OP_WRITE ? buf_of(q, t) : NULL;
+	t->req.buf = t->req.op <= UBLKEV_OP_WRITE ? ublkev__queue_buf(q, t) : NULL;
 	t->req.data = NULL;
 	q->nr_backend++;
 	if (++q->stats->inflight > q->stats->inflight_max)
@@ -237,7 +248,6 @@ enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
 	answered = t->state == UBLKEV__TAG_RESULT;
 	t->state = UBLKEV__TAG_DRIVER;
 	/* for the driver each tag has one, whatever its request was */
-	t->req.buf = buf_of(q, t);
 	if (!answered)
 		return UBLKEV__QUEUE_ARM;
 	if (q->since_us)

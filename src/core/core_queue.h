@@ -21,6 +21,7 @@
 #define UBLKEV_CORE_QUEUE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <ublkev/req.h>
@@ -132,6 +133,13 @@ struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q);
 /* the next thing to tell the driver, about *tagp, which is DRIVER now */
 enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
 					      struct ublkev__tag **tagp);
+
+/* the tag's buffer, which the driver is told of with ARM and COMMIT */
+static inline void *ublkev__queue_buf(const struct ublkev__queue *q,
+				      const struct ublkev__tag *t)
+{
+	return q->bufs + (size_t)t->req.tag * q->max_io_bytes;
+}
 
 static inline bool ublkev__queue_has_work(const struct ublkev__queue *q)
 {

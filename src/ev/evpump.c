@@ -15,7 +15,7 @@
 #define MOST_ROUNDS 4096u
 
 /* the clock is read each time that requests of so many bytes were submitted */
-#define CLOCK_BYTES	(256u << 10)
+#define CLOCK_BYTES	(64u << 10)
 /* and a request costs as much as so many bytes more */
 #define REQ_COST_BYTES	4096u
 
@@ -161,10 +161,10 @@ static void pull_out(struct ublkev__engine *e, struct ublkev__queue *q)
 	while ((what = ublkev__queue_next_out(q, &t)) != UBLKEV__QUEUE_NONE)
 		if (what == UBLKEV__QUEUE_COMMIT)
 			ublkev__io_commit(e->io, q->id, t->req.tag, t->result,
-					  t->req.buf);
+					  ublkev__queue_buf(q, t));
 		else
 			ublkev__io_fetch(e->io, q->id, t->req.tag,
-					 t->req.buf);
+					 ublkev__queue_buf(q, t));
 }
 
 static void stamp(struct ublkev__engine *e)
@@ -374,7 +374,8 @@ static bool queues_have_work(const struct ublkev__engine *e)
 bool ublkev__pump_has_work(const struct ublkev__engine *e)
 {
 	return ublkev__io_has_work(e->io) || queues_have_work(e) ||
-	       ublkev__ctl_has_work(&e->ctl);
+	       ublkev__ctl_has_work(&e->ctl) ||
+	       (e->ctl.pending && ublkev__control_has_work(e->control));
 }
 
 static void tick(struct ublkev__engine *e)
@@ -411,5 +412,7 @@ bool ublkev__pump(struct ublkev__engine *e)
 		return false;
 	ublkev__io_unmute(e->io);
 	e->pumping = false;
+	if (!e->dev->err)
+		e->dev->step = e->ctl.step;
 	return true;
 }

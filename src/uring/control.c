@@ -202,6 +202,12 @@ static bool answer(struct ublkev__control *ctl, int res,
 	return true;
 }
 
+bool ublkev__control_has_work(const struct ublkev__control *ctl)
+{
+	return io_uring_cq_ready(&ctl->ring.u) ||
+	       io_uring_sq_ready(&ctl->ring.u);
+}
+
 bool ublkev__control_reap(struct ublkev__control *ctl,
 			  struct ublkev__control_done *done)
 {

@@ -51,6 +51,13 @@ int ublkev__control_submit(struct ublkev__control *ctl, enum ublkev__cmd cmd,
 /* asks the kernel to end the pending command early; it may not be able to */
 void ublkev__control_cancel(struct ublkev__control *ctl);
 
+/*
+ * An answer to reap, or a command that could not be submitted yet. Looked at
+ * before sleeping: the eventfd's signal for an answer may have been taken
+ * together with another's.
+ */
+bool ublkev__control_has_work(const struct ublkev__control *ctl);
+
 /* the next answer, if there is one */
 bool ublkev__control_reap(struct ublkev__control *ctl,
 			  struct ublkev__control_done *done);
