@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine_rig.h"
+
+static int lazy_open(void *ctx, struct ublkev_limits *limits)
+{
+	struct lazy *l = ctx;
+
+	limits->dev_bytes = LAZY_BYTES;
+	limits->max_discard_bytes = LAZY_BYTES;
+	limits->max_write_zeroes_bytes = LAZY_BYTES;
+	limits->flags = UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA;
+	l->opens += !l->open_err;
+	return l->open_err;
+}
+
+static void lazy_close(void *ctx)
+{
+	struct lazy *l = ctx;
+
+	l->closes++;
+	l->nr_held = 0;
+}
+
+static int lazy_start(void *ctx, struct ev_loop *loop)
+{
+	struct lazy *l = ctx;
+
+	l->loop = loop;
+	l->starts += !l->start_err;
+	return l->start_err;
+}
+
+static void lazy_stop(void *ctx)
+{
+	struct lazy *l = ctx;
+
+	l->stops++;
+	if (l->loop)
+		ev_timer_stop(l->loop, &l->timer);
+}
+
+static void carry_out(struct lazy *l, const struct ublkev_req *req)
+{
+	char *at = l->bytes + req->offset_bytes;
+
+	ck_assert_uint_le(req->offset_bytes + req->len_bytes, LAZY_BYTES);
+	l->fua += !!(req->flags & UBLKEV_REQ_FUA);
+	switch (req->op) {
+	case UBLKEV_OP_READ:
+		memcpy(req->buf, at, req->len_bytes);
+		break;
+	case UBLKEV_OP_WRITE:
+		memcpy(at, req->buf, req->len_bytes);
+		break;
+	case UBLKEV_OP_DISCARD:
+	case UBLKEV_OP_WRITE_ZEROES:
+		memset(at, 0, req->len_bytes);
+		break;
+	default:
+		break;
+	}
+}
+
+static int hold(struct lazy *l, struct ublkev_req *req)
+{
+	ck_assert_uint_lt(l->nr_held, LAZY_HELD);
+	l->held[l->nr_held++] = req;
+	return UBLKEV_LATER;
+}
+
+static void burn(unsigned int us)
+{
+	struct timespec a, b;
+
+	if (!us)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &b);
+	} while ((b.tv_sec - a.tv_sec) * 1000000 +
+		 (b.tv_nsec - a.tv_nsec) / 1000 < (long)us);
+}
+
+static int lazy_submit(void *ctx, struct ublkev_req *req)
+{
+	struct lazy *l = ctx;
+	enum lazy_mode mode = l->mode;
+
+	l->submits++;
+	l->unflushed++;
+	ck_assert_ptr_null(req->data);
+	burn(l->burn_us);
+	if (mode == LAZY_MIX)
+		mode = (enum lazy_mode)test_rng_below(&l->rng, 3);
+	switch (mode) {
+	case LAZY_FAIL:
+		return -ENOSPC;
+	case LAZY_NOW:
+		carry_out(l, req);
+		return UBLKEV_DONE;
+	case LAZY_INSIDE:
+		carry_out(l, req);
+		ublkev_req_done(l->backend, req->cookie, 0);
+		return UBLKEV_LATER;
+	case LAZY_TIMER:
+		if (l->loop && !ev_is_active(&l->timer)) {
+			ev_timer_set(&l->timer, .0001, 0.);
+			ev_timer_start(l->loop, &l->timer);
+		}
+		break;
+	default:
+		break;
+	}
+	return hold(l, req);
+}
+
+static void lazy_flush(void *ctx)
+{
+	struct lazy *l = ctx;
+
+	l->flushes++;
+	l->unflushed = 0;
+}
+
+void lazy_answer(struct lazy *l, unsigned int n)
+{
+	struct ublkev_req *req;
+	unsigned int i;
+
+	while (n-- && l->nr_held) {
+		i = (unsigned int)test_rng_below(&l->rng, l->nr_held);
+		req = l->held[i];
+		l->held[i] = l->held[--l->nr_held];
+		carry_out(l, req);
+		ublkev_req_done(l->backend, req->cookie, 0);
+	}
+}
+
+static void on_timer(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct lazy *l = w->data;
+
+	(void)revents;
+	lazy_answer(l, 1 + (unsigned int)test_rng_below(&l->rng, 8));
+	if (!l->nr_held)
+		return;
+	ev_timer_set(w, .0001, 0.);
+	ev_timer_start(loop, w);
+}
+
+static const struct ublkev_backend_ops lazy_ops = {
+	.size = sizeof(lazy_ops),
+	.name = "lazy",
+	.open = lazy_open,
+	.close = lazy_close,
+	.start = lazy_start,
+	.stop = lazy_stop,
+	.submit = lazy_submit,
+	.flush = lazy_flush,
+};
+
+void lazy_init(struct lazy *l, enum lazy_mode mode, uint64_t seed)
+{
+	memset(l, 0, sizeof(*l));
+	l->mode = mode;
+	test_rng_init(&l->rng, seed);
+	ev_init(&l->timer, on_timer);
+	l->timer.data = l;
+	l->bytes = calloc(1, LAZY_BYTES);
+	ck_assert_ptr_nonnull(l->bytes);
+	ck_assert_int_eq(ublkev_backend_new(&l->backend, &lazy_ops, l), 0);
+}
+
+void lazy_fini(struct lazy *l)
+{
+	ck_assert_uint_eq(l->opens, l->closes);
+	ck_assert_uint_eq(l->starts, l->stops);
+	ublkev_backend_free(l->backend);
+	free(l->bytes);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "engine_rig.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATIENCE_S 10.
+
+struct ev_loop *rig_loop;
+static struct ev_timer watchdog, ticker;
+static unsigned int fds_before;
+
+/* ---- the loop ------------------------------------------------------------------ */
+
+unsigned int rig_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void on_watchdog(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+	ck_abort_msg("nothing more happens");
+}
+
+static void on_tick(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+	fake_tick();
+}
+
+static void patience(bool on)
+{
+	if (on == !!ev_is_active(&watchdog))
+		return;
+	if (on) {
+		ev_now_update(rig_loop);
+		ev_timer_set(&watchdog, PATIENCE_S, 0.);
+		ev_timer_start(rig_loop, &watchdog);
+		ev_unref(rig_loop);
+	} else {
+		ev_ref(rig_loop);
+		ev_timer_stop(rig_loop, &watchdog);
+	}
+}
+
+void rig_setup(void)
+{
+	fake_reset();
+	fds_before = rig_fds();
+	rig_loop = ev_loop_new(0);
+	ev_init(&watchdog, on_watchdog);
+	ev_timer_init(&ticker, on_tick, .001, .001);
+}
+
+void rig_teardown(void)
+{
+	if (ev_is_active(&ticker)) {
+		ev_ref(rig_loop);
+		ev_timer_stop(rig_loop, &ticker);
+	}
+	patience(false);
+	ev_loop_destroy(rig_loop);
+	ck_assert_ptr_null(fake_violation());
+	fake_reset();
+	ck_assert_uint_eq(rig_fds(), fds_before);
+}
+
+void rig_ticks(void)
+{
+	if (ev_is_active(&ticker))
+		return;
+	ev_timer_start(rig_loop, &ticker);
+	ev_unref(rig_loop);
+}
+
+static bool (*until)(void *arg);
+static void *until_arg;
+
+static void invoke_and_look(struct ev_loop *loop)
+{
+	ev_invoke_pending(loop);
+	if (until(until_arg))
+		ev_break(loop, EVBREAK_ALL);
+}
+
+/* no watcher of our own: it might wake the loop when nothing else would */
+void rig_until(bool (*so)(void *arg), void *arg)
+{
+	if (so(arg))
+		return;
+	patience(true);
+	until = so;
+	until_arg = arg;
+	ev_set_invoke_pending_cb(rig_loop, invoke_and_look);
+	ev_run(rig_loop, 0);
+	ev_set_invoke_pending_cb(rig_loop, ev_invoke_pending);
+	patience(false);
+	ck_assert_msg(so(arg), "the loop ended before");
+}
+
+void rig_run(void)
+{
+	patience(true);
+	ev_run(rig_loop, 0);
+	patience(false);
+}
+
+static void on_time(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	(void)w;
+	(void)revents;
+	ev_break(loop, EVBREAK_ONE);
+}
+
+void rig_run_ms(unsigned int ms)
+{
+	struct ev_timer timer;
+
+	ev_now_update(rig_loop);
+	ev_timer_init(&timer, on_time, ms / 1000., 0.);
+	ev_timer_start(rig_loop, &timer);
+	ev_run(rig_loop, 0);
+	ev_timer_stop(rig_loop, &timer);
+}
+
+/* ---- a device ------------------------------------------------------------------- */
+
+void *rig_alloc_fn(void *data, void *ptr, size_t bytes)
+{
+	struct rig_alloc *a = data;
+
+	if (!bytes) {
+		a->live -= !!ptr;
+		free(ptr);
+		return NULL;
+	}
+	if (++a->calls == a->fail_at)
+		return NULL;
+	a->live += !ptr;
+	return realloc(ptr, bytes);
+}
+
+static char letter(int revents)
+{
+	switch (revents) {
+	case UBLKEV_LIVE: return 'L';
+	case UBLKEV_ERROR: return 'E';
+	case UBLKEV_STOPPED: return 'S';
+	default: return '?';
+	}
+}
+
+static void on_event(struct ev_loop *loop, struct ublkev_dev *dev, int revents)
+{
+	struct rig_dev *r = (struct rig_dev *)dev;
+	size_t n = strlen(r->events);
+
+	ck_assert(!loop || loop == rig_loop);
+	ck_assert_uint_lt(n + 1, sizeof(r->events));
+	r->events[n] = letter(revents);
+	r->events[n + 1] = '\0';
+	r->last_step = dev->step;
+	if (revents == UBLKEV_ERROR) {
+		r->err_step = dev->step;
+		ck_assert_int_lt(dev->err, 0);
+	}
+	if (revents == UBLKEV_STOPPED)
+		r->stops++;
+	ck_assert_int_eq(dev->active, revents != UBLKEV_STOPPED);
+	if (r->on_event)
+		r->on_event(r, revents);
+}
+
+void rig_conf(struct rig_dev *r)
+{
+	memset(r, 0, sizeof(*r));
+	ublkev_conf_init(&r->conf, sizeof(r->conf));
+	r->conf.depth = 8;
+	r->conf.max_io_bytes = 64 << 10;
+	r->conf.cmd_timeout_ms = 2000;
+	r->conf.start_timeout_ms = 2000;
+	r->conf.stop_timeout_ms = 2000;
+	r->conf.grace_ms = 500;
+	r->conf.alloc = rig_alloc_fn;
+	r->conf.alloc_data = &r->alloc;
+}
+
+void rig_init(struct rig_dev *r, struct ublkev_backend *backend)
+{
+	ck_assert_int_eq(ublkev_dev_init(&r->dev, on_event, &r->conf,
+					 backend), 0);
+}
+
+void rig_start(struct rig_dev *r)
+{
+	r->events[0] = '\0';
+	r->starts++;
+	ck_assert_int_eq(ublkev_dev_start(rig_loop, &r->dev), 0);
+}
+
+bool rig_is_live(void *rig_dev)
+{
+	struct rig_dev *r = rig_dev;
+
+	return r->dev.step == UBLKEV_STEP_LIVE;
+}
+
+bool rig_is_over(void *rig_dev)
+{
+	struct rig_dev *r = rig_dev;
+
+	return !r->dev.active;
+}
+
+void rig_up(struct rig_dev *r, struct ublkev_backend *backend)
+{
+	rig_init(r, backend);
+	rig_start(r);
+	rig_until(rig_is_live, r);
+	ck_assert_str_eq(r->events, "L");
+}
+
+void rig_check_stopped(const struct rig_dev *r, const char *events)
+{
+	ck_assert_str_eq(r->events, events);
+	ck_assert_uint_eq(r->starts, r->stops);
+	ck_assert(!r->dev.active);
+}
+
+void rig_fini(struct rig_dev *r)
+{
+	ublkev_dev_fini(&r->dev);
+	ck_assert_int_eq(r->alloc.live, 0);
+}
+
+void rig_down(struct rig_dev *r)
+{
+	ublkev_dev_stop(rig_loop, &r->dev);
+	rig_run();
+	rig_check_stopped(r, "LS");
+	ck_assert_int_eq(r->dev.step, UBLKEV_STEP_GONE);
+	rig_fini(r);
+}
+
+struct ublkev_stats rig_stats(const struct rig_dev *r)
+{
+	struct ublkev_stats s;
+
+	ck_assert_int_eq(ublkev_dev_stats(&r->dev, &s, sizeof(s)), 0);
+	return s;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_rig.h - devices on the fake driver in a loop, for test_engine_*.c
+ */
+#ifndef UBLKEV_TESTS_ENGINE_RIG_H
+#define UBLKEV_TESTS_ENGINE_RIG_H
+
+#include <ev.h>
+#include <ublkev.h>
+
+#include "fake_driver.h"
+#include "testlib.h"
+
+/* ---- the loop ------------------------------------------------------------------ */
+
+extern struct ev_loop *rig_loop;
+
+/* a checked fixture */
+void rig_setup(void);
+void rig_teardown(void);
+/* fake_tick() every millisecond; the loop does not stay for it */
+void rig_ticks(void);
+/* runs the loop until it is so; fails after seconds */
+void rig_until(bool (*so)(void *arg), void *arg);
+/* runs it until it ends by itself; likewise */
+void rig_run(void);
+/* runs it for so long */
+void rig_run_ms(unsigned int ms);
+/* open file descriptors of this process */
+unsigned int rig_fds(void);
+
+/* ---- a device ------------------------------------------------------------------- */
+
+struct rig_alloc {
+	int live;
+	unsigned int calls;
+	unsigned int fail_at;		/* 0: none */
+};
+
+void *rig_alloc_fn(void *data, void *ptr, size_t bytes);
+
+struct rig_dev {
+	struct ublkev_dev dev;
+	struct ublkev_conf conf;
+	struct rig_alloc alloc;
+	char events[16];		/* "LES": since the last start */
+	enum ublkev_step err_step, last_step;
+	void (*on_event)(struct rig_dev *r, int revents);
+	unsigned int starts, stops;
+};
+
+/* a conf with small numbers; to be changed before rig_init() */
+void rig_conf(struct rig_dev *r);
+void rig_init(struct rig_dev *r, struct ublkev_backend *backend);
+void rig_start(struct rig_dev *r);
+/* init with the conf as it is, start, wait for LIVE */
+void rig_up(struct rig_dev *r, struct ublkev_backend *backend);
+/* stop, wait until the loop ends; fini; nothing is left */
+void rig_down(struct rig_dev *r);
+/* STOPPED came, exactly once and last */
+void rig_check_stopped(const struct rig_dev *r, const char *events);
+void rig_fini(struct rig_dev *r);
+bool rig_is_live(void *rig_dev);
+bool rig_is_over(void *rig_dev);
+struct ublkev_stats rig_stats(const struct rig_dev *r);
+
+/* ---- a backend that takes its time -------------------------------------------------- */
+
+#define LAZY_BYTES	(1u << 20)
+#define LAZY_HELD	4096
+
+enum lazy_mode {
+	LAZY_NOW,	/* DONE */
+	LAZY_INSIDE,	/* LATER, answered inside submit */
+	LAZY_TIMER,	/* answered from a timer, in random order */
+	LAZY_HOLD,	/* answered by lazy_answer() */
+	LAZY_MIX,	/* one of the first three, each time */
+	LAZY_FAIL,	/* -ENOSPC */
+};
+
+struct lazy {
+	struct ublkev_backend *backend;
+	enum lazy_mode mode;
+	struct test_rng rng;
+	struct ev_loop *loop;
+	struct ev_timer timer;
+	char *bytes;
+	struct ublkev_req *held[LAZY_HELD];
+	unsigned int nr_held;
+	unsigned int opens, closes, starts, stops, submits, flushes;
+	unsigned int fua, unflushed;
+	unsigned int burn_us;		/* each submit takes so long */
+	int open_err, start_err;
+};
+
+void lazy_init(struct lazy *l, enum lazy_mode mode, uint64_t seed);
+/* answers up to n of those held, in random order */
+void lazy_answer(struct lazy *l, unsigned int n);
+void lazy_fini(struct lazy *l);
+
+#endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake_priv.h"
+
+#define LENT_BYTES 152		/* the largest payload of a command */
+
+struct ublkev__control {
+	const struct ublkev__mem *mem;
+	void *lent;
+	int evfd;
+	bool opened;
+	struct fake_cmd *pending;
+	bool answered;
+	struct ublkev__control_done done;
+};
+
+/* what was lent to commands whose control was closed before they ended */
+struct leak {
+	struct leak *next;
+	struct ublkev__mem mem;
+	void *lent;
+};
+
+static struct fake_cmd *cmds;
+static struct leak *leaks;
+
+/* ---- commands that are done with at once ----------------------------------------- */
+
+static int set_params(struct fake_dev *d, const struct ublkev__params *p)
+{
+	if (d->disk != DISK_NONE)
+		return -EACCES;
+	if (p->logical_bs_shift < 9 || p->logical_bs_shift > 12 ||
+	    p->physical_bs_shift < p->logical_bs_shift ||
+	    p->max_sectors < 8 || p->max_sectors > d->info.max_io_bytes >> 9)
+		return -EINVAL;
+	if (p->max_discard_sectors && !p->discard_granularity)
+		return -EINVAL;
+	d->params = *p;
+	d->has_params = true;
+	return 0;
+}
+
+/* ---- commands that wait ----------------------------------------------------------- */
+
+#define WAITS 1		/* no errno, and no answer of a command */
+
+static void scanned(void *arg, int res)
+{
+	struct fake_dev *d = arg;
+
+	(void)res;
+	d->scan--;
+}
+
+static void written_back(void *arg, int res)
+{
+	struct fake_dev *d = arg;
+
+	(void)res;
+	d->writeback--;
+}
+
+static int start_dev(struct fake_dev *d, struct fake_cmd *c)
+{
+	unsigned int i;
+
+	if (c->phase == 0) {
+		if (!d->has_params)
+			return -EINVAL;
+		if (c->cancelled)
+			return -EINTR;
+		if (d->deleted)
+			return -ENODEV;
+		if (!fake__all_armed(d))
+			return WAITS;
+		if (d->disk != DISK_NONE)
+			return -EEXIST;
+		d->disk = DISK_SCAN;
+		d->scan = fake.scan_reads;
+		for (i = 0; i < fake.scan_reads; i++)
+			fake__own(d, FAKE_READ, scanned);
+		c->phase = 1;
+	}
+	if (d->scan)
+		return WAITS;
+	if (d->disk == DISK_SCAN)
+		d->disk = d->io ? DISK_LIVE : DISK_DEAD;
+	return 0;
+}
+
+/* STOP_DEV, and the first part of DEL_DEV */
+static int stop_part(struct fake_dev *d, struct fake_cmd *c)
+{
+	unsigned int i;
+
+	if (d->disk == DISK_SCAN)
+		return WAITS;
+	if (d->disk == DISK_LIVE && c->phase == 0) {
+		d->disk = DISK_STOPPING;
+		d->writeback = fake.writeback;
+		for (i = 0; i < fake.writeback; i++)
+			fake__own(d, FAKE_WRITE, written_back);
+	}
+	c->phase = 1;
+	if (d->disk == DISK_STOPPING) {
+		if (d->inflight)
+			return WAITS;
+		d->disk = DISK_DEAD;
+	}
+	d->was_stopped = true;
+	fake__abort_armed(d);
+	return 0;
+}
+
+static int del_dev(struct fake_dev *d, struct fake_cmd *c)
+{
+	int res;
+
+	if (c->phase < 2) {
+		res = stop_part(d, c);
+		if (res)
+			return res;
+		c->phase = 2;
+		c->generation = d->generation;
+		d->deleted = true;
+		fake__maybe_free(d);
+		if (c->cmd == UBLKEV__CMD_DEL_DEV_ASYNC)
+			return 0;
+	}
+	if (!d->used || d->generation != c->generation)
+		return 0;
+	return c->cancelled ? -EINTR : WAITS;
+}
+
+static int run_on(struct fake_dev *d, struct fake_cmd *c)
+{
+	switch (c->cmd) {
+	case UBLKEV__CMD_SET_PARAMS:
+		return set_params(d, &c->params);
+	case UBLKEV__CMD_START_DEV:
+		return start_dev(d, c);
+	case UBLKEV__CMD_STOP_DEV:
+		return stop_part(d, c);
+	default:
+		return del_dev(d, c);
+	}
+}
+
+static int run(struct fake_cmd *c)
+{
+	struct fake_dev *d;
+
+	if (c->delay)
+		return WAITS;
+	if (c->hangs)
+		return c->cancelled && !c->hard ? -EINTR : WAITS;
+	if (c->fail)
+		return c->fail;
+	if (c->cmd == UBLKEV__CMD_GET_FEATURES) {
+		c->features = fake.features;
+		return 0;
+	}
+	if (c->cmd == UBLKEV__CMD_ADD_DEV)
+		return fake__add(&c->info);
+	d = fake__dev(c->info.id);
+	if (d)
+		return run_on(d, c);
+	/* the id became free while it was waited for */
+	return c->phase == 2 ? 0 : -ENODEV;
+}
+
+/* ---- their answers ------------------------------------------------------------------ */
+
+static void finish(struct fake_cmd *c, int res)
+{
+	struct ublkev__control *ctl = c->ctl;
+	uint64_t one = 1;
+
+	fake_counts.pending--;
+	if (!ctl)
+		return;
+	memset(&ctl->done, 0, sizeof(ctl->done));
+	ctl->done.cmd = c->cmd;
+	ctl->done.res = res;
+	ctl->done.features = c->features;
+	if (c->cmd == UBLKEV__CMD_ADD_DEV)
+		ctl->done.info = c->info;
+	ctl->pending = NULL;
+	ctl->answered = true;
+	fake_counts.signals++;
+	if (write(ctl->evfd, &one, sizeof(one)) != sizeof(one))
+		abort();
+}
+
+static bool step(void)
+{
+	struct fake_cmd **cp, *c;
+	int res;
+
+	for (cp = &cmds; *cp; cp = &(*cp)->next) {
+		c = *cp;
+		res = run(c);
+		if (res == WAITS)
+			continue;
+		/* others may have been added behind by now, none removed */
+		for (cp = &cmds; *cp != c;)
+			cp = &(*cp)->next;
+		*cp = c->next;
+		finish(c, res);
+		free(c);
+		return true;
+	}
+	return false;
+}
+
+void fake__progress(void)
+{
+	static bool busy;
+
+	if (busy)
+		return;
+	busy = true;
+	while (step())
+		;
+	busy = false;
+}
+
+void fake_tick(void)
+{
+	struct fake_cmd *c;
+
+	for (c = cmds; c; c = c->next)
+		if (c->delay)
+			c->delay--;
+	fake__progress();
+}
+
+void fake_release(void)
+{
+	struct fake_cmd *c;
+
+	for (c = cmds; c; c = c->next)
+		c->hangs = false;
+	fake__progress();
+}
+
+/* ---- asking --------------------------------------------------------------------------- */
+
+static struct fake_cmd *ask(struct ublkev__control *ctl, enum ublkev__cmd cmd,
+			    const struct ublkev__devinfo *info,
+			    const struct ublkev__params *params)
+{
+	struct fake_cmd **end, *c = calloc(1, sizeof(*c));
+
+	c->ctl = ctl;
+	c->cmd = cmd;
+	c->info = *info;
+	if (params)
+		c->params = *params;
+	for (end = &cmds; *end;)
+		end = &(*end)->next;
+	*end = c;
+	fake_counts.pending++;
+	return c;
+}
+
+static void plan(struct fake_cmd *c)
+{
+	int err = 0;
+
+	c->delay = fake.delay;
+	fake__rule(FAKE_CMD, c->cmd, &c->fail);
+	c->hard = fake__rule(FAKE_HANG_HARD, c->cmd, &err);
+	c->hangs = fake__rule(FAKE_HANG, c->cmd, &err) || c->hard;
+	if (fake__rule(FAKE_HANG_TICKS, c->cmd, &err))
+		c->delay += (unsigned int)err;
+}
+
+void fake_outside(enum ublkev__cmd cmd, int id)
+{
+	struct ublkev__devinfo info = { .id = id };
+
+	ask(NULL, cmd, &info, NULL);
+	fake__progress();
+}
+
+/* ---- the seam --------------------------------------------------------------------------- */
+
+int ublkev__control_new(struct ublkev__control **ctlp,
+			const struct ublkev__mem *mem, int evfd)
+{
+	struct ublkev__control *ctl;
+	int err;
+
+	if (fake__rule(FAKE_CONTROL_NEW, 0, &err))
+		return err;
+	ctl = ublkev__mem_zalloc(mem, 1, sizeof(*ctl));
+	if (!ctl)
+		return -ENOMEM;
+	ctl->mem = mem;
+	ctl->evfd = evfd;
+	ctl->lent = ublkev__mem_zalloc(mem, 1, LENT_BYTES);
+	if (!ctl->lent) {
+		ublkev__mem_free(mem, ctl);
+		return -ENOMEM;
+	}
+	fake_counts.controls++;
+	*ctlp = ctl;
+	return 0;
+}
+
+int ublkev__control_open(struct ublkev__control *ctl)
+{
+	int err;
+
+	if (fake__rule(FAKE_CONTROL_OPEN, 0, &err))
+		return err;
+	ctl->opened = true;
+	return 0;
+}
+
+static void leak(struct ublkev__control *ctl)
+{
+	struct leak *l = malloc(sizeof(*l));
+
+	l->next = leaks;
+	l->mem = *ctl->mem;
+	l->lent = ctl->lent;
+	leaks = l;
+	fake_counts.leaks++;
+}
+
+bool ublkev__control_free(struct ublkev__control *ctl)
+{
+	bool left;
+
+	if (!ctl)
+		return false;
+	left = ctl->pending || ctl->answered;
+	if (ctl->pending)
+		ctl->pending->ctl = NULL;
+	if (left)
+		leak(ctl);
+	else
+		ublkev__mem_free(ctl->mem, ctl->lent);
+	ublkev__mem_free(ctl->mem, ctl);
+	fake_counts.controls--;
+	return left;
+}
+
+int ublkev__control_submit(struct ublkev__control *ctl, enum ublkev__cmd cmd,
+			   const struct ublkev__devinfo *info,
+			   const struct ublkev__params *params)
+{
+	if (!ctl->opened)
+		fake__violates("a command before control was opened");
+	if (ctl->pending || ctl->answered)
+		return -EBUSY;
+	fake_counts.cmds[cmd]++;
+	ctl->pending = ask(ctl, cmd, info, params);
+	plan(ctl->pending);
+	fake__progress();
+	return 0;
+}
+
+void ublkev__control_cancel(struct ublkev__control *ctl)
+{
+	fake_counts.cancels++;
+	if (!ctl->pending)
+		return;
+	ctl->pending->cancelled = true;
+	fake__progress();
+}
+
+bool ublkev__control_has_work(const struct ublkev__control *ctl)
+{
+	return ctl->answered;
+}
+
+bool ublkev__control_reap(struct ublkev__control *ctl,
+			  struct ublkev__control_done *done)
+{
+	if (!ctl->answered)
+		return false;
+	ctl->answered = false;
+	*done = ctl->done;
+	return true;
+}
+
+void fake__drop_cmds(void)
+{
+	struct fake_cmd *c;
+	struct leak *l;
+
+	while ((c = cmds)) {
+		cmds = c->next;
+		free(c);
+	}
+	while ((l = leaks)) {
+		leaks = l->next;
+		ublkev__mem_free(&l->mem, l->lent);
+		free(l);
+	}
+}

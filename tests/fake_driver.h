@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fake_driver.h - the ublk driver, in memory
+ *
+ * Stands in for src/uring: implements uring/io.h and uring/control.h, to be
+ * linked instead of it. Everything happens inside calls: a control command
+ * runs when it is submitted, or `delay` calls of fake_tick() later; one that
+ * has to wait goes on when what it waits for has come about.
+ *
+ *	fake_control.c  control commands, the driver's side and the seam
+ *	fake_io.c       the I/O ring, eventfd and tags, likewise
+ *	fake_driver.c   devices, clients
+ */
+#ifndef UBLKEV_TESTS_FAKE_DRIVER_H
+#define UBLKEV_TESTS_FAKE_DRIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core_ctl.h"
+#include "core/core_decode.h"
+#include "uring/io.h"
+
+#define FAKE_DEVS	64
+#define FAKE_RULES	16
+#define FAKE_NEVER	UINT32_MAX
+
+/* ---- clients ---------------------------------------------------------------- */
+
+/* the driver's numbers */
+enum { FAKE_READ, FAKE_WRITE, FAKE_FLUSH, FAKE_DISCARD, FAKE_ZEROES = 5 };
+#define FAKE_F_FUA	(1u << 13)
+#define FAKE_F_NOUNMAP	(1u << 15)
+
+/* `res` 0 or a negative errno; may submit again */
+typedef void fake_done_fn(void *arg, int res);
+
+/*
+ * A request of `len` bytes at `offset`, as a user of /dev/ublkb<id> would
+ * make it. `data` (READ: filled, WRITE: copied when a tag is found) stays
+ * the caller's until `done` was called, once, perhaps inside this call.
+ * `op_flags` as in a descriptor: an op and FAKE_F_*.
+ */
+void fake_submit(int id, uint32_t op_flags, uint64_t offset, uint32_t len,
+		 void *data, fake_done_fn *done, void *arg);
+
+/* likewise, in one queue */
+void fake_submit_on(int id, unsigned int queue, uint32_t op_flags,
+		    uint64_t offset, uint32_t len, void *data,
+		    fake_done_fn *done, void *arg);
+
+/* ---- misfortune --------------------------------------------------------------- */
+
+enum fake_what {
+	FAKE_CMD,		/* a control command answers `err` */
+	FAKE_HANG,		/* it does not end; a cancel ends it */
+	FAKE_HANG_HARD,		/* nor does a cancel end it */
+	FAKE_HANG_TICKS,	/* it begins `err` ticks late */
+	FAKE_FETCH,		/* FETCH is refused with `err` */
+	FAKE_COMMIT,		/* COMMIT likewise */
+	FAKE_ENTER,		/* enter fails with `err` */
+	FAKE_ENTER_AGAIN,	/* enter leaves all as it is, without error */
+	FAKE_OPEN,		/* opening ublkc */
+	FAKE_IO_NEW,
+	FAKE_CONTROL_NEW,
+	FAKE_CONTROL_OPEN,
+};
+
+/*
+ * The `nth` time from now (1: the next) and as often as `times` says;
+ * `cmd` for the first four.
+ */
+void fake_rule(enum fake_what what, enum ublkev__cmd cmd, unsigned int nth,
+	       unsigned int times, int err);
+void fake_no_rules(void);
+/* commands that hang hang no more */
+void fake_release(void);
+/* a completion that nobody asked for, in the ring of device `id` */
+void fake_spurious(int id, unsigned int queue, unsigned int tag, int res);
+/* STOP_DEV, DEL_DEV by somebody else */
+void fake_outside(enum ublkev__cmd cmd, int id);
+/* somebody opens, closes ublkb<id> (or just its number): DEL_DEV waits */
+void fake_hold(int id, int change);
+/* a device that some dead server left */
+int fake_leave(int id);
+
+/* where hook is called: inside the calls of io.h, at their start (and end) */
+enum fake_point {
+	FAKE_AT_MUTE, FAKE_AT_MUTED, FAKE_AT_ENTER, FAKE_AT_ENTERED,
+	FAKE_AT_REAP, FAKE_AT_REAPED, FAKE_AT_UNMUTE, FAKE_AT_UNMUTED,
+	FAKE_AT_HAS_WORK, FAKE_AT_HAD_WORK, FAKE_POINTS
+};
+
+/* ---- the driver --------------------------------------------------------------- */
+
+struct fake_counts {
+	unsigned int devs, ios, controls, pending;
+	unsigned int enters, muted_signals, signals;
+	unsigned int leaks;	/* memory lent to commands that hang */
+	unsigned int cancels, aborted_reqs, cmds[UBLKEV__NR_CMDS];
+};
+
+struct fake_conf {
+	unsigned int cpus;		/* 64; most queues of a device */
+	unsigned int delay;		/* 0; of each control command */
+	unsigned int scan_reads;	/* 0; made inside START_DEV */
+	unsigned int writeback;		/* 0; WRITEs made inside STOP_DEV */
+	unsigned int work_cap;		/* 0: none; items that an enter runs */
+	uint64_t features;		/* as 6.12 */
+	void (*hook)(enum fake_point at);
+};
+
+extern struct fake_conf fake;
+extern struct fake_counts fake_counts;
+
+/* a new driver; what is left of the last one is freed */
+void fake_reset(void);
+void fake_tick(void);
+/* what the server did wrong first, NULL: nothing */
+const char *fake_violation(void);
+/* nothing of any device, ring or command is left */
+bool fake_clean(void);
+/* requests of clients that are not yet answered */
+unsigned int fake_unanswered(void);
+/* the device exists; is live */
+bool fake_exists(int id);
+bool fake_live(int id);
+
+#endif

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fake_priv.h"
+
+enum sqe_kind { SQE_FETCH, SQE_COMMIT, SQE_READ };
+
+struct sqe {
+	enum sqe_kind kind;
+	unsigned int queue, tag;
+	int result;
+	void *buf;
+};
+
+struct ublkev__io {
+	const struct ublkev__mem *mem;
+	bool open;		/* the ring */
+	bool muted, taskrun, woken;
+	int evfd;
+	unsigned int queues, depth;
+	uint32_t max_io_bytes;
+	size_t buf_bytes;
+	char *bufs;
+	struct fake_dev *dev;	/* whose ublkc is open */
+	unsigned int nr_sqes, nr_work, nr_cqes, size;
+	struct sqe *sqes;
+	struct ublkev__cqe *work, *cqes;
+};
+
+/* ---- eventfd, work, completions ------------------------------------------------ */
+
+void fake__signal(struct ublkev__io *io)
+{
+	uint64_t one = 1;
+
+	fake_counts.signals++;
+	if (write(io->evfd, &one, sizeof(one)) != sizeof(one))
+		abort();
+}
+
+static void ring_signal(struct ublkev__io *io)
+{
+	if (io->muted)
+		fake_counts.muted_signals++;
+	else
+		fake__signal(io);
+}
+
+/* io_req_local_work_add(): only the first of a list signals */
+void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
+		int res)
+{
+	if (!io || !io->open)
+		return;
+	if (io->nr_work == io->size)
+		abort();
+	io->work[io->nr_work++] = (struct ublkev__cqe){
+		(uint16_t)queue, (uint16_t)tag, res,
+	};
+	if (io->taskrun)
+		return;
+	io->taskrun = true;
+	ring_signal(io);
+}
+
+static void post(struct ublkev__io *io, unsigned int queue, unsigned int tag,
+		 int res)
+{
+	if (io->nr_cqes == io->size)
+		abort();
+	io->cqes[io->nr_cqes++] = (struct ublkev__cqe){
+		(uint16_t)queue, (uint16_t)tag, res,
+	};
+}
+
+void fake_spurious(int id, unsigned int queue, unsigned int tag, int res)
+{
+	struct fake_dev *d = fake__dev(id);
+
+	if (!d || !d->io)
+		return;
+	post(d->io, queue, tag, res);
+	ring_signal(d->io);
+}
+
+void fake__abort_armed(struct fake_dev *d)
+{
+	unsigned int q, i;
+	struct fake_tag *t;
+
+	for (q = 0; q < d->info.queues; q++)
+		for (i = 0; i < d->info.depth; i++) {
+			t = &d->queues[q].tags[i];
+			if (t->state != TAG_ARMED)
+				continue;
+			t->state = TAG_ABORTED;
+			fake__work(d->io, q, i, -ENODEV);
+		}
+}
+
+/* ---- life --------------------------------------------------------------------------- */
+
+static int set_up(struct ublkev__io *io)
+{
+	size_t n = (size_t)io->queues * io->depth;
+
+	io->size = (unsigned int)n * 4 + 64;
+	io->sqes = ublkev__mem_zalloc(io->mem, io->size, sizeof(*io->sqes));
+	io->work = ublkev__mem_zalloc(io->mem, io->size, sizeof(*io->work));
+	io->cqes = ublkev__mem_zalloc(io->mem, io->size, sizeof(*io->cqes));
+	if (!io->sqes || !io->work || !io->cqes)
+		return -ENOMEM;
+	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (io->evfd < 0)
+		return -errno;
+	io->buf_bytes = n * io->max_io_bytes;
+	io->bufs = mmap(NULL, io->buf_bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (io->bufs == MAP_FAILED) {
+		io->bufs = NULL;
+		return -ENOMEM;
+	}
+	io->open = true;
+	return 0;
+}
+
+int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem,
+		   unsigned int queues, unsigned int depth,
+		   uint32_t max_io_bytes)
+{
+	struct ublkev__io *io;
+	int err;
+
+	if (fake__rule(FAKE_IO_NEW, 0, &err))
+		return err;
+	io = ublkev__mem_zalloc(mem, 1, sizeof(*io));
+	if (!io)
+		return -ENOMEM;
+	fake_counts.ios++;
+	io->mem = mem;
+	io->evfd = -1;
+	io->queues = queues;
+	io->depth = depth;
+	io->max_io_bytes = max_io_bytes;
+	err = set_up(io);
+	if (err) {
+		ublkev__io_free(io);
+		return err;
+	}
+	*iop = io;
+	return 0;
+}
+
+void ublkev__io_free(struct ublkev__io *io)
+{
+	if (!io)
+		return;
+	ublkev__io_close(io, false);
+	if (io->bufs)
+		munmap(io->bufs, io->buf_bytes);
+	if (io->evfd >= 0)
+		close(io->evfd);
+	ublkev__mem_free(io->mem, io->sqes);
+	ublkev__mem_free(io->mem, io->work);
+	ublkev__mem_free(io->mem, io->cqes);
+	ublkev__mem_free(io->mem, io);
+	fake_counts.ios--;
+}
+
+int ublkev__io_fd(const struct ublkev__io *io)
+{
+	return io->evfd;
+}
+
+void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)
+{
+	return io->bufs + (size_t)queue * io->depth * io->max_io_bytes;
+}
+
+int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
+		    unsigned int depth)
+{
+	struct fake_dev *d = fake__dev(id);
+	int err;
+
+	if (fake__rule(FAKE_OPEN, 0, &err))
+		return err;
+	if (!d || d->deleted)
+		return -ENOENT;
+	if (d->io)
+		return -EBUSY;
+	if (queues != d->info.queues || depth != d->info.depth)
+		fake__violates("mapped with the wrong queues or depth");
+	d->io = io;
+	io->dev = d;
+	return 0;
+}
+
+/* the driver's tags forget the ring: what they had is failed */
+static void release(struct fake_dev *d)
+{
+	unsigned int q, i;
+	struct fake_tag *t;
+
+	for (q = 0; q < d->info.queues; q++)
+		for (i = 0; i < d->info.depth; i++) {
+			t = &d->queues[q].tags[i];
+			t->state = TAG_ABORTED;
+			if (!t->req)
+				continue;
+			fake_counts.aborted_reqs++;
+			fake__answer(d, t->req, -EIO);
+			t->req = NULL;
+		}
+}
+
+static bool any_with_driver(const struct fake_dev *d)
+{
+	unsigned int q, i;
+
+	for (q = 0; q < d->info.queues; q++)
+		for (i = 0; i < d->info.depth; i++)
+			if (d->queues[q].tags[i].state == TAG_ARMED)
+				return true;
+	return false;
+}
+
+void ublkev__io_close(struct ublkev__io *io, bool drained)
+{
+	struct fake_dev *d = io->dev;
+
+	io->open = false;
+	io->dev = NULL;
+	io->nr_sqes = io->nr_work = io->nr_cqes = 0;
+	io->taskrun = false;
+	if (!d)
+		return;
+	if (drained && any_with_driver(d))
+		fake__violates("closed as drained with tags armed");
+	d->io = NULL;
+	if (d->disk == DISK_LIVE)
+		d->disk = DISK_DEAD;
+	release(d);
+	fake__fail_waiting(d);
+	fake__maybe_free(d);
+	fake__progress();
+}
+
+/* ---- commands ------------------------------------------------------------------------ */
+
+const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
+					   unsigned int queue,
+					   unsigned int tag)
+{
+	static const struct ublkev__desc none;
+
+	if (!io->dev || queue >= io->dev->info.queues ||
+	    tag >= io->dev->info.depth)
+		return &none;
+	return &io->dev->queues[queue].tags[tag].desc;
+}
+
+static struct sqe *get_sqe(struct ublkev__io *io, enum sqe_kind kind)
+{
+	struct sqe *sqe = &io->sqes[io->nr_sqes++];
+
+	if (io->nr_sqes > io->queues * io->depth + 1)
+		fake__violates("more SQEs than tags");
+	sqe->kind = kind;
+	return sqe;
+}
+
+static void io_sqe(struct ublkev__io *io, enum sqe_kind kind,
+		   unsigned int queue, unsigned int tag, int result, void *buf)
+{
+	struct sqe *sqe = get_sqe(io, kind);
+
+	sqe->queue = queue;
+	sqe->tag = tag;
+	sqe->result = result;
+	sqe->buf = buf;
+	if (!io->dev)
+		fake__violates("a command without ublkc");
+}
+
+void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
+		      unsigned int tag, void *buf)
+{
+	io_sqe(io, SQE_FETCH, queue, tag, 0, buf);
+}
+
+void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
+		       unsigned int tag, int result, void *buf)
+{
+	io_sqe(io, SQE_COMMIT, queue, tag, result, buf);
+}
+
+static void check_buf(const struct ublkev__io *io, const struct sqe *sqe)
+{
+	size_t n = (size_t)sqe->queue * io->depth + sqe->tag;
+	char *queue = ublkev__io_bufs(io, sqe->queue);
+	char *own = queue + (size_t)sqe->tag * io->dev->info.max_io_bytes;
+
+	if (n >= (size_t)io->queues * io->depth || sqe->buf != own)
+		fake__violates("not the tag's buffer");
+}
+
+static void do_fetch(struct ublkev__io *io, const struct sqe *sqe)
+{
+	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
+	int err;
+
+	check_buf(io, sqe);
+	if (fake__rule(FAKE_FETCH, 0, &err)) {
+		post(io, sqe->queue, sqe->tag, err);
+		return;
+	}
+	if (t->state != TAG_NONE)
+		fake__violates("FETCH of a tag that was fetched");
+	t->buf = sqe->buf;
+	t->state = TAG_ARMED;
+	if (!io->dev->was_stopped)
+		return;
+	t->state = TAG_ABORTED;
+	post(io, sqe->queue, sqe->tag, -ENODEV);
+}
+
+static int answer_of(const struct fake_req *req, const struct sqe *sqe)
+{
+	uint32_t op = req->op_flags & 0xff;
+	bool data = op == FAKE_READ || op == FAKE_WRITE;
+
+	if (sqe->result < 0)
+		return sqe->result;
+	if ((uint32_t)sqe->result != (data ? req->len : 0))
+		fake__violates("a result that is neither whole nor an error");
+	if (op == FAKE_READ && req->data)
+		memcpy(req->data, sqe->buf, (size_t)sqe->result);
+	return 0;
+}
+
+static void do_commit(struct ublkev__io *io, const struct sqe *sqe)
+{
+	struct fake_dev *d = io->dev;
+	struct fake_tag *t = &d->queues[sqe->queue].tags[sqe->tag];
+	struct fake_req *req = t->req;
+	int err;
+
+	check_buf(io, sqe);
+	if (t->state != TAG_OWNED) {
+		fake__violates("COMMIT of a tag that is not owned");
+		return;
+	}
+	if (fake__rule(FAKE_COMMIT, 0, &err)) {
+		post(io, sqe->queue, sqe->tag, err);
+		return;
+	}
+	t->req = NULL;
+	t->buf = sqe->buf;
+	t->state = TAG_ARMED;
+	fake__answer(d, req, answer_of(req, sqe));
+	/* the client may have ended all of this */
+	if (t->state == TAG_ARMED)
+		fake__feed(d, sqe->queue, sqe->tag);
+}
+
+/* ---- the seam -------------------------------------------------------------------------- */
+
+void ublkev__io_woken(struct ublkev__io *io)
+{
+	uint64_t count;
+
+	if (!io->open) {
+		if (read(io->evfd, &count, sizeof(count)) < 0)
+			return;
+		return;
+	}
+	if (io->woken)
+		return;
+	io->woken = true;
+	get_sqe(io, SQE_READ);
+}
+
+void ublkev__io_mute(struct ublkev__io *io)
+{
+	fake__point(FAKE_AT_MUTE);
+	if (io->open)
+		io->muted = true;
+	fake__point(FAKE_AT_MUTED);
+}
+
+void ublkev__io_unmute(struct ublkev__io *io)
+{
+	fake__point(FAKE_AT_UNMUTE);
+	io->muted = false;
+	fake__point(FAKE_AT_UNMUTED);
+}
+
+bool ublkev__io_has_work(const struct ublkev__io *io)
+{
+	bool work;
+
+	fake__point(FAKE_AT_HAS_WORK);
+	work = io->open && (io->nr_cqes || io->nr_sqes || io->taskrun);
+	fake__point(FAKE_AT_HAD_WORK);
+	return work;
+}
+
+static void submit_all(struct ublkev__io *io)
+{
+	unsigned int i, n = io->nr_sqes;
+	uint64_t count;
+
+	io->nr_sqes = 0;
+	for (i = 0; i < n; i++) {
+		if (io->sqes[i].kind == SQE_FETCH)
+			do_fetch(io, &io->sqes[i]);
+		else if (io->sqes[i].kind == SQE_COMMIT)
+			do_commit(io, &io->sqes[i]);
+		else if (read(io->evfd, &count, sizeof(count)) < 0)
+			continue;
+	}
+	io->woken = false;
+}
+
+/* ublk's task work: WRITE data goes to the server, then the completion */
+static void run_one(struct ublkev__io *io, const struct ublkev__cqe *w)
+{
+	struct fake_tag *t = &io->dev->queues[w->queue].tags[w->tag];
+
+	if (w->res == 0) {
+		t->state = TAG_OWNED;
+		if ((t->req->op_flags & 0xff) == FAKE_WRITE && t->req->data)
+			memcpy(t->buf, t->req->data, t->req->len);
+	}
+	post(io, w->queue, w->tag, w->res);
+}
+
+static void run_work(struct ublkev__io *io)
+{
+	unsigned int n = io->nr_work;
+	unsigned int i;
+
+	if (fake.work_cap && n > fake.work_cap)
+		n = fake.work_cap;
+	io->taskrun = false;
+	for (i = 0; i < n; i++)
+		run_one(io, &io->work[i]);
+	io->nr_work -= n;
+	memmove(io->work, io->work + n, io->nr_work * sizeof(*io->work));
+	io->taskrun = io->nr_work;
+}
+
+int ublkev__io_enter(struct ublkev__io *io)
+{
+	unsigned int had;
+	int err;
+
+	fake__point(FAKE_AT_ENTER);
+	if (!io->open || !(io->nr_sqes || io->taskrun))
+		return 0;
+	fake_counts.enters++;
+	if (fake__rule(FAKE_ENTER, 0, &err))
+		return err;
+	if (fake__rule(FAKE_ENTER_AGAIN, 0, &err))
+		return 1;
+	had = io->nr_cqes;
+	submit_all(io);
+	run_work(io);
+	if (io->nr_cqes > had)
+		ring_signal(io);
+	fake__progress();
+	fake__point(FAKE_AT_ENTERED);
+	return 1;
+}
+
+unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
+			     unsigned int max)
+{
+	unsigned int n;
+
+	fake__point(FAKE_AT_REAP);
+	n = io->nr_cqes < max ? io->nr_cqes : max;
+	memcpy(v, io->cqes, n * sizeof(*v));
+	io->nr_cqes -= n;
+	memmove(io->cqes, io->cqes + n, io->nr_cqes * sizeof(*v));
+	fake__point(FAKE_AT_REAPED);
+	return n;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fake_priv.h - what the files of the fake driver share
+ */
+#ifndef UBLKEV_TESTS_FAKE_PRIV_H
+#define UBLKEV_TESTS_FAKE_PRIV_H
+
+#include "core/core_params.h"
+#include "fake_driver.h"
+#include "uring/control.h"
+
+struct fake_req {
+	struct fake_req *next;
+	uint32_t op_flags, len;
+	uint64_t offset;
+	void *data;
+	fake_done_fn *done;
+	void *arg;
+};
+
+enum fake_tag_state { TAG_NONE, TAG_ARMED, TAG_WORK, TAG_OWNED, TAG_ABORTED };
+
+struct fake_tag {
+	enum fake_tag_state state;
+	struct fake_req *req;
+	void *buf;
+	struct ublkev__desc desc;
+};
+
+struct fake_queue {
+	struct fake_tag *tags;
+	struct fake_req *first, **tail;	/* wait for a tag */
+};
+
+enum fake_disk { DISK_NONE, DISK_SCAN, DISK_LIVE, DISK_STOPPING, DISK_DEAD };
+
+struct fake_dev {
+	bool used;
+	bool deleted;		/* DEL_DEV did its part, the id is not free */
+	bool was_stopped;
+	bool has_params;
+	enum fake_disk disk;
+	int id;
+	int holders;
+	unsigned int generation;
+	unsigned int inflight;	/* requests, waiting ones included */
+	unsigned int scan, writeback;
+	unsigned int next_queue;
+	struct ublkev__devinfo info;
+	struct ublkev__params params;
+	struct ublkev__io *io;	/* who has ublkc open */
+	struct fake_queue *queues;
+};
+
+struct fake_cmd {
+	struct fake_cmd *next;
+	struct ublkev__control *ctl;	/* NULL: closed, or an outsider */
+	enum ublkev__cmd cmd;
+	unsigned int delay;
+	unsigned int phase;
+	bool cancelled;
+	bool hangs, hard;
+	int fail;
+	unsigned int generation;	/* of the device that is deleted */
+	struct ublkev__devinfo info;
+	struct ublkev__params params;
+	uint64_t features;
+};
+
+/* fake_driver.c */
+struct fake_dev *fake__dev(int id);
+/* a rule applies now; *err is its errno */
+bool fake__rule(enum fake_what what, enum ublkev__cmd cmd, int *err);
+void fake__violates(const char *what);
+void fake__point(enum fake_point at);
+bool fake__all_armed(const struct fake_dev *d);
+/* a request of the driver's own */
+void fake__own(struct fake_dev *d, uint32_t op, fake_done_fn *done);
+/* the tag is armed: give it a request that waits */
+void fake__feed(struct fake_dev *d, unsigned int queue, unsigned int tag);
+void fake__answer(struct fake_dev *d, struct fake_req *req, int res);
+/* fail what waits for a tag */
+void fake__fail_waiting(struct fake_dev *d);
+/* the last of it, if nothing refers to it any more */
+void fake__maybe_free(struct fake_dev *d);
+int fake__add(struct ublkev__devinfo *info);
+
+/* fake_io.c: task work for the ring */
+void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
+		int res);
+void fake__signal(struct ublkev__io *io);
+/* the driver aborts all armed tags */
+void fake__abort_armed(struct fake_dev *d);
+
+/* fake_control.c: whatever commands wait for may have come about */
+void fake__progress(void);
+void fake__drop_cmds(void);
+
+#endif

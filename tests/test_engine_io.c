@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_client.h"
+#include "engine_rig.h"
+
+#define CLIENTS 48u
+
+static struct lazy lazy;
+static struct rig_dev r;
+static struct test_rng rng;
+
+static void setup(void)
+{
+	rig_setup();
+	lazy_init(&lazy, LAZY_NOW, 1);
+	rig_conf(&r);
+}
+
+static void teardown(void)
+{
+	ck_assert(fake_clean());
+	lazy_fini(&lazy);
+	rig_teardown();
+}
+
+/* one request, and its answer */
+struct one {
+	unsigned int done;
+	int res;
+};
+
+static void on_one(void *arg, int res)
+{
+	struct one *one = arg;
+
+	one->done++;
+	one->res = res;
+}
+
+static bool one_done(void *arg)
+{
+	return ((struct one *)arg)->done;
+}
+
+static int io(uint32_t op, uint64_t offset, uint32_t len, void *data)
+{
+	struct one one = { 0, 0 };
+
+	fake_submit(0, op, offset, len, data, on_one, &one);
+	rig_until(one_done, &one);
+	ck_assert_uint_eq(one.done, 1);
+	return one.res;
+}
+
+static void all_ops(bool keeps)
+{
+	static char data[8192], back[8192];
+
+	test_rng_init(&rng, 3);
+	test_rng_fill(&rng, data, sizeof(data));
+	ck_assert_int_eq(io(FAKE_WRITE, 4096, 8192, data), 0);
+	ck_assert_int_eq(io(FAKE_FLUSH, 0, 0, NULL), 0);
+	ck_assert_int_eq(io(FAKE_READ, 4096, 8192, back), 0);
+	if (keeps)
+		ck_assert_mem_eq(data, back, sizeof(data));
+	ck_assert_int_eq(io(FAKE_ZEROES | FAKE_F_NOUNMAP, 4096, 4096, NULL),
+			 0);
+	ck_assert_int_eq(io(FAKE_DISCARD, 8192, 4096, NULL), 0);
+	ck_assert_int_eq(io(FAKE_READ, 4096, 4096, back), 0);
+	if (keeps)
+		ck_assert(!back[0] && !memcmp(back, back + 1, 4095));
+	ck_assert_int_eq(io(FAKE_WRITE | FAKE_F_FUA, 0, 512, data), 0);
+}
+
+static void check_counters(void)
+{
+	struct ublkev_stats s = rig_stats(&r);
+
+	ck_assert_uint_eq(s.op[UBLKEV_OP_READ].reqs, 2);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_READ].bytes, 8192 + 4096);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_WRITE].reqs, 2);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_FLUSH].reqs, 1);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_DISCARD].reqs, 1);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_WRITE_ZEROES].reqs, 1);
+	ck_assert_uint_eq(s.fua, 1);
+	ck_assert_uint_eq(s.inflight, 0);
+	ck_assert_uint_eq(s.rejected, 0);
+}
+
+START_TEST(every_op)
+{
+	struct ublkev_backend *b = lazy.backend;
+
+	lazy.mode = LAZY_MIX;
+	if (_i == 0)
+		ck_assert_int_eq(ublkev_null_new(&b, NULL), 0);
+	else if (_i == 1)
+		ck_assert_int_eq(ublkev_mem_new(&b, NULL), 0);
+	rig_up(&r, b);
+	all_ops(_i);
+	check_counters();
+	ck_assert_uint_eq(lazy.fua, _i == 2);
+	rig_down(&r);
+	if (b != lazy.backend)
+		ublkev_backend_free(b);
+}
+END_TEST
+
+/* what no request may be: answered with an error, and the device goes on */
+START_TEST(decode_errors)
+{
+	static char data[512];
+
+	rig_up(&r, lazy.backend);
+	ck_assert_int_eq(io(13, 0, 512, NULL), -EOPNOTSUPP);
+	ck_assert_int_eq(io(FAKE_READ, 0, 0, NULL), -EINVAL);
+	ck_assert_int_eq(io(FAKE_READ, 0, 128 << 10, NULL), -EINVAL);
+	ck_assert_int_eq(io(FAKE_READ, LAZY_BYTES, 512, NULL), -EINVAL);
+	ck_assert_int_eq(io(FAKE_WRITE, UINT64_MAX - 511, 512, data), -EINVAL);
+	ck_assert_uint_eq(rig_stats(&r).rejected, 5);
+	ck_assert_uint_eq(lazy.submits, 0);
+	ck_assert_int_eq(io(FAKE_READ, 0, 512, data), 0);
+	lazy.mode = LAZY_FAIL;
+	ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), -ENOSPC);
+	ck_assert_uint_eq(rig_stats(&r).op[UBLKEV_OP_WRITE].errors, 2);
+	rig_down(&r);
+}
+END_TEST
+
+static struct client *clients;
+
+static bool walk_over(void *arg)
+{
+	(void)arg;
+	return clients_done(clients, CLIENTS);
+}
+
+static const struct {
+	enum lazy_mode mode;
+	unsigned int queues, depth, reqs, work_cap;
+	bool mem;
+} walks[] = {
+	{ LAZY_NOW, 1, 8, 0, 0, false },
+	{ LAZY_INSIDE, 1, 8, 0, 0, false },
+	{ LAZY_TIMER, 1, 8, 0, 0, false },
+	{ LAZY_MIX, 1, 1, 0, 0, false },
+	{ LAZY_MIX, 4, 4, 0, 20, false },
+	{ LAZY_MIX, 4, 16, 1, 0, false },
+	{ LAZY_TIMER, 2, 32, 3, 1, false },
+	{ LAZY_NOW, 4, 16, 1024, 20, true },
+};
+
+START_TEST(data_integrity)
+{
+	struct ublkev_backend *b = lazy.backend;
+	struct ublkev_stats s;
+
+	test_rng_init(&rng, test_seed("data_integrity"));
+	lazy.mode = walks[_i].mode;
+	lazy.rng.state = test_rng_next(&rng);
+	r.conf.queues = walks[_i].queues;
+	r.conf.depth = walks[_i].depth;
+	r.conf.budget_reqs = walks[_i].reqs;
+	r.conf.flags = UBLKEV_CONF_LATENCY;
+	fake.work_cap = walks[_i].work_cap;
+	if (walks[_i].mem)
+		ck_assert_int_eq(ublkev_mem_new(&b, NULL), 0);
+	rig_up(&r, b);
+	clients = clients_new(CLIENTS, 0, &rng, 60);
+	clients_go(clients, CLIENTS);
+	rig_until(walk_over, NULL);
+	s = rig_stats(&r);
+	ck_assert_uint_eq(s.inflight, 0);
+	ck_assert_uint_eq(s.stale_answers, 0);
+	ck_assert_uint_le(s.inflight_max, r.conf.queues * r.conf.depth);
+	rig_down(&r);
+	free(clients);
+	if (walks[_i].mem)
+		ublkev_backend_free(b);
+}
+END_TEST
+
+#define MANY 16
+
+static struct client *many_clients[MANY];
+static unsigned int left_live;
+
+static void on_many(struct rig_dev *d, int revents)
+{
+	(void)d;
+	left_live -= revents == UBLKEV_LIVE;
+}
+
+static bool many_live(void *arg)
+{
+	(void)arg;
+	return !left_live;
+}
+
+static bool many_over(void *arg)
+{
+	int i;
+
+	(void)arg;
+	for (i = 0; i < MANY; i++)
+		if (!clients_done(many_clients[i], 8))
+			return false;
+	return true;
+}
+
+START_TEST(many_devices)
+{
+	static struct rig_dev d[MANY];
+	static struct lazy disk[MANY];
+	int i;
+
+	test_rng_init(&rng, test_seed("many_devices"));
+	left_live = MANY;
+	for (i = 0; i < MANY; i++) {
+		lazy_init(&disk[i], LAZY_MIX, test_rng_next(&rng));
+		rig_conf(&d[i]);
+		d[i].on_event = on_many;
+		rig_init(&d[i], disk[i].backend);
+		rig_start(&d[i]);
+	}
+	rig_until(many_live, NULL);
+	for (i = 0; i < MANY; i++) {
+		many_clients[i] = clients_new(8, d[i].dev.id, &rng, 50);
+		clients_go(many_clients[i], 8);
+	}
+	rig_until(many_over, NULL);
+	for (i = 0; i < MANY; i++)
+		ublkev_dev_stop(rig_loop, &d[i].dev);
+	rig_run();
+	for (i = 0; i < MANY; i++) {
+		rig_check_stopped(&d[i], "LS");
+		rig_fini(&d[i]);
+		lazy_fini(&disk[i]);
+		free(many_clients[i]);
+	}
+}
+END_TEST
+
+static bool one_held(void *arg)
+{
+	(void)arg;
+	return lazy.nr_held;
+}
+
+START_TEST(late_and_double_answers)
+{
+	struct one one = { 0, 0 };
+	uint64_t cookie;
+	char data[512];
+
+	lazy.mode = LAZY_HOLD;
+	rig_up(&r, lazy.backend);
+	fake_submit(0, FAKE_READ, 0, 512, data, on_one, &one);
+	rig_until(one_held, NULL);
+	ck_assert_uint_eq(ublkev_dev_inflight(&r.dev, NULL, 0), 1);
+	cookie = lazy.held[0]->cookie;
+	lazy_answer(&lazy, 1);
+	ublkev_req_done(lazy.backend, cookie, 0);
+	ublkev_req_done(lazy.backend, cookie ^ UINT64_C(1) << 32, 0);
+	ublkev_req_done(lazy.backend, UINT64_MAX, 0);
+	rig_until(one_done, &one);
+	ublkev_req_done(lazy.backend, cookie, -EIO);
+	ck_assert_int_eq(one.res, 0);
+	/* the next request of the tag is another one */
+	fake_submit(0, FAKE_READ, 0, 512, data, on_one, &one);
+	rig_until(one_held, NULL);
+	ublkev_req_done(lazy.backend, cookie, -EIO);
+	ck_assert_uint_eq(rig_stats(&r).stale_answers, 5);
+	lazy_answer(&lazy, 1);
+	rig_down(&r);
+	ck_assert_uint_eq(one.done, 2);
+	ublkev_req_done(lazy.backend, cookie, 0);
+}
+END_TEST
+
+/* the answers to requests that an abort gave up come too late */
+START_TEST(answers_after_abort)
+{
+	struct ublkev_req *held;
+	struct one one = { 0, 0 };
+	char data[512];
+
+	lazy.mode = LAZY_HOLD;
+	rig_up(&r, lazy.backend);
+	fake_submit(0, FAKE_READ, 0, 512, data, on_one, &one);
+	rig_until(one_held, NULL);
+	held = lazy.held[0];
+	ublkev_dev_abort(rig_loop, &r.dev);
+	rig_until(one_done, &one);
+	ck_assert_int_eq(one.res, -EIO);
+	if (r.dev.active) {
+		ublkev_req_done(lazy.backend, held->cookie, 0);
+		ck_assert_uint_eq(rig_stats(&r).stale_answers, 1);
+	}
+	rig_run();
+	rig_check_stopped(&r, "LS");
+	ck_assert_int_eq(r.dev.err, 0);
+	rig_fini(&r);
+}
+END_TEST
+
+static unsigned int turns;
+
+static void on_turn(struct ev_loop *loop, struct ev_check *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+	turns++;
+}
+
+/* a full queue and a backend that takes 200 us: everybody else has a turn */
+START_TEST(budget)
+{
+	struct ublkev_stats s;
+	struct ev_check check;
+
+	test_rng_init(&rng, 4);
+	lazy.burn_us = 200;
+	r.conf.depth = 32;
+	r.conf.budget_us = _i == 0 ? 100 : _i == 1 ? 0 : 500;
+	r.conf.budget_reqs = _i == 1 ? 2 : 0;
+	rig_up(&r, lazy.backend);
+	clients = clients_new(CLIENTS, 0, &rng, 10);
+	clients_go(clients, CLIENTS);
+	ev_check_init(&check, on_turn);
+	ev_check_start(rig_loop, &check);
+	turns = 0;
+	rig_until(walk_over, NULL);
+	ev_check_stop(rig_loop, &check);
+	s = rig_stats(&r);
+	/* 480 requests; the clock is looked at twice a round at least */
+	ck_assert_uint_ge(turns, 4);
+	ck_assert_uint_ge(s.over_budget, 3);
+	if (_i == 1)
+		ck_assert_uint_ge(turns, 480 / 2);
+	rig_down(&r);
+	free(clients);
+}
+END_TEST
+
+/* a queue that is always busy does not starve the others */
+static unsigned int busy_left, quiet_done;
+
+static void keep_busy(void *arg, int res)
+{
+	(void)res;
+	if (quiet_done || !busy_left)
+		return;
+	busy_left--;
+	fake_submit_on(0, 0, FAKE_READ, 0, 512, arg, keep_busy, arg);
+}
+
+static void on_quiet(void *arg, int res)
+{
+	(void)arg;
+	(void)res;
+	quiet_done++;
+}
+
+static bool quiet_is_done(void *arg)
+{
+	(void)arg;
+	return quiet_done;
+}
+
+START_TEST(queues_are_fair)
+{
+	static char data[9][512];
+	unsigned int i;
+
+	r.conf.queues = 4;
+	r.conf.budget_reqs = 1;
+	rig_up(&r, lazy.backend);
+	busy_left = 100;
+	for (i = 0; i < 8; i++)
+		fake_submit_on(0, 0, FAKE_READ, 0, 512, data[i], keep_busy,
+			       data[i]);
+	fake_submit_on(0, 3, FAKE_READ, 0, 512, data[8], on_quiet, NULL);
+	rig_until(quiet_is_done, NULL);
+	ck_assert_uint_ge(busy_left, 90);
+	rig_down(&r);
+}
+END_TEST
+
+/* submit, submit, submit, flush */
+START_TEST(flush_ends_the_batch)
+{
+	test_rng_init(&rng, 5);
+	r.conf.depth = 64;
+	rig_up(&r, lazy.backend);
+	clients = clients_new(CLIENTS, 0, &rng, 1);
+	clients_go(clients, CLIENTS);
+	rig_until(walk_over, NULL);
+	ck_assert_uint_eq(lazy.submits, CLIENTS);
+	ck_assert_uint_eq(lazy.flushes, 1);
+	ck_assert_uint_eq(lazy.unflushed, 0);
+	rig_down(&r);
+	free(clients);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("engine_io");
+	TCase *tc = tcase_create("io");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30);
+	tcase_add_loop_test(tc, every_op, 0, 3);
+	tcase_add_test(tc, decode_errors);
+	tcase_add_loop_test(tc, data_integrity, 0, TEST_COUNT(walks));
+	tcase_add_test(tc, many_devices);
+	tcase_add_test(tc, late_and_double_answers);
+	tcase_add_test(tc, answers_after_abort);
+	tcase_add_loop_test(tc, budget, 0, 3);
+	tcase_add_test(tc, queues_are_fair);
+	tcase_add_test(tc, flush_ends_the_batch);
+	suite_add_tcase(s, tc);
+	return test_main(s);
+}

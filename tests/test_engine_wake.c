@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * No wake-up is lost: a request is injected at every point of every call into
+ * the ring, and must be served without any other event.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_rig.h"
+
+/* of each kind of point, the first so many of a pump's calls */
+#define NTHS 4
+
+static struct lazy lazy;
+static struct rig_dev r;
+
+static void setup(void)
+{
+	rig_setup();
+	lazy_init(&lazy, LAZY_NOW, 1);
+	rig_conf(&r);
+}
+
+static void teardown(void)
+{
+	ck_assert(fake_clean());
+	lazy_fini(&lazy);
+	rig_teardown();
+}
+
+static struct {
+	enum fake_point at;
+	unsigned int nth, reqs;
+	bool armed, injected;
+	unsigned int done;
+} shot;
+
+static char data[2][512];
+
+static void on_done(void *arg, int res)
+{
+	(void)arg;
+	ck_assert_int_eq(res, 0);
+	shot.done++;
+}
+
+static void hook(enum fake_point at)
+{
+	unsigned int i;
+
+	if (!shot.armed || at != shot.at || --shot.nth)
+		return;
+	shot.armed = false;
+	shot.injected = true;
+	for (i = 0; i < shot.reqs; i++)
+		fake_submit(0, FAKE_READ, 0, 512, data[i], on_done, NULL);
+}
+
+static bool first_done(void *arg)
+{
+	(void)arg;
+	return shot.done >= 1;
+}
+
+static bool all_done(void *arg)
+{
+	(void)arg;
+	return shot.done == 1 + (shot.injected ? shot.reqs : 0);
+}
+
+/*
+ * The watchdog of rig_until() is the only other event, and fails. What it
+ * would take to serve: one second, not ten.
+ */
+static void shoot(enum fake_point at, unsigned int nth)
+{
+	memset(&shot, 0, sizeof(shot));
+	shot.at = at;
+	shot.nth = nth;
+	shot.reqs = 1 + nth % 2;
+	shot.armed = true;
+	fake_submit(0, FAKE_WRITE, 512, 512, data[0], on_done, NULL);
+	rig_until(first_done, NULL);
+	rig_until(all_done, NULL);
+	/* at the point that this pump never came to, a later one may be */
+	shot.armed = false;
+}
+
+START_TEST(every_point)
+{
+	enum fake_point at = (enum fake_point)(_i % FAKE_POINTS);
+	unsigned int nth;
+
+	fake.hook = hook;
+	fake.work_cap = _i / FAKE_POINTS % 2;
+	r.conf.budget_reqs = _i / FAKE_POINTS / 2 % 2;
+	lazy.mode = _i / FAKE_POINTS / 4 ? LAZY_TIMER : LAZY_NOW;
+	rig_up(&r, lazy.backend);
+	for (nth = 1; nth <= NTHS; nth++)
+		shoot(at, nth);
+	fake.hook = NULL;
+	rig_down(&r);
+}
+END_TEST
+
+/* likewise for what a control command waits for: STOP_DEV from outside */
+static void hook_stop(enum fake_point at)
+{
+	if (!shot.armed || at != shot.at || --shot.nth)
+		return;
+	shot.armed = false;
+	fake_outside(UBLKEV__CMD_STOP_DEV, 0);
+}
+
+START_TEST(stop_at_every_point)
+{
+	unsigned int nth;
+
+	for (nth = 1; nth <= NTHS; nth++) {
+		rig_conf(&r);
+		rig_up(&r, lazy.backend);
+		memset(&shot, 0, sizeof(shot));
+		shot.at = (enum fake_point)_i;
+		shot.nth = nth;
+		shot.armed = true;
+		fake.hook = hook_stop;
+		fake_submit(0, FAKE_WRITE, 512, 512, data[0], on_done, NULL);
+		rig_until(first_done, NULL);
+		if (shot.armed) {
+			shot.armed = false;
+			ublkev_dev_stop(rig_loop, &r.dev);
+		}
+		rig_until(rig_is_over, &r);
+		fake.hook = NULL;
+		rig_run();
+		rig_fini(&r);
+	}
+}
+END_TEST
+
+/* every control command answered at every point of the pump */
+START_TEST(commands_at_every_point)
+{
+	fake.delay = 1 + (unsigned int)_i;
+	rig_init(&r, lazy.backend);
+	rig_start(&r);
+	rig_ticks();
+	rig_until(rig_is_live, &r);
+	rig_down(&r);
+}
+END_TEST
+
+static void hook_tick(enum fake_point at)
+{
+	if (at == shot.at)
+		fake_tick();
+}
+
+START_TEST(answers_inside_the_pump)
+{
+	shot.at = (enum fake_point)_i;
+	fake.hook = hook_tick;
+	fake.delay = 2;
+	rig_ticks();
+	rig_up(&r, lazy.backend);
+	rig_down(&r);
+}
+END_TEST
+
+/* an enter that could do nothing leaves the eventfd's read for later */
+START_TEST(enter_again)
+{
+	unsigned int nth;
+
+	rig_up(&r, lazy.backend);
+	for (nth = 1; nth < 12; nth++) {
+		memset(&shot, 0, sizeof(shot));
+		fake_rule(FAKE_ENTER_AGAIN, 0, 1 + nth % 3, nth, 0);
+		fake_submit(0, FAKE_READ, 0, 512, data[0], on_done, NULL);
+		rig_until(first_done, NULL);
+	}
+	rig_down(&r);
+}
+END_TEST
+
+START_TEST(enter_again_at_stop)
+{
+	fake_rule(FAKE_ENTER_AGAIN, 0, 1 + (unsigned int)_i % 8,
+		  1 + (unsigned int)_i / 8, 0);
+	r.conf.budget_us = _i & 1;
+	rig_up(&r, lazy.backend);
+	rig_down(&r);
+}
+END_TEST
+
+static unsigned int checks;
+
+static void on_check(struct ev_loop *loop, struct ev_check *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+	checks++;
+}
+
+static unsigned int calls;
+
+static void count_calls(enum fake_point at)
+{
+	(void)at;
+	calls++;
+}
+
+START_TEST(idle_costs_nothing)
+{
+	struct ublkev_stats before, after;
+	struct ev_check check;
+	int i;
+
+	rig_up(&r, lazy.backend);
+	for (i = 0; i < 3; i++) {
+		memset(&shot, 0, sizeof(shot));
+		fake_submit(0, FAKE_READ, 0, 512, data[0], on_done, NULL);
+		rig_until(first_done, NULL);
+		rig_run_ms(5);		/* what was left to do */
+		ev_check_init(&check, on_check);
+		ev_check_start(rig_loop, &check);
+		before = rig_stats(&r);
+		fake.hook = count_calls;
+		calls = checks = 0;
+		rig_run_ms(30);
+		fake.hook = NULL;
+		after = rig_stats(&r);
+		ev_check_stop(rig_loop, &check);
+		/* the loop woke for its own timer, nobody called the ring */
+		ck_assert_uint_le(checks, 2);
+		ck_assert_uint_eq(calls, 0);
+		ck_assert_uint_eq(before.rounds, after.rounds);
+		ck_assert_uint_eq(before.enters, after.enters);
+		ck_assert_uint_eq(before.wakes, after.wakes);
+	}
+	rig_down(&r);
+}
+END_TEST
+
+static bool one_held(void *arg)
+{
+	(void)arg;
+	return lazy.nr_held;
+}
+
+static void on_timer(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+	lazy_answer(&lazy, 1);
+}
+
+static void on_prepare(struct ev_loop *loop, struct ev_prepare *w, int revents)
+{
+	(void)revents;
+	ev_prepare_stop(loop, w);
+	lazy_answer(&lazy, 1);
+}
+
+/* an answer from any kind of callback leaves at once, not at the next event */
+START_TEST(answer_wakes)
+{
+	struct ev_prepare prepare;
+	struct ev_timer timer;
+
+	lazy.mode = LAZY_HOLD;
+	rig_up(&r, lazy.backend);
+	memset(&shot, 0, sizeof(shot));
+	fake_submit(0, FAKE_READ, 0, 512, data[0], on_done, NULL);
+	rig_until(one_held, NULL);
+	ev_timer_init(&timer, on_timer, .002, 0.);
+	ev_prepare_init(&prepare, on_prepare);
+	ev_set_priority(&prepare, _i == 1 ? EV_MAXPRI : EV_MINPRI);
+	if (_i)
+		ev_prepare_start(rig_loop, &prepare);
+	else
+		ev_timer_start(rig_loop, &timer);
+	rig_until(first_done, NULL);
+	rig_down(&r);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("engine_wake");
+	TCase *tc = tcase_create("wake");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30);
+	tcase_add_loop_test(tc, every_point, 0, 8 * FAKE_POINTS);
+	tcase_add_loop_test(tc, stop_at_every_point, 0, FAKE_POINTS);
+	tcase_add_loop_test(tc, commands_at_every_point, 0, 3);
+	tcase_add_loop_test(tc, answers_inside_the_pump, 0, FAKE_POINTS);
+	tcase_add_test(tc, enter_again);
+	tcase_add_loop_test(tc, enter_again_at_stop, 0, 40);
+	tcase_add_test(tc, idle_costs_nothing);
+	tcase_add_loop_test(tc, answer_wakes, 0, 3);
+	suite_add_tcase(s, tc);
+	return test_main(s);
+}
