@@ -1,0 +1,195 @@
+# shellcheck shell=bash disable=SC2034  # DEV, ID and others are for the case
+# vm/lib.sh: what the cases, the demo and the benchmarks share.  Sourced with
+# the current directory being the case's own, empty one; as root, in the guest.
+set -u -o pipefail
+
+UBLK_EVDEMO=${UBLK_EVDEMO:-${BUILD:-.}/ublk-evdemo}
+# libtool's wrapper is a long script: what it would run, run at once.
+if [ "$(head -c 2 "$UBLK_EVDEMO" 2>/dev/null)" = '#!' ] &&
+    [ -x "${UBLK_EVDEMO%/*}/.libs/${UBLK_EVDEMO##*/}" ]; then
+	export LD_LIBRARY_PATH=${UBLK_EVDEMO%/*}/.libs
+	UBLK_EVDEMO=$LD_LIBRARY_PATH/${UBLK_EVDEMO##*/}
+fi
+DEMO_PID='' DEV='' ID='' DEMO_N=0
+
+note() {
+	echo "# $*"
+}
+
+fail() {
+	echo "FAIL: $*"
+	exit 1
+}
+
+skip() {
+	echo "skipped: $*"
+	exit 77
+}
+
+# The rest of a condition that may take a while: wait_for SECONDS COMMAND...
+wait_for() {
+	local left=$(($1 * 20))
+	shift
+	until "$@"; do
+		[ $left -gt 0 ] || return 1
+		left=$((left - 1))
+		sleep 0.05
+	done
+}
+
+gone() {
+	[ ! -e "$1" ]
+}
+
+dead() {
+	# A zombie is dead, though kill -0 would still find it.
+	! grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"
+}
+
+seconds() {
+	echo "$EPOCHREALTIME"
+}
+
+# since T: seconds since T with two digits; less A B: whether A < B
+since() {
+	awk "BEGIN { printf \"%.2f\", $EPOCHREALTIME - $1 }"
+}
+
+less() {
+	awk "BEGIN { exit !($1 < $2) }"
+}
+
+# --- the daemon ---
+
+# demo_start [ARG...]: starts a daemon, waits until its device is live.  Sets
+# DEMO_PID, DEV, ID, DEMO_LOG (its stderr) and DEMO_SOCK (its control socket).
+# A further call starts a further daemon.
+demo_start() {
+	local out
+	DEMO_N=$((DEMO_N + 1))
+	out=demo.$DEMO_N.out
+	DEMO_LOG=demo.$DEMO_N.log
+	DEMO_SOCK=$PWD/demo.$DEMO_N.sock
+	# The file shall exist before the first look at it.
+	: >$out
+	"$UBLK_EVDEMO" --control "$DEMO_SOCK" "$@" >$out 2>"$DEMO_LOG" &
+	DEMO_PID=$!
+	# shellcheck disable=SC2317
+	is_live() {
+		grep -q . "$out" || dead "$DEMO_PID"
+	}
+	wait_for 30 is_live || fail "no device after 30 s: ublk-evdemo $*"
+	DEV=$(head -n1 $out)
+	[ -n "$DEV" ] ||
+		fail "ublk-evdemo $*: no device: $(tail -n1 "$DEMO_LOG")"
+	ID=${DEV#/dev/ublkb}
+	[ -b "$DEV" ] || fail "ublk-evdemo printed '$DEV', no block device"
+}
+
+# Everything a device of that number has in the system is gone.
+no_device() {
+	gone "/dev/ublkb$1" && gone "/dev/ublkc$1" &&
+		gone "/sys/block/ublkb$1" && gone "/sys/class/ublk-char/ublkc$1"
+}
+
+# demo_ended SECONDS: it ends in time, with status 0, and leaves no device.
+demo_ended() {
+	local status=0
+	wait_for "$1" dead "$DEMO_PID" ||
+		fail "ublk-evdemo still there $1 s after it was to end"
+	wait "$DEMO_PID" || status=$?
+	[ $status = 0 ] ||
+		fail "ublk-evdemo ended with $status: $(tail -n1 "$DEMO_LOG")"
+	no_device "$ID" || fail "ublk-evdemo is gone but device $ID is not"
+	DEMO_PID=
+}
+
+# shellcheck disable=SC2120  # the seconds are optional
+demo_stop() {
+	kill -TERM "$DEMO_PID" || fail "ublk-evdemo is not there any more"
+	demo_ended "${1:-20}"
+}
+
+# The control socket's answer, one line of JSON.
+# shellcheck disable=SC2120  # the command is optional
+demo_json() {
+	# shellcheck disable=SC2016  # perl's variables
+	perl -MIO::Socket::UNIX -e '
+		my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or
+			die "control socket: $!\n";
+		print $s "$ARGV[1]\n";
+		print scalar <$s>;' "$DEMO_SOCK" "${1:-stats}"
+}
+
+# stat .ops.WRITE.reqs: one figure of it
+stat_of() {
+	demo_json stats | jq -r "$1" || fail "no statistics from $DEMO_SOCK"
+}
+
+# demo_refuses STATUS ARG...: it ends at once with that status, one line on
+# stderr, nothing on stdout and no device.  The line is in REFUSAL.
+demo_refuses() {
+	local want=$1 status=0 before after
+	shift
+	before=$(echo /dev/ublkc*)
+	# shellcheck disable=SC2086  # DEMO_WRAP is a command and its arguments
+	timeout -k 1 30 ${DEMO_WRAP:-} "$UBLK_EVDEMO" "$@" >refuse.out \
+		2>refuse.err || status=$?
+	REFUSAL=$(cat refuse.err)
+	note "[$*] -> $status: $REFUSAL"
+	[ $status = "$want" ] || fail "ublk-evdemo $*: status $status, not $want"
+	[ ! -s refuse.out ] || fail "ublk-evdemo $*: $(head -n1 refuse.out)"
+	[ "$(wc -l <refuse.err)" = 1 ] ||
+		fail "ublk-evdemo $*: not one line on stderr"
+	after=$(echo /dev/ublkc*)
+	[ "$before" = "$after" ] ||
+		fail "ublk-evdemo $*: left a device: $after, before: $before"
+}
+
+# --- a process' figures ---
+
+rss_kb() {
+	awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"
+}
+
+fd_count() {
+	# shellcheck disable=SC2012  # numbers only
+	ls "/proc/$1/fd" | wc -l
+}
+
+map_count() {
+	wc -l <"/proc/$1/maps"
+}
+
+# --- data ---
+
+# random_file NAME BYTES [SEED]: the same bytes for the same seed, every time
+random_file() {
+	head -c "$2" /dev/zero | openssl enc -aes-128-ctr -nosalt -md sha256 \
+		-pass "pass:${3:-1}" 2>/dev/null >"$1"
+}
+
+sum() {
+	sha256sum | cut -d' ' -f1
+}
+
+# same FILE: the device begins with exactly what is in FILE, read from the
+# server and not from the page cache
+same() {
+	local bytes
+	bytes=$(stat -c %s "$1")
+	blockdev --flushbufs "$DEV"
+	cmp -n "$bytes" "$1" "$DEV"
+}
+
+# fio_run NAME ARG...: one fio job on DEV; fails the case if fio fails
+fio_run() {
+	local name=$1
+	shift
+	fio --name="$name" --filename="$DEV" --direct=1 --ioengine=io_uring \
+		--fallocate=none --output="fio.$name" --eta=never "$@" \
+		>"fio.$name.err" 2>&1 || {
+		tail -n20 "fio.$name" "fio.$name.err" 2>/dev/null
+		fail "fio $name $*"
+	}
+}
