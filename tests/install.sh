@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# What `make install` lays down is enough for somebody else's program: the
+# README's example is built with pkg-config alone and runs, the daemon runs,
+# the manual is there; `make uninstall` takes it all away.
+set -eu
+
+build=${abs_top_builddir:-$PWD}
+src=${abs_top_srcdir:-$PWD}
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+: "${MAKE:=make}" "${CC:=cc}" "${PKG_CONFIG:=pkg-config}"
+
+fail() {
+	echo "install.sh: $*" >&2
+	exit 1
+}
+
+"$MAKE" -C "$build" install DESTDIR="$root" > "$root/install.log" 2>&1 || {
+	cat "$root/install.log"
+	fail "make install failed"
+}
+pc=$(find "$root" -name ublkev.pc)
+[ -n "$pc" ] || fail "no ublkev.pc was installed"
+lib=$(dirname "$(dirname "$pc")")
+
+PKG_CONFIG_PATH=$(dirname "$pc")
+PKG_CONFIG_SYSROOT_DIR=$root
+PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1
+PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
+export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_ALLOW_SYSTEM_CFLAGS \
+	PKG_CONFIG_ALLOW_SYSTEM_LIBS
+[ "$($PKG_CONFIG --modversion ublkev)" = "$VERSION" ] ||
+	fail "pkg-config says another version than $VERSION"
+# flags are words: unquoted
+# shellcheck disable=SC2046,SC2086
+$CC ${SAN_CFLAGS:-} ${COV_CFLAGS:-} -o "$root/minimal" \
+	"$src/examples/minimal.c" $($PKG_CONFIG --cflags --libs ublkev) -lev ||
+	fail "the example does not build against the installed library"
+
+LD_LIBRARY_PATH=$lib
+export LD_LIBRARY_PATH
+if [ ! -e /dev/ublk-control ]; then
+	"$root/minimal" > "$root/out" && fail "a disk without a driver?"
+	grep -q '^CONTROL: ' "$root/out" ||
+		fail "the example said: $(cat "$root/out")"
+fi
+daemon=$(find "$root" -name ublk-evdemo -type f)
+if [ -n "$daemon" ]; then
+	"$daemon" --version | grep -qF "$VERSION" ||
+		fail "ublk-evdemo --version does not say $VERSION"
+	[ -n "$(find "$root" -name ublk-evdemo.1)" ] || fail "no ublk-evdemo(1)"
+fi
+[ -n "$(find "$root" -name ublkev.3)" ] || fail "no ublkev(3)"
+
+"$MAKE" -C "$build" uninstall DESTDIR="$root" > /dev/null 2>&1
+left=$(find "$root" -name '*ublk*' -type f)
+[ -z "$left" ] || fail "make uninstall leaves: $left"
