@@ -68,7 +68,7 @@ static void slow_flush(void *ctx)
 {
 	struct slow *s = ctx;
 
-	if (s->due)
+	if (s->due || !s->waiting)
 		return;		/* one is running; the rest is next */
 	s->due = s->waiting;
 	ev_timer_set(&s->timer, DELAY_S, 0.);

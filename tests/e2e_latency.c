@@ -73,7 +73,7 @@ static void print(const char *what, struct times *t)
 	fflush(stdout);
 }
 
-/* ---- the client -------------------------------------------------------------- */
+/* ---- the client --------------------------------------------------------- */
 
 static void client(int fd)
 {
@@ -94,7 +94,7 @@ static void client(int fd)
 	_exit(0);
 }
 
-/* ---- the loop ------------------------------------------------------------------- */
+/* ---- the loop ----------------------------------------------------------- */
 
 static void on_echo(struct ev_loop *loop, struct ev_io *w, int revents)
 {

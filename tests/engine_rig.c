@@ -11,7 +11,7 @@ struct ev_loop *rig_loop;
 static struct ev_timer watchdog, ticker;
 static unsigned int fds_before;
 
-/* ---- the loop ------------------------------------------------------------------ */
+/* ---- the loop ----------------------------------------------------------- */
 
 unsigned int rig_fds(void)
 {
@@ -136,7 +136,7 @@ void rig_run_ms(unsigned int ms)
 	ev_timer_stop(rig_loop, &timer);
 }
 
-/* ---- a device ------------------------------------------------------------------- */
+/* ---- a device ----------------------------------------------------------- */
 
 void *rig_alloc_fn(void *data, void *ptr, size_t bytes)
 {

@@ -11,7 +11,7 @@
 #include "fake_driver.h"
 #include "testlib.h"
 
-/* ---- the loop ------------------------------------------------------------------ */
+/* ---- the loop ----------------------------------------------------------- */
 
 extern struct ev_loop *rig_loop;
 
@@ -29,7 +29,7 @@ void rig_run_ms(unsigned int ms);
 /* open file descriptors of this process */
 unsigned int rig_fds(void);
 
-/* ---- a device ------------------------------------------------------------------- */
+/* ---- a device ----------------------------------------------------------- */
 
 struct rig_alloc {
 	int live;
@@ -64,7 +64,7 @@ bool rig_is_live(void *rig_dev);
 bool rig_is_over(void *rig_dev);
 struct ublkev_stats rig_stats(const struct rig_dev *r);
 
-/* ---- a backend that takes its time -------------------------------------------------- */
+/* ---- a backend that takes its time -------------------------------------- */
 
 #define LAZY_BYTES	(1u << 20)
 #define LAZY_HELD	4096

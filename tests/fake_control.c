@@ -28,7 +28,7 @@ struct leak {
 static struct fake_cmd *cmds;
 static struct leak *leaks;
 
-/* ---- commands that are done with at once ----------------------------------------- */
+/* ---- commands that are done with at once -------------------------------- */
 
 static int set_params(struct fake_dev *d, const struct ublkev__params *p)
 {
@@ -45,7 +45,7 @@ static int set_params(struct fake_dev *d, const struct ublkev__params *p)
 	return 0;
 }
 
-/* ---- commands that wait ----------------------------------------------------------- */
+/* ---- commands that wait ------------------------------------------------- */
 
 #define WAITS 1		/* no errno, and no answer of a command */
 
@@ -174,7 +174,7 @@ static int run(struct fake_cmd *c)
 	return c->phase == 2 ? 0 : -ENODEV;
 }
 
-/* ---- their answers ------------------------------------------------------------------ */
+/* ---- their answers ------------------------------------------------------ */
 
 static void finish(struct fake_cmd *c, int res)
 {
@@ -249,7 +249,7 @@ void fake_release(void)
 	fake__progress();
 }
 
-/* ---- asking --------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------- */
 
 static struct fake_cmd *ask(struct ublkev__control *ctl, enum ublkev__cmd cmd,
 			    const struct ublkev__devinfo *info,
@@ -289,7 +289,7 @@ void fake_outside(enum ublkev__cmd cmd, int id)
 	fake__progress();
 }
 
-/* ---- the seam --------------------------------------------------------------------------- */
+/* ---- the seam ----------------------------------------------------------- */
 
 int ublkev__control_new(struct ublkev__control **ctlp,
 			const struct ublkev__mem *mem, int evfd)

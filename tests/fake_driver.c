@@ -26,7 +26,7 @@ static unsigned int unanswered;
 static const char *violation;
 static bool in_hook;
 
-/* ---- misfortune --------------------------------------------------------------- */
+/* ---- misfortune --------------------------------------------------------- */
 
 void fake_rule(enum fake_what what, enum ublkev__cmd cmd, unsigned int nth,
 	       unsigned int times, int err)
@@ -83,7 +83,7 @@ void fake__point(enum fake_point at)
 	in_hook = false;
 }
 
-/* ---- devices -------------------------------------------------------------------- */
+/* ---- devices ------------------------------------------------------------ */
 
 struct fake_dev *fake__dev(int id)
 {
@@ -207,7 +207,7 @@ bool fake_live(int id)
 	return d && d->disk == DISK_LIVE;
 }
 
-/* ---- requests ------------------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------- */
 
 void fake__answer(struct fake_dev *d, struct fake_req *req, int res)
 {
@@ -324,7 +324,7 @@ unsigned int fake_unanswered(void)
 	return unanswered;
 }
 
-/* ---- all of it -------------------------------------------------------------------- */
+/* ---- all of it ---------------------------------------------------------- */
 
 void fake_reset(void)
 {

@@ -25,7 +25,7 @@
 #define FAKE_RULES	16
 #define FAKE_NEVER	UINT32_MAX
 
-/* ---- clients ---------------------------------------------------------------- */
+/* ---- clients ------------------------------------------------------------ */
 
 /* the driver's numbers */
 enum { FAKE_READ, FAKE_WRITE, FAKE_FLUSH, FAKE_DISCARD, FAKE_ZEROES = 5 };
@@ -49,7 +49,7 @@ void fake_submit_on(int id, unsigned int queue, uint32_t op_flags,
 		    uint64_t offset, uint32_t len, void *data,
 		    fake_done_fn *done, void *arg);
 
-/* ---- misfortune --------------------------------------------------------------- */
+/* ---- misfortune --------------------------------------------------------- */
 
 enum fake_what {
 	FAKE_CMD,		/* a control command answers `err` */
@@ -91,7 +91,7 @@ enum fake_point {
 	FAKE_AT_HAS_WORK, FAKE_AT_HAD_WORK, FAKE_POINTS
 };
 
-/* ---- the driver --------------------------------------------------------------- */
+/* ---- the driver --------------------------------------------------------- */
 
 struct fake_counts {
 	unsigned int devs, ios, controls, pending;

@@ -32,7 +32,7 @@ struct ublkev__io {
 	struct ublkev__cqe *work, *cqes;
 };
 
-/* ---- eventfd, work, completions ------------------------------------------------ */
+/* ---- eventfd, work, completions ----------------------------------------- */
 
 void fake__signal(struct ublkev__io *io)
 {
@@ -103,7 +103,7 @@ void fake__abort_armed(struct fake_dev *d)
 		}
 }
 
-/* ---- life --------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 static int set_up(struct ublkev__io *io)
 {
@@ -118,7 +118,7 @@ static int set_up(struct ublkev__io *io)
 	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->evfd < 0)
 		return -errno;
-	io->buf_bytes = n * io->max_io_bytes;
+	io->buf_bytes = (n + 1) * io->max_io_bytes;
 	io->bufs = mmap(NULL, io->buf_bytes, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (io->bufs == MAP_FAILED) {
@@ -180,6 +180,11 @@ int ublkev__io_fd(const struct ublkev__io *io)
 void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)
 {
 	return io->bufs + (size_t)queue * io->depth * io->max_io_bytes;
+}
+
+void *ublkev__io_spare_buf(const struct ublkev__io *io)
+{
+	return ublkev__io_bufs(io, io->queues);
 }
 
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
@@ -251,7 +256,7 @@ void ublkev__io_close(struct ublkev__io *io, bool drained)
 	fake__progress();
 }
 
-/* ---- commands ------------------------------------------------------------------------ */
+/* ---- commands ----------------------------------------------------------- */
 
 const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
 					   unsigned int queue,
@@ -306,6 +311,8 @@ static void check_buf(const struct ublkev__io *io, const struct sqe *sqe)
 	char *queue = ublkev__io_bufs(io, sqe->queue);
 	char *own = queue + (size_t)sqe->tag * io->dev->info.max_io_bytes;
 
+	if (sqe->result < 0 && sqe->buf == ublkev__io_spare_buf(io))
+		return;
 	if (n >= (size_t)io->queues * io->depth || sqe->buf != own)
 		fake__violates("not the tag's buffer");
 }
@@ -369,7 +376,7 @@ static void do_commit(struct ublkev__io *io, const struct sqe *sqe)
 		fake__feed(d, sqe->queue, sqe->tag);
 }
 
-/* ---- the seam -------------------------------------------------------------------------- */
+/* ---- the seam ----------------------------------------------------------- */
 
 void ublkev__io_woken(struct ublkev__io *io)
 {

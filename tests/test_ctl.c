@@ -19,7 +19,7 @@ static void assert_gone(const struct life *l)
 	assert_over(l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 }
 
-/* ---- a good life --------------------------------------------------------- */
+/* ---- a good life -------------------------------------------------------- */
 
 START_TEST(happy)
 {
@@ -92,7 +92,7 @@ START_TEST(idle_and_over)
 }
 END_TEST
 
-/* ---- what is undone ------------------------------------------------------ */
+/* ---- what is undone ----------------------------------------------------- */
 
 static const struct {
 	enum ublkev_step step;
@@ -162,7 +162,7 @@ START_TEST(fault_anywhere)
 }
 END_TEST
 
-/* ---- commands that fail (contract A.6) ----------------------------------- */
+/* ---- commands that fail (contract A.6) ---------------------------------- */
 
 static const struct {
 	enum ublkev_step step, end;
@@ -269,7 +269,7 @@ START_TEST(del_async_refused)
 }
 END_TEST
 
-/* ---- open ---------------------------------------------------------------- */
+/* ---- open --------------------------------------------------------------- */
 
 START_TEST(open_refused)
 {

@@ -18,7 +18,7 @@ static void assert_over(const struct life *l, enum ublkev_step step, int err,
 	ck_assert_uint_eq(ublkev__ctl_deadline_ms(&l->c), UINT64_MAX);
 }
 
-/* ---- silence: the rungs, at their times ---------------------------------- */
+/* ---- silence: the rungs, at their times --------------------------------- */
 
 static const struct {
 	enum ublkev_step step;
@@ -137,7 +137,7 @@ START_TEST(abort_on_the_ladder)
 }
 END_TEST
 
-/* ---- silence that ends --------------------------------------------------- */
+/* ---- silence that ends -------------------------------------------------- */
 
 static void climb(struct life *l)
 {
@@ -257,7 +257,7 @@ START_TEST(late_tick)
 }
 END_TEST
 
-/* ---- answers to no question ---------------------------------------------- */
+/* ---- answers to no question --------------------------------------------- */
 
 static void answer_all(struct life *l, bool but_pending)
 {
@@ -297,7 +297,7 @@ START_TEST(late_answers)
 }
 END_TEST
 
-/* ---- odd answers --------------------------------------------------------- */
+/* ---- odd answers -------------------------------------------------------- */
 
 START_TEST(features_unknown_to_the_kernel)
 {
@@ -397,7 +397,7 @@ START_TEST(add_odd_id)
 }
 END_TEST
 
-/* ---- others -------------------------------------------------------------- */
+/* ---- others ------------------------------------------------------------- */
 
 START_TEST(drained_from_outside)
 {
@@ -479,7 +479,7 @@ START_TEST(removed_never)
 }
 END_TEST
 
-/* ---- verify itself ------------------------------------------------------- */
+/* ---- verify itself ------------------------------------------------------ */
 
 static void verify_pending(void *arg)
 {

@@ -64,7 +64,7 @@ static int one_of(struct life *l, const int *errs, size_t n)
 	return errs[test_rng_below(l->rng, n)];
 }
 
-/* ---- the driver ---------------------------------------------------------- */
+/* ---- the driver --------------------------------------------------------- */
 
 static int refusal(struct life *l)
 {
@@ -203,7 +203,7 @@ static void answer(struct life *l)
 	     (late ? -EPROTO : 0));
 }
 
-/* ---- what is told -------------------------------------------------------- */
+/* ---- what is told ------------------------------------------------------- */
 
 static void on_stopped(struct life *l, enum ublkev_step step)
 {
@@ -288,7 +288,7 @@ static void pull(struct life *l)
 	}
 }
 
-/* ---- a turn -------------------------------------------------------------- */
+/* ---- a turn ------------------------------------------------------------- */
 
 static bool due(struct life *l, uint64_t *at_ms)
 {

@@ -159,7 +159,7 @@ static void finish(struct fake *f)
 	ublkev_backend_free(f->b);
 }
 
-/* ---- ublkev_backend_new -------------------------------------------------- */
+/* ---- ublkev_backend_new ------------------------------------------------- */
 
 START_TEST(new_needs_open_and_submit)
 {
@@ -315,7 +315,7 @@ START_TEST(free_asserts_not_in_use)
 END_TEST
 #endif
 
-/* ---- open, start, stop, close -------------------------------------------- */
+/* ---- open, start, stop, close ------------------------------------------- */
 
 START_TEST(life_in_order)
 {
@@ -485,7 +485,7 @@ START_TEST(start_fails)
 }
 END_TEST
 
-/* ---- limits -------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------- */
 
 START_TEST(limits_defaults)
 {
@@ -667,7 +667,7 @@ START_TEST(limits_checked)
 }
 END_TEST
 
-/* ---- submit -------------------------------------------------------------- */
+/* ---- submit ------------------------------------------------------------- */
 
 static const struct {
 	uint64_t offset_bytes;
@@ -961,7 +961,7 @@ START_TEST(submit_answers)
 }
 END_TEST
 
-/* ---- ublkev_req_done ----------------------------------------------------- */
+/* ---- ublkev_req_done ---------------------------------------------------- */
 
 START_TEST(done_reaches_the_owner)
 {

@@ -167,7 +167,7 @@ static uint64_t rss_of(uint64_t bytes)
 	return m.rss_kib * KIB;
 }
 
-/* ---- data ---------------------------------------------------------------- */
+/* ---- data --------------------------------------------------------------- */
 
 START_TEST(reads_zeroes_at_first)
 {
@@ -287,7 +287,7 @@ START_TEST(limits)
 }
 END_TEST
 
-/* ---- DISCARD, WRITE_ZEROES ----------------------------------------------- */
+/* ---- DISCARD, WRITE_ZEROES ---------------------------------------------- */
 
 /* every range of eighths of four pages, among bytes of 0xff */
 static void zeroes_exactly(struct ublkev_backend *b, unsigned int op,
@@ -395,7 +395,7 @@ START_TEST(zeroing_a_hole_costs_nothing)
 }
 END_TEST
 
-/* ---- memory -------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------- */
 
 START_TEST(costs_what_was_written)
 {
@@ -538,7 +538,7 @@ START_TEST(no_memory)
 }
 END_TEST
 
-/* ---- a random walk beside a plain array ---------------------------------- */
+/* ---- a random walk beside a plain array --------------------------------- */
 
 #define WALK_BYTES	(256 * KIB + 512)
 #define WALK_STEPS	4000

@@ -77,7 +77,7 @@ START_TEST(feature_bits)
 }
 END_TEST
 
-/* ---- explanations -------------------------------------------------------- */
+/* ---- explanations ------------------------------------------------------- */
 
 static void check_text(const char *text)
 {

@@ -86,7 +86,7 @@ START_TEST(conf_rest)
 }
 END_TEST
 
-/* ---- limits -> parameters ------------------------------------------------ */
+/* ---- limits -> parameters ----------------------------------------------- */
 
 static const struct ublkev_limits disk = {
 	.size = sizeof(disk),
@@ -184,7 +184,7 @@ START_TEST(made_attrs)
 }
 END_TEST
 
-/* ---- features -------------------------------------------------------------- */
+/* ---- features ----------------------------------------------------------- */
 
 START_TEST(features)
 {

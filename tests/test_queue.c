@@ -14,7 +14,7 @@ static struct {
 	struct ublkev__tag tags[DEPTH];
 	uint64_t since_us[DEPTH];
 	struct ublkev_stats stats;
-	char bufs[DEPTH * MAX_IO];
+	char bufs[DEPTH * MAX_IO], spare;
 } t;
 
 static void verify(void)
@@ -28,7 +28,7 @@ static void set_up(void)
 	ublkev__queue_init(&t.q, 3, DEPTH, GENERATION, t.tags, t.since_us,
 			   &t.stats);
 	verify();
-	ublkev__queue_set_bufs(&t.q, t.bufs, MAX_IO);
+	ublkev__queue_set_bufs(&t.q, t.bufs, &t.spare, MAX_IO);
 	verify();
 }
 
@@ -39,7 +39,9 @@ static void assert_out(enum ublkev__queue_act act, unsigned int tag, int result)
 	ck_assert_int_eq(ublkev__queue_next_out(&t.q, &got), act);
 	ck_assert_ptr_eq(got, &t.tags[tag]);
 	ck_assert_int_eq(got->state, UBLKEV__TAG_DRIVER);
-	ck_assert_ptr_eq(ublkev__queue_buf(&t.q, got), t.bufs + tag * MAX_IO);
+	ck_assert_ptr_eq(ublkev__queue_buf(&t.q, got),
+			 t.q.failing && got->result < 0 ?
+			 &t.spare : t.bufs + tag * MAX_IO);
 	if (act == UBLKEV__QUEUE_COMMIT)
 		ck_assert_int_eq(got->result, result);
 	verify();
@@ -96,7 +98,7 @@ static void done(uint64_t cookie, int err, int answer)
 	verify();
 }
 
-/* ---- life of a tag --------------------------------------------------------- */
+/* ---- life of a tag ------------------------------------------------------ */
 
 START_TEST(new)
 {
@@ -221,7 +223,7 @@ START_TEST(fua_counted)
 }
 END_TEST
 
-/* ---- facts that are none ----------------------------------------------------- */
+/* ---- facts that are none ------------------------------------------------ */
 
 START_TEST(cqe_of_none)
 {
@@ -303,7 +305,7 @@ START_TEST(generation_of_the_next)
 }
 END_TEST
 
-/* ---- the end ------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------ */
 
 START_TEST(aborted_by_the_driver)
 {
@@ -408,7 +410,7 @@ START_TEST(killed)
 }
 END_TEST
 
-/* ---- latencies -------------------------------------------------------------------- */
+/* ---- latencies ---------------------------------------------------------- */
 
 START_TEST(latency_taken)
 {
@@ -470,7 +472,7 @@ START_TEST(latency_bounds)
 }
 END_TEST
 
-/* ---- verify itself ------------------------------------------------------------------ */
+/* ---- verify itself ------------------------------------------------------ */
 
 static void lose_a_tag(void *arg)
 {

@@ -41,7 +41,7 @@ static struct {
 	unsigned long requests, commits, given, stale;
 } w;
 
-static char bufs[MAX * MAX_IO];	/* never touched */
+static char bufs[MAX * MAX_IO], spare;	/* never touched */
 
 static unsigned int below(unsigned int n)
 {
@@ -134,7 +134,9 @@ static void pull_out(void)
 	if (act == UBLKEV__QUEUE_NONE)
 		return;
 	m = &w.m[t->req.tag];
-	must(ublkev__queue_buf(&w.q, t) == bufs + t->req.tag * MAX_IO);
+	must(ublkev__queue_buf(&w.q, t) ==
+	     (w.q.failing && t->result < 0 ? &spare :
+	      bufs + t->req.tag * MAX_IO));
 	if (act == UBLKEV__QUEUE_ARM) {
 		must(m->owner == NOBODY);
 	} else {
@@ -226,7 +228,7 @@ static void begin(unsigned int depth)
 	ublkev__queue_init(&w.q, below(65536), depth,
 			   (uint32_t)test_rng_next(&w.rng), w.tags, NULL,
 			   &w.stats);
-	ublkev__queue_set_bufs(&w.q, bufs, MAX_IO);
+	ublkev__queue_set_bufs(&w.q, bufs, &spare, MAX_IO);
 	ublkev__queue_arm(&w.q);
 }
 

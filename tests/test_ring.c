@@ -59,7 +59,7 @@ static bool readable(int fd)
 	return poll(&p, 1, 0) == 1;
 }
 
-/* ---- a ring --------------------------------------------------------------- */
+/* ---- a ring ------------------------------------------------------------- */
 
 static struct ublkev__ring ring;
 static int evfd;
@@ -204,7 +204,7 @@ START_TEST(ring_leaves_nothing)
 }
 END_TEST
 
-/* ---- io --------------------------------------------------------------------- */
+/* ---- io ----------------------------------------------------------------- */
 
 START_TEST(io_leaves_nothing)
 {
@@ -319,7 +319,7 @@ START_TEST(io_commands_refused)
 }
 END_TEST
 
-/* ---- what runs out ----------------------------------------------------------- */
+/* ---- what runs out ------------------------------------------------------ */
 
 static int make_io(void)
 {
@@ -423,7 +423,7 @@ START_TEST(no_address_space)
 }
 END_TEST
 
-/* ---- control without its driver -------------------------------------------------- */
+/* ---- control without its driver ----------------------------------------- */
 
 static void reap_answer(struct ublkev__control *ctl, int fd,
 			struct ublkev__control_done *done)

@@ -42,7 +42,8 @@ struct ublkev_backend;	/* opaque */
  * logical block.
  */
 struct ublkev_limits {
-	size_t size;			/* ro: sizeof of the caller's */
+	size_t size;			/* ro: the library's sizeof; no member
+					   beyond it is there to be written */
 	uint64_t dev_bytes;		/* capacity: one block at least, a
 					   multiple of the block; no default */
 	uint32_t logical_block_bytes;	/* 512 (default) .. 4096, power of 2 */

@@ -45,10 +45,12 @@ struct ublkev__engine;
 
 /*
  * Where a device's life is, at the end of its last turn. From an ERROR on,
- * dev->step names the step that failed. After STOPPED it is GONE, or LOST when DEL_DEV was refused or a
- * control command never returned: then the kernel may still hold the device,
- * and in the latter case the few hundred bytes lent to that command are never
- * freed.
+ * dev->step names the step that failed. After STOPPED it is GONE, or LOST when
+ * DEL_DEV was refused or a control command never returned: then the kernel may
+ * still hold the device, and in the latter case the bytes lent to that command
+ * are never freed.
+ * GONE after an ERROR -ETIMEDOUT in DEL: the device is stopped, and vanishes
+ * when the last who holds it open lets go.
  */
 enum ublkev_step {
 	UBLKEV_STEP_IDLE,	/* not started */
@@ -128,12 +130,16 @@ struct ublkev_conf {
 	void *alloc_data;
 };
 
-/* `size` is sizeof(*conf): members beyond it are not touched */
+/*
+ * `size` is sizeof(*conf). The members that this library knows get their
+ * defaults, those of a newer header zeroes.
+ */
 void ublkev_conf_init(struct ublkev_conf *conf, size_t size);
 
 /*
  * Called from the loop (or from ublkev_dev_flush()), never from inside
- * another call of this page. `loop` is that given to start.
+ * another call of this page. `loop` is that given to start. The device goes on
+ * when the callback returns: a loop run inside it (ev_run) serves all others.
  */
 typedef void ublkev_dev_cb(struct ev_loop *loop, struct ublkev_dev *dev,
 			   int revents);
@@ -152,7 +158,8 @@ struct ublkev_dev {
 
 /*
  * Make a device from a conf (copied; NULL: all defaults) and a backend (not
- * owned; NULL only for ublkev_dev_remove()). data is left as it is.
+ * owned; NULL only for ublkev_dev_remove()); cb is not NULL. data is left as
+ * it is. After an error there is nothing to fini.
  * Errors: -EINVAL (a member of conf is out of its range), -EOPNOTSUPP (a
  * bit of features or flags is unknown), -ENOMEM.
  */
@@ -170,6 +177,11 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
  * -EPERM (io_uring disabled), -ENOSYS (io_uring absent); CONTROL: -ENOENT
  * (module not loaded), -EACCES, -EPERM and others of open(2).
  * Later failures come as ERROR, then STOPPED.
+ *
+ * The process needs CAP_SYS_ADMIN until STOPPED: without it STOP_DEV and
+ * DEL_DEV are refused, and what the kernel has cached is lost. Of the calling
+ * thread's io_uring, the limit of bounded workers is raised to 64 when it is
+ * lower (IORING_REGISTER_IOWQ_MAX_WORKERS), for commands that wait.
  */
 int ublkev_dev_start(struct ev_loop *loop, struct ublkev_dev *dev);
 
@@ -299,8 +311,9 @@ int ublkev_dev_fd(const struct ublkev_dev *dev);
 
 /*
  * Before sleeping: serves what is there, as long as the budget lasts, and
- * submits it. The only one of these calls that may call the callback; after
- * STOPPED the others must not be called.
+ * submits it. The only one of these calls that may call the callback, and
+ * not to be called from inside one (nor a backend's); after STOPPED the others
+ * must not be called.
  */
 void ublkev_dev_flush(struct ublkev_dev *dev);
 

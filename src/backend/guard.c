@@ -18,7 +18,7 @@
 
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
-/* ---- life of a backend ------------------------------------------------- */
+/* ---- life of a backend -------------------------------------------------- */
 
 /* what every version of the struct had */
 #define OPS_LEAST_BYTES	(offsetof(struct ublkev_backend_ops, submit) + \
@@ -79,7 +79,7 @@ const char *ublkev_backend_name(const struct ublkev_backend *b)
 	return b->ops.name;
 }
 
-/* ---- limits ------------------------------------------------------------ */
+/* ---- limits ------------------------------------------------------------- */
 
 struct fault {
 	const char *member;
@@ -217,7 +217,7 @@ static unsigned int supported(const struct ublkev_limits *l)
 	return ops;
 }
 
-/* ---- open to close ----------------------------------------------------- */
+/* ---- open to close ------------------------------------------------------ */
 
 /* a backend's answer, made legal */
 static int legal_errno(const struct ublkev_backend *b,
@@ -306,7 +306,7 @@ void ublkev__guard_close(struct ublkev_backend *b)
 	b->log = NULL;
 }
 
-/* ---- requests ---------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------- */
 
 static bool legal_data(const struct ublkev_limits *l,
 		       const struct ublkev_req *req)

@@ -28,6 +28,9 @@ struct ublkev_backend {
 	void (*ctx_free)(void *ctx);	/* of a built-in backend, or NULL */
 	struct ublkev_limits limits;	/* cached at open */
 	unsigned int supported;		/* bit per enum ublkev_op */
+	uint32_t generation;		/* where a device's cookies begin, so
+					   that no answer to a former one
+					   fits a request of the next */
 	/* of the device that uses it, from open to close */
 	ublkev__guard_done_fn *done;
 	void *owner;

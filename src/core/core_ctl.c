@@ -70,7 +70,7 @@ void ublkev__ctl_init(struct ublkev__ctl *c, const struct ublkev_conf *conf)
 	c->retry_ms = NEVER;
 }
 
-/* ---- down ---------------------------------------------------------------- */
+/* ---- down --------------------------------------------------------------- */
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -152,7 +152,7 @@ void ublkev__ctl_stop(struct ublkev__ctl *c, uint64_t now_ms)
 		go_down(c, now_ms);
 }
 
-/* ---- the ladder ------------------------------------------------------------ */
+/* ---- the ladder --------------------------------------------------------- */
 
 static void abort_io(struct ublkev__ctl *c)
 {
@@ -279,7 +279,7 @@ uint64_t ublkev__ctl_deadline_ms(const struct ublkev__ctl *c)
 	return c->deadline_ms < c->retry_ms ? c->deadline_ms : c->retry_ms;
 }
 
-/* ---- up --------------------------------------------------------------------- */
+/* ---- up ----------------------------------------------------------------- */
 
 void ublkev__ctl_start(struct ublkev__ctl *c, uint64_t now_ms)
 {
@@ -394,7 +394,7 @@ void ublkev__ctl_opened(struct ublkev__ctl *c, int err, uint64_t now_ms)
 	}
 }
 
-/* ---- facts on the way down ------------------------------------------------- */
+/* ---- facts on the way down ---------------------------------------------- */
 
 static void on_stop(struct ublkev__ctl *c, int res, uint64_t now_ms)
 {
@@ -489,7 +489,7 @@ bool ublkev__ctl_next(struct ublkev__ctl *c, struct ublkev__ctl_action *a)
 	return true;
 }
 
-/* ---- verify ------------------------------------------------------------------ */
+/* ---- verify ------------------------------------------------------------- */
 
 static bool pending_fits(const struct ublkev__ctl *c)
 {

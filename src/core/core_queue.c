@@ -43,10 +43,11 @@ uint32_t ublkev__queue_generation(const struct ublkev__queue *q)
 	return (uint32_t)(youngest / GENERATION) + 1;
 }
 
-void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf,
+void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
 			    uint32_t max_io_bytes)
 {
 	q->bufs = buf;
+	q->spare = spare;
 	q->max_io_bytes = max_io_bytes;
 }
 

@@ -59,6 +59,7 @@ struct ublkev__queue {
 	uint64_t *since_us;		/* [depth], or NULL: no latencies */
 	uint64_t now_us;		/* set by the owner, for since_us */
 	char *bufs;
+	void *spare;
 	uint32_t max_io_bytes;
 	uint16_t id;
 	uint16_t depth;
@@ -90,9 +91,9 @@ uint32_t ublkev__queue_generation(const struct ublkev__queue *q);
 
 /*
  * Before the first ARM is pulled: a tag's buffer is that of max_io_bytes at
- * buf + tag * max_io_bytes.
+ * buf + tag * max_io_bytes; `spare` is another, for ublkev__queue_buf().
  */
-void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf,
+void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
 			    uint32_t max_io_bytes);
 
 /* let every IDLE tag be armed */
@@ -134,10 +135,16 @@ struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q);
 enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
 					      struct ublkev__tag **tagp);
 
-/* the tag's buffer, which the driver is told of with ARM and COMMIT */
+/*
+ * The buffer that the driver is told of with ARM and COMMIT, and that it puts
+ * the tag's next WRITE into. For requests that are failed by an abort this is
+ * the spare one: the tag's own may still be lent to the backend.
+ */
 static inline void *ublkev__queue_buf(const struct ublkev__queue *q,
 				      const struct ublkev__tag *t)
 {
+	if (q->failing && t->result < 0)
+		return q->spare;
 	return q->bufs + (size_t)t->req.tag * q->max_io_bytes;
 }
 

@@ -53,7 +53,8 @@ static int make_queues(struct ublkev__engine *e)
 
 	e->queues = ublkev__mem_zalloc(&e->mem, e->conf.queues,
 				       sizeof(*e->queues));
-	e->tags_mem = ublkev__mem_zalloc(&e->mem, n + 1, sizeof(*tags));
+	e->tags_mem = ublkev__mem_zalloc(&e->mem, 1, n * sizeof(*tags) +
+					 CACHE_LINE - 1);
 	if (e->conf.flags & UBLKEV_CONF_LATENCY)
 		e->since_us = ublkev__mem_zalloc(&e->mem, n,
 						 sizeof(*e->since_us));
@@ -64,8 +65,8 @@ static int make_queues(struct ublkev__engine *e)
 	for (i = 0; i < e->conf.queues; i++) {
 		since_us = e->since_us ? e->since_us + i * depth : NULL;
 		ublkev__queue_init(&e->queues[i], i, e->conf.depth,
-				   e->generation, tags + i * depth, since_us,
-				   &e->stats);
+				   e->backend->generation, tags + i * depth,
+				   since_us, &e->stats);
 	}
 	return 0;
 }
@@ -130,8 +131,8 @@ static void free_queues(struct ublkev__engine *e)
 
 	for (i = 0; i < e->nr_queues; i++) {
 		generation = ublkev__queue_generation(&e->queues[i]);
-		if (generation > e->generation)
-			e->generation = generation;
+		if (generation > e->backend->generation)
+			e->backend->generation = generation;
 	}
 	e->nr_queues = 0;
 	ublkev__mem_free(&e->mem, e->queues);

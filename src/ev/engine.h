@@ -32,7 +32,6 @@ struct ublkev__engine {
 	struct ublkev_conf conf;
 	struct ublkev__mem mem;
 	struct ublkev__log log;
-	uint32_t generation;		/* where the next start's cookies begin */
 
 	/* from start to STOPPED */
 	struct ev_loop *loop;		/* NULL: driven by hand */
@@ -47,6 +46,7 @@ struct ublkev__engine {
 	bool remove;			/* no queues, no backend */
 	bool drained;			/* the core was told */
 	bool pumping;
+	uint64_t step_bytes;		/* evpump.c: between looks at a clock */
 
 	/* evloop.c */
 	struct ev_io on_fd;

@@ -24,6 +24,7 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 		.budget_reqs = 1024,
 	};
 
+	memset(conf, 0, size);
 	memcpy(conf, &defaults,
 	       size < sizeof(defaults) ? size : sizeof(defaults));
 }
@@ -151,7 +152,7 @@ void ublkev_dev_fini(struct ublkev_dev *dev)
 	dev->priv = NULL;
 }
 
-/* ---- for loops other than libev ------------------------------------------- */
+/* ---- for loops other than libev ----------------------------------------- */
 
 static struct ublkev__engine *by_hand(const struct ublkev_dev *dev)
 {
@@ -167,6 +168,8 @@ int ublkev_dev_fd(const struct ublkev_dev *dev)
 
 void ublkev_dev_flush(struct ublkev_dev *dev)
 {
+	ublkev__check(!by_hand(dev)->pumping,
+		      "flush is not called from inside a callback");
 	ublkev__pump(by_hand(dev));
 }
 

@@ -89,6 +89,8 @@ void ublkev__evloop_init(struct ublkev__engine *e)
 	ev_prepare_init(&e->on_prepare, prepare_cb);
 	ev_set_priority(&e->on_prepare, EV_MINPRI);
 	ev_idle_init(&e->on_backlog, backlog_cb);
+	/* it has nothing to do, and is not to starve who has */
+	ev_set_priority(&e->on_backlog, EV_MINPRI);
 	ev_init(&e->on_deadline, deadline_cb);
 	e->on_fd.data = e;
 	e->on_prepare.data = e;

@@ -11,44 +11,61 @@
 
 #define REAP_BATCH 64
 
-/* of a turn, whatever the budget: a ring that takes nothing has work for ever */
+/* of a turn, whatever the budget: a ring that takes nothing always has work */
 #define MOST_ROUNDS 4096u
 
-/* the clock is read each time that requests of so many bytes were submitted */
-#define CLOCK_BYTES	(64u << 10)
-/* and a request costs as much as so many bytes more */
+/* a request costs its bytes, and as much as so many bytes more */
 #define REQ_COST_BYTES	4096u
 
+/* what may be submitted between two looks at the clock, at the most */
+#define MOST_STEP_BYTES	(128u << 10)
+
 /* what a turn of the loop has spent of its budget */
-struct ublkev__turn {
-	uint64_t until_us;	/* 0: the clock was not read yet */
+struct turn {
+	uint64_t looked_us;	/* 0: the clock was not read yet */
+	uint64_t until_us;
 	uint64_t cost_bytes;	/* since it was */
-	unsigned int reqs;
+	unsigned int reqs, looked_reqs;
 	unsigned int rounds;
 	bool over;
 };
 
-/* ---- the budget ---------------------------------------------------------- */
+/* ---- the budget --------------------------------------------------------- */
 
-static void look_at_clock(const struct ublkev__engine *e,
-			  struct ublkev__turn *turn)
+/*
+ * How much is submitted between two looks is learnt: after every request
+ * where these are slow, seldom where many fit into a small part of the
+ * budget.
+ */
+static void learn_step(struct ublkev__engine *e, uint64_t took_us)
+{
+	if (took_us > e->conf.budget_us / 8)
+		e->step_bytes = 0;
+	else if (e->step_bytes < MOST_STEP_BYTES &&
+		 took_us <= e->conf.budget_us / 32)
+		e->step_bytes = 2 * e->step_bytes + REQ_COST_BYTES;
+}
+
+static void look_at_clock(struct ublkev__engine *e, struct turn *turn)
 {
 	uint64_t now_us;
 
-	turn->cost_bytes = 0;
 	if (!e->conf.budget_us)
 		return;
 	now_us = ublkev__clock_us();
-	if (!turn->until_us)
+	if (!turn->looked_us)
 		turn->until_us = now_us + e->conf.budget_us;
-	else if (now_us >= turn->until_us)
-		turn->over = true;
+	else if (turn->reqs != turn->looked_reqs)
+		learn_step(e, now_us - turn->looked_us);
+	turn->over |= now_us >= turn->until_us;
+	turn->looked_us = now_us;
+	turn->looked_reqs = turn->reqs;
+	turn->cost_bytes = 0;
 }
 
-static bool turn_goes_on(const struct ublkev__engine *e,
-			 struct ublkev__turn *turn)
+static bool turn_goes_on(struct ublkev__engine *e, struct turn *turn)
 {
-	if (turn->cost_bytes >= CLOCK_BYTES)
+	if (turn->cost_bytes > e->step_bytes)
 		look_at_clock(e, turn);
 	if (e->conf.budget_reqs && turn->reqs >= e->conf.budget_reqs)
 		turn->over = true;
@@ -104,9 +121,10 @@ static void look_drained(struct ublkev__engine *e)
 	ublkev__ctl_drained(&e->ctl, ublkev__clock_ms());
 }
 
-/* ---- requests --------------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------- */
 
-static void submit(struct ublkev__engine *e, struct ublkev__queue *q,
+/* whether the backend got it */
+static bool submit(struct ublkev__engine *e, struct ublkev__queue *q,
 		   struct ublkev_req *req)
 {
 	/* the request is not ours to look at once submitted */
@@ -118,10 +136,11 @@ static void submit(struct ublkev__engine *e, struct ublkev__queue *q,
 		ublkev__queue_refused(q, cookie, res);
 	else if (res != UBLKEV_LATER)
 		ublkev__queue_done(q, cookie, res);
+	return !rejected;
 }
 
 static bool pull_queue(struct ublkev__engine *e, struct ublkev__queue *q,
-		       struct ublkev__turn *turn)
+		       struct turn *turn)
 {
 	struct ublkev__tag *t;
 	bool any = false;
@@ -130,16 +149,17 @@ static bool pull_queue(struct ublkev__engine *e, struct ublkev__queue *q,
 		t = ublkev__queue_next_in(q);
 		if (!t)
 			break;
+		if (!turn->reqs)
+			look_at_clock(e, turn);
 		turn->reqs++;
 		turn->cost_bytes += REQ_COST_BYTES + t->req.len_bytes;
-		submit(e, q, &t->req);
-		any = true;
+		any |= submit(e, q, &t->req);
 	}
 	return any;
 }
 
 /* the queue that used up a turn is the last one in the next */
-static bool pull_in(struct ublkev__engine *e, struct ublkev__turn *turn)
+static bool pull_in(struct ublkev__engine *e, struct turn *turn)
 {
 	unsigned int i, n, first = e->first_queue;
 	bool any = false;
@@ -179,7 +199,7 @@ static void stamp(struct ublkev__engine *e)
 		e->queues[i].now_us = now_us;
 }
 
-static void pull_queues(struct ublkev__engine *e, struct ublkev__turn *turn)
+static void pull_queues(struct ublkev__engine *e, struct turn *turn)
 {
 	unsigned int i;
 
@@ -191,7 +211,7 @@ static void pull_queues(struct ublkev__engine *e, struct ublkev__turn *turn)
 		pull_out(e, &e->queues[i]);
 }
 
-/* ---- the device's life ------------------------------------------------------- */
+/* ---- the device's life -------------------------------------------------- */
 
 static void command(struct ublkev__engine *e, enum ublkev__cmd cmd)
 {
@@ -238,6 +258,7 @@ static void open_ublkc(struct ublkev__engine *e)
 		for (i = 0; i < e->nr_queues; i++)
 			ublkev__queue_set_bufs(&e->queues[i],
 					       ublkev__io_bufs(e->io, i),
+					       ublkev__io_spare_buf(e->io),
 					       info->max_io_bytes);
 	}
 	ublkev__ctl_opened(&e->ctl, err, ublkev__clock_ms());
@@ -338,7 +359,7 @@ static bool pull_ctl(struct ublkev__engine *e)
 	return true;
 }
 
-/* ---- a turn -------------------------------------------------------------------- */
+/* ---- a turn ------------------------------------------------------------- */
 
 static void enter(struct ublkev__engine *e)
 {
@@ -350,7 +371,7 @@ static void enter(struct ublkev__engine *e)
 		ublkev__ctl_fault(&e->ctl, res, ublkev__clock_ms());
 }
 
-static void round_of_io(struct ublkev__engine *e, struct ublkev__turn *turn)
+static void round_of_io(struct ublkev__engine *e, struct turn *turn)
 {
 	enter(e);
 	stamp(e);
@@ -385,16 +406,17 @@ static void tick(struct ublkev__engine *e)
 }
 
 /* false: e is gone */
-static bool rounds(struct ublkev__engine *e, struct ublkev__turn *turn)
+static bool rounds(struct ublkev__engine *e, struct turn *turn)
 {
 	do {
 		round_of_io(e, turn);
-		answer(e);
+		if (e->ctl.pending)
+			answer(e);
 		if (!pull_ctl(e))
 			return false;
 		if (!ublkev__pump_has_work(e))
 			return true;
-		look_at_clock(e, turn);
+		turn->cost_bytes += REQ_COST_BYTES;
 	} while (turn_goes_on(e, turn));
 	e->stats.over_budget++;
 	enter(e);	/* answers are not to wait for the next turn */
@@ -403,7 +425,7 @@ static bool rounds(struct ublkev__engine *e, struct ublkev__turn *turn)
 
 bool ublkev__pump(struct ublkev__engine *e)
 {
-	struct ublkev__turn turn = { 0 };
+	struct turn turn = { 0 };
 
 	e->pumping = true;
 	ublkev__io_mute(e->io);

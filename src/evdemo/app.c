@@ -78,7 +78,7 @@ static void log_failure(const struct ublkev_dev *dev, int err)
 	log_msg(LOG_ERR, "%s", line);
 }
 
-/* ---- what it tells ----------------------------------------------------- */
+/* ---- what it tells ------------------------------------------------------ */
 
 static void on_stats(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -153,7 +153,7 @@ static char *answer(void *data, const char *line)
 	return json_stats(&s);
 }
 
-/* ---- its life ------------------------------------------------------------ */
+/* ---- its life ----------------------------------------------------------- */
 
 static void do_stop(void *data)
 {
@@ -246,7 +246,7 @@ static void on_dev(struct ev_loop *loop, struct ublkev_dev *dev, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-/* ---- setting up ---------------------------------------------------------- */
+/* ---- setting up --------------------------------------------------------- */
 
 static void watch_signal(struct app *app, ev_signal *w, int signo,
 			 void (*cb)(struct ev_loop *, ev_signal *, int))

@@ -49,8 +49,7 @@ int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 	int err = 0;
 
 	snprintf(path, sizeof(path), ABI_CHAR_PATH, id);
-	/* nonblocking: else io_uring hands reads and writes to a thread */
-	c->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	c->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (c->fd < 0)
 		return -errno;
 	c->depth = depth;
@@ -61,22 +60,12 @@ int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 	return err;
 }
 
-static void unmap(const struct ublkev__desc *desc, size_t bytes)
-{
-	union {
-		const struct ublkev__desc *desc;
-		void *p;
-	} u = { desc };
-
-	munmap(u.p, bytes);
-}
-
 void ublkev__cdev_close(struct ublkev__cdev *c)
 {
 	size_t bytes = ublkev__abi_desc_bytes(c->depth, page_bytes());
 
 	while (c->queues)
-		unmap(c->descs[--c->queues], bytes);
+		munmap((void *)(uintptr_t)c->descs[--c->queues], bytes);
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "uring/io.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "uring/ring.h"
 #include "uring/sqe.h"
 #include "uring/udata.h"
+#include "util/check.h"
 
 /*
  * SUBMIT_ALL: one refused command must not hold up those behind it in the
@@ -28,6 +28,7 @@ struct ublkev__io {
 	const struct ublkev__desc **descs;
 	uint64_t evfd_count;		/* where the eventfd is read to */
 	size_t queue_bytes;		/* of a queue's buffers */
+	size_t spare_bytes;		/* from the first to the spare one */
 	int evfd;
 	bool woken;			/* the read is queued */
 };
@@ -45,13 +46,17 @@ static int set_up(struct ublkev__io *io, unsigned int queues,
 	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->evfd < 0)
 		return -errno;
-	err = ublkev__iobuf_map(&io->bufs, (size_t)queues * depth,
+	io->spare_bytes = queues * io->queue_bytes;
+	err = ublkev__iobuf_map(&io->bufs, (size_t)queues * depth + 1,
 				max_io_bytes);
 	if (err)
 		return err;
 	/* an SQE for each tag, and one for the eventfd's read */
-	return ublkev__ring_open(&io->ring, queues * depth + 1, RING_FLAGS,
-				 io->evfd);
+	err = ublkev__ring_open(&io->ring, queues * depth + 1, RING_FLAGS,
+				io->evfd);
+	if (!err)
+		ublkev__ring_register_fd(&io->ring);
+	return err;
 }
 
 int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem,
@@ -97,14 +102,22 @@ void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)
 	return (char *)io->bufs.base + queue * io->queue_bytes;
 }
 
+void *ublkev__io_spare_buf(const struct ublkev__io *io)
+{
+	return (char *)io->bufs.base + io->spare_bytes;
+}
+
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 		    unsigned int depth)
 {
 	int err = ublkev__cdev_open(&io->cdev, id, queues, depth);
+	int files[2];
 
 	if (err)
 		return err;
-	err = io_uring_register_files(&io->ring.u, &io->cdev.fd, 1);
+	files[FILE_UBLKC] = io->cdev.fd;
+	files[FILE_EVENTFD] = io->evfd;
+	err = io_uring_register_files(&io->ring.u, files, 2);
 	if (err)
 		ublkev__cdev_close(&io->cdev);
 	return err;
@@ -133,7 +146,7 @@ static struct io_uring_sqe *get_sqe(struct ublkev__io *io)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring.u);
 
-	assert(sqe && "ublkev: a tag has one SQE at a time");
+	ublkev__check(sqe, "a tag has one SQE at a time");
 	return sqe;
 }
 
@@ -171,6 +184,10 @@ void ublkev__io_woken(struct ublkev__io *io)
 	io_uring_prep_read(sqe, io->evfd, &io->evfd_count,
 			   sizeof(io->evfd_count), 0);
 	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	if (io->cdev.fd >= 0) {		/* the files are registered */
+		sqe->fd = FILE_EVENTFD;
+		sqe->flags |= IOSQE_FIXED_FILE;
+	}
 	sqe->user_data = UDATA_EVENTFD;
 	io->woken = true;
 }
@@ -183,8 +200,16 @@ void ublkev__io_mute(struct ublkev__io *io)
 
 void ublkev__io_unmute(struct ublkev__io *io)
 {
-	if (io->ring.open)
-		ublkev__ring_unmute(&io->ring);
+	if (!io->ring.open)
+		return;
+	ublkev__ring_unmute(&io->ring);
+#if !defined(__x86_64__) && !defined(__i386__)
+	/*
+	 * Elsewhere the kernel's look at the flag may pass its setting of
+	 * SQ_TASKRUN, so that neither side sees the other: run what waits.
+	 */
+	(void)ublkev__ring_enter(&io->ring);
+#endif
 }
 
 bool ublkev__io_has_work(const struct ublkev__io *io)

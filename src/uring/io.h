@@ -42,6 +42,9 @@ int ublkev__io_fd(const struct ublkev__io *io);
 /* the first of a queue's buffers, max_io_bytes apart from one another */
 void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue);
 
+/* one more of that size */
+void *ublkev__io_spare_buf(const struct ublkev__io *io);
+
 /*
  * Opens /dev/ublkc<id> and maps its descriptors. Errors: those of open(2),
  * mmap(2), io_uring_register(2).

@@ -20,13 +20,14 @@ int ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 	/* a forked child's copy of the mapping would keep the ring alive */
 	if (!err)
 		err = io_uring_ring_dontfork(&r->u);
-	if (err) {
+	if (err)
 		ublkev__ring_close(r);
-		return err;
-	}
-	/* saves a look-up per enter; a task has 16 such slots */
+	return err;
+}
+
+void ublkev__ring_register_fd(struct ublkev__ring *r)
+{
 	(void)io_uring_register_ring_fd(&r->u);
-	return 0;
 }
 
 void ublkev__ring_close(struct ublkev__ring *r)

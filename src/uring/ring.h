@@ -28,6 +28,12 @@ struct ublkev__ring {
 int ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 		      unsigned int flags, int evfd);
 
+/*
+ * For a ring that is entered often: saves the kernel a look-up each time. A
+ * task has 16 places for such rings; without one it works as well.
+ */
+void ublkev__ring_register_fd(struct ublkev__ring *r);
+
 /* closes and unmaps; nothing when not open */
 void ublkev__ring_close(struct ublkev__ring *r);
 
@@ -61,9 +67,10 @@ static inline void ublkev__ring_mute(struct ublkev__ring *r)
 }
 
 /*
- * Signals again. The caller looks at ublkev__ring_has_work() afterwards: the
- * kernel sets SQ_TASKRUN before it reads the flag, we clear the flag before
- * we read SQ_TASKRUN, so one of the two sides always sees the other.
+ * Signals again. The caller looks at ublkev__ring_has_work() afterwards: on
+ * x86 the kernel sets SQ_TASKRUN before it reads the flag (its atomic_or is a
+ * full barrier), we clear the flag before we read SQ_TASKRUN, so one of the
+ * two sides always sees the other.
  */
 static inline void ublkev__ring_unmute(struct ublkev__ring *r)
 {

@@ -22,6 +22,7 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 	memset(sqe, 0, SQE_CMD_OFFSET);
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->fd = FILE_UBLKC;
 	sqe->cmd_op = cmd_op;
 	sqe->user_data = udata_tag(queue, tag);
 	cmd->q_id = (uint16_t)queue;

@@ -9,7 +9,10 @@
 
 #include "uring/abi.h"
 
-/* fills a 64-byte SQE: FETCH_REQ or COMMIT_AND_FETCH_REQ on fixed file 0 */
+/* the registered files of the I/O ring */
+enum { FILE_UBLKC, FILE_EVENTFD };
+
+/* fills a 64-byte SQE: FETCH_REQ or COMMIT_AND_FETCH_REQ on FILE_UBLKC */
 void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		    unsigned int queue, unsigned int tag, int result,
 		    void *addr);

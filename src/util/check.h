@@ -5,6 +5,8 @@
 #ifndef UBLKEV_UTIL_CHECK_H
 #define UBLKEV_UTIL_CHECK_H
 
+/* also in a build that has no use for the library's own assertions */
+#undef NDEBUG
 #include <assert.h>
 
 /* `text` is a string literal: what should have been so, or what is wrong */

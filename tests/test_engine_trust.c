@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What holds however slow, late or misused the application's side is: the
+ * budget of a turn, answers to requests of long ago, buffers that are lent.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_client.h"
+#include "engine_rig.h"
+
+static struct rig_dev r;
+static struct lazy lazy;
+
+static void set_up(void)
+{
+	rig_setup();
+	rig_conf(&r);
+	lazy_init(&lazy, LAZY_NOW, 1);
+}
+
+static void tear_down(void)
+{
+	lazy_fini(&lazy);
+	rig_teardown();
+}
+
+/* ---- the budget --------------------------------------------------------- */
+
+#define REQS 64
+#define SLOW_US 2000
+
+static char data[REQS][512];
+static unsigned int answered, most_submits, submits_before;
+
+static void count(void *arg, int res)
+{
+	(void)arg;
+	ck_assert_int_eq(res, 0);
+	answered++;
+}
+
+static bool all_answered(void *arg)
+{
+	(void)arg;
+	return answered == REQS;
+}
+
+/* what one turn of the loop has submitted */
+static void on_turn(struct ev_loop *loop, struct ev_check *w, int revents)
+{
+	unsigned int n = lazy.submits - submits_before;
+
+	(void)loop;
+	(void)w;
+	(void)revents;
+	submits_before = lazy.submits;
+	if (n > most_submits)
+		most_submits = n;
+}
+
+/*
+ * A request of four times the budget ends its turn alone, whatever its op:
+ * counted in requests, so that a slow machine does not fail it.
+ */
+START_TEST(slow_requests_one_a_turn)
+{
+	struct ev_check check;
+	unsigned int i;
+
+	lazy.burn_us = SLOW_US;
+	r.conf.depth = REQS;
+	r.conf.budget_us = SLOW_US / 4;
+	r.conf.budget_reqs = 0;
+	rig_up(&r, lazy.backend);
+	ev_check_init(&check, on_turn);
+	ev_check_start(rig_loop, &check);
+	answered = most_submits = 0;
+	submits_before = lazy.submits;
+	for (i = 0; i < REQS; i++)
+		fake_submit(0, _i ? FAKE_FLUSH : FAKE_READ, 0, _i ? 0 : 512,
+			    _i ? NULL : data[i], count, NULL);
+	rig_until(all_answered, NULL);
+	ev_check_stop(rig_loop, &check);
+	ck_assert_uint_eq(lazy.submits, REQS);
+	ck_assert_uint_eq(most_submits, 1);
+	rig_down(&r);
+}
+END_TEST
+
+/* ---- answers of long ago ------------------------------------------------ */
+
+static int failure;
+
+static void note(void *arg, int res)
+{
+	*(int *)arg = res;
+}
+
+static bool one_held(void *arg)
+{
+	(void)arg;
+	return lazy.nr_held == 1;
+}
+
+/*
+ * A request that was given up is answered after the device has ended and
+ * another device, or the same again, has the backend.
+ */
+START_TEST(answer_to_a_former_device)
+{
+	uint64_t former;
+	int res = 1;
+
+	lazy.mode = LAZY_HOLD;
+	rig_up(&r, lazy.backend);
+	fake_submit(0, FAKE_READ, 0, 512, data[0], note, &failure);
+	rig_until(one_held, NULL);
+	former = lazy.held[0]->cookie;
+	ublkev_dev_abort(rig_loop, &r.dev);
+	rig_run();
+	if (_i) {
+		rig_fini(&r);
+		rig_conf(&r);
+		rig_init(&r, lazy.backend);
+	}
+	rig_start(&r);
+	rig_until(rig_is_live, &r);
+	fake_submit(0, FAKE_READ, 0, 512, data[1], note, &res);
+	rig_until(one_held, NULL);
+	ck_assert_uint_ne(lazy.held[0]->cookie, former);
+	ublkev_req_done(lazy.backend, former, 0);
+	rig_run_ms(5);
+	ck_assert_int_eq(res, 1);
+	ck_assert_uint_eq(rig_stats(&r).stale_answers, 1);
+	lazy_answer(&lazy, 1);
+	rig_down(&r);
+	ck_assert_int_eq(res, 0);
+}
+END_TEST
+
+/* ---- buffers that are lent ---------------------------------------------- */
+
+/* the tag's next WRITE must not land in the buffer of the one given up */
+START_TEST(lent_buffer_after_abort)
+{
+	static char first[512], next[512];
+	struct ublkev_req *held;
+	int res = 1, res_next = 1;
+
+	memset(first, 'a', sizeof(first));
+	memset(next, 'b', sizeof(next));
+	lazy.mode = LAZY_HOLD;
+	r.conf.depth = 1;
+	rig_up(&r, lazy.backend);
+	fake_submit(0, FAKE_WRITE, 0, 512, first, note, &res);
+	rig_until(one_held, NULL);
+	held = lazy.held[0];
+	fake_submit(0, FAKE_WRITE, 4096, 512, next, note, &res_next);
+	ublkev_dev_abort(rig_loop, &r.dev);
+	while (res == 1 || res_next == 1) {
+		ck_assert_uint_eq(lazy.closes, 0);
+		ev_run(rig_loop, EVRUN_ONCE);
+		if (!lazy.closes)
+			ck_assert_mem_eq(held->buf, first, sizeof(first));
+	}
+	ck_assert_int_lt(res, 0);
+	ck_assert_int_lt(res_next, 0);
+	rig_down(&r);
+}
+END_TEST
+
+/* ---- misuse ------------------------------------------------------------- */
+
+static void flush_inside(struct rig_dev *d, int revents)
+{
+	if (revents & UBLKEV_LIVE)
+		ublkev_dev_flush(&d->dev);
+}
+
+static void drive(void *arg)
+{
+	(void)arg;
+	r.on_event = flush_inside;
+	rig_init(&r, lazy.backend);
+	if (ublkev_dev_start(NULL, &r.dev))
+		_Exit(1);
+	while (r.dev.active) {
+		ublkev_dev_flush(&r.dev);
+		ublkev_dev_service(&r.dev);
+		fake_tick();
+	}
+}
+
+START_TEST(flush_in_a_callback)
+{
+	ck_assert(test_aborts(drive, NULL, "flush is not called"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("engine_trust");
+	TCase *tc = tcase_create("trust");
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 30);
+	tcase_add_loop_test(tc, slow_requests_one_a_turn, 0, 2);
+	tcase_add_loop_test(tc, answer_to_a_former_device, 0, 2);
+	tcase_add_test(tc, lent_buffer_after_abort);
+	tcase_add_test(tc, flush_in_a_callback);
+	suite_add_tcase(s, tc);
+	return test_main(s);
+}
