@@ -55,6 +55,17 @@ for room in util core uring ev backend; do
 	done
 done
 
+# the fourth law: no threads, signals, stdio or waiting (snprintf writes to
+# memory)
+uneasy='^(pthread_|thrd_|sig|signal$|raise$|kill$|alarm$)|^(v?f?printf|f?puts|putchar|fopen|fdopen|fwrite|perror|stdout|stderr|syslog|openlog|exit|sleep|usleep|nanosleep|poll|select|fork|system|popen)$'
+for room in util core uring ev backend; do
+	for o in $(objects $room); do
+		wants=$($nm -u "$o" | awk '{ print $NF }' | sed 's/@.*//' |
+			grep -E "$uneasy")
+		[ -z "$wants" ] || wrong "$o wants $wants"
+	done
+done
+
 # includes ROOM PATTERN: every #include of the room matches
 includes() {
 	room=$1
