@@ -33,7 +33,8 @@ fio_run blocks --rw=randwrite --bsrange=4k-64k --iodepth=16 --size=8m \
 demo_stop
 
 note "1 TiB, of which a little is written"
-demo_start --size 1T
+# Few requests, whose buffers do not count for much.
+demo_start --size 1T --depth 4
 [ "$(blockdev --getsize64 "$DEV")" = $((1 << 40)) ] || fail "size"
 empty=$(rss_kb "$DEMO_PID")
 random_file ref $((1 << 20))
@@ -47,5 +48,5 @@ for gib in 0 1 511 1023; do
 done
 used=$(($(rss_kb "$DEMO_PID") - empty))
 note "4 MiB written took $used kB"
-[ $used -lt $((16 << 10)) ] || fail "4 MiB written took $used kB"
+[ $used -lt $((12 << 10)) ] || fail "4 MiB written took $used kB"
 demo_stop
