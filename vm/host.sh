@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2034  # variables are for those who source it
+# SPDX-License-Identifier: BSD-2-Clause
 # vm/host.sh: what the scripts that run on the host share; sourced, not run.
 
 VM_PROG=${0##*/}

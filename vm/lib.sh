@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2034  # DEV, ID and others are for the case
+# SPDX-License-Identifier: BSD-2-Clause
 # vm/lib.sh: what the cases, the demo and the benchmarks share.  Sourced with
 # the current directory being the case's own, empty one; as root, in the guest.
 set -u -o pipefail

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # vm/bench/table.jq: the cells of vm/bench/measure as a table.
 
 def median: sort | if length == 0 then null
