@@ -28,6 +28,7 @@
 
 #include <ublkev/req.h>
 #include <ublkev/backend.h>
+#include <ublkev/broker.h>
 #include <ublkev/dev.h>
 
 #ifdef __cplusplus

@@ -292,11 +292,13 @@ void fake_outside(enum ublkev__cmd cmd, int id)
 /* ---- the seam ----------------------------------------------------------- */
 
 int ublkev__control_new(struct ublkev__control **ctlp,
-			const struct ublkev__mem *mem, int evfd)
+			const struct ublkev__mem *mem, int evfd,
+			struct ublkev_broker *broker)
 {
 	struct ublkev__control *ctl;
 	int err;
 
+	(void)broker;
 	if (fake__rule(FAKE_CONTROL_NEW, 0, &err))
 		return err;
 	ctl = ublkev__mem_zalloc(mem, 1, sizeof(*ctl));

@@ -338,7 +338,7 @@ static int make_control(void)
 
 	if (fd < 0)
 		return err;
-	err = ublkev__control_new(&ctl, &mem, fd);
+	err = ublkev__control_new(&ctl, &mem, fd, NULL);
 	/* libcheck's own assertions allocate */
 	if (!err && ublkev__control_free(ctl))
 		err = 1;
@@ -444,7 +444,7 @@ START_TEST(control_without_driver)
 	unsigned int cmd;
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), i;
 
-	ck_assert_int_eq(ublkev__control_new(&ctl, &mem, fd), 0);
+	ck_assert_int_eq(ublkev__control_new(&ctl, &mem, fd, NULL), 0);
 	for (i = 0; i < 100; i++) {
 		cmd = 1 + (unsigned int)i % (UBLKEV__NR_CMDS - 1);
 		/* nothing pending: nothing may be submitted */

@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include <ublkev/backend.h>
+#include <ublkev/broker.h>
 #include <ublkev/req.h>
 
 #ifdef __cplusplus
@@ -128,6 +129,9 @@ struct ublkev_conf {
 	void *log_data;
 	ublkev_alloc_fn *alloc;		/* NULL: realloc(3) and free(3) */
 	void *alloc_data;
+	struct ublkev_broker *broker;	/* NULL: control commands are this
+					   process'; see broker.h. Not owned;
+					   lives as long as the device */
 };
 
 /*

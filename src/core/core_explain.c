@@ -47,6 +47,14 @@ static const struct explanation explanations[] = {
 	  "too few file descriptors, a device needs five: raise the limit (ulimit -n, LimitNOFILE=)" },
 	{ UBLKEV_STEP_FEATURES, -EOPNOTSUPP,
 	  "this kernel's ublk lacks ioctl-encoded commands: use Linux 6.4 or later" },
+	{ UBLKEV_STEP_SETUP, -EPIPE,
+	  "the broker process is dead: start another" },
+	{ UBLKEV_STEP_FEATURES, -EPIPE,
+	  "the broker process could not serve the device: too few file descriptors, or no memory" },
+	{ UBLKEV_STEP_FEATURES, -EACCES,
+	  "the broker has no permission for /dev/ublk-control: start it as root" },
+	{ UBLKEV_STEP_FEATURES, -EPERM,
+	  "the broker has no permission for /dev/ublk-control: start it as root" },
 	{ UBLKEV_STEP_ADD, -EEXIST,
 	  "the device id is taken: choose another id, or delete that device if its server is dead" },
 	{ UBLKEV_STEP_ADD, -EPERM,
@@ -96,6 +104,8 @@ const char *ublkev_explain(enum ublkev_step step, int err)
 	for (i = 0; i < sizeof(explanations) / sizeof(explanations[0]); i++)
 		if (explanations[i].step == step && explanations[i].err == err)
 			return explanations[i].text;
+	if (err == -EPIPE)
+		return "the broker process died: the device can't be controlled any more, and is left to the kernel";
 	if (err == -ETIMEDOUT)
 		return "the driver did not answer a control command in time: look for hung tasks in the kernel log";
 	return NULL;

@@ -99,7 +99,8 @@ static int make(struct ublkev__engine *e, enum ublkev_step *step)
 	err = make_io(e);
 	if (!err)
 		err = ublkev__control_new(&e->control, &e->mem,
-					  ublkev__io_fd(e->io));
+					  ublkev__io_fd(e->io),
+					  e->conf.broker);
 	if (err)
 		return err;
 	*step = UBLKEV_STEP_CONTROL;

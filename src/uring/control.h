@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * control.h - the control plane of one device: commands to ublk-control,
- * through a ring of their own
+ * control.h - the control plane of one device: commands to ublk-control
  *
- * One command at a time. The ring is a plain one: a command runs in a worker
- * thread of the kernel, which posts its completion and signals the eventfd.
+ * One command at a time, through one of two carriers: a ring of this process
+ * (control_ring.h), or the broker (broker.h), a process that is not held up
+ * when this one is killed. Either way the eventfd is signalled when an answer
+ * can be reaped.
  */
 #ifndef UBLKEV_URING_CONTROL_H
 #define UBLKEV_URING_CONTROL_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <ublkev/broker.h>
 
 #include "core/core_ctl.h"
 #include "core/core_params.h"
@@ -26,23 +29,32 @@ struct ublkev__control_done {
 	struct ublkev__devinfo info;	/* of ADD_DEV */
 };
 
-/* Errors: -ENOMEM, and those of io_uring_setup(2). */
+/*
+ * `broker` NULL: a ring of this process. Errors: -ENOMEM; those of
+ * io_uring_setup(2) or of socketpair(2); -EPIPE, the broker is dead.
+ */
 int ublkev__control_new(struct ublkev__control **ctlp,
-			const struct ublkev__mem *mem, int evfd);
+			const struct ublkev__mem *mem, int evfd,
+			struct ublkev_broker *broker);
 
-/* Opens /dev/ublk-control. Errors: those of open(2). */
+/*
+ * Opens /dev/ublk-control. Errors: those of open(2). With a broker this only
+ * sees whether it is there: what the broker meets in opening it is the answer
+ * of the first command.
+ */
 int ublkev__control_open(struct ublkev__control *ctl);
 
 /*
- * Closes everything. A command that is still pending goes on in the kernel,
- * and the memory that was lent to it is left to it for good; true then.
+ * Closes everything. true: a command was still pending in this process' ring.
+ * It goes on in the kernel, and the memory that was lent to it is left to it
+ * for good.
  */
 bool ublkev__control_free(struct ublkev__control *ctl);
 
 /*
  * Submits a command; one answer follows, but see free. `info` for its id
  * and for ADD_DEV, `params` for SET_PARAMS. Errors: -EBUSY, one is pending;
- * those of io_uring_enter(2).
+ * those of io_uring_enter(2); -EPIPE, the broker is dead.
  */
 int ublkev__control_submit(struct ublkev__control *ctl, enum ublkev__cmd cmd,
 			   const struct ublkev__devinfo *info,

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * broker_run.c - what the broker does all its life: carries commands from
+ * channels to rings, and their answers back; and when the other end of a
+ * channel is closed, takes down the device that was added through it
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "uring/broker.h"
+#include "uring/chan.h"
+#include "uring/control_ring.h"
+
+#define RETRY_MS 10
+
+/* of one device */
+struct channel {
+	struct channel *next;
+	struct ublkev__cring *ring;
+	int fd;				/* -1: the other end is closed */
+	int their_evfd;
+	int evfd;			/* the ring's */
+	int open_err;			/* of ublk-control */
+	enum ublkev__cmd pending;
+	struct ublkev__devinfo info;	/* of what ADD_DEV made */
+	bool added;
+	bool stopped;
+	enum ublkev__cmd cleaning;	/* the last command of clean_up() */
+};
+
+struct broker {
+	struct ublkev__mem mem;
+	struct channel *channels;
+	unsigned int nr;
+	struct pollfd *polls;		/* [1 + 2 * most], most >= nr */
+	unsigned int most;
+	int fd;				/* new channels; -1: no more come */
+};
+
+/* ---- channels -------------------------------------------------------------- */
+
+/* full at 2^64 - 2 signals: readable anyway */
+static void signal_fd(int evfd)
+{
+	uint64_t one = 1;
+
+	if (write(evfd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* with both ends of it still there, the device is to see it closed */
+static void end(int fd, int their_evfd)
+{
+	if (fd >= 0) {
+		close(fd);
+		signal_fd(their_evfd);
+	}
+	close(their_evfd);
+}
+
+static void channel_free(struct channel *ch)
+{
+	ublkev__cring_free(ch->ring);
+	end(ch->fd, ch->their_evfd);
+	if (ch->evfd >= 0)
+		close(ch->evfd);
+	free(ch);
+}
+
+static int make_room(struct broker *b)
+{
+	unsigned int most = b->most ? 2 * b->most : 8;
+	struct pollfd *polls;
+
+	if (b->nr < b->most)
+		return 0;
+	polls = realloc(b->polls, (1 + 2 * (size_t)most) * sizeof(*polls));
+	if (!polls)
+		return -ENOMEM;
+	b->polls = polls;
+	b->most = most;
+	return 0;
+}
+
+/* what fails here the device hears of as -EPIPE: its channel is closed */
+static void add_channel(struct broker *b, const int fds[2])
+{
+	struct channel *ch = calloc(1, sizeof(*ch));
+
+	if (!ch) {
+		end(fds[0], fds[1]);
+		return;
+	}
+	ch->fd = fds[0];
+	ch->their_evfd = fds[1];
+	ch->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (ch->evfd < 0 || make_room(b) ||
+	    ublkev__cring_new(&ch->ring, &b->mem, ch->evfd)) {
+		channel_free(ch);
+		return;
+	}
+	ch->open_err = ublkev__cring_open(ch->ring);
+	ch->next = b->channels;
+	b->channels = ch;
+	b->nr++;
+}
+
+/* ---- answers ----------------------------------------------------------------- */
+
+static void tell(struct channel *ch, const struct ublkev__control_done *done)
+{
+	if (ch->fd >= 0 && !ublkev__chan_send(ch->fd, done, sizeof(*done)))
+		signal_fd(ch->their_evfd);
+}
+
+static void note(struct channel *ch, const struct ublkev__control_done *done)
+{
+	bool gone = done->res >= 0 || done->res == -ENODEV;
+
+	switch (done->cmd) {
+	case UBLKEV__CMD_ADD_DEV:
+		if (done->res < 0)
+			break;
+		ch->added = true;
+		ch->stopped = false;
+		ch->info = done->info;
+		break;
+	case UBLKEV__CMD_STOP_DEV:
+		ch->stopped = done->res >= 0;
+		break;
+	case UBLKEV__CMD_DEL_DEV:
+	case UBLKEV__CMD_DEL_DEV_ASYNC:
+		if (gone)
+			ch->added = false;
+		break;
+	default:
+		break;
+	}
+}
+
+static void reap(struct channel *ch)
+{
+	struct ublkev__control_done done;
+	uint64_t count;
+
+	if (read(ch->evfd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return;
+	while (ublkev__cring_reap(ch->ring, &done)) {
+		ch->pending = UBLKEV__CMD_NONE;
+		note(ch, &done);
+		tell(ch, &done);
+	}
+}
+
+/* ---- commands ------------------------------------------------------------------ */
+
+static int submit(struct channel *ch, enum ublkev__cmd cmd,
+		  const struct ublkev__devinfo *info,
+		  const struct ublkev__params *params, pid_t pid)
+{
+	int err = ch->open_err;
+
+	if (!err)
+		err = ublkev__cring_submit(ch->ring, cmd, info, params, pid);
+	if (!err)
+		ch->pending = cmd;
+	return err;
+}
+
+static bool is_command(const struct ublkev__chan_cmd *cmd)
+{
+	return cmd->cancel || (cmd->cmd > UBLKEV__CMD_NONE &&
+			       cmd->cmd < UBLKEV__NR_CMDS);
+}
+
+static void carry(struct channel *ch, const struct ublkev__chan_cmd *cmd)
+{
+	struct ublkev__control_done done;
+	int err;
+
+	if (cmd->cancel) {
+		ublkev__cring_cancel(ch->ring);
+		return;
+	}
+	err = submit(ch, cmd->cmd, &cmd->info, &cmd->params, cmd->pid);
+	if (!err)
+		return;
+	memset(&done, 0, sizeof(done));
+	done.cmd = cmd->cmd;
+	done.res = err;
+	tell(ch, &done);
+}
+
+/* the server is dead, or has finished with the device */
+static void other_end_closed(struct channel *ch)
+{
+	close(ch->fd);
+	ch->fd = -1;
+	/* a START_DEV would wait for FETCHes that do not come any more */
+	if (ch->pending != UBLKEV__CMD_NONE)
+		ublkev__cring_cancel(ch->ring);
+}
+
+static void listen_to(struct channel *ch)
+{
+	struct ublkev__chan_cmd cmd;
+	int ret;
+
+	while ((ret = ublkev__chan_recv(ch->fd, &cmd, sizeof(cmd))) > 0) {
+		if (!is_command(&cmd)) {
+			ret = -EPIPE;
+			break;
+		}
+		carry(ch, &cmd);
+	}
+	if (ret < 0)
+		other_end_closed(ch);
+}
+
+/* each is sent once: what is refused is nobody's to try again */
+static enum ublkev__cmd next_cleaning(const struct channel *ch)
+{
+	switch (ch->cleaning) {
+	case UBLKEV__CMD_NONE:
+		return ch->stopped ? UBLKEV__CMD_DEL_DEV_ASYNC
+				   : UBLKEV__CMD_STOP_DEV;
+	case UBLKEV__CMD_STOP_DEV:
+		return UBLKEV__CMD_DEL_DEV_ASYNC;
+	case UBLKEV__CMD_DEL_DEV_ASYNC:
+		return UBLKEV__CMD_DEL_DEV;	/* all that Linux 6.6 has */
+	default:
+		return UBLKEV__CMD_NONE;
+	}
+}
+
+/*
+ * Takes down what a closed channel left; true: nothing is left. DEL_DEV would
+ * wait for whoever holds the block device open, DEL_DEV_ASYNC does not.
+ */
+static bool clean_up(struct channel *ch)
+{
+	static const struct ublkev__params none;
+
+	if (ch->fd >= 0 || ch->pending != UBLKEV__CMD_NONE)
+		return false;
+	if (!ch->added)
+		return true;
+	ch->cleaning = next_cleaning(ch);
+	if (ch->cleaning == UBLKEV__CMD_NONE)
+		return true;
+	/* what can't even be submitted will not be better later */
+	return submit(ch, ch->cleaning, &ch->info, &none, 0) != 0;
+}
+
+/* ---- the loop -------------------------------------------------------------------- */
+
+static void clean_up_all(struct broker *b)
+{
+	struct channel **p = &b->channels;
+	struct channel *ch;
+
+	while ((ch = *p)) {
+		if (!clean_up(ch)) {
+			p = &ch->next;
+			continue;
+		}
+		*p = ch->next;
+		b->nr--;
+		channel_free(ch);
+	}
+}
+
+/* poll(2) passes over descriptors of -1 */
+static unsigned int fill_polls(struct broker *b)
+{
+	const struct channel *ch;
+	struct pollfd *p = b->polls;
+
+	*p++ = (struct pollfd){ .fd = b->fd, .events = POLLIN };
+	for (ch = b->channels; ch; ch = ch->next) {
+		*p++ = (struct pollfd){ .fd = ch->fd, .events = POLLIN };
+		*p++ = (struct pollfd){ .fd = ch->evfd, .events = POLLIN };
+	}
+	return (unsigned int)(p - b->polls);
+}
+
+/* what could not be submitted is tried again with the next reaping */
+static int timeout_ms(const struct broker *b)
+{
+	const struct channel *ch;
+
+	for (ch = b->channels; ch; ch = ch->next)
+		if (ublkev__cring_has_work(ch->ring))
+			return RETRY_MS;
+	return -1;
+}
+
+static void serve_channels(const struct broker *b)
+{
+	const struct pollfd *p = b->polls + 1;
+	struct channel *ch;
+
+	for (ch = b->channels; ch; ch = ch->next, p += 2) {
+		if (p[1].revents || ublkev__cring_has_work(ch->ring))
+			reap(ch);
+		if (p[0].revents)
+			listen_to(ch);
+	}
+}
+
+static void take_channels(struct broker *b)
+{
+	int fds[2];
+	int ret;
+
+	while ((ret = ublkev__chan_recv_fds(b->fd, fds)) > 0)
+		add_channel(b, fds);
+	if (ret < 0) {
+		close(b->fd);
+		b->fd = -1;
+	}
+}
+
+void ublkev__broker_run(int fd)
+{
+	struct broker b = { .fd = fd };
+
+	ublkev__mem_init(&b.mem, NULL, NULL);
+	if (make_room(&b))
+		return;
+	while (b.fd >= 0 || b.channels) {
+		if (poll(b.polls, fill_polls(&b), timeout_ms(&b)) < 0)
+			continue;	/* EINTR */
+		serve_channels(&b);
+		if (b.polls[0].revents)
+			take_channels(&b);
+		clean_up_all(&b);
+	}
+	free(b.polls);
+}

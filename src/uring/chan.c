@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "uring/chan.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int ublkev__chan_pair(int fds[2])
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
+		return -errno;
+	return 0;
+}
+
+static int send_error(int err)
+{
+	return err == ECONNRESET ? -EPIPE : -err;
+}
+
+int ublkev__chan_send(int fd, const void *msg, size_t bytes)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, msg, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? send_error(errno) : 0;
+}
+
+static int recv_result(ssize_t n, int err, size_t bytes)
+{
+	if (n == (ssize_t)bytes)
+		return 1;
+	if (n < 0 && (err == EAGAIN || err == EINTR))
+		return 0;
+	return -EPIPE;
+}
+
+int ublkev__chan_recv(int fd, void *msg, size_t bytes)
+{
+	ssize_t n = recv(fd, msg, bytes, MSG_DONTWAIT | MSG_TRUNC);
+
+	return recv_result(n, errno, bytes);
+}
+
+bool ublkev__chan_has_work(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	       (errno != EAGAIN && errno != EINTR);
+}
+
+/* a byte, since ancillary data needs company, and room for two descriptors */
+struct fds_msg {
+	char byte;
+	struct iovec iov;
+	struct msghdr hdr;
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+	} control;
+};
+
+static void init_fds_msg(struct fds_msg *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->iov.iov_base = &m->byte;
+	m->iov.iov_len = 1;
+	m->hdr.msg_iov = &m->iov;
+	m->hdr.msg_iovlen = 1;
+	m->hdr.msg_control = m->control.bytes;
+	m->hdr.msg_controllen = sizeof(m->control.bytes);
+}
+
+int ublkev__chan_send_fds(int fd, const int fds[2])
+{
+	struct cmsghdr *c;
+	struct fds_msg m;
+	ssize_t n;
+
+	init_fds_msg(&m);
+	c = CMSG_FIRSTHDR(&m.hdr);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(2 * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, 2 * sizeof(int));
+	do
+		n = sendmsg(fd, &m.hdr, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? send_error(errno) : 0;
+}
+
+static void close_fds(const struct cmsghdr *c)
+{
+	const unsigned char *p = CMSG_DATA(c), *end = (const void *)c;
+	int fd;
+
+	for (end += c->cmsg_len; p + sizeof(fd) <= end; p += sizeof(fd)) {
+		memcpy(&fd, p, sizeof(fd));
+		close(fd);
+	}
+}
+
+int ublkev__chan_recv_fds(int fd, int fds[2])
+{
+	struct cmsghdr *c;
+	struct fds_msg m;
+	ssize_t n;
+	int ret;
+
+	init_fds_msg(&m);
+	n = recvmsg(fd, &m.hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ret = recv_result(n, errno, 1);
+	if (ret != 1)
+		return ret;
+	c = CMSG_FIRSTHDR(&m.hdr);
+	/* none came, or one, where this process was out of descriptors */
+	if (!c || c->cmsg_type != SCM_RIGHTS)
+		return 0;
+	if (c->cmsg_len != CMSG_LEN(2 * sizeof(int))) {
+		close_fds(c);
+		return 0;
+	}
+	memcpy(fds, CMSG_DATA(c), 2 * sizeof(int));
+	return 1;
+}

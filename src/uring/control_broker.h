@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * control_broker.h - carries control commands to the broker; the device's
+ * side of a channel
+ */
+#ifndef UBLKEV_URING_CONTROL_BROKER_H
+#define UBLKEV_URING_CONTROL_BROKER_H
+
+#include "uring/control.h"
+
+struct ublkev__cbroker;
+
+/* see control.h */
+int ublkev__cbroker_new(struct ublkev__cbroker **bp,
+			const struct ublkev__mem *mem, int evfd,
+			struct ublkev_broker *broker);
+int ublkev__cbroker_open(struct ublkev__cbroker *b);
+/* what is pending, and a device that is left, the broker sees to */
+void ublkev__cbroker_free(struct ublkev__cbroker *b);
+int ublkev__cbroker_submit(struct ublkev__cbroker *b, enum ublkev__cmd cmd,
+			   const struct ublkev__devinfo *info,
+			   const struct ublkev__params *params);
+void ublkev__cbroker_cancel(struct ublkev__cbroker *b);
+bool ublkev__cbroker_has_work(const struct ublkev__cbroker *b);
+bool ublkev__cbroker_reap(struct ublkev__cbroker *b,
+			  struct ublkev__control_done *done);
+
+#endif

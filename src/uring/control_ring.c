@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "uring/control_ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "uring/abi.h"
+#include "uring/ring.h"
+#include "uring/sqe.h"
+
+/*
+ * The first ring of a task bounds how many such commands the kernel runs for
+ * it at a time (io_init_wq_offload); with one entry, a START_DEV that waits
+ * would hold up every other command.
+ */
+#define ENTRIES 32
+
+/* several devices may have a command waiting in the kernel at the same time */
+#define WORKERS 64
+
+#define UDATA_CANCEL UINT64_MAX
+
+#define SQE_BYTES 128	/* IORING_SETUP_SQE128 */
+
+/* what the kernel reads and writes while a command is pending */
+union lent {
+	uint64_t features;
+	struct abi_dev_info info;
+	struct abi_params params;
+};
+
+struct ublkev__cring {
+	const struct ublkev__mem *mem;
+	struct ublkev__ring ring;
+	union lent *lent;
+	int fd;
+	enum ublkev__cmd pending;
+	uint64_t seq;			/* user_data of the pending one */
+};
+
+static void raise_workers(struct ublkev__ring *ring)
+{
+	unsigned int values[2] = { 0, 0 };	/* bounded, unbounded */
+
+	if (io_uring_register_iowq_max_workers(&ring->u, values) ||
+	    values[0] >= WORKERS)
+		return;
+	values[0] = WORKERS;
+	values[1] = 0;		/* as it is */
+	(void)io_uring_register_iowq_max_workers(&ring->u, values);
+}
+
+int ublkev__cring_new(struct ublkev__cring **ringp,
+		      const struct ublkev__mem *mem, int evfd)
+{
+	struct ublkev__cring *r = ublkev__mem_zalloc(mem, 1, sizeof(*r));
+	int err = -ENOMEM;
+
+	if (!r)
+		return err;
+	r->mem = mem;
+	r->fd = -1;
+	r->lent = ublkev__mem_zalloc(mem, 1, sizeof(*r->lent));
+	if (r->lent)
+		err = ublkev__ring_open(&r->ring, ENTRIES,
+					IORING_SETUP_SQE128, evfd);
+	if (err) {
+		ublkev__cring_free(r);
+		return err;
+	}
+	raise_workers(&r->ring);
+	*ringp = r;
+	return 0;
+}
+
+int ublkev__cring_open(struct ublkev__cring *r)
+{
+	r->fd = open(ABI_CONTROL_PATH, O_RDWR | O_CLOEXEC);
+	return r->fd < 0 ? -errno : 0;
+}
+
+bool ublkev__cring_free(struct ublkev__cring *r)
+{
+	bool left;
+
+	if (!r)
+		return false;
+	left = r->pending != UBLKEV__CMD_NONE;
+	ublkev__ring_close(&r->ring);
+	if (r->fd >= 0)
+		close(r->fd);
+	if (!left)
+		ublkev__mem_free(r->mem, r->lent);
+	ublkev__mem_free(r->mem, r);
+	return left;
+}
+
+static void lend(struct ublkev__cring *r, struct abi_ctrl_cmd *cmd,
+		 size_t bytes)
+{
+	cmd->addr = (uintptr_t)r->lent;
+	cmd->len = (uint16_t)bytes;
+}
+
+static void fill(struct ublkev__cring *r, struct abi_ctrl_cmd *cmd,
+		 enum ublkev__cmd which, const struct ublkev__devinfo *info,
+		 const struct ublkev__params *params, pid_t pid)
+{
+	memset(cmd, 0, sizeof(*cmd));
+	cmd->dev_id = info->id < 0 ? ABI_NO_DEV : (uint32_t)info->id;
+	cmd->queue_id = ABI_NO_QUEUE;
+	switch (which) {
+	case UBLKEV__CMD_GET_FEATURES:
+		r->lent->features = 0;
+		lend(r, cmd, sizeof(r->lent->features));
+		break;
+	case UBLKEV__CMD_ADD_DEV:
+		ublkev__abi_put_info(&r->lent->info, info);
+		lend(r, cmd, sizeof(r->lent->info));
+		break;
+	case UBLKEV__CMD_SET_PARAMS:
+		ublkev__abi_put_params(&r->lent->params, params);
+		lend(r, cmd, sizeof(r->lent->params));
+		break;
+	case UBLKEV__CMD_START_DEV:
+		cmd->data = (uint64_t)pid;
+		break;
+	default:
+		break;
+	}
+}
+
+static struct io_uring_sqe *get_sqe(struct ublkev__cring *r)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring.u);
+
+	/* all slots hold what could not be submitted: once more */
+	if (!sqe) {
+		io_uring_submit(&r->ring.u);
+		sqe = io_uring_get_sqe(&r->ring.u);
+	}
+	return sqe;
+}
+
+int ublkev__cring_submit(struct ublkev__cring *r, enum ublkev__cmd which,
+			 const struct ublkev__devinfo *info,
+			 const struct ublkev__params *params, pid_t pid)
+{
+	struct abi_ctrl_cmd cmd;
+	struct io_uring_sqe *sqe;
+	int n;
+
+	if (r->pending != UBLKEV__CMD_NONE)
+		return -EBUSY;
+	sqe = get_sqe(r);
+	if (!sqe)
+		return -EAGAIN;
+	fill(r, &cmd, which, info, params, pid);
+	ublkev__sqe_ctrl(sqe, r->fd, ublkev__abi_cmd_op(which), &cmd,
+			 ++r->seq);
+	r->pending = which;
+	n = io_uring_submit(&r->ring.u);
+	/* what is queued is tried again with the next reap */
+	if (n >= 0 || n == -EAGAIN || n == -EBUSY || n == -EINTR)
+		return 0;
+	/* it is still in the ring: what goes out with the next is nothing */
+	memset(sqe, 0, SQE_BYTES);
+	sqe->user_data = UDATA_CANCEL;
+	r->pending = UBLKEV__CMD_NONE;
+	return n;
+}
+
+void ublkev__cring_cancel(struct ublkev__cring *r)
+{
+	struct io_uring_sqe *sqe;
+
+	/* first: a slot that was got is submitted, whatever stands in it */
+	if (r->pending == UBLKEV__CMD_NONE)
+		return;
+	sqe = get_sqe(r);
+	if (!sqe)
+		return;
+	memset(sqe, 0, SQE_BYTES);
+	io_uring_prep_cancel64(sqe, r->seq, 0);
+	sqe->user_data = UDATA_CANCEL;
+	io_uring_submit(&r->ring.u);
+}
+
+static bool answer(struct ublkev__cring *r, int res,
+		   struct ublkev__control_done *done)
+{
+	memset(done, 0, sizeof(*done));
+	done->cmd = r->pending;
+	done->res = res;
+	if (r->pending == UBLKEV__CMD_GET_FEATURES)
+		done->features = r->lent->features;
+	else if (r->pending == UBLKEV__CMD_ADD_DEV)
+		ublkev__abi_get_info(&r->lent->info, &done->info);
+	r->pending = UBLKEV__CMD_NONE;
+	return true;
+}
+
+bool ublkev__cring_has_work(const struct ublkev__cring *r)
+{
+	return io_uring_cq_ready(&r->ring.u) ||
+	       io_uring_sq_ready(&r->ring.u);
+}
+
+bool ublkev__cring_reap(struct ublkev__cring *r,
+			struct ublkev__control_done *done)
+{
+	struct io_uring_cqe *cqe;
+	uint64_t udata;
+	int res;
+
+	if (io_uring_sq_ready(&r->ring.u))
+		io_uring_submit(&r->ring.u);
+	while (!io_uring_peek_cqe(&r->ring.u, &cqe)) {
+		udata = cqe->user_data;
+		res = cqe->res;
+		io_uring_cqe_seen(&r->ring.u, cqe);
+		if (udata == r->seq && r->pending != UBLKEV__CMD_NONE)
+			return answer(r, res, done);
+	}
+	return false;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * control_ring.h - carries control commands through a ring of this process
+ *
+ * The carrier of a device that was given no broker, and the broker's own.
+ * The ring is a plain one: a command runs in a worker thread of the kernel,
+ * which posts its completion and signals the eventfd.
+ */
+#ifndef UBLKEV_URING_CONTROL_RING_H
+#define UBLKEV_URING_CONTROL_RING_H
+
+#include <sys/types.h>
+
+#include "uring/control.h"
+
+struct ublkev__cring;
+
+/* see control.h, which says the same of a device's carrier */
+int ublkev__cring_new(struct ublkev__cring **ringp,
+		      const struct ublkev__mem *mem, int evfd);
+int ublkev__cring_open(struct ublkev__cring *r);
+bool ublkev__cring_free(struct ublkev__cring *r);
+/* `pid` is the server's, for START_DEV */
+int ublkev__cring_submit(struct ublkev__cring *r, enum ublkev__cmd cmd,
+			 const struct ublkev__devinfo *info,
+			 const struct ublkev__params *params, pid_t pid);
+void ublkev__cring_cancel(struct ublkev__cring *r);
+bool ublkev__cring_has_work(const struct ublkev__cring *r);
+bool ublkev__cring_reap(struct ublkev__cring *r,
+			struct ublkev__control_done *done);
+
+#endif
