@@ -187,6 +187,17 @@ const char *ublkev_backend_name(const struct ublkev_backend *backend)
 	return backend ? "fake" : "none";
 }
 
+int ublkev_broker_start(struct ublkev_broker **brokerp)
+{
+	*brokerp = NULL;
+	return 0;
+}
+
+void ublkev_broker_stop(struct ublkev_broker *broker)
+{
+	(void)broker;
+}
+
 const char *ublkev_version(void)
 {
 	return "fake";

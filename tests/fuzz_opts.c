@@ -72,7 +72,7 @@ static size_t make(struct test_rng *rng, char *buf)
 		"--size", "256M", "--size=1T", "--backend", "mem", "null",
 		"--queues", "4", "--depth=", "0", "-1", "--block-size", "4096",
 		"--max-io", "1M", "--id", "--read-only", "--huge-pages",
-		"--daemon", "--pidfile", "/x", "--stats", "--control",
+		"--no-broker", "--daemon", "--pidfile", "/x", "--stats", "--control",
 		"--stop-timeout", "--delete", "-v", "-h", "--version", "--",
 		"-vx", "--s", "", "99999999999999999999", "8388608T", "-",
 	};

@@ -41,7 +41,8 @@ START_TEST(defaults)
 	ck_assert_int_eq(o.id, -1);
 	ck_assert_uint_eq(o.stop_timeout_s, 30);
 	ck_assert_uint_eq(o.stats_s, 0);
-	ck_assert(!o.read_only && !o.daemon && !o.verbose && !o.huge_pages);
+	ck_assert(!o.read_only && !o.daemon && !o.verbose && !o.huge_pages &&
+		  !o.no_broker);
 	ck_assert_ptr_null(o.pidfile);
 	ck_assert_ptr_null(o.control);
 }
@@ -72,6 +73,13 @@ START_TEST(everything)
 	ck_assert_int_eq(parse(&o, "--delete 3 -v"), 0);
 	ck_assert_int_eq(o.mode, OPTS_DELETE);
 	ck_assert_int_eq(o.delete_id, 3);
+	ck_assert(!o.no_broker);
+	ck_assert_int_eq(parse(&o, "--no-broker --delete 3"), 0);
+	ck_assert_int_eq(o.mode, OPTS_DELETE);
+	ck_assert(o.no_broker);
+	ck_assert_int_eq(parse(&o, "--no-broker"), 0);
+	ck_assert_int_eq(o.mode, OPTS_SERVE);
+	ck_assert(o.no_broker);
 	ck_assert_int_eq(parse(&o, "-h"), 0);
 	ck_assert_int_eq(o.mode, OPTS_HELP);
 	ck_assert_int_eq(parse(&o, "--version"), 0);
@@ -194,6 +202,7 @@ START_TEST(help_names_all)
 {
 	static const char *const names[] = {
 		"size", "backend", "block-size", "read-only", "huge-pages",
+		"no-broker",
 		"id", "queues", "depth", "max-io", "stats", "control",
 		"stop-timeout", "daemon", "pidfile", "delete", "verbose",
 		"help", "version",

@@ -41,6 +41,7 @@ struct app {
 	struct ev_loop *loop;
 	struct ublkev_dev dev;
 	struct ublkev_backend *backend;
+	struct ublkev_broker *broker;
 	struct pidfile pidfile;
 	struct ctlsock *ctl;
 	struct shutdown shutdown;
@@ -288,6 +289,26 @@ static void on_libev_error(const char *what)
 	exit(1);
 }
 
+/* before there is a loop, for the broker is a copy of this process */
+static int new_broker(struct app *app)
+{
+	int err;
+
+	if (app->opts->no_broker)
+		return 0;
+	err = ublkev_broker_start(&app->broker);
+	if (err)
+		log_msg(LOG_ERR, "the broker process: %s: raise ulimit -u or "
+			"-n, or give --no-broker", strerror(-err));
+	return err;
+}
+
+static void app_fini(struct app *app)
+{
+	ublkev_broker_stop(app->broker);
+	ev_loop_destroy(app->loop);
+}
+
 static int app_init(struct app *app, const struct opts *opts, int ready_fd)
 {
 	memset(app, 0, sizeof(*app));
@@ -297,6 +318,8 @@ static int app_init(struct app *app, const struct opts *opts, int ready_fd)
 	app->start_ns = now_ns();
 	app->dev.id = -1;
 	app->dev.data = app;
+	if (new_broker(app))
+		return -1;
 	ev_set_syserr_cb(on_libev_error);
 	app->loop = ev_default_loop(EVFLAG_AUTO);
 	if (!app->loop) {
@@ -353,6 +376,7 @@ static int new_dev(struct app *app, int id)
 	conf.depth = o->depth;
 	conf.max_io_bytes = o->max_io_bytes;
 	conf.log = log_line;
+	conf.broker = app->broker;
 	if (o->stats_s || o->control)
 		conf.flags |= UBLKEV_CONF_LATENCY;
 	err = ublkev_dev_init(&app->dev, on_dev, &conf, app->backend);
@@ -413,7 +437,7 @@ int app_serve(const struct opts *opts, int ready_fd)
 	ublkev_backend_free(app.backend);
 	/* last: who waits for its removal finds nothing else left */
 	pidfile_close(&app.pidfile);
-	ev_loop_destroy(app.loop);
+	app_fini(&app);
 	return ok ? 0 : 1;
 }
 
@@ -439,6 +463,6 @@ int app_delete(const struct opts *opts)
 		ublkev_dev_fini(&app.dev);
 	}
 	unwatch(&app);
-	ev_loop_destroy(app.loop);
+	app_fini(&app);
 	return ok ? 0 : 1;
 }

@@ -20,6 +20,7 @@ enum {
 	OPT_ID,
 	OPT_READ_ONLY,
 	OPT_HUGE_PAGES,
+	OPT_NO_BROKER,
 	OPT_DAEMON,
 	OPT_PIDFILE,
 	OPT_STATS,
@@ -39,6 +40,7 @@ static const struct option long_options[] = {
 	{ "id", required_argument, NULL, OPT_ID },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "huge-pages", no_argument, NULL, OPT_HUGE_PAGES },
+	{ "no-broker", no_argument, NULL, OPT_NO_BROKER },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
 	{ "stats", required_argument, NULL, OPT_STATS },
@@ -75,6 +77,8 @@ const char opts_help[] =
 "                       the device (30)\n"
 "  --daemon             go to the background once the device is live\n"
 "  --pidfile FILE       keep the process id there\n"
+"  --no-broker          send control commands from this process: not safe\n"
+"                       against kill -9 while it starts or stops\n"
 "  --delete N           remove device N, which a dead server left behind\n"
 "  -v, --verbose        log what happens in detail\n"
 "  -h, --help           this text\n"
@@ -339,6 +343,9 @@ static int set_flag(const struct parse *p, int opt)
 	case OPT_HUGE_PAGES:
 		p->o->huge_pages = 1;
 		break;
+	case OPT_NO_BROKER:
+		p->o->no_broker = 1;
+		break;
 	case OPT_DAEMON:
 		p->o->daemon = 1;
 		break;
@@ -351,7 +358,8 @@ static int set_flag(const struct parse *p, int opt)
 
 static int set(struct parse *p, int opt, const char *value)
 {
-	if (opt != 'v' && opt != OPT_DELETE && !p->serve_opt)
+	if (opt != 'v' && opt != OPT_DELETE && opt != OPT_NO_BROKER &&
+	    !p->serve_opt)
 		p->serve_opt = opt_name(opt);
 	switch (opt) {
 	case OPT_BACKEND:
@@ -361,6 +369,7 @@ static int set(struct parse *p, int opt, const char *value)
 		return set_path(p, opt, value);
 	case OPT_READ_ONLY:
 	case OPT_HUGE_PAGES:
+	case OPT_NO_BROKER:
 	case OPT_DAEMON:
 	case 'v':
 		return set_flag(p, opt);

@@ -33,6 +33,7 @@ struct opts {
 	int delete_id;
 	int read_only;
 	int huge_pages;
+	int no_broker;
 	int daemon;
 	int verbose;
 	unsigned int stats_s;		/* 0: none */
