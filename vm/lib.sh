@@ -196,3 +196,68 @@ fio_run() {
 		fail "fio $name $*"
 	}
 }
+
+# --- a disk that stops answering ---
+
+# hold_start [ARG...]: starts e2e_hold.  Sets HOLD_PID, HOLD_LOG and HOLD_OUT.
+hold_start() {
+	local prog=$BUILD/tests/e2e_hold
+	[ ! -x "$BUILD/tests/.libs/e2e_hold" ] || {
+		export LD_LIBRARY_PATH=$BUILD/.libs
+		prog=$BUILD/tests/.libs/e2e_hold
+	}
+	[ -x "$prog" ] || fail "tests/e2e_hold was not built"
+	DEMO_N=$((DEMO_N + 1))
+	HOLD_OUT=hold.$DEMO_N.out
+	HOLD_LOG=hold.$DEMO_N.log
+	: >$HOLD_OUT
+	"$prog" "$@" >$HOLD_OUT 2>$HOLD_LOG &
+	HOLD_PID=$!
+}
+
+# It is live: DEV and ID are set.
+hold_live() {
+	# shellcheck disable=SC2317
+	is_live() {
+		grep -q . "$HOLD_OUT" || dead "$HOLD_PID"
+	}
+	wait_for 30 is_live || fail "e2e_hold: no device after 30 s"
+	DEV=$(head -n1 "$HOLD_OUT")
+	[ -n "$DEV" ] || fail "e2e_hold: $(tail -n1 "$HOLD_LOG")"
+	ID=${DEV#/dev/ublkb}
+}
+
+# hold_said SECONDS REGEXP: waits for a line in its log
+hold_said() {
+	wait_for "$1" grep -q "$2" "$HOLD_LOG" || {
+		cat "$HOLD_LOG"
+		fail "e2e_hold does not say '$2'"
+	}
+}
+
+# hold_kill: kill -9; it is to be reaped in 2 s, and device ID to vanish in 10
+hold_kill() {
+	local t
+	t=$(seconds)
+	kill -KILL "$HOLD_PID" || fail "e2e_hold has ended by itself"
+	wait_for 2 dead "$HOLD_PID" || fail "not reaped after 2 s"
+	wait "$HOLD_PID"
+	note "reaped after $(since "$t") s"
+	wait_for 10 no_device "$ID" || fail "device $ID is not deleted"
+	note "device gone after $(since "$t") s"
+	wait_for 10 no_broker || fail "the broker is still there"
+	note "broker gone after $(since "$t") s"
+}
+
+no_broker() {
+	[ -z "$(pgrep -x ublkev-broker)" ]
+}
+
+# new_device: the number of device ID serves again
+new_device() {
+	demo_start --size 64M --id "$ID"
+	random_file ref $((1 << 20))
+	dd if=ref of="$DEV" bs=64k oflag=direct status=none || fail "write"
+	same ref || fail "the new device of the same number"
+	demo_stop
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "broker_kit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "testlib.h"
+
+#define TRIES 5000	/* of a millisecond */
+
+static pid_t find_child(pid_t other)
+{
+	char path[64];
+	pid_t pid = 0;
+	int p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children",
+		 (int)getpid());
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	while (fscanf(f, "%d", &p) == 1)
+		if (p != other)
+			pid = p;
+	fclose(f);
+	return pid;
+}
+
+pid_t kit_child(pid_t other)
+{
+	pid_t pid = 0;
+	int i;
+
+	for (i = 0; i < TRIES && !pid; i++) {
+		pid = find_child(other);
+		usleep(1000);
+	}
+	ck_assert_int_gt(pid, 0);
+	return pid;
+}
+
+bool kit_has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info,
+				WEXITED | WNOHANG | WNOWAIT), 0);
+	return info.si_pid == pid;
+}
+
+void kit_ended(pid_t pid)
+{
+	int i, status;
+
+	for (i = 0; i < TRIES && !kit_has_ended(pid); i++)
+		usleep(1000);
+	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+void kit_kill(pid_t pid)
+{
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+unsigned int kit_fds(pid_t pid)
+{
+	struct dirent *e;
+	unsigned int n = 0;
+	char path[64];
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	d = opendir(path);
+	ck_assert_ptr_nonnull(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+void kit_wait_fds(pid_t pid, unsigned int n)
+{
+	int i;
+
+	for (i = 0; i < TRIES && kit_fds(pid) != n; i++)
+		usleep(1000);
+	ck_assert_uint_eq(kit_fds(pid), n);
+}
+
+int kit_open(struct kit_control *c, struct ublkev_broker *broker)
+{
+	static struct ublkev__mem mem;
+	int err;
+
+	ublkev__mem_init(&mem, NULL, NULL);
+	c->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->evfd < 0)
+		return -errno;
+	err = ublkev__control_new(&c->ctl, &mem, c->evfd, broker);
+	if (err)
+		close(c->evfd);
+	return err;
+}
+
+void kit_close(struct kit_control *c)
+{
+	ck_assert(!ublkev__control_free(c->ctl));
+	close(c->evfd);
+}
+
+int kit_ask(struct kit_control *c)
+{
+	const struct ublkev__devinfo info = { .id = -1 };
+	const struct ublkev__params params = { .dev_sectors = 8 };
+
+	return ublkev__control_submit(c->ctl, UBLKEV__CMD_GET_FEATURES, &info,
+				      &params);
+}
+
+struct ublkev__control_done kit_answer(struct kit_control *c)
+{
+	struct pollfd p = { .fd = c->evfd, .events = POLLIN };
+	struct ublkev__control_done done;
+	uint64_t n;
+
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_int_eq(read(c->evfd, &n, sizeof(n)), sizeof(n));
+	ck_assert(ublkev__control_has_work(c->ctl));
+	ck_assert(ublkev__control_reap(c->ctl, &done));
+	ck_assert(!ublkev__control_has_work(c->ctl));
+	ck_assert(!ublkev__control_reap(c->ctl, &done));
+	return done;
+}
+
+void kit_works(struct kit_control *c)
+{
+	struct ublkev__control_done done;
+
+	ck_assert_int_eq(kit_ask(c), 0);
+	done = kit_answer(c);
+	ck_assert_int_eq(done.cmd, UBLKEV__CMD_GET_FEATURES);
+	/* -EOPNOTSUPP: Linux 6.4 */
+	if (access("/dev/ublk-control", F_OK))
+		ck_assert_int_eq(done.res, -ENOENT);
+	else if (!access("/dev/ublk-control", R_OK | W_OK))
+		ck_assert(done.res == 0 || done.res == -EOPNOTSUPP);
+	else
+		ck_assert_int_lt(done.res, 0);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * broker_kit.h - a broker's process, looked at from outside
+ *
+ * The test's process adopts orphans, so that a broker becomes its child: its
+ * only one. What is waited for must come in five seconds.
+ */
+#ifndef UBLKEV_TESTS_BROKER_KIT_H
+#define UBLKEV_TESTS_BROKER_KIT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "uring/control.h"
+
+/* the child of this process that is not `other`; waits for it */
+pid_t kit_child(pid_t other);
+/* waits until the process has ended by itself, with status 0 */
+void kit_ended(pid_t pid);
+bool kit_has_ended(pid_t pid);
+void kit_kill(pid_t pid);
+
+unsigned int kit_fds(pid_t pid);
+/* waits until it has so many */
+void kit_wait_fds(pid_t pid, unsigned int n);
+
+/* a device's control and its eventfd */
+struct kit_control {
+	struct ublkev__control *ctl;
+	int evfd;
+};
+
+/* 0 or what ublkev__control_new() gave; closes all when that fails */
+int kit_open(struct kit_control *c, struct ublkev_broker *broker);
+void kit_close(struct kit_control *c);
+int kit_ask(struct kit_control *c);	/* GET_FEATURES */
+/* waits for the signal, then for the answer */
+struct ublkev__control_done kit_answer(struct kit_control *c);
+/* GET_FEATURES is answered as this host would */
+void kit_works(struct kit_control *c);
+
+#endif
