@@ -197,6 +197,34 @@ fio_run() {
 	}
 }
 
+# --- a file system ---
+
+# file_system MKFS CHECK: on DEV; a tree unpacked, compared, and again after a
+# remount, trimmed, checked.  Both are commands that get the device.
+file_system() {
+	local mkfs=$1 check=$2 i
+	$mkfs "$DEV" || fail "$mkfs"
+	mkdir mnt tree
+	mount "$DEV" mnt || fail "mount"
+	trap 'mountpoint -q mnt && umount mnt' EXIT
+	# Real files, small and large, and links of both sorts.
+	tar -C "$SRC" -cf - include vm tests | tar -C tree -xf - || fail "no tree"
+	for i in $(seq 40); do
+		random_file "tree/r$i" $((i * i * 300)) "$i"
+	done
+	ln -s r1 tree/sym
+	ln tree/r2 tree/hard
+	tar -C tree -cf - . | tar -C mnt -xf - || fail "unpack"
+	diff -r --no-dereference tree mnt/ -x lost+found || fail "differs"
+	umount mnt || fail "umount"
+	mount "$DEV" mnt || fail "mount again"
+	diff -r --no-dereference tree mnt/ -x lost+found || fail "differs after remount"
+	rm -r mnt/vm mnt/r*
+	fstrim mnt || fail "fstrim"
+	umount mnt || fail "umount"
+	$check "$DEV" >check.out 2>&1 || fail "$check: $(tail -n3 check.out)"
+}
+
 # --- a disk that stops answering ---
 
 # hold_start [ARG...]: starts e2e_hold.  Sets HOLD_PID, HOLD_LOG and HOLD_OUT.
