@@ -55,16 +55,19 @@ static unsigned long count_lines(const char *path)
 	return n;
 }
 
+/* exactly, which statm is not: it adds up counters of each CPU */
 static unsigned long rss_kib(void)
 {
-	FILE *f = fopen("/proc/self/statm", "r");
-	unsigned long size, resident = 0;
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
+	unsigned long kib = 0;
+	char line[128];
 
-	if (f && fscanf(f, "%lu %lu", &size, &resident) != 2)
-		resident = 0;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Rss: %lu", &kib) == 1)
+			break;
 	if (f)
 		fclose(f);
-	return resident * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
+	return kib;
 }
 
 static struct usage look(const char *when)

@@ -152,7 +152,8 @@ demo_refuses() {
 # --- a process' figures ---
 
 rss_kb() {
-	awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"
+	# status adds up counters of each CPU, and is some hundred KiB off
+	awk '/^Rss:/ { print $2 }' "/proc/$1/smaps_rollup"
 }
 
 fd_count() {

@@ -179,7 +179,7 @@ int ublkev_null_new(struct ublkev_backend **backendp,
 /*
  * A disk in memory, gone with the backend; contents outlive the device, so
  * that a backend can be stopped and served again. Sparse: only pages that
- * were written count. DISCARD and WRITE_ZEROES without NOUNMAP give their
+ * were written count, small ones unless UBLKEV_DISK_HUGE_PAGES. DISCARD and WRITE_ZEROES without NOUNMAP give their
  * pages back. Not copied into a forked child (MADV_DONTFORK).
  * Errors: -EINVAL (sizes), -ENOMEM (no address space, or
  * vm.overcommit_memory is 2 and dev_bytes beyond the limit).

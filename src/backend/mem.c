@@ -111,9 +111,12 @@ static int map(struct mem *m)
 		munmap(p, bytes);
 		return -ENOMEM;
 	}
-	/* a wish: a kernel without huge pages refuses it */
-	if (m->conf.flags & UBLKEV_DISK_HUGE_PAGES)
-		(void)madvise(p, bytes, MADV_HUGEPAGE);
+	/*
+	 * Where the system gives huge pages to all, the first write of 4 KiB
+	 * would cost 2 MiB. A kernel without huge pages refuses either wish.
+	 */
+	(void)madvise(p, bytes, m->conf.flags & UBLKEV_DISK_HUGE_PAGES ?
+		      MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	m->bytes = p;
 	return 0;
 }
