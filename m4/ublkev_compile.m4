@@ -72,7 +72,9 @@ AS_IF([test "x$enable_fuzzers" = xyes],
 		[AC_MSG_RESULT([yes])],
 		[AC_MSG_RESULT([no])
 		 AC_MSG_ERROR([--enable-fuzzers needs clang and its runtime: configure with CC=clang (packages clang, libclang-rt-14-dev)])])
-	 CFLAGS=$ublkev_save])
+	 CFLAGS=$ublkev_save
+	 dnl what is fuzzed tells libFuzzer where it went
+	 SAN_CFLAGS="$SAN_CFLAGS -fsanitize=fuzzer-no-link"])
 ublkev_fuzzers=$enable_fuzzers
 AM_CONDITIONAL([FUZZERS], [test "x$enable_fuzzers" = xyes])
 ])
