@@ -21,6 +21,8 @@
 
 #include <stdbool.h>
 
+#include <ublkev/backend.h>
+
 /* malloc, calloc, realloc or mmap number n from here fails; 0: none does */
 void failalloc_arm(unsigned int n);
 
@@ -32,5 +34,12 @@ bool failalloc_disarm(int *leaked);
 
 /* madvise(2) with this advice is -EINVAL from now on; -1: with none */
 void failalloc_madvise(int advice);
+
+/*
+ * Makes and frees a disk with each allocation failing in turn: -ENOMEM,
+ * nothing leaked; then with none. How many allocations there were.
+ */
+unsigned int failalloc_disk(int (*disk_new)(struct ublkev_backend **backendp,
+					    const struct ublkev_disk_conf *));
 
 #endif

@@ -226,6 +226,30 @@ file_system() {
 	$check "$DEV" >check.out 2>&1 || fail "$check: $(tail -n3 check.out)"
 }
 
+# kill_under_load SECONDS: kill -9 while fio keeps the disk busy; the daemon is
+# reaped in that time, and fio ends with an error.  T: when it was killed.
+kill_under_load() {
+	local fio
+	fio --name=load --filename="$DEV" --direct=1 --ioengine=io_uring \
+		--rw=randrw --bs=4k --iodepth=64 --time_based --runtime=60 \
+		--eta=never >fio.load 2>&1 &
+	fio=$!
+	# shellcheck disable=SC2317
+	busy() {
+		[ "$(stat_of .ops.WRITE.reqs)" -gt 1000 ]
+	}
+	wait_for 30 busy || fail "fio does not get going"
+	kill -KILL "$DEMO_PID"
+	T=$(seconds)
+	wait_for "$1" dead "$DEMO_PID" || fail "not reaped after $1 s"
+	wait "$DEMO_PID"
+	note "dead after $(since "$T") s"
+	# A server that had every request fails them at the block layer's time-out.
+	wait_for 45 dead $fio || fail "fio hangs"
+	note "fio ended after $(since "$T") s"
+	! wait $fio || fail "fio saw no error"
+}
+
 # --- a disk that stops answering ---
 
 # hold_start [ARG...]: starts e2e_hold.  Sets HOLD_PID, HOLD_LOG and HOLD_OUT.
