@@ -30,6 +30,10 @@ await() { # condition...: for up to 5 s
 	return 1
 }
 dead() { ! kill -0 "$1" 2>/dev/null; }
+# what the last one wrote must not be taken for what the next one writes: a
+# signal would come before there is a daemon, when its process is still a copy
+# of this shell, which then runs the trap above
+forget() { rm -f out err; }
 ask() {
 	python3 - "$@" <<-'END'
 	import socket, sys
@@ -70,6 +74,7 @@ check "socket removed" gone ctl
 check "one line of stdout" [ "$(wc -l <out)" = 1 ]
 
 # --- a stop that hangs is ended by the second signal
+forget
 FAKE_STUCK=1 "$demo" >out 2>err &
 pid=$!
 check "line" await has ublkb7 out
@@ -80,6 +85,7 @@ wait $pid
 check "abort" [ $? = 0 ]
 
 # --- told to end before it is live
+forget
 FAKE_NEVER=1 "$demo" --pidfile pid >out 2>err &
 pid=$!
 check "pidfile" await test -s pid
@@ -98,6 +104,7 @@ check "nothing left" gone pid
 check "nothing left" gone ctl
 
 # --- broken stdout does not end it
+forget
 "$demo" >&- 2>err &
 pid=$!
 check "closed stdout" await has 'stdout: Bad file' err
