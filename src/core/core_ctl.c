@@ -138,12 +138,7 @@ static void note_error(struct ublkev__ctl *c, int err)
 static void fail(struct ublkev__ctl *c, int err, uint64_t now_ms)
 {
 	note_error(c, err);
-	if (c->stopping) {
-		if (c->pending == UBLKEV__CMD_NONE)
-			unwind(c, now_ms);
-	} else {
-		go_down(c, now_ms);
-	}
+	go_down(c, now_ms);
 }
 
 void ublkev__ctl_stop(struct ublkev__ctl *c, uint64_t now_ms)
@@ -475,8 +470,7 @@ void ublkev__ctl_fault(struct ublkev__ctl *c, int err, uint64_t now_ms)
 {
 	if (c->step == UBLKEV_STEP_IDLE || c->step >= UBLKEV_STEP_GONE)
 		return;
-	note_error(c, err);
-	go_down(c, now_ms);
+	fail(c, err, now_ms);
 }
 
 bool ublkev__ctl_next(struct ublkev__ctl *c, struct ublkev__ctl_action *a)

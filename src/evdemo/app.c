@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <ev.h>
@@ -14,6 +13,7 @@
 #include <ublkev.h>
 
 #include "evdemo/app.h"
+#include "evdemo/clock.h"
 #include "evdemo/ctlsock.h"
 #include "evdemo/daemon.h"
 #include "evdemo/json.h"
@@ -54,14 +54,6 @@ struct app {
 	int live;
 	int failed;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 int app_failure(char *buf, size_t size, unsigned int step, int err)
 {

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "evdemo/clock.h"
 #include "evdemo/log.h"
 #include "evdemo/shutdown.h"
 
@@ -15,14 +15,6 @@
 #define SLICE 32
 /* lines about holders at a time */
 #define MAX_LINES 16
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static void later(struct shutdown *s, double seconds)
 {

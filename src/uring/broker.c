@@ -86,33 +86,39 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EAGAIN;
 }
 
-int ublkev_broker_start(struct ublkev_broker **brokerp)
+/* *fd: our end of its socket */
+static int fork_broker(int *fd)
 {
-	struct ublkev_broker *broker = malloc(sizeof(*broker));
 	int fds[2];
 	pid_t pid;
-	int err;
+	int err = ublkev__chan_pair(fds);
 
-	if (!broker)
-		return -ENOMEM;
-	err = ublkev__chan_pair(fds);
-	if (err) {
-		free(broker);
+	if (err)
 		return err;
-	}
 	pid = fork();
 	if (!pid)
 		be_broker(fds[1]);
 	err = pid < 0 ? -errno : wait_for(pid);
 	close(fds[1]);
-	if (err) {
+	if (err)
 		close(fds[0]);
+	*fd = fds[0];
+	return err;
+}
+
+int ublkev_broker_start(struct ublkev_broker **brokerp)
+{
+	struct ublkev_broker *broker = malloc(sizeof(*broker));
+	int err;
+
+	if (!broker)
+		return -ENOMEM;
+	err = fork_broker(&broker->fd);
+	if (err)
 		free(broker);
-		return err;
-	}
-	broker->fd = fds[0];
-	*brokerp = broker;
-	return 0;
+	else
+		*brokerp = broker;
+	return err;
 }
 
 void ublkev_broker_stop(struct ublkev_broker *broker)

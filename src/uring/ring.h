@@ -44,20 +44,18 @@ void ublkev__ring_close(struct ublkev__ring *r);
  */
 int ublkev__ring_enter(struct ublkev__ring *r);
 
-/* SQEs to submit, CQEs to reap, or task work to run */
-static inline bool ublkev__ring_has_work(const struct ublkev__ring *r)
-{
-	return io_uring_cq_ready(&r->u) || io_uring_sq_ready(&r->u) ||
-	       (IO_URING_READ_ONCE(*r->u.sq.kflags) &
-		(IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
-}
-
 /* whether entering the kernel now would do anything */
 static inline bool ublkev__ring_needs_enter(const struct ublkev__ring *r)
 {
 	return io_uring_sq_ready(&r->u) ||
 	       (IO_URING_READ_ONCE(*r->u.sq.kflags) &
 		(IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+}
+
+/* SQEs to submit, CQEs to reap, or task work to run */
+static inline bool ublkev__ring_has_work(const struct ublkev__ring *r)
+{
+	return io_uring_cq_ready(&r->u) || ublkev__ring_needs_enter(r);
 }
 
 /* no signals to the eventfd; those that would have come are not replayed */
