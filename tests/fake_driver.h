@@ -88,7 +88,8 @@ int fake_leave(int id);
 enum fake_point {
 	FAKE_AT_MUTE, FAKE_AT_MUTED, FAKE_AT_ENTER, FAKE_AT_ENTERED,
 	FAKE_AT_REAP, FAKE_AT_REAPED, FAKE_AT_UNMUTE, FAKE_AT_UNMUTED,
-	FAKE_AT_HAS_WORK, FAKE_AT_HAD_WORK, FAKE_POINTS
+	FAKE_AT_HAS_WORK, FAKE_AT_HAD_WORK, FAKE_AT_LOOK, FAKE_AT_LOOKED,
+	FAKE_POINTS
 };
 
 /* ---- the driver --------------------------------------------------------- */

@@ -408,12 +408,27 @@ void ublkev__io_unmute(struct ublkev__io *io)
 	fake__point(FAKE_AT_UNMUTED);
 }
 
+static bool has_work(const struct ublkev__io *io)
+{
+	return io->open && (io->nr_cqes || io->nr_sqes || io->taskrun);
+}
+
+bool ublkev__io_look(const struct ublkev__io *io)
+{
+	bool work;
+
+	fake__point(FAKE_AT_LOOK);
+	work = has_work(io);
+	fake__point(FAKE_AT_LOOKED);
+	return work;
+}
+
 bool ublkev__io_has_work(const struct ublkev__io *io)
 {
 	bool work;
 
 	fake__point(FAKE_AT_HAS_WORK);
-	work = io->open && (io->nr_cqes || io->nr_sqes || io->taskrun);
+	work = has_work(io);
 	fake__point(FAKE_AT_HAD_WORK);
 	return work;
 }

@@ -288,6 +288,158 @@ START_TEST(answer_wakes)
 }
 END_TEST
 
+/* ---- waiting before the loop sleeps -------------------------------------- */
+
+/* a client that has its next request while the server looks for it */
+static struct {
+	unsigned int left, done, looks;
+	bool away;
+} client;
+
+static void client_done(void *arg, int res)
+{
+	(void)arg;
+	ck_assert_int_eq(res, 0);
+	client.done++;
+	client.away = true;
+}
+
+static void client_next(enum fake_point at)
+{
+	if (at != FAKE_AT_LOOK)
+		return;
+	client.looks++;
+	if (!client.away || !client.left)
+		return;
+	client.left--;
+	client.away = false;
+	fake_submit(0, FAKE_READ, 0, 512, data[0], client_done, NULL);
+}
+
+static bool client_ready(void *arg)
+{
+	(void)arg;
+	return client.away && !client.left;
+}
+
+static void client_start(unsigned int reqs)
+{
+	memset(&client, 0, sizeof(client));
+	client.left = reqs - 1;
+	fake.hook = client_next;
+	fake_submit(0, FAKE_READ, 0, 512, data[0], client_done, NULL);
+}
+
+#define REQS 1000
+
+/*
+ * No wake-up but the first, and the loop's others have a turn for each: what
+ * comes while we look is answered, and not waited upon in the same turn.
+ */
+START_TEST(waits_pay)
+{
+	struct ublkev_stats before, after;
+	unsigned int turns;
+
+	r.conf.wait_us = 1000;
+	rig_up(&r, lazy.backend);
+	rig_run_ms(5);
+	before = rig_stats(&r);
+	turns = ev_iteration(rig_loop);
+	client_start(REQS);
+	rig_until(client_ready, NULL);
+	after = rig_stats(&r);
+	ck_assert_uint_eq(client.done, REQS);
+	/* one, unless the machine took this process' CPU away for long */
+	ck_assert_uint_lt(after.wakes - before.wakes, REQS / 10);
+	ck_assert_uint_gt(after.waits_paid - before.waits_paid, REQS / 2);
+	ck_assert_uint_ge(ev_iteration(rig_loop) - turns,
+			  after.waits - before.waits);
+	/* and asleep again, for no longer than it takes to see that */
+	client.looks = 0;
+	rig_run_ms(30);
+	before = rig_stats(&r);
+	client.looks = 0;
+	rig_run_ms(30);
+	ck_assert_uint_eq(client.looks, 0);
+	client_start(1);
+	rig_until(client_ready, NULL);
+	ck_assert_uint_eq(rig_stats(&r).wakes, before.wakes + 1);
+	fake.hook = NULL;
+	rig_down(&r);
+}
+END_TEST
+
+/* nobody waits while somebody has a request, or when told not to */
+START_TEST(no_wait)
+{
+	uint64_t waits;
+
+	lazy.mode = _i ? LAZY_NOW : LAZY_HOLD;
+	r.conf.wait_us = _i ? 0 : 1000;
+	rig_up(&r, lazy.backend);
+	rig_run_ms(5);
+	waits = rig_stats(&r).waits;
+	client_start(1);
+	if (!_i)
+		rig_until(one_held, NULL);
+	rig_run_ms(5);
+	ck_assert_uint_eq(client.looks, 0);
+	ck_assert_uint_eq(rig_stats(&r).waits, waits);
+	ck_assert(!_i || !waits);
+	fake.hook = NULL;
+	if (!_i)
+		lazy_answer(&lazy, 1);
+	rig_until(client_ready, NULL);
+	rig_down(&r);
+}
+END_TEST
+
+static unsigned int looks_before_due;
+
+static void on_due(struct ev_loop *loop, struct ev_prepare *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+	looks_before_due += client.looks;
+	client.looks = 0;
+}
+
+/* of the same, lowest priority, before and after ours: each is served first */
+START_TEST(no_wait_while_others_are_due)
+{
+	struct ev_prepare due;
+
+	r.conf.wait_us = 1000;
+	rig_up(&r, lazy.backend);
+	rig_run_ms(5);
+	ev_prepare_init(&due, on_due);
+	ev_set_priority(&due, EV_MINPRI);
+	ev_prepare_start(rig_loop, &due);
+	looks_before_due = 0;
+	client_start(1);
+	rig_until(client_ready, NULL);
+	rig_run_ms(5);
+	ck_assert_uint_eq(looks_before_due, 0);
+	ev_prepare_stop(rig_loop, &due);
+	fake.hook = NULL;
+	rig_down(&r);
+}
+END_TEST
+
+/* told to stop while a turn without sleep is still to come */
+START_TEST(stop_while_it_stays)
+{
+	r.conf.wait_us = 1000;
+	rig_up(&r, lazy.backend);
+	client_start(2 + (unsigned int)_i);
+	rig_until(client_ready, NULL);
+	rig_down(&r);
+	ck_assert_uint_eq(client.done, 2 + (unsigned int)_i);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("engine_wake");
@@ -303,6 +455,10 @@ int main(void)
 	tcase_add_loop_test(tc, enter_again_at_stop, 0, 40);
 	tcase_add_test(tc, idle_costs_nothing);
 	tcase_add_loop_test(tc, answer_wakes, 0, 3);
+	tcase_add_test(tc, waits_pay);
+	tcase_add_loop_test(tc, no_wait, 0, 2);
+	tcase_add_test(tc, no_wait_while_others_are_due);
+	tcase_add_loop_test(tc, stop_while_it_stays, 0, 3);
 	suite_add_tcase(s, tc);
 	return test_main(s);
 }

@@ -41,6 +41,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(o.id, -1);
 	ck_assert_uint_eq(o.stop_timeout_s, 30);
 	ck_assert_uint_eq(o.stats_s, 0);
+	ck_assert_uint_eq(o.wait_us, 50);
 	ck_assert(!o.read_only && !o.daemon && !o.verbose && !o.huge_pages &&
 		  !o.no_broker);
 	ck_assert_ptr_null(o.pidfile);
@@ -53,12 +54,14 @@ START_TEST(everything)
 	struct opts o;
 
 	ck_assert_int_eq(parse(&o, "--size 3T --backend mem --queues 4 "
-			       "--depth=32 --block-size 4K --max-io 1M"), 0);
+			       "--depth=32 --block-size 4K --max-io 1M "
+			       "--wait 0"), 0);
 	ck_assert_uint_eq(o.size_bytes, UINT64_C(3) << 40);
 	ck_assert_uint_eq(o.queues, 4);
 	ck_assert_uint_eq(o.depth, 32);
 	ck_assert_uint_eq(o.block_bytes, 4096);
 	ck_assert_uint_eq(o.max_io_bytes, 1u << 20);
+	ck_assert_uint_eq(o.wait_us, 0);
 	ck_assert_int_eq(parse(&o, "--id 7 --read-only --huge-pages --daemon "
 			       "--pidfile p --stats 5 --control c "
 			       "--stop-timeout 0 -v"), 0);
@@ -145,6 +148,7 @@ static const struct {
 	{ "--max-io 2K", { "--max-io", "2K", "4K" } },
 	{ "--id -1", { "--id", "'-1'", "leave it out" } },
 	{ "--id 1048576", { "--id", "1048576", "1048575" } },
+	{ "--wait 1001", { "--wait", "'1001'", "0 to 1000" } },
 	{ "--stats 0", { "--stats", "'0'", "seconds" } },
 	{ "--stats 1.5", { "--stats", "'1.5'", "whole seconds" } },
 	{ "--stop-timeout 100000", { "--stop-timeout", "100000", "86400" } },

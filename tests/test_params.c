@@ -78,6 +78,9 @@ START_TEST(conf_rest)
 	CHECK(stop_timeout_ms, 0, -EINVAL);
 	CHECK(grace_ms, 0, -EINVAL);
 	CHECK(grace_ms, UINT32_MAX, 0);
+	CHECK(wait_us, 0, 0);
+	CHECK(wait_us, 1000, 0);
+	CHECK(wait_us, 1001, -EINVAL);
 	CHECK(features, UBLKEV_F_NO_AUTO_PART_SCAN, 0);
 	CHECK(features, UBLKEV__F(USER_COPY), -EOPNOTSUPP);
 	CHECK(features, UINT64_C(1) << 63, -EOPNOTSUPP);

@@ -132,6 +132,16 @@ struct ublkev_conf {
 	struct ublkev_broker *broker;	/* NULL: control commands are this
 					   process'; see broker.h. Not owned;
 					   lives as long as the device */
+	/*
+	 * 50; 0: none, at most 1000. Before the loop sleeps, wait so long at
+	 * most for the next request, looking at memory only: that saves a
+	 * client with one request at a time a wake-up of the server. Once a
+	 * turn of the loop, only while no request is with the backend and no
+	 * other watcher is due, never longer than budget_us, and only as long
+	 * as it pays: by the library's count requests come in less than
+	 * wait_us of waiting each; else it tries now and then.
+	 */
+	unsigned int wait_us;
 };
 
 /*
@@ -262,6 +272,9 @@ struct ublkev_stats {
 	 */
 	uint32_t read_latency[UBLKEV_LATENCY_BUCKETS];
 	uint32_t other_latency[UBLKEV_LATENCY_BUCKETS];
+	/* see conf.wait_us */
+	uint64_t waits;
+	uint64_t waits_paid;		/* those that a request ended */
 };
 
 /* `size` is sizeof(*stats). Errors: -EINVAL when never started. */

@@ -7,6 +7,9 @@
 
 #define SECTOR_SHIFT 9
 
+/* longer than any wake-up takes, and no fair thing to do to a loop */
+#define MOST_WAIT_US 1000
+
 /* what conf.features may name */
 #define F_WANTABLE	UBLKEV_F_NO_AUTO_PART_SCAN
 #define F_NEEDED	UBLKEV__F(CMD_IOCTL_ENCODE)
@@ -28,6 +31,8 @@ int ublkev__conf_check(const struct ublkev_conf *conf)
 		return -EINVAL;
 	if (!conf->cmd_timeout_ms || !conf->start_timeout_ms ||
 	    !conf->stop_timeout_ms || !conf->grace_ms)
+		return -EINVAL;
+	if (conf->wait_us > MOST_WAIT_US)
 		return -EINVAL;
 	if (conf->features & ~F_WANTABLE)
 		return -EOPNOTSUPP;

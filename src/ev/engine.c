@@ -111,6 +111,16 @@ static int make(struct ublkev__engine *e, enum ublkev_step *step)
 	return ublkev__guard_start(e->backend, e->loop);
 }
 
+/* the budget bounds a wait as well */
+static void init_wait(struct ublkev__engine *e)
+{
+	unsigned int us = e->conf.wait_us;
+
+	if (e->conf.budget_us && us > e->conf.budget_us)
+		us = e->conf.budget_us;
+	ublkev__wait_init(&e->wait, us);
+}
+
 int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 {
 	int err;
@@ -119,6 +129,8 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	e->nr_queues = 0;
 	e->first_queue = 0;
 	e->drained = false;
+	e->stays = false;
+	init_wait(e);
 	err = make(e, step);
 	if (err)
 		ublkev__engine_down(e);

@@ -20,6 +20,7 @@
 #include "core/core_ctl.h"
 #include "core/core_params.h"
 #include "core/core_queue.h"
+#include "core/core_wait.h"
 #include "uring/control.h"
 #include "uring/io.h"
 #include "util/log.h"
@@ -46,6 +47,8 @@ struct ublkev__engine {
 	bool remove;			/* no queues, no backend */
 	bool drained;			/* the core was told */
 	bool pumping;
+	bool stays;			/* evpump.c: the loop is not to sleep */
+	struct ublkev__wait wait;	/* before the loop may sleep */
 	uint64_t step_bytes;		/* evpump.c: between looks at a clock */
 
 	/* evloop.c */

@@ -22,6 +22,7 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 		.grace_ms = 2000,
 		.budget_us = 500,
 		.budget_reqs = 1024,
+		.wait_us = 50,
 	};
 
 	memset(conf, 0, size);

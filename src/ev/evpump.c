@@ -27,6 +27,7 @@ struct turn {
 	uint64_t cost_bytes;	/* since it was */
 	unsigned int reqs, looked_reqs;
 	unsigned int rounds;
+	bool waited;		/* for a request, and it came */
 	bool over;
 };
 
@@ -392,9 +393,22 @@ static bool queues_have_work(const struct ublkev__engine *e)
 	return false;
 }
 
+/* the backend, or watchers that are due in this turn of the loop */
+static bool others_wait(const struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	if (e->loop && ev_pending_count(e->loop))
+		return true;
+	for (i = 0; i < e->nr_queues; i++)
+		if (e->queues[i].nr_backend)
+			return true;
+	return false;
+}
+
 bool ublkev__pump_has_work(const struct ublkev__engine *e)
 {
-	return ublkev__io_has_work(e->io) || queues_have_work(e) ||
+	return e->stays || ublkev__io_has_work(e->io) || queues_have_work(e) ||
 	       ublkev__ctl_has_work(&e->ctl) ||
 	       (e->ctl.pending && ublkev__control_has_work(e->control));
 }
@@ -403,6 +417,48 @@ static void tick(struct ublkev__engine *e)
 {
 	if (ublkev__ctl_deadline_ms(&e->ctl) != UINT64_MAX)
 		ublkev__ctl_tick(&e->ctl, ublkev__clock_ms());
+}
+
+/* looks at the ring for so long; how long that was is learnt from */
+static bool look_for(struct ublkev__engine *e, struct turn *turn,
+		     unsigned int limit_us)
+{
+	uint64_t start_us = ublkev__clock_us();
+	uint64_t now_us;
+	bool came;
+
+	do {
+		came = ublkev__io_look(e->io);
+		now_us = ublkev__clock_us();
+	} while (!came && now_us - start_us < limit_us);
+	ublkev__wait_done(&e->wait, now_us - start_us, came);
+	e->stats.waits++;
+	e->stats.waits_paid += came;
+	if (turn->looked_us)
+		turn->looked_us = now_us;
+	turn->looked_reqs = turn->reqs;
+	return came;
+}
+
+/*
+ * There is nothing to do. Whether something came when we waited; once a turn,
+ * so that nobody in the loop waits for longer than that. Where it pays, the
+ * next turn is to come without sleep, and waits again.
+ */
+static bool wait(struct ublkev__engine *e, struct turn *turn)
+{
+	unsigned int limit_us;
+
+	if (e->ctl.step != UBLKEV_STEP_LIVE)
+		return false;
+	limit_us = ublkev__wait_us(&e->wait);
+	if (!limit_us || others_wait(e))
+		return false;
+	if (turn->waited)
+		e->stays = true;
+	else
+		turn->waited = look_for(e, turn, limit_us);
+	return turn->waited && !e->stays;
 }
 
 /* false: e is gone */
@@ -414,7 +470,7 @@ static bool rounds(struct ublkev__engine *e, struct turn *turn)
 			answer(e);
 		if (!pull_ctl(e))
 			return false;
-		if (!ublkev__pump_has_work(e))
+		if (!ublkev__pump_has_work(e) && !wait(e, turn))
 			return true;
 		turn->cost_bytes += REQ_COST_BYTES;
 	} while (turn_goes_on(e, turn));
@@ -428,11 +484,13 @@ bool ublkev__pump(struct ublkev__engine *e)
 	struct turn turn = { 0 };
 
 	e->pumping = true;
+	e->stays = false;
 	ublkev__io_mute(e->io);
 	tick(e);
 	if (!rounds(e, &turn))
 		return false;
-	ublkev__io_unmute(e->io);
+	if (!e->stays)
+		ublkev__io_unmute(e->io);
 	e->pumping = false;
 	if (!e->dev->err)
 		e->dev->step = e->ctl.step;

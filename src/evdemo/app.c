@@ -367,6 +367,7 @@ static int new_dev(struct app *app, int id)
 	conf.queues = o->queues;
 	conf.depth = o->depth;
 	conf.max_io_bytes = o->max_io_bytes;
+	conf.wait_us = o->wait_us;
 	conf.log = log_line;
 	conf.broker = app->broker;
 	if (o->stats_s || o->control)

@@ -71,8 +71,10 @@ static void add_stats(json_t *top, const struct ublkev_stats *s)
 	json_object_set_new(top, "stale_answers",
 			    json_integer(n(s->stale_answers)));
 	json_object_set_new(top, "loop",
-			    json_pack("{s:I, s:I, s:I, s:I}",
+			    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}",
 				      "wakes", n(s->wakes),
+				      "waits", n(s->waits),
+				      "waits_paid", n(s->waits_paid),
 				      "rounds", n(s->rounds),
 				      "enters", n(s->enters),
 				      "over_budget", n(s->over_budget)));

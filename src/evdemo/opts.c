@@ -17,6 +17,7 @@ enum {
 	OPT_DEPTH,
 	OPT_BLOCK_SIZE,
 	OPT_MAX_IO,
+	OPT_WAIT,
 	OPT_ID,
 	OPT_READ_ONLY,
 	OPT_HUGE_PAGES,
@@ -37,6 +38,7 @@ static const struct option long_options[] = {
 	{ "depth", required_argument, NULL, OPT_DEPTH },
 	{ "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
 	{ "max-io", required_argument, NULL, OPT_MAX_IO },
+	{ "wait", required_argument, NULL, OPT_WAIT },
 	{ "id", required_argument, NULL, OPT_ID },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "huge-pages", no_argument, NULL, OPT_HUGE_PAGES },
@@ -70,6 +72,7 @@ const char opts_help[] =
 "  --queues N           hardware queues (1)\n"
 "  --depth N            requests a queue, 1 to 4096 (128)\n"
 "  --max-io SIZE        largest read or write, 4K to 32M (512K)\n"
+"  --wait USEC          longest wait for a request before sleep; 0 none (50)\n"
 "  --stats SECONDS      log rates and latencies so often\n"
 "  --control PATH       Unix socket that answers 'stats' and 'help'\n"
 "  --stop-timeout SECONDS\n"
@@ -110,6 +113,7 @@ static const struct number numbers[] = {
 	{ OPT_ID, 0, 0, (1 << 20) - 1,
 	  "give 0 to 1048575, or leave it out for a free one" },
 	{ OPT_DELETE, 0, 0, (1 << 20) - 1, "give the N of /dev/ublkcN" },
+	{ OPT_WAIT, 0, 0, 1000, "give microseconds, 0 to 1000" },
 	{ OPT_STATS, 0, 1, 86400, "give whole seconds, 1 to 86400" },
 	{ OPT_STOP_TIMEOUT, 0, 0, 86400, "give whole seconds, 0 to 86400" },
 };
@@ -296,6 +300,9 @@ static int set_number(const struct parse *p, int opt, const char *text)
 		o->delete_id = (int)v;
 		o->mode = OPTS_DELETE;
 		break;
+	case OPT_WAIT:
+		o->wait_us = (unsigned int)v;
+		break;
 	case OPT_STATS:
 		o->stats_s = (unsigned int)v;
 		break;
@@ -431,6 +438,7 @@ static void defaults(struct opts *o)
 	o->depth = 128;
 	o->id = -1;
 	o->delete_id = -1;
+	o->wait_us = 50;
 	o->stop_timeout_s = 30;
 }
 

@@ -36,6 +36,7 @@ struct opts {
 	int no_broker;
 	int daemon;
 	int verbose;
+	unsigned int wait_us;		/* 0: none */
 	unsigned int stats_s;		/* 0: none */
 	unsigned int stop_timeout_s;
 	const char *pidfile;

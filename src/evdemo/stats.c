@@ -127,12 +127,13 @@ int stats_counters(char *buf, size_t size, const struct ublkev_stats *s)
 	return snprintf(buf, size,
 			"%sFUA %" PRIu64 ", rejected %" PRIu64
 			", stale answers %" PRIu64 ", in flight %u (max %u), "
-			"wakes %" PRIu64 ", rounds %" PRIu64 ", enters %"
-			PRIu64 ", over budget %" PRIu64, ops, s->fua,
+			"wakes %" PRIu64 ", waits %" PRIu64 " (%" PRIu64
+			" paid), rounds %" PRIu64 ", enters %" PRIu64
+			", over budget %" PRIu64, ops, s->fua,
 			s->rejected, s->stale_answers,
 			(unsigned int)s->inflight,
-			(unsigned int)s->inflight_max, s->wakes, s->rounds,
-			s->enters, s->over_budget);
+			(unsigned int)s->inflight_max, s->wakes, s->waits,
+			s->waits_paid, s->rounds, s->enters, s->over_budget);
 }
 
 int stats_inflight(char *buf, size_t size, const struct ublkev_inflight *r)

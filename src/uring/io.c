@@ -20,6 +20,9 @@
 #define RING_FLAGS (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER | \
 		    IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL)
 
+/* of a wait, before the caller looks at the clock again */
+#define LOOKS 16
+
 struct ublkev__io {
 	const struct ublkev__mem *mem;
 	struct ublkev__ring ring;
@@ -215,6 +218,26 @@ void ublkev__io_unmute(struct ublkev__io *io)
 bool ublkev__io_has_work(const struct ublkev__io *io)
 {
 	return io->ring.open && ublkev__ring_has_work(&io->ring);
+}
+
+/* on x86, the CPU's other thread may have what this one leaves */
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
+bool ublkev__io_look(const struct ublkev__io *io)
+{
+	unsigned int i;
+
+	for (i = 0; i < LOOKS; i++) {
+		if (ublkev__io_has_work(io))
+			return true;
+		relax();
+	}
+	return false;
 }
 
 int ublkev__io_enter(struct ublkev__io *io)

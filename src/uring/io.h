@@ -75,6 +75,11 @@ void ublkev__io_woken(struct ublkev__io *io);
 /* no signals, signals again: see ring.h */
 void ublkev__io_mute(struct ublkev__io *io);
 void ublkev__io_unmute(struct ublkev__io *io);
+/*
+ * Looks at the ring some times, without a system call: whether there is now
+ * something to do
+ */
+bool ublkev__io_look(const struct ublkev__io *io);
 /* something to submit, to run or to reap */
 bool ublkev__io_has_work(const struct ublkev__io *io);
 /*
