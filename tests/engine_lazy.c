@@ -119,6 +119,19 @@ static int lazy_submit(void *ctx, struct ublkev_req *req)
 	return hold(l, req);
 }
 
+static void *lazy_map(void *ctx, const struct ublkev_req *req)
+{
+	struct lazy *l = ctx;
+
+	ck_assert_uint_le(req->op, UBLKEV_OP_WRITE);
+	ck_assert_uint_le(req->offset_bytes + req->len_bytes, LAZY_BYTES);
+	if (test_rng_below(&l->rng, 4) >= l->map_in_4)
+		return NULL;
+	l->maps++;
+	l->fua += !!(req->flags & UBLKEV_REQ_FUA);
+	return l->bytes + req->offset_bytes;
+}
+
 static void lazy_flush(void *ctx)
 {
 	struct lazy *l = ctx;
@@ -162,6 +175,7 @@ static const struct ublkev_backend_ops lazy_ops = {
 	.stop = lazy_stop,
 	.submit = lazy_submit,
 	.flush = lazy_flush,
+	.map = lazy_map,
 };
 
 void lazy_init(struct lazy *l, enum lazy_mode mode, uint64_t seed)

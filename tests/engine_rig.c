@@ -194,6 +194,7 @@ void rig_conf(struct rig_dev *r)
 	r->conf.start_timeout_ms = 2000;
 	r->conf.stop_timeout_ms = 2000;
 	r->conf.grace_ms = 500;
+	r->conf.copy = UBLKEV_COPY_PLAIN;
 	r->conf.alloc = rig_alloc_fn;
 	r->conf.alloc_data = &r->alloc;
 }

@@ -60,6 +60,10 @@ void rig_down(struct rig_dev *r);
 /* STOPPED came, exactly once and last */
 void rig_check_stopped(const struct rig_dev *r, const char *events);
 void rig_fini(struct rig_dev *r);
+
+/* the ways of copying that there are beside AUTO, for loops over them */
+#define RIG_COPIES	(UBLKEV_NR_COPIES - 1)
+#define rig_copy(i)	((enum ublkev_copy)(UBLKEV_COPY_PLAIN + (i)))
 bool rig_is_live(void *rig_dev);
 bool rig_is_over(void *rig_dev);
 struct ublkev_stats rig_stats(const struct rig_dev *r);
@@ -89,6 +93,8 @@ struct lazy {
 	unsigned int nr_held;
 	unsigned int opens, closes, starts, stops, submits, flushes;
 	unsigned int fua, unflushed;
+	unsigned int map_in_4;		/* so many of four are mapped */
+	unsigned int maps;
 	unsigned int burn_us;		/* each submit takes so long */
 	int open_err, start_err;
 };

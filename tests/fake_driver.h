@@ -29,6 +29,8 @@
 
 /* the driver's numbers */
 enum { FAKE_READ, FAKE_WRITE, FAKE_FLUSH, FAKE_DISCARD, FAKE_ZEROES = 5 };
+#define FAKE_F_NEED_GET_DATA	(UINT64_C(1) << 2)
+#define FAKE_F_USER_COPY	(UINT64_C(1) << 7)
 #define FAKE_F_FUA	(1u << 13)
 #define FAKE_F_NOUNMAP	(1u << 15)
 
@@ -58,9 +60,12 @@ enum fake_what {
 	FAKE_HANG_TICKS,	/* it begins `err` ticks late */
 	FAKE_FETCH,		/* FETCH is refused with `err` */
 	FAKE_COMMIT,		/* COMMIT likewise */
+	FAKE_COPY,		/* the data of GET_DATA can't be copied;
+				   USER_COPY's copy answers `err` */
 	FAKE_ENTER,		/* enter fails with `err` */
 	FAKE_ENTER_AGAIN,	/* enter leaves all as it is, without error */
 	FAKE_OPEN,		/* opening ublkc */
+	FAKE_NEED_BUFS,		/* buffers are refused */
 	FAKE_IO_NEW,
 	FAKE_CONTROL_NEW,
 	FAKE_CONTROL_OPEN,
@@ -108,6 +113,7 @@ struct fake_conf {
 	unsigned int writeback;		/* 0; WRITEs made inside STOP_DEV */
 	unsigned int work_cap;		/* 0: none; items that an enter runs */
 	uint64_t features;		/* as 6.12 */
+	bool no_data;			/* USER_COPY without copies is right */
 	void (*hook)(enum fake_point at);
 };
 

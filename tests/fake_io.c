@@ -8,12 +8,14 @@
 
 #include "fake_priv.h"
 
-enum sqe_kind { SQE_FETCH, SQE_COMMIT, SQE_READ };
+enum sqe_kind { SQE_FETCH, SQE_COMMIT, SQE_READ, SQE_GET, SQE_COPY };
 
 struct sqe {
 	enum sqe_kind kind;
 	unsigned int queue, tag;
 	int result;
+	bool in;
+	uint32_t bytes;
 	void *buf;
 };
 
@@ -25,12 +27,23 @@ struct ublkev__io {
 	unsigned int queues, depth;
 	uint32_t max_io_bytes;
 	size_t buf_bytes;
-	char *bufs;
+	char *bufs, *spare;
 	struct fake_dev *dev;	/* whose ublkc is open */
 	unsigned int nr_sqes, nr_work, nr_cqes, size;
 	struct sqe *sqes;
 	struct ublkev__cqe *work, *cqes;
 };
+
+static bool has(const struct fake_dev *d, uint64_t feature)
+{
+	return d->info.features & feature;
+}
+
+/* the driver copies a WRITE's data before it tells of the request */
+static bool moves_itself(const struct fake_dev *d)
+{
+	return !has(d, FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY);
+}
 
 /* ---- eventfd, work, completions ----------------------------------------- */
 
@@ -105,6 +118,14 @@ void fake__abort_armed(struct fake_dev *d)
 
 /* ---- life --------------------------------------------------------------- */
 
+static char *map(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 static int set_up(struct ublkev__io *io)
 {
 	size_t n = (size_t)io->queues * io->depth;
@@ -118,13 +139,9 @@ static int set_up(struct ublkev__io *io)
 	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->evfd < 0)
 		return -errno;
-	io->buf_bytes = (n + 1) * io->max_io_bytes;
-	io->bufs = mmap(NULL, io->buf_bytes, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (io->bufs == MAP_FAILED) {
-		io->bufs = NULL;
+	io->spare = map(io->max_io_bytes);
+	if (!io->spare)
 		return -ENOMEM;
-	}
 	io->open = true;
 	return 0;
 }
@@ -163,6 +180,8 @@ void ublkev__io_free(struct ublkev__io *io)
 	ublkev__io_close(io, false);
 	if (io->bufs)
 		munmap(io->bufs, io->buf_bytes);
+	if (io->spare)
+		munmap(io->spare, io->max_io_bytes);
 	if (io->evfd >= 0)
 		close(io->evfd);
 	ublkev__mem_free(io->mem, io->sqes);
@@ -177,18 +196,34 @@ int ublkev__io_fd(const struct ublkev__io *io)
 	return io->evfd;
 }
 
+int ublkev__io_need_bufs(struct ublkev__io *io)
+{
+	size_t n = (size_t)io->queues * io->depth;
+	int err;
+
+	if (io->bufs)
+		return 0;
+	if (fake__rule(FAKE_NEED_BUFS, 0, &err))
+		return err;
+	io->buf_bytes = n * io->max_io_bytes;
+	io->bufs = map(io->buf_bytes);
+	return io->bufs ? 0 : -ENOMEM;
+}
+
 void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)
 {
+	if (!io->bufs)
+		return NULL;
 	return io->bufs + (size_t)queue * io->depth * io->max_io_bytes;
 }
 
 void *ublkev__io_spare_buf(const struct ublkev__io *io)
 {
-	return ublkev__io_bufs(io, io->queues);
+	return io->spare;
 }
 
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
-		    unsigned int depth)
+		    unsigned int depth, uint64_t features)
 {
 	struct fake_dev *d = fake__dev(id);
 	int err;
@@ -201,6 +236,8 @@ int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 		return -EBUSY;
 	if (queues != d->info.queues || depth != d->info.depth)
 		fake__violates("mapped with the wrong queues or depth");
+	if (features != d->info.features)
+		fake__violates("opened with features that it has not");
 	d->io = io;
 	io->dev = d;
 	return 0;
@@ -305,12 +342,30 @@ void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 	io_sqe(io, SQE_COMMIT, queue, tag, result, buf);
 }
 
+void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
+		     unsigned int tag, bool in, void *buf, uint32_t bytes)
+{
+	bool user = io->dev && has(io->dev, FAKE_F_USER_COPY);
+
+	if (io->dev && !user && !has(io->dev, FAKE_F_NEED_GET_DATA))
+		fake__violates("a move without a feature for it");
+	io_sqe(io, user ? SQE_COPY : SQE_GET, queue, tag, 0, buf);
+	io->sqes[io->nr_sqes - 1].in = in;
+	io->sqes[io->nr_sqes - 1].bytes = bytes;
+}
+
+/*
+ * PLAIN: only the tag's own buffer, since the driver will put the next WRITE
+ * there. NEED_GET_DATA: a READ's may come from anywhere.
+ */
 static void check_buf(const struct ublkev__io *io, const struct sqe *sqe)
 {
 	size_t n = (size_t)sqe->queue * io->depth + sqe->tag;
 	char *queue = ublkev__io_bufs(io, sqe->queue);
 	char *own = queue + (size_t)sqe->tag * io->dev->info.max_io_bytes;
 
+	if (!moves_itself(io->dev))
+		return;
 	if (sqe->result < 0 && sqe->buf == ublkev__io_spare_buf(io))
 		return;
 	if (n >= (size_t)io->queues * io->depth || sqe->buf != own)
@@ -351,6 +406,11 @@ static int answer_of(const struct fake_req *req, const struct sqe *sqe)
 	return 0;
 }
 
+static bool is_op(const struct fake_req *req, uint32_t op)
+{
+	return (req->op_flags & 0xff) == op;
+}
+
 static void do_commit(struct ublkev__io *io, const struct sqe *sqe)
 {
 	struct fake_dev *d = io->dev;
@@ -360,9 +420,16 @@ static void do_commit(struct ublkev__io *io, const struct sqe *sqe)
 
 	check_buf(io, sqe);
 	if (t->state != TAG_OWNED) {
-		fake__violates("COMMIT of a tag that is not owned");
+		fake__violates(t->state == TAG_NEED_DATA ?
+			       "COMMIT of a WRITE whose data were not taken" :
+			       "COMMIT of a tag that is not owned");
 		return;
 	}
+	if (has(d, FAKE_F_NEED_GET_DATA) && is_op(req, FAKE_READ) && !sqe->buf)
+		fake__violates("COMMIT of a READ without an address");
+	if (has(d, FAKE_F_USER_COPY) && sqe->result > 0 && !fake.no_data &&
+	    !t->copied)
+		fake__violates("COMMIT before the data were copied");
 	if (fake__rule(FAKE_COMMIT, 0, &err)) {
 		post(io, sqe->queue, sqe->tag, err);
 		return;
@@ -374,6 +441,47 @@ static void do_commit(struct ublkev__io *io, const struct sqe *sqe)
 	/* the client may have ended all of this */
 	if (t->state == TAG_ARMED)
 		fake__feed(d, sqe->queue, sqe->tag);
+}
+
+/* NEED_GET_DATA, as on 6.12: done by task work, with a result of its own */
+static void do_get(struct ublkev__io *io, const struct sqe *sqe)
+{
+	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
+
+	if (t->state != TAG_NEED_DATA) {
+		fake__violates("GET_DATA of a tag that needs none");
+		return;
+	}
+	if (!sqe->buf)
+		fake__violates("GET_DATA without an address");
+	t->buf = sqe->buf;
+	t->state = TAG_GETTING;
+	fake__work(io, sqe->queue, sqe->tag, 0);
+}
+
+/* USER_COPY: ublkc is O_NONBLOCK, so done at once */
+static void do_copy(struct ublkev__io *io, const struct sqe *sqe)
+{
+	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
+	int err;
+
+	if (t->state != TAG_OWNED ||
+	    !is_op(t->req, sqe->in ? FAKE_WRITE : FAKE_READ)) {
+		fake__violates("a copy for which there is no request");
+		return;
+	}
+	if (sqe->bytes != t->req->len)
+		fake__violates("a copy that is not the whole request");
+	if (fake__rule(FAKE_COPY, 0, &err)) {
+		post(io, sqe->queue, sqe->tag, err);
+		return;
+	}
+	t->copied = true;
+	if (t->req->data && sqe->in)
+		memcpy(sqe->buf, t->req->data, sqe->bytes);
+	else if (t->req->data)
+		memcpy(t->req->data, sqe->buf, sqe->bytes);
+	post(io, sqe->queue, sqe->tag, (int)sqe->bytes);
 }
 
 /* ---- the seam ----------------------------------------------------------- */
@@ -444,6 +552,10 @@ static void submit_all(struct ublkev__io *io)
 			do_fetch(io, &io->sqes[i]);
 		else if (io->sqes[i].kind == SQE_COMMIT)
 			do_commit(io, &io->sqes[i]);
+		else if (io->sqes[i].kind == SQE_GET)
+			do_get(io, &io->sqes[i]);
+		else if (io->sqes[i].kind == SQE_COPY)
+			do_copy(io, &io->sqes[i]);
 		else if (read(io->evfd, &count, sizeof(count)) < 0)
 			continue;
 	}
@@ -455,12 +567,30 @@ static void run_one(struct ublkev__io *io, const struct ublkev__cqe *w)
 {
 	struct fake_tag *t = &io->dev->queues[w->queue].tags[w->tag];
 
-	if (w->res == 0) {
-		t->state = TAG_OWNED;
-		if ((t->req->op_flags & 0xff) == FAKE_WRITE && t->req->data)
-			memcpy(t->buf, t->req->data, t->req->len);
+	bool write;
+	int res = w->res;
+	int err;
+
+	if (res == 0) {
+		write = is_op(t->req, FAKE_WRITE);
+		if (t->state == TAG_GETTING &&
+		    fake__rule(FAKE_COPY, 0, &err)) {
+			/* queued anew, and here it is again */
+			t->state = TAG_NEED_DATA;
+			res = 1;
+		} else if (t->state != TAG_GETTING && write &&
+			   has(io->dev, FAKE_F_NEED_GET_DATA)) {
+			t->state = TAG_NEED_DATA;
+			res = 1;
+		} else {
+			t->state = TAG_OWNED;
+			t->copied = false;
+			if (write && t->req->data &&
+			    !has(io->dev, FAKE_F_USER_COPY))
+				memcpy(t->buf, t->req->data, t->req->len);
+		}
 	}
-	post(io, w->queue, w->tag, w->res);
+	post(io, w->queue, w->tag, res);
 }
 
 static void run_work(struct ublkev__io *io)

@@ -18,11 +18,16 @@ struct fake_req {
 	void *arg;
 };
 
-enum fake_tag_state { TAG_NONE, TAG_ARMED, TAG_WORK, TAG_OWNED, TAG_ABORTED };
+enum fake_tag_state {
+	TAG_NONE, TAG_ARMED, TAG_WORK, TAG_OWNED, TAG_ABORTED,
+	TAG_NEED_DATA,	/* owned, but only GET_DATA is taken */
+	TAG_GETTING,
+};
 
 struct fake_tag {
 	enum fake_tag_state state;
 	struct fake_req *req;
+	bool copied;		/* USER_COPY */
 	void *buf;
 	struct ublkev__desc desc;
 };

@@ -65,6 +65,13 @@ static void fake_flush(void *ctx)
 	wrote(ctx, "flush");
 }
 
+static void *fake_map(void *ctx, const struct ublkev_req *req)
+{
+	(void)req;
+	wrote(ctx, "map");
+	return ctx;
+}
+
 const struct ublkev_backend_ops guard_fake_ops = {
 	.size = sizeof(guard_fake_ops),
 	.name = "fake",
@@ -74,6 +81,7 @@ const struct ublkev_backend_ops guard_fake_ops = {
 	.stop = fake_stop,
 	.submit = fake_submit,
 	.flush = fake_flush,
+	.map = fake_map,
 };
 
 const struct ublkev_backend_ops guard_least_ops = {

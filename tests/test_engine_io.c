@@ -94,15 +94,20 @@ START_TEST(every_op)
 {
 	struct ublkev_backend *b = lazy.backend;
 
+	int disk = _i % 3;
+
 	lazy.mode = LAZY_MIX;
-	if (_i == 0)
+	lazy.map_in_4 = (unsigned int)_i % 4;
+	if (disk == 0)
 		ck_assert_int_eq(ublkev_null_new(&b, NULL), 0);
-	else if (_i == 1)
+	else if (disk == 1)
 		ck_assert_int_eq(ublkev_mem_new(&b, NULL), 0);
+	fake.no_data = disk == 0;
+	r.conf.copy = (enum ublkev_copy)(_i / 3);
 	rig_up(&r, b);
-	all_ops(_i);
+	all_ops(disk);
 	check_counters();
-	ck_assert_uint_eq(lazy.fua, _i == 2);
+	ck_assert_uint_eq(lazy.fua, disk == 2);
 	rig_down(&r);
 	if (b != lazy.backend)
 		ublkev_backend_free(b);
@@ -114,6 +119,7 @@ START_TEST(decode_errors)
 {
 	static char data[512];
 
+	r.conf.copy = rig_copy(_i);
 	rig_up(&r, lazy.backend);
 	ck_assert_int_eq(io(13, 0, 512, NULL), -EOPNOTSUPP);
 	ck_assert_int_eq(io(FAKE_READ, 0, 0, NULL), -EINVAL);
@@ -127,6 +133,94 @@ START_TEST(decode_errors)
 	ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), -ENOSPC);
 	ck_assert_uint_eq(rig_stats(&r).op[UBLKEV_OP_WRITE].errors, 2);
 	rig_down(&r);
+}
+END_TEST
+
+/* the request fails, is counted once, and the next one goes well */
+START_TEST(copies_that_fail)
+{
+	static char data[4096], back[4096];
+	struct ublkev_stats s;
+	unsigned int i;
+
+	test_rng_init(&rng, 7);
+	test_rng_fill(&rng, data, sizeof(data));
+	r.conf.copy = _i ? UBLKEV_COPY_USER : UBLKEV_COPY_DIRECT;
+	rig_up(&r, lazy.backend);
+	for (i = 0; i < 2; i++) {
+		lazy.map_in_4 = i ? 4 : 0;
+		fake_rule(FAKE_COPY, 0, 1, 1, -EFAULT);
+		ck_assert_int_eq(io(FAKE_WRITE, 0, 4096, data), -EIO);
+		fake_no_rules();
+		ck_assert_int_eq(io(FAKE_WRITE, 8192, 4096, data), 0);
+		ck_assert_int_eq(io(FAKE_READ, 8192, 4096, back), 0);
+		ck_assert_mem_eq(data, back, sizeof(data));
+		if (!_i)
+			continue;
+		fake_rule(FAKE_COPY, 0, 1, 1, 512);
+		ck_assert_int_eq(io(FAKE_READ, 8192, 4096, back), -EIO);
+		fake_no_rules();
+	}
+	s = rig_stats(&r);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_WRITE].reqs, 4);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_WRITE].errors, 2);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_WRITE].bytes, 2 * 4096);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_READ].reqs, _i ? 4 : 2);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_READ].errors, _i ? 2 : 0);
+	ck_assert_uint_eq(s.op[UBLKEV_OP_READ].bytes, 2 * 4096);
+	rig_down(&r);
+}
+END_TEST
+
+/* only a request that needs a buffer suffers */
+START_TEST(no_memory_for_buffers)
+{
+	static char data[512];
+
+	r.conf.copy = UBLKEV_COPY_DIRECT;
+	rig_up(&r, lazy.backend);
+	fake_rule(FAKE_NEED_BUFS, 0, 1, 2, -ENOMEM);
+	ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), -ENOMEM);
+	ck_assert_int_eq(io(FAKE_READ, 0, 512, data), -ENOMEM);
+	lazy.map_in_4 = 4;
+	ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), 0);
+	ck_assert_int_eq(io(FAKE_READ, 0, 512, data), 0);
+	lazy.map_in_4 = 0;
+	ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), 0);
+	ck_assert_int_eq(io(FAKE_READ, 0, 512, data), 0);
+	rig_down(&r);
+}
+END_TEST
+
+/* and where the kernel lacks what is wished, all is as in PLAIN */
+START_TEST(mapped_is_not_submitted)
+{
+	static char data[512];
+	struct ublkev_info info;
+	bool plain = _i == 0;
+	unsigned int n;
+
+	for (n = 0; n < 2; n++) {
+		rig_conf(&r);
+		r.conf.copy = rig_copy(_i);
+		lazy.map_in_4 = 4;
+		lazy.maps = lazy.submits = 0;
+		rig_up(&r, lazy.backend);
+		ck_assert_int_eq(ublkev_dev_info(&r.dev, &info, sizeof(info)),
+				 0);
+		ck_assert_int_eq(!(info.features & (FAKE_F_NEED_GET_DATA |
+						    FAKE_F_USER_COPY)),
+				 plain);
+		ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), 0);
+		ck_assert_int_eq(io(FAKE_READ, 0, 512, data), 0);
+		ck_assert_int_eq(io(FAKE_FLUSH, 0, 0, NULL), 0);
+		ck_assert_uint_eq(lazy.maps, plain ? 0 : 2);
+		ck_assert_uint_eq(lazy.submits, plain ? 3 : 1);
+		ck_assert_uint_eq(rig_stats(&r).inflight, 0);
+		rig_down(&r);
+		fake.features &= ~(FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY);
+		plain = true;
+	}
 }
 END_TEST
 
@@ -159,7 +253,10 @@ START_TEST(data_integrity)
 	struct ublkev_stats s;
 
 	test_rng_init(&rng, test_seed("data_integrity"));
+	r.conf.copy = rig_copy(_i % RIG_COPIES);
+	_i /= RIG_COPIES;
 	lazy.mode = walks[_i].mode;
+	lazy.map_in_4 = (unsigned int)test_rng_below(&rng, 5);
 	lazy.rng.state = test_rng_next(&rng);
 	r.conf.queues = walks[_i].queues;
 	r.conf.depth = walks[_i].depth;
@@ -176,6 +273,9 @@ START_TEST(data_integrity)
 	ck_assert_uint_eq(s.inflight, 0);
 	ck_assert_uint_eq(s.stale_answers, 0);
 	ck_assert_uint_le(s.inflight_max, r.conf.queues * r.conf.depth);
+	ck_assert_uint_eq(s.rejected, 0);
+	if (r.conf.copy == UBLKEV_COPY_PLAIN)
+		ck_assert_uint_eq(lazy.maps, 0);
 	rig_down(&r);
 	free(clients);
 	if (walks[_i].mem)
@@ -416,9 +516,13 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
-	tcase_add_loop_test(tc, every_op, 0, 3);
-	tcase_add_test(tc, decode_errors);
-	tcase_add_loop_test(tc, data_integrity, 0, TEST_COUNT(walks));
+	tcase_add_loop_test(tc, every_op, 0, 3 * UBLKEV_NR_COPIES);
+	tcase_add_loop_test(tc, decode_errors, 0, RIG_COPIES);
+	tcase_add_loop_test(tc, copies_that_fail, 0, 2);
+	tcase_add_test(tc, no_memory_for_buffers);
+	tcase_add_loop_test(tc, mapped_is_not_submitted, 0, RIG_COPIES);
+	tcase_add_loop_test(tc, data_integrity, 0,
+			    TEST_COUNT(walks) * RIG_COPIES);
 	tcase_add_test(tc, many_devices);
 	tcase_add_test(tc, late_and_double_answers);
 	tcase_add_test(tc, answers_after_abort);

@@ -144,12 +144,14 @@ static void make(struct walker *w)
 	w->r.conf.depth = 1 + (unsigned int)below(16);
 	w->r.conf.budget_reqs = (unsigned int)below(20);
 	w->r.conf.flags = below(2) ? UBLKEV_CONF_LATENCY : 0;
+	w->r.conf.copy = rig_copy(below(RIG_COPIES));
 	w->r.conf.cmd_timeout_ms = 20;
 	w->r.conf.start_timeout_ms = 20;
 	w->r.conf.stop_timeout_ms = 20;
 	w->r.conf.grace_ms = 8;
 	w->r.on_event = on_event;
 	lazy_init(&w->disk, LAZY_MIX, test_rng_next(&rng));
+	w->disk.map_in_4 = (unsigned int)below(5);
 	rig_init(&w->r, w->disk.backend);
 	w->clients = clients_new(CLIENTS, 0, &rng, 0);
 	for (i = 0; i < CLIENTS; i++)

@@ -77,10 +77,27 @@ START_TEST(submit_checked)
 
 	guard_make(&f, &guard_fake_ops);
 	guard_start_it(&f, &o);
+	ck_assert_int_eq(ublkev__guard_check(f.b, &req), err);
+	ck_assert_str_eq(f.calls, "");
 	ck_assert_int_eq(ublkev__guard_submit(f.b, &req, &rejected), err);
 	ck_assert_int_eq(rejected, err != 0);
 	ck_assert_str_eq(f.calls, err ? "" : "submit ");
 	ck_assert_uint_eq(guard_said.lines, 0);
+	guard_finish(&f);
+}
+END_TEST
+
+/* where a backend has it in its own memory; the least one has no map() */
+START_TEST(map)
+{
+	struct ublkev_req req = { .len_bytes = 512, .op = UBLKEV_OP_WRITE };
+	struct owner o;
+	struct fake f;
+
+	guard_make(&f, _i ? &guard_fake_ops : &guard_least_ops);
+	guard_start_it(&f, &o);
+	ck_assert_ptr_eq(ublkev__guard_map(f.b, &req), _i ? &f : NULL);
+	ck_assert_str_eq(f.calls, _i ? "map " : "");
 	guard_finish(&f);
 }
 END_TEST
@@ -392,6 +409,7 @@ int main(void)
 	Suite *suite = suite_create("guard_submit");
 	TCase *tc = tcase_create("submit");
 
+	tcase_add_loop_test(tc, map, 0, 2);
 	tcase_add_loop_test(tc, submit_checked, 0, TEST_COUNT(request_cases));
 	tcase_add_test(tc, submit_ops_in_the_limits);
 	tcase_add_test(tc, submit_fua_in_the_limits);

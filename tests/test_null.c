@@ -232,7 +232,7 @@ START_TEST(fua_is_taken)
 	ck_assert_int_eq(ublkev__guard_submit(b, &req, &rejected), 0);
 	ck_assert(!rejected);
 	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_VOLATILE_CACHE |
-			  UBLKEV_LIMIT_FUA);
+			  UBLKEV_LIMIT_FUA | UBLKEV_LIMIT_NO_DATA);
 	finish(b);
 }
 END_TEST

@@ -6,7 +6,7 @@
 #include "evdemo/opts.h"
 #include "testlib.h"
 
-#define MAX_ARGS 16
+#define MAX_ARGS 24
 
 static char err[256];
 
@@ -62,10 +62,11 @@ START_TEST(everything)
 	ck_assert_uint_eq(o.block_bytes, 4096);
 	ck_assert_uint_eq(o.max_io_bytes, 1u << 20);
 	ck_assert_uint_eq(o.wait_us, 0);
-	ck_assert_int_eq(parse(&o, "--id 7 --read-only --huge-pages --daemon "
-			       "--pidfile p --stats 5 --control c "
+	ck_assert_int_eq(parse(&o, "--id 7 --copy direct --read-only "
+			       "--huge-pages --daemon --pidfile p --stats 5 --control c "
 			       "--stop-timeout 0 -v"), 0);
 	ck_assert_int_eq(o.id, 7);
+	ck_assert_int_eq(o.copy, UBLKEV_COPY_DIRECT);
 	ck_assert(o.read_only && o.huge_pages && o.daemon && o.verbose);
 	ck_assert_str_eq(o.pidfile, "p");
 	ck_assert_str_eq(o.control, "c");
@@ -160,6 +161,7 @@ static const struct {
 	{ "--delete x", { "--delete", "'x'", "ublkcN" } },
 	{ "--delete 1 --size 1M", { "--size", "--delete", "leave it out" } },
 	{ "--read-only --delete 1", { "--read-only", "--delete", "leave" } },
+	{ "--copy twice", { "--copy", "'twice'", "direct" } },
 	{ "--huge-pages --backend null", { "--huge-pages", "null", "mem" } },
 	{ "--read-only=1", { "--read-only=1", "takes no value", "leave" } },
 	{ "--verbose=1", { "--verbose=1", "takes no value", "leave" } },
@@ -205,8 +207,8 @@ END_TEST
 START_TEST(help_names_all)
 {
 	static const char *const names[] = {
-		"size", "backend", "block-size", "read-only", "huge-pages",
-		"no-broker",
+		"size", "backend", "block-size", "copy", "read-only",
+		"huge-pages", "no-broker",
 		"id", "queues", "depth", "max-io", "stats", "control",
 		"stop-timeout", "daemon", "pidfile", "delete", "verbose",
 		"help", "version",

@@ -81,6 +81,9 @@ START_TEST(conf_rest)
 	CHECK(wait_us, 0, 0);
 	CHECK(wait_us, 1000, 0);
 	CHECK(wait_us, 1001, -EINVAL);
+	CHECK(copy, UBLKEV_COPY_USER, 0);
+	CHECK(copy, UBLKEV_NR_COPIES, -EINVAL);
+	CHECK(copy, (enum ublkev_copy)-1, -EINVAL);
 	CHECK(features, UBLKEV_F_NO_AUTO_PART_SCAN, 0);
 	CHECK(features, UBLKEV__F(USER_COPY), -EOPNOTSUPP);
 	CHECK(features, UINT64_C(1) << 63, -EOPNOTSUPP);
@@ -209,6 +212,48 @@ START_TEST(features)
 }
 END_TEST
 
+#define K612	UINT64_C(0x1fe)
+#define GET	UBLKEV__F(NEED_GET_DATA)
+#define USER	UBLKEV__F(USER_COPY)
+
+START_TEST(copy_features)
+{
+	static const struct {
+		enum ublkev_copy copy;
+		unsigned int traits;
+		uint64_t offered, features;
+	} cases[] = {
+		{ UBLKEV_COPY_PLAIN, UBLKEV__CAN_MAP, K612, 0 },
+		{ UBLKEV_COPY_PLAIN, UBLKEV__NO_DATA, K612, 0 },
+		{ UBLKEV_COPY_DIRECT, UBLKEV__CAN_MAP, K612, GET },
+		{ UBLKEV_COPY_DIRECT, 0, K612, 0 },
+		{ UBLKEV_COPY_DIRECT, UBLKEV__CAN_MAP, K612 & ~GET, 0 },
+		{ UBLKEV_COPY_USER, UBLKEV__CAN_MAP, K612, USER },
+		{ UBLKEV_COPY_USER, 0, K612, USER },
+		{ UBLKEV_COPY_USER, UBLKEV__CAN_MAP, K612 & ~USER, 0 },
+		{ UBLKEV_COPY_AUTO, UBLKEV__CAN_MAP, K612, GET },
+		{ UBLKEV_COPY_AUTO, UBLKEV__CAN_MAP, 0x40, 0 },
+		{ UBLKEV_COPY_AUTO, UBLKEV__NO_DATA, K612, USER },
+		{ UBLKEV_COPY_AUTO, UBLKEV__NO_DATA, 0x40, 0 },
+		{ UBLKEV_COPY_AUTO, 0, K612, 0 },
+	};
+	struct ublkev_conf conf = good;
+
+	conf.copy = cases[_i].copy;
+	ck_assert_uint_eq(ublkev__copy_features(&conf, cases[_i].traits,
+						cases[_i].offered),
+			  cases[_i].features);
+}
+END_TEST
+
+START_TEST(copy_of_features)
+{
+	ck_assert_int_eq(ublkev__copy_of(0x42), UBLKEV__COPY_PLAIN);
+	ck_assert_int_eq(ublkev__copy_of(0x42 | GET), UBLKEV__COPY_DIRECT);
+	ck_assert_int_eq(ublkev__copy_of(0x42 | USER), UBLKEV__COPY_USER);
+}
+END_TEST
+
 START_TEST(features_too_few)
 {
 	uint64_t chosen = 7;
@@ -233,6 +278,8 @@ int main(void)
 	tcase_add_test(tc, made_clamped);
 	tcase_add_loop_test(tc, made_attrs, 0, 4);
 	tcase_add_loop_test(tc, features, 0, 5);
+	tcase_add_loop_test(tc, copy_features, 0, 13);
+	tcase_add_test(tc, copy_of_features);
 	tcase_add_test(tc, features_too_few);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);

@@ -21,10 +21,16 @@
 			ck_abort_msg("not so: %s", #cond); \
 	} while (0)
 
-enum owner { NOBODY, DRIVER, WAITING, BACKEND, ANSWERED, DEAD };
+enum owner {
+	NOBODY, DRIVER, WAITING, BACKEND, ANSWERED, TO_MOVE, MOVING, DEAD
+};
 
 struct model {
 	enum owner owner;
+	struct ublkev__desc desc;
+	bool away;		/* the driver keeps a WRITE's data */
+	bool again;		/* the backend is to get it when they came */
+	bool direct;
 	int due;		/* result to be committed */
 	int on_success;
 	uint64_t cookie, old_cookie;
@@ -37,21 +43,35 @@ static struct {
 	struct ublkev_stats stats;
 	struct test_rng rng;
 	unsigned int depth;
+	enum ublkev__copy copy;
 	bool failing, stopping;
-	unsigned long requests, commits, given, stale;
+	unsigned long requests, commits, given, stale, moves, faults;
 } w;
 
-static char bufs[MAX * MAX_IO], spare;	/* never touched */
+static char bufs[MAX * MAX_IO], spare, ram;	/* never touched */
 
 static unsigned int below(unsigned int n)
 {
 	return (unsigned int)test_rng_below(&w.rng, n);
 }
 
+static bool is_op(const struct model *m, uint32_t op)
+{
+	return (m->desc.op_flags & 0xff) == op;
+}
+
+static bool must_move(const struct model *m, int result)
+{
+	if (w.copy == UBLKEV__COPY_DIRECT)
+		return m->away;
+	return w.copy && result >= 0 && (m->away || is_op(m, 0));
+}
+
 static void answered(struct model *m, int result)
 {
-	m->owner = ANSWERED;
+	m->owner = must_move(m, result) ? TO_MOVE : ANSWERED;
 	m->due = result;
+	m->again = false;
 }
 
 /* what a request in this shape must end as, done well */
@@ -70,6 +90,21 @@ static int outcome(const struct ublkev__desc *d, int *on_success)
 	return 0;
 }
 
+/* a request came; `fault`: that is, it came back */
+static void came(struct model *m, bool fault)
+{
+	int err = outcome(&m->desc, &m->on_success);
+
+	m->away = w.copy && is_op(m, 1);
+	m->direct = m->again = false;
+	if (err)
+		answered(m, err);
+	else if (w.failing || fault)
+		answered(m, -EIO);
+	else
+		m->owner = WAITING;
+}
+
 static void deliver(unsigned int tag)
 {
 	const struct ublkev__desc d = {
@@ -78,30 +113,101 @@ static void deliver(unsigned int tag)
 		.start_sector = below(1000),
 	};
 	struct model *m = &w.m[tag];
-	int err = ublkev__queue_cqe(&w.q, tag, 0, &d);
+	int res = w.copy == UBLKEV__COPY_DIRECT && (d.op_flags & 0xff) == 1;
 
+	if (m->owner == MOVING)
+		return;
 	if (m->owner != DRIVER) {
-		must(err == -EPROTO);
+		must(ublkev__queue_cqe(&w.q, tag, res, &d) == -EPROTO);
 		return;
 	}
-	must(err == 0);
+	must(ublkev__queue_cqe(&w.q, tag, res, &d) == 0);
 	w.requests++;
-	err = outcome(&d, &m->on_success);
-	if (err)
-		answered(m, err);
+	m->desc = d;
+	came(m, false);
+}
+
+static void moved_well(struct model *m)
+{
+	m->away = false;
+	if (!m->again)
+		m->owner = ANSWERED;
 	else if (w.failing)
 		answered(m, -EIO);
 	else
 		m->owner = WAITING;
+	/* the backend gets it the next time, whatever it maps */
+	m->again = m->owner == WAITING;
+}
+
+static void moved_badly(struct model *m)
+{
+	if (w.copy == UBLKEV__COPY_DIRECT) {
+		came(m, true);
+		return;
+	}
+	m->away = m->direct = false;
+	answered(m, -EIO);
+}
+
+static void move_done(unsigned int tag)
+{
+	struct model *m = &w.m[tag];
+	bool direct = w.copy == UBLKEV__COPY_DIRECT;
+	bool well = below(8);
+	int res;
+
+	if (m->owner != MOVING)
+		return;
+	if (well)
+		res = direct ? 0 : (int)(m->desc.nr_sectors * 512);
+	else
+		res = direct ? 1 : -EFAULT;
+	w.faults += !well;
+	must(ublkev__queue_cqe(&w.q, tag, res, &m->desc) == 0);
+	if (well)
+		moved_well(m);
+	else
+		moved_badly(m);
 }
 
 static void driver_aborts(unsigned int tag)
 {
-	int err = ublkev__queue_cqe(&w.q, tag, -ENODEV, NULL);
+	int err;
 
+	if (w.m[tag].owner == MOVING)
+		return;
+	err = ublkev__queue_cqe(&w.q, tag, -ENODEV, NULL);
 	must(err == (w.m[tag].owner == DRIVER ? 0 : -EPROTO));
 	if (!err)
 		w.m[tag].owner = DEAD;
+}
+
+/* the backend is asked for an address, and may have one */
+static void map(struct model *m, struct ublkev__tag *t)
+{
+	if (below(2)) {
+		ublkev__queue_direct(&w.q, t, &ram);
+		m->direct = true;
+		answered(m, m->on_success);
+	} else {
+		must(ublkev__queue_has_data(&w.q, t) == !m->away);
+		if (!m->away)
+			return;
+		m->owner = TO_MOVE;
+		m->again = true;
+		m->due = 0;
+	}
+	w.given--;
+}
+
+static const void *buf_of(const struct ublkev__tag *t, const struct model *m)
+{
+	if (m->direct)
+		return &ram;
+	if (t->result < 0 && (w.failing || m->away))
+		return &spare;
+	return bufs + t->req.tag * MAX_IO;
 }
 
 static void pull_in(void)
@@ -122,6 +228,9 @@ static void pull_in(void)
 	m->old_cookie = m->cookie;
 	m->cookie = t->req.cookie;
 	w.given++;
+	if (w.copy && (is_op(m, 0) || is_op(m, 1)) && !m->again)
+		map(m, t);
+	m->again = m->owner == TO_MOVE && m->again;
 }
 
 static void pull_out(void)
@@ -134,13 +243,19 @@ static void pull_out(void)
 	if (act == UBLKEV__QUEUE_NONE)
 		return;
 	m = &w.m[t->req.tag];
-	must(ublkev__queue_buf(&w.q, t) ==
-	     (w.q.failing && t->result < 0 ? &spare :
-	      bufs + t->req.tag * MAX_IO));
+	must(m->direct && t->result < 0 ? w.copy != UBLKEV__COPY_PLAIN :
+	     ublkev__queue_buf(&w.q, t) == buf_of(t, m));
+	if (act == UBLKEV__QUEUE_MOVE) {
+		must(m->owner == TO_MOVE && t->result == m->due);
+		m->owner = MOVING;
+		w.moves++;
+		return;
+	}
 	if (act == UBLKEV__QUEUE_ARM) {
 		must(m->owner == NOBODY);
 	} else {
 		must(m->owner == ANSWERED && t->result == m->due);
+		must(!m->away || w.copy == UBLKEV__COPY_USER);
 		w.commits++;
 	}
 	m->owner = DRIVER;
@@ -192,8 +307,12 @@ static void step(void)
 
 	if (what < 35 && !w.stopping)
 		deliver(tag);
-	else if (what < 35)
+	else if (what < 35 && what % 2)
 		driver_aborts(tag);
+	else if (what < 35)
+		move_done(tag);
+	else if (what < 45 && w.copy)
+		move_done(tag);
 	else if (what < 55)
 		pull_in();
 	else if (what < 75)
@@ -214,7 +333,8 @@ static void compare(void)
 	must(w.q.nr_backend == n[BACKEND] && w.stats.inflight == n[BACKEND]);
 	must(w.q.in.nr == n[WAITING]);
 	must(ublkev__queue_drained(&w.q) == (n[DEAD] == w.depth));
-	must(w.requests == w.commits + n[WAITING] + n[BACKEND] + n[ANSWERED]);
+	must(w.requests == w.commits + n[WAITING] + n[BACKEND] + n[ANSWERED] +
+	     n[TO_MOVE] + n[MOVING]);
 	must(w.stats.stale_answers == w.stale);
 }
 
@@ -222,13 +342,14 @@ static void begin(unsigned int depth)
 {
 	w.depth = depth;
 	w.failing = w.stopping = false;
-	w.requests = w.commits = w.given = w.stale = 0;
+	w.requests = w.commits = w.given = w.stale = w.moves = w.faults = 0;
 	memset(w.m, 0, sizeof(w.m));
 	memset(&w.stats, 0, sizeof(w.stats));
 	ublkev__queue_init(&w.q, below(65536), depth,
 			   (uint32_t)test_rng_next(&w.rng), w.tags, NULL,
 			   &w.stats);
 	ublkev__queue_set_bufs(&w.q, bufs, &spare, MAX_IO);
+	ublkev__queue_set_copy(&w.q, w.copy, false);
 	ublkev__queue_arm(&w.q);
 }
 
@@ -253,6 +374,8 @@ START_TEST(walk)
 	unsigned int i;
 
 	test_rng_init(&w.rng, test_seed("test_queue_walk") + (uint64_t)_i);
+	w.copy = (enum ublkev__copy)(_i / 8);
+	_i %= 8;
 	begin(depths[_i / 2]);
 	for (i = 0; i < STEPS; i++) {
 		step();
@@ -262,9 +385,10 @@ START_TEST(walk)
 			fail_all();
 	}
 	end();
-	printf("test_queue_walk: depth %u: %lu requests, %lu to the backend, %lu stale answers\n",
-	       w.depth, w.requests, w.given, w.stale);
-	must(w.requests > STEPS / 50 && w.given > STEPS / 100);
+	printf("test_queue_walk: depth %u: %lu requests, %lu to the backend, %lu moves, %lu of them failed, %lu stale answers\n",
+	       w.depth, w.requests, w.given, w.moves, w.faults, w.stale);
+	must(w.requests > STEPS / 50 && w.given > STEPS / 200);
+	must(!w.copy == !w.moves && !w.copy == !w.faults);
 }
 END_TEST
 
@@ -274,6 +398,7 @@ START_TEST(deepest)
 	unsigned int i, tag;
 
 	test_rng_init(&w.rng, test_seed("test_queue_walk"));
+	w.copy = UBLKEV__COPY_PLAIN;
 	begin(MAX);
 	for (i = 0; i < MAX; i++)
 		pull_out();
@@ -299,7 +424,7 @@ int main(void)
 	TCase *tc = tcase_create("walk");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, walk, 0, 8);
+	tcase_add_loop_test(tc, walk, 0, 24);
 	tcase_add_test(tc, deepest);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);

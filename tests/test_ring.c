@@ -214,7 +214,7 @@ START_TEST(io_leaves_nothing)
 
 	for (i = 0; i < 100; i++) {
 		ck_assert_int_eq(ublkev__io_new(&io, &mem, 2, 16, 65536), 0);
-		ck_assert_int_eq(ublkev__io_open(io, NO_SUCH_ID, 2, 16),
+		ck_assert_int_eq(ublkev__io_open(io, NO_SUCH_ID, 2, 16, 0),
 				 -ENOENT);
 		if (i % 2)
 			ublkev__io_close(io, i % 4 == 1);
@@ -232,11 +232,17 @@ START_TEST(io_buffers)
 	char *first, *second;
 
 	ck_assert_int_eq(ublkev__io_new(&io, &mem, 2, 16, 65536), 0);
+	ck_assert_ptr_null(ublkev__io_bufs(io, 0));
+	ck_assert_int_eq(ublkev__io_need_bufs(io), 0);
 	first = ublkev__io_bufs(io, 0);
+	ck_assert_int_eq(ublkev__io_need_bufs(io), 0);
+	ck_assert_ptr_eq(ublkev__io_bufs(io, 0), first);
 	second = ublkev__io_bufs(io, 1);
 	ck_assert_uint_eq((uintptr_t)first % 4096, 0);
 	ck_assert_int_eq(second - first, 16 * 65536);
 	first[0] = second[16 * 65536 - 1] = 1;
+	first = ublkev__io_spare_buf(io);
+	first[0] = first[65535] = 1;
 	ublkev__io_free(io);
 }
 END_TEST
@@ -418,8 +424,10 @@ START_TEST(no_address_space)
 {
 	struct ublkev__io *io;
 
-	ck_assert_int_eq(ublkev__io_new(&io, &mem, 4096, 8, UINT32_MAX),
-			 -ENOMEM);
+	ck_assert_int_eq(ublkev__io_new(&io, &mem, 31, 1057, UINT32_MAX), 0);
+	ck_assert_int_eq(ublkev__io_need_bufs(io), -ENOMEM);
+	ck_assert_ptr_null(ublkev__io_bufs(io, 0));
+	ublkev__io_free(io);
 }
 END_TEST
 

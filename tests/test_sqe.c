@@ -56,6 +56,24 @@ START_TEST(io)
 }
 END_TEST
 
+START_TEST(copy)
+{
+	ublkev__sqe_copy(&s.sqe, 0x0123, 0x0fed, _i, (void *)(uintptr_t)0x7000,
+			 0x2345);
+	ck_assert_uint_eq(get(0, 1), _i ? 22 : 23);	/* READ, WRITE */
+	ck_assert_uint_eq(get(1, 1), 1);
+	ck_assert_uint_eq(get(4, 4), 0);
+	ck_assert_uint_eq(get(8, 8), UINT64_C(0x80000000) +
+			  (UINT64_C(0x0123) << 41) + (UINT64_C(0x0fed) << 25));
+	ck_assert_uint_eq(get(16, 8), 0x7000);
+	ck_assert_uint_eq(get(24, 4), 0x2345);
+	assert_all(28, 32, 0);
+	ck_assert_uint_eq(get(32, 8), 0x01230fed);
+	assert_all(40, 64, 0);
+	assert_all(64, sizeof(s), 0xa5);
+}
+END_TEST
+
 START_TEST(ctrl)
 {
 	const struct abi_ctrl_cmd cmd = {
@@ -107,6 +125,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, set_up, NULL);
 	tcase_add_test(tc, io);
+	tcase_add_loop_test(tc, copy, 0, 2);
 	tcase_add_test(tc, ctrl);
 	tcase_add_test(tc, udata);
 	suite_add_tcase(suite, tc);

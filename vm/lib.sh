@@ -64,7 +64,8 @@ less() {
 
 # demo_start [ARG...]: starts a daemon, waits until its device is live.  Sets
 # DEMO_PID, DEV, ID, DEMO_LOG (its stderr) and DEMO_SOCK (its control socket).
-# A further call starts a further daemon.  DEMO_PLAIN=1: no control socket.
+# A further call starts a further daemon.  DEMO_PLAIN=1: no control socket;
+# DEMO_ARGS: more arguments, for every daemon.
 demo_start() {
 	local out
 	DEMO_N=$((DEMO_N + 1))
@@ -75,6 +76,8 @@ demo_start() {
 	: >$out
 	# With a control socket it takes the time of every request.
 	[ -n "${DEMO_PLAIN-}" ] || set -- --control "$DEMO_SOCK" "$@"
+	# shellcheck disable=SC2086  # several arguments
+	set -- ${DEMO_ARGS-} "$@"
 	"$UBLK_EVDEMO" "$@" >$out 2>"$DEMO_LOG" &
 	DEMO_PID=$!
 	# shellcheck disable=SC2317

@@ -35,6 +35,12 @@ struct ublkev_backend;	/* opaque */
  * FLUSH after each such write instead. Needs VOLATILE_CACHE.
  */
 #define UBLKEV_LIMIT_FUA		(1u << 3)
+/*
+ * The backend looks at no data and fills in none: so none need be copied,
+ * and what a READ yields is what the client's own memory happened to hold,
+ * as null_blk's. Without it the data of every READ are the backend's.
+ */
+#define UBLKEV_LIMIT_NO_DATA		(1u << 4)
 
 /*
  * What a backend can do, answered once by its open(). The library sets
@@ -110,6 +116,27 @@ struct ublkev_backend_ops {
 	 * gathered.
 	 */
 	void (*flush)(void *ctx);
+	/*
+	 * For backends whose data are in memory: where the whole range of
+	 * this READ or WRITE is, for the kernel to copy from or to it, once,
+	 * with no buffer between. Such a request is done with the copy and
+	 * never submitted. NULL: not this one; submit() gets it, with a
+	 * buffer. Checked before as for submit(). Called where the device
+	 * works so (see UBLKEV_COPY_DIRECT), so submit() does them all too.
+	 *
+	 * The address is used until the request is answered, at the latest
+	 * close(): a READ's within this turn of the loop, a WRITE's until a
+	 * later one. Memory must stay mapped, readable (READ) or writable
+	 * (WRITE) so long, and is best not file-backed, nor swapped: a page
+	 * fault stalls the loop. Memory mapped from a device can't be used.
+	 * Where the copy fails the request does, with EIO.
+	 *
+	 * Nobody tells the backend when a WRITE's data have arrived; a
+	 * FLUSH, and an answer to FUA, never precede those they are about:
+	 * the kernel is answered after the copy. So a backend that has to do
+	 * something for durability answers NULL to FUA or does it in FLUSH.
+	 */
+	void *(*map)(void *ctx, const struct ublkev_req *req);
 };
 
 /*
@@ -170,7 +197,8 @@ void ublkev_disk_conf_init(struct ublkev_disk_conf *conf, size_t size);
 /*
  * Answers everything at once and touches no data, for measuring the road to
  * it: a READ yields what its buffer happens to hold, zeroes or what was
- * written to this disk before. Every op is supported.
+ * written to this disk before; or, where nothing is copied at all (see
+ * UBLKEV_COPY_USER), what the client's memory does. Every op is supported.
  * Errors: -EINVAL (sizes, see struct ublkev_limits), -ENOMEM.
  */
 int ublkev_null_new(struct ublkev_backend **backendp,

@@ -94,6 +94,39 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
 #define UBLKEV_CONF_LATENCY	(1u << 0)
 
 /*
+ * How the data of READ and WRITE get from the kernel's pages to the backend
+ * and back. What the kernel does not offer, or the backend can't, becomes
+ * PLAIN; the features in struct ublkev_info tell.
+ */
+enum ublkev_copy {
+	/*
+	 * What measured best for this sort of backend among what the kernel
+	 * offers (make vm-compare PERFFLAGS=--copies).
+	 */
+	UBLKEV_COPY_AUTO,
+	/*
+	 * The kernel copies to and from a buffer of each tag, the backend
+	 * from and to that. A buffer keeps the memory that its largest
+	 * request touched.
+	 */
+	UBLKEV_COPY_PLAIN,
+	/*
+	 * The kernel copies to and from the backend's memory, where its
+	 * map() says (UBLK_F_NEED_GET_DATA): one copy, one command more for
+	 * each WRITE. Buffers are there only for what map() leaves to
+	 * submit(). PLAIN for backends without map().
+	 */
+	UBLKEV_COPY_DIRECT,
+	/*
+	 * Likewise, by reads and writes of /dev/ublkcN (UBLK_F_USER_COPY):
+	 * one command more for each READ and WRITE. A backend that keeps no
+	 * data (UBLKEV_LIMIT_NO_DATA) then has none copied.
+	 */
+	UBLKEV_COPY_USER,
+	UBLKEV_NR_COPIES
+};
+
+/*
  * How a device is to be. Filled with defaults by ublkev_conf_init(), then
  * changed; the defaults stand beside each member. Grows at its end only.
  */
@@ -142,6 +175,7 @@ struct ublkev_conf {
 	 * wait_us of waiting each; else it tries now and then.
 	 */
 	unsigned int wait_us;
+	enum ublkev_copy copy;		/* UBLKEV_COPY_AUTO */
 };
 
 /*

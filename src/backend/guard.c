@@ -14,7 +14,8 @@
 #define ANY_IO_BYTES	(UINT32_MAX & ~(IO_UNIT_BYTES - 1))
 
 #define LIMIT_FLAGS	(UBLKEV_LIMIT_READ_ONLY | UBLKEV_LIMIT_ROTATIONAL | \
-			 UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA)
+			 UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA | \
+			 UBLKEV_LIMIT_NO_DATA)
 
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
@@ -359,15 +360,23 @@ static int refusal(const struct ublkev_backend *b,
 	return -EOPNOTSUPP;
 }
 
+int ublkev__guard_check(const struct ublkev_backend *b,
+			const struct ublkev_req *req)
+{
+	if (unlikely(!b->started || !legal_op(b, req) ||
+		     !legal_range(&b->limits, req)))
+		return refusal(b, req);
+	return 0;
+}
+
 int ublkev__guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
 			 bool *rejected)
 {
-	int answer;
+	int answer = ublkev__guard_check(b, req);
 
-	*rejected = unlikely(!b->started || !legal_op(b, req) ||
-			     !legal_range(&b->limits, req));
+	*rejected = unlikely(answer);
 	if (*rejected)
-		return refusal(b, req);
+		return answer;
 	req->data = NULL;
 	answer = b->ops.submit(b->ctx, req);
 	if (answer == UBLKEV_DONE || answer == UBLKEV_LATER)

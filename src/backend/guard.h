@@ -50,6 +50,20 @@ int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 /* likewise start(); on failure close() is still owed */
 int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop);
 
+/* 0, or why the request is not to reach the backend: see guard_submit */
+int ublkev__guard_check(const struct ublkev_backend *b,
+			const struct ublkev_req *req);
+
+/*
+ * The backend's own memory with all of a READ's or WRITE's range, or NULL;
+ * the request was checked.
+ */
+static inline void *ublkev__guard_map(const struct ublkev_backend *b,
+				      const struct ublkev_req *req)
+{
+	return b->ops.map ? b->ops.map(b->ctx, req) : NULL;
+}
+
 /*
  * UBLKEV_DONE, UBLKEV_LATER or a negative errno, whatever the backend says.
  * The checks: -EOPNOTSUPP, op or FUA not in the limits; -EROFS, a write to a

@@ -88,11 +88,23 @@ static int mem_submit(void *ctx, struct ublkev_req *req)
 	}
 }
 
+/*
+ * A page never written reads as zeroes without being allocated, in the
+ * kernel's copy also.
+ */
+static void *mem_map(void *ctx, const struct ublkev_req *req)
+{
+	const struct mem *m = ctx;
+
+	return m->bytes + req->offset_bytes;
+}
+
 static const struct ublkev_backend_ops mem_ops = {
 	.size = sizeof(mem_ops),
 	.name = "mem",
 	.open = mem_open,
 	.submit = mem_submit,
+	.map = mem_map,
 };
 
 /* the kernel rounds all lengths up to whole pages */

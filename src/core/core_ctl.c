@@ -308,8 +308,11 @@ static int on_features(struct ublkev__ctl *c, int res, uint64_t features)
 	else if (res < 0)
 		return res;
 	c->kernel_features = features;
-	return ublkev__features_choose(c->conf.features, features,
-				       &c->info.features);
+	return ublkev__features_choose(c->conf.features |
+				       ublkev__copy_features(&c->conf,
+							     c->traits,
+							     features),
+				       features, &c->info.features);
 }
 
 /* the driver may give less than was asked for, never more or another id */

@@ -68,6 +68,7 @@ struct ublkev__ctl {
 	/* as asked for, then as ADD_DEV answered */
 	struct ublkev__devinfo info;
 	uint64_t kernel_features;
+	unsigned int traits;		/* of the backend: core_params.h */
 	/* where it is */
 	enum ublkev_step step;
 	enum ublkev_step err_step;	/* where err came up */

@@ -82,6 +82,8 @@ static const char *const tag_state_names[] = {
 	[UBLKEV__TAG_READY] = "READY",
 	[UBLKEV__TAG_BACKEND] = "BACKEND",
 	[UBLKEV__TAG_RESULT] = "RESULT",
+	[UBLKEV__TAG_MOVE] = "MOVE",
+	[UBLKEV__TAG_MOVING] = "MOVING",
 	[UBLKEV__TAG_DEAD] = "DEAD",
 };
 COMPLETE(tag_state_names, UBLKEV__NR_TAG_STATES);

@@ -34,6 +34,8 @@ int ublkev__conf_check(const struct ublkev_conf *conf)
 		return -EINVAL;
 	if (conf->wait_us > MOST_WAIT_US)
 		return -EINVAL;
+	if ((unsigned int)conf->copy >= UBLKEV_NR_COPIES)
+		return -EINVAL;
 	if (conf->features & ~F_WANTABLE)
 		return -EOPNOTSUPP;
 	if (conf->flags & ~UBLKEV_CONF_LATENCY)
@@ -98,6 +100,37 @@ void ublkev__params_make(struct ublkev__params *p,
 	p->max_write_zeroes_sectors =
 		granules(limits->max_write_zeroes_bytes,
 			 limits->logical_block_bytes);
+}
+
+static enum ublkev_copy best_copy(unsigned int traits)
+{
+	if (traits & UBLKEV__NO_DATA)
+		return UBLKEV_COPY_USER;
+	return UBLKEV_COPY_DIRECT;
+}
+
+uint64_t ublkev__copy_features(const struct ublkev_conf *conf,
+			       unsigned int traits, uint64_t offered)
+{
+	enum ublkev_copy copy = conf->copy;
+	uint64_t features = 0;
+
+	if (copy == UBLKEV_COPY_AUTO)
+		copy = best_copy(traits);
+	if (copy == UBLKEV_COPY_USER)
+		features = UBLKEV__F(USER_COPY);
+	if (copy == UBLKEV_COPY_DIRECT && traits & UBLKEV__CAN_MAP)
+		features = UBLKEV__F(NEED_GET_DATA);
+	return features & offered;
+}
+
+enum ublkev__copy ublkev__copy_of(uint64_t features)
+{
+	if (features & UBLKEV__F(USER_COPY))
+		return UBLKEV__COPY_USER;
+	if (features & UBLKEV__F(NEED_GET_DATA))
+		return UBLKEV__COPY_DIRECT;
+	return UBLKEV__COPY_PLAIN;
 }
 
 int ublkev__features_choose(uint64_t wanted, uint64_t offered,

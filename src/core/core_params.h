@@ -11,6 +11,13 @@
 #include <ublkev/backend.h>
 #include <ublkev/dev.h>
 
+/* who moves the data of READ and WRITE */
+enum ublkev__copy {
+	UBLKEV__COPY_PLAIN,	/* the driver, before and after us */
+	UBLKEV__COPY_DIRECT,	/* NEED_GET_DATA: a WRITE's are asked for */
+	UBLKEV__COPY_USER,	/* USER_COPY: all are */
+};
+
 #define UBLKEV__MAX_DEPTH	4096u	/* UBLK_MAX_QUEUE_DEPTH */
 #define UBLKEV__MAX_QUEUES	4096u	/* UBLK_MAX_NR_QUEUES */
 #define UBLKEV__MAX_ID		((1 << 20) - 1)
@@ -50,6 +57,21 @@ int ublkev__conf_check(const struct ublkev_conf *conf);
 void ublkev__params_make(struct ublkev__params *p,
 			 const struct ublkev_limits *limits,
 			 uint32_t max_io_bytes);
+
+/* what a backend can, for the choice of how data are copied */
+#define UBLKEV__CAN_MAP		(1u << 0)	/* has map() */
+#define UBLKEV__NO_DATA		(1u << 1)	/* UBLKEV_LIMIT_NO_DATA */
+#define UBLKEV__READ_ONLY	(1u << 2)
+
+/*
+ * The features that conf's wish for how data are copied, of a backend that
+ * is so (bits above), makes with a kernel that offers these.
+ */
+uint64_t ublkev__copy_features(const struct ublkev_conf *conf,
+			       unsigned int traits, uint64_t offered);
+
+/* and what the features make, that the driver took */
+enum ublkev__copy ublkev__copy_of(uint64_t features);
 
 /*
  * The features to ask for in ADD_DEV: what is wanted and offered, and what

@@ -43,6 +43,13 @@ uint32_t ublkev__queue_generation(const struct ublkev__queue *q)
 	return (uint32_t)(youngest / GENERATION) + 1;
 }
 
+void ublkev__queue_set_copy(struct ublkev__queue *q, enum ublkev__copy copy,
+			    bool no_data)
+{
+	q->copy = (uint8_t)copy;
+	q->no_data = no_data && copy == UBLKEV__COPY_USER;
+}
+
 void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
 			    uint32_t max_io_bytes)
 {
@@ -79,6 +86,27 @@ static void kill_tag(struct ublkev__queue *q, struct ublkev__tag *t)
 	q->nr_dead++;
 }
 
+static void result(struct ublkev__queue *q, struct ublkev__tag *t,
+		   enum ublkev__tag_state state)
+{
+	t->state = (uint8_t)state;
+	push(q, &q->out, t);
+}
+
+/*
+ * NEED_GET_DATA: no commit, not even of an error, is taken before the data
+ * were. USER_COPY: a request that fails needs none.
+ */
+static bool must_move(const struct ublkev__queue *q,
+		      const struct ublkev__tag *t,
+		      const struct ublkev_req *req, int err)
+{
+	if (q->copy == UBLKEV__COPY_DIRECT)
+		return t->how & UBLKEV__HOW_AWAY;
+	return !err && !q->no_data && (t->how & UBLKEV__HOW_AWAY ||
+				       req->op == UBLKEV_OP_READ);
+}
+
 /*
  * A READ or WRITE is answered with its length, always whole: what the driver
  * makes of a short answer depends on the kernel, and is data loss on some.
@@ -86,13 +114,14 @@ static void kill_tag(struct ublkev__queue *q, struct ublkev__tag *t)
 static void set_result(struct ublkev__queue *q, struct ublkev__tag *t,
 		       const struct ublkev_req *req, int err)
 {
+	bool move = q->copy && must_move(q, t, req, err);
+
 	if (err)
 		t->result = err;
 	else
 		t->result = req->op <= UBLKEV_OP_WRITE ?
 			(int32_t)req->len_bytes : 0;
-	t->state = UBLKEV__TAG_RESULT;
-	push(q, &q->out, t);
+	result(q, t, move ? UBLKEV__TAG_MOVE : UBLKEV__TAG_RESULT);
 	ublkev__stats_answer(q->stats, req, err);
 }
 
@@ -105,6 +134,13 @@ void ublkev__queue_arm(struct ublkev__queue *q)
 			push(q, &q->out, &q->tags[i]);
 }
 
+static void mark_away(const struct ublkev__queue *q, struct ublkev__tag *t,
+		      const struct ublkev_req *req)
+{
+	if (q->copy && req->op == UBLKEV_OP_WRITE && !q->no_data)
+		t->how |= UBLKEV__HOW_AWAY;
+}
+
 /* t->req is still the backend's, if the abort took it from there */
 static void fail_request(struct ublkev__queue *q, struct ublkev__tag *t,
 			 const struct ublkev__desc *desc)
@@ -114,6 +150,7 @@ static void fail_request(struct ublkev__queue *q, struct ublkev__tag *t,
 
 	if (err)
 		q->stats->rejected++;
+	mark_away(q, t, &req);
 	set_result(q, t, &req, err ? err : -EIO);
 }
 
@@ -129,8 +166,12 @@ static void request(struct ublkev__queue *q, struct ublkev__tag *t,
 		return;
 	}
 	err = ublkev__decode(desc, q->max_io_bytes, &t->req);
-	if (err) {
+	mark_away(q, t, &t->req);
+	if (err)
 		q->stats->rejected++;
+	else if (t->how & UBLKEV__HOW_FAULT)
+		err = -EIO;
+	if (err) {
 		set_result(q, t, &t->req, err);
 		return;
 	}
@@ -138,23 +179,96 @@ static void request(struct ublkev__queue *q, struct ublkev__tag *t,
 	push(q, &q->in, t);
 }
 
-int ublkev__queue_cqe(struct ublkev__queue *q, unsigned int tag, int res,
-		      const struct ublkev__desc *desc)
+static int refused(struct ublkev__queue *q, struct ublkev__tag *t, int res)
 {
-	struct ublkev__tag *t;
-
-	if (tag >= q->depth || q->tags[tag].state != UBLKEV__TAG_DRIVER)
-		return -EPROTO;
-	t = &q->tags[tag];
-	if (res == 0) {
-		request(q, t, desc);
-		return 0;
-	}
 	kill_tag(q, t);
 	if (res == -ENODEV)	/* UBLK_IO_RES_ABORT */
 		return 0;
 	/* -EPROTO is taken: nothing changes with that */
 	return res < 0 && res != -EPROTO ? res : -EIO;
+}
+
+/* the data are where they were to go, and no more with the driver */
+static void moved(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	t->how &= (uint8_t)~UBLKEV__HOW_AWAY;
+	if (!(t->how & UBLKEV__HOW_AGAIN)) {
+		result(q, t, UBLKEV__TAG_RESULT);
+	} else if (q->failing) {
+		set_result(q, t, &t->req, -EIO);
+	} else {
+		t->state = UBLKEV__TAG_READY;
+		push(q, &q->in, t);
+	}
+}
+
+/*
+ * The move was answered already, if it was the last thing to do, and not
+ * with an error: that answer was wrong.
+ */
+static void take_back(struct ublkev__queue *q, const struct ublkev__tag *t)
+{
+	if (t->result >= 0 && !(t->how & UBLKEV__HOW_AGAIN))
+		ublkev__stats_unanswer(q->stats, &t->req);
+}
+
+static int moved_user(struct ublkev__queue *q, struct ublkev__tag *t, int res)
+{
+	if (res >= 0 && (uint64_t)res == t->req.len_bytes) {
+		moved(q, t);
+		return 0;
+	}
+	/* the request stays ours, whatever became of its data */
+	take_back(q, t);
+	t->how = 0;
+	set_result(q, t, &t->req, -EIO);
+	return 0;
+}
+
+static int moving_cqe(struct ublkev__queue *q, struct ublkev__tag *t, int res,
+		      const struct ublkev__desc *desc)
+{
+	bool again;
+
+	if (q->copy == UBLKEV__COPY_USER)
+		return moved_user(q, t, res);
+	if (res == 0) {
+		moved(q, t);
+		return 0;
+	}
+	take_back(q, t);
+	if (res != UBLKEV__RES_NEED_GET_DATA)
+		return refused(q, t, res);
+	/*
+	 * What could not be copied to us is queued anew, and would be so for
+	 * ever; unless the tag was given to another request meanwhile.
+	 */
+	again = desc->start_sector << 9 == t->req.offset_bytes;
+	t->how = again ? UBLKEV__HOW_AWAY | UBLKEV__HOW_FAULT
+		       : UBLKEV__HOW_AWAY;
+	request(q, t, desc);
+	return 0;
+}
+
+int ublkev__queue_cqe(struct ublkev__queue *q, unsigned int tag, int res,
+		      const struct ublkev__desc *desc)
+{
+	struct ublkev__tag *t;
+
+	if (tag >= q->depth)
+		return -EPROTO;
+	t = &q->tags[tag];
+	if (t->state == UBLKEV__TAG_MOVING)
+		return moving_cqe(q, t, res, desc);
+	if (t->state != UBLKEV__TAG_DRIVER)
+		return -EPROTO;
+	if (res == 0 || (res == UBLKEV__RES_NEED_GET_DATA &&
+			 q->copy == UBLKEV__COPY_DIRECT)) {
+		t->how = res ? UBLKEV__HOW_AWAY : 0;
+		request(q, t, desc);
+		return 0;
+	}
+	return refused(q, t, res);
 }
 
 static struct ublkev__tag *outstanding(struct ublkev__queue *q,
@@ -180,6 +294,32 @@ int ublkev__queue_done(struct ublkev__queue *q, uint64_t cookie, int err)
 	q->stats->inflight--;
 	set_result(q, t, &t->req, err);
 	return 0;
+}
+
+static void not_for_backend(struct ublkev__queue *q)
+{
+	q->nr_backend--;
+	q->stats->inflight--;
+}
+
+void ublkev__queue_direct(struct ublkev__queue *q, struct ublkev__tag *t,
+			  void *addr)
+{
+	not_for_backend(q);
+	t->how |= UBLKEV__HOW_DIRECT;
+	t->req.buf = addr;
+	set_result(q, t, &t->req, 0);
+}
+
+bool ublkev__queue_has_data(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	if (!(t->how & UBLKEV__HOW_AWAY))
+		return true;
+	not_for_backend(q);
+	t->how |= UBLKEV__HOW_AGAIN;
+	t->result = 0;
+	result(q, t, UBLKEV__TAG_MOVE);
+	return false;
 }
 
 void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err)
@@ -229,7 +369,8 @@ struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q)
 	t = shift(q, &q->in);
 	t->state = UBLKEV__TAG_BACKEND;
 	t->req.cookie += GENERATION;
-	t->req.buf = t->req.op <= UBLKEV_OP_WRITE ? ublkev__queue_buf(q, t) : NULL;
+	t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
+		ublkev__queue_own_buf(q, t) : NULL;
 	t->req.data = NULL;
 	q->nr_backend++;
 	if (++q->stats->inflight > q->stats->inflight_max)
@@ -246,6 +387,10 @@ enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
 	if (!q->out.nr)
 		return UBLKEV__QUEUE_NONE;
 	*tagp = t = shift(q, &q->out);
+	if (t->state == UBLKEV__TAG_MOVE) {
+		t->state = UBLKEV__TAG_MOVING;
+		return UBLKEV__QUEUE_MOVE;
+	}
 	answered = t->state == UBLKEV__TAG_RESULT;
 	t->state = UBLKEV__TAG_DRIVER;
 	/* for the driver each tag has one, whatever its request was */
@@ -285,13 +430,20 @@ void ublkev__queue_verify(const struct ublkev__queue *q)
 		assert(ublkev__cookie_queue(t->req.cookie) == q->id);
 		if (t->state == UBLKEV__TAG_READY)
 			assert(!q->failing);
+		if (!q->copy || t->state == UBLKEV__TAG_BACKEND)
+			assert(!(t->how & UBLKEV__HOW_AWAY));
+		if (t->state == UBLKEV__TAG_RESULT &&
+		    q->copy == UBLKEV__COPY_DIRECT)
+			assert(!(t->how & UBLKEV__HOW_AWAY));
 	}
 	assert(nr[UBLKEV__TAG_DEAD] == q->nr_dead);
 	assert(nr[UBLKEV__TAG_BACKEND] == q->nr_backend);
 	assert(q->in.nr == nr[UBLKEV__TAG_READY]);
+	nr[UBLKEV__TAG_RESULT] += nr[UBLKEV__TAG_MOVE];
 	assert(q->out.nr >= nr[UBLKEV__TAG_RESULT]);
 	assert(q->out.nr <= nr[UBLKEV__TAG_RESULT] + nr[UBLKEV__TAG_IDLE]);
 	verify_list(q, &q->in, 1u << UBLKEV__TAG_READY);
 	verify_list(q, &q->out,
-		    1u << UBLKEV__TAG_RESULT | 1u << UBLKEV__TAG_IDLE);
+		    1u << UBLKEV__TAG_RESULT | 1u << UBLKEV__TAG_MOVE |
+		    1u << UBLKEV__TAG_IDLE);
 }

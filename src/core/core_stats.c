@@ -18,6 +18,15 @@ void ublkev__stats_answer(struct ublkev_stats *s,
 		s->fua++;
 }
 
+void ublkev__stats_unanswer(struct ublkev_stats *s,
+			    const struct ublkev_req *req)
+{
+	s->op[req->op].reqs--;
+	s->op[req->op].bytes -= req->len_bytes;
+	if (req->flags & UBLKEV_REQ_FUA)
+		s->fua--;
+}
+
 static unsigned int bucket_of(uint64_t us)
 {
 	unsigned int e;

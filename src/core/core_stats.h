@@ -13,6 +13,10 @@
 void ublkev__stats_answer(struct ublkev_stats *s,
 			  const struct ublkev_req *req, int err);
 
+/* no, it was not: an answer without error was not the last word */
+void ublkev__stats_unanswer(struct ublkev_stats *s,
+			    const struct ublkev_req *req);
+
 /* and took this long */
 void ublkev__stats_latency(struct ublkev_stats *s, unsigned int op,
 			   uint64_t us);

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "backend/guard.h"
 #include "ev/engine.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
@@ -70,6 +71,19 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
 	return 0;
 }
 
+static unsigned int traits_of(const struct ublkev_backend *b)
+{
+	unsigned int traits = 0;
+
+	if (b->ops.map)
+		traits |= UBLKEV__CAN_MAP;
+	if (b->limits.flags & UBLKEV_LIMIT_NO_DATA)
+		traits |= UBLKEV__NO_DATA;
+	if (b->limits.flags & UBLKEV_LIMIT_READ_ONLY)
+		traits |= UBLKEV__READ_ONLY;
+	return traits;
+}
+
 static int start(struct ev_loop *loop, struct ublkev_dev *dev, bool remove)
 {
 	struct ublkev__engine *e = dev->priv;
@@ -88,6 +102,8 @@ static int start(struct ev_loop *loop, struct ublkev_dev *dev, bool remove)
 		return err;
 	}
 	ublkev__ctl_init(&e->ctl, &e->conf);
+	if (!remove)
+		e->ctl.traits = traits_of(e->backend);
 	if (remove)
 		ublkev__ctl_remove(&e->ctl, ublkev__clock_ms());
 	else

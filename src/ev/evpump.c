@@ -124,14 +124,70 @@ static void look_drained(struct ublkev__engine *e)
 
 /* ---- requests ----------------------------------------------------------- */
 
+static void set_bufs(struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nr_queues; i++)
+		ublkev__queue_set_bufs(&e->queues[i],
+				       ublkev__io_bufs(e->io, i),
+				       ublkev__io_spare_buf(e->io),
+				       e->ctl.info.max_io_bytes);
+}
+
+/* buffers, in modes that have none unless they are needed */
+static int need_bufs(struct ublkev__engine *e, struct ublkev__queue *q,
+		     struct ublkev__tag *t)
+{
+	int err;
+
+	if (q->bufs)
+		return 0;
+	err = ublkev__io_need_bufs(e->io);
+	if (err)
+		return err;
+	set_bufs(e);
+	t->req.buf = ublkev__queue_own_buf(q, t);
+	return 0;
+}
+
+/* true: the request is answered, or waits for its data; no need to submit */
+static bool spare_submit(struct ublkev__engine *e, struct ublkev__queue *q,
+			 struct ublkev__tag *t)
+{
+	void *addr = NULL;
+	int err;
+
+	/* its data are here since it was pulled before */
+	if (t->how & UBLKEV__HOW_AGAIN)
+		return false;
+	err = ublkev__guard_check(e->backend, &t->req);
+	if (!err && !q->no_data)
+		addr = ublkev__guard_map(e->backend, &t->req);
+	if (addr) {
+		ublkev__queue_direct(q, t, addr);
+		return true;
+	}
+	if (!err && !q->no_data)
+		err = need_bufs(e, q, t);
+	if (err)
+		ublkev__queue_refused(q, t->req.cookie, err);
+	return err || !ublkev__queue_has_data(q, t);
+}
+
 /* whether the backend got it */
 static bool submit(struct ublkev__engine *e, struct ublkev__queue *q,
-		   struct ublkev_req *req)
+		   struct ublkev__tag *t)
 {
+	struct ublkev_req *req = &t->req;
 	/* the request is not ours to look at once submitted */
 	uint64_t cookie = req->cookie;
 	bool rejected = false;
-	int res = ublkev__guard_submit(e->backend, req, &rejected);
+	int res;
+
+	if (q->copy && req->op <= UBLKEV_OP_WRITE && spare_submit(e, q, t))
+		return false;
+	res = ublkev__guard_submit(e->backend, req, &rejected);
 
 	if (rejected)
 		ublkev__queue_refused(q, cookie, res);
@@ -154,7 +210,7 @@ static bool pull_queue(struct ublkev__engine *e, struct ublkev__queue *q,
 			look_at_clock(e, turn);
 		turn->reqs++;
 		turn->cost_bytes += REQ_COST_BYTES + t->req.len_bytes;
-		any |= submit(e, q, &t->req);
+		any |= submit(e, q, t);
 	}
 	return any;
 }
@@ -183,6 +239,11 @@ static void pull_out(struct ublkev__engine *e, struct ublkev__queue *q)
 		if (what == UBLKEV__QUEUE_COMMIT)
 			ublkev__io_commit(e->io, q->id, t->req.tag, t->result,
 					  ublkev__queue_buf(q, t));
+		else if (what == UBLKEV__QUEUE_MOVE)
+			ublkev__io_move(e->io, q->id, t->req.tag,
+					t->how & UBLKEV__HOW_AWAY,
+					ublkev__queue_buf(q, t),
+					(uint32_t)t->req.len_bytes);
 		else
 			ublkev__io_fetch(e->io, q->id, t->req.tag,
 					 ublkev__queue_buf(q, t));
@@ -251,16 +312,21 @@ static void answer(struct ublkev__engine *e)
 static void open_ublkc(struct ublkev__engine *e)
 {
 	const struct ublkev__devinfo *info = &e->ctl.info;
-	int err = ublkev__io_open(e->io, info->id, info->queues, info->depth);
+	enum ublkev__copy copy = ublkev__copy_of(info->features);
+	bool no_data = e->ctl.traits & UBLKEV__NO_DATA;
 	unsigned int i;
+	int err = 0;
 
+	if (copy == UBLKEV__COPY_PLAIN)
+		err = ublkev__io_need_bufs(e->io);
+	if (!err)
+		err = ublkev__io_open(e->io, info->id, info->queues,
+				      info->depth, info->features);
 	if (!err) {
 		e->nr_queues = info->queues;
+		set_bufs(e);
 		for (i = 0; i < e->nr_queues; i++)
-			ublkev__queue_set_bufs(&e->queues[i],
-					       ublkev__io_bufs(e->io, i),
-					       ublkev__io_spare_buf(e->io),
-					       info->max_io_bytes);
+			ublkev__queue_set_copy(&e->queues[i], copy, no_data);
 	}
 	ublkev__ctl_opened(&e->ctl, err, ublkev__clock_ms());
 }

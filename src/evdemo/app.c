@@ -368,6 +368,7 @@ static int new_dev(struct app *app, int id)
 	conf.depth = o->depth;
 	conf.max_io_bytes = o->max_io_bytes;
 	conf.wait_us = o->wait_us;
+	conf.copy = o->copy;
 	conf.log = log_line;
 	conf.broker = app->broker;
 	if (o->stats_s || o->control)

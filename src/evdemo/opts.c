@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -21,6 +22,7 @@ enum {
 	OPT_ID,
 	OPT_READ_ONLY,
 	OPT_HUGE_PAGES,
+	OPT_COPY,
 	OPT_NO_BROKER,
 	OPT_DAEMON,
 	OPT_PIDFILE,
@@ -42,6 +44,7 @@ static const struct option long_options[] = {
 	{ "id", required_argument, NULL, OPT_ID },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "huge-pages", no_argument, NULL, OPT_HUGE_PAGES },
+	{ "copy", required_argument, NULL, OPT_COPY },
 	{ "no-broker", no_argument, NULL, OPT_NO_BROKER },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
@@ -68,6 +71,8 @@ const char opts_help[] =
 "  --block-size BYTES   logical block: 512, 1024, 2048 or 4096 (512)\n"
 "  --read-only          refuse writes\n"
 "  --huge-pages         mem: ask for transparent huge pages\n"
+"  --copy MODE          how data get to the disk: auto, plain, direct or\n"
+"                       user (auto)\n"
 "  --id N               be /dev/ublkbN (the kernel picks)\n"
 "  --queues N           hardware queues (1)\n"
 "  --depth N            requests a queue, 1 to 4096 (128)\n"
@@ -325,6 +330,27 @@ static int set_backend(const struct parse *p, const char *text)
 	return 0;
 }
 
+static int set_copy(const struct parse *p, const char *text)
+{
+	static const char *const names[] = {
+		[UBLKEV_COPY_AUTO] = "auto",
+		[UBLKEV_COPY_PLAIN] = "plain",
+		[UBLKEV_COPY_DIRECT] = "direct",
+		[UBLKEV_COPY_USER] = "user",
+	};
+	unsigned int i;
+
+	static_assert(sizeof(names) / sizeof(names[0]) == UBLKEV_NR_COPIES,
+		      "each has a name");
+	for (i = 0; i < UBLKEV_NR_COPIES; i++)
+		if (!strcmp(text, names[i])) {
+			p->o->copy = (enum ublkev_copy)i;
+			return 0;
+		}
+	return fail_value(p, OPT_COPY, text, "is no way to copy",
+			  "give auto, plain, direct or user");
+}
+
 static int set_path(const struct parse *p, int opt, const char *text)
 {
 	if (!*text)
@@ -371,6 +397,8 @@ static int set(struct parse *p, int opt, const char *value)
 	switch (opt) {
 	case OPT_BACKEND:
 		return set_backend(p, value);
+	case OPT_COPY:
+		return set_copy(p, value);
 	case OPT_PIDFILE:
 	case OPT_CONTROL:
 		return set_path(p, opt, value);

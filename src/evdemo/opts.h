@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ublkev/dev.h>
+
 enum opts_mode {
 	OPTS_SERVE,
 	OPTS_DELETE,
@@ -33,6 +35,7 @@ struct opts {
 	int delete_id;
 	int read_only;
 	int huge_pages;
+	enum ublkev_copy copy;
 	int no_broker;
 	int daemon;
 	int verbose;

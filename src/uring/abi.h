@@ -34,6 +34,13 @@
 #define ABI_IO_FETCH_REQ		ABI_IO_RW(0x20)
 #define ABI_IO_COMMIT_AND_FETCH_REQ	ABI_IO_RW(0x21)
 
+#define ABI_IO_NEED_GET_DATA		ABI_IO_RW(0x22)
+
+/* USER_COPY: where in ublkc the data of a tag's request are */
+#define ABI_COPY_OFFSET		UINT64_C(0x80000000)
+#define ABI_COPY_TAG_SHIFT	25
+#define ABI_COPY_QUEUE_SHIFT	41
+
 #define ABI_NO_QUEUE	0xffffu
 #define ABI_NO_DEV	0xffffffffu
 

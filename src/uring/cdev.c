@@ -49,7 +49,8 @@ int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 	int err = 0;
 
 	snprintf(path, sizeof(path), ABI_CHAR_PATH, id);
-	c->fd = open(path, O_RDWR | O_CLOEXEC);
+	/* NONBLOCK: else io_uring hands each read and write to a thread */
+	c->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (c->fd < 0)
 		return -errno;
 	c->depth = depth;

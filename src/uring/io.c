@@ -27,13 +27,16 @@ struct ublkev__io {
 	const struct ublkev__mem *mem;
 	struct ublkev__ring ring;
 	struct ublkev__cdev cdev;
-	struct ublkev__iobuf bufs;
+	struct ublkev__iobuf bufs;	/* when they were needed */
+	struct ublkev__iobuf spare;
+	size_t nr_bufs;
+	uint32_t max_io_bytes;
 	const struct ublkev__desc **descs;
 	uint64_t evfd_count;		/* where the eventfd is read to */
 	size_t queue_bytes;		/* of a queue's buffers */
-	size_t spare_bytes;		/* from the first to the spare one */
 	int evfd;
 	bool woken;			/* the read is queued */
+	bool user_copy;
 };
 
 static int set_up(struct ublkev__io *io, unsigned int queues,
@@ -42,6 +45,8 @@ static int set_up(struct ublkev__io *io, unsigned int queues,
 	int err;
 
 	io->queue_bytes = (size_t)depth * max_io_bytes;
+	io->nr_bufs = (size_t)queues * depth;
+	io->max_io_bytes = max_io_bytes;
 	io->descs = ublkev__mem_zalloc(io->mem, queues, sizeof(*io->descs));
 	if (!io->descs)
 		return -ENOMEM;
@@ -49,9 +54,7 @@ static int set_up(struct ublkev__io *io, unsigned int queues,
 	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->evfd < 0)
 		return -errno;
-	io->spare_bytes = queues * io->queue_bytes;
-	err = ublkev__iobuf_map(&io->bufs, (size_t)queues * depth + 1,
-				max_io_bytes);
+	err = ublkev__iobuf_map(&io->spare, 1, max_io_bytes);
 	if (err)
 		return err;
 	/* an SQE for each tag, and one for the eventfd's read */
@@ -89,6 +92,7 @@ void ublkev__io_free(struct ublkev__io *io)
 		return;
 	ublkev__io_close(io, false);
 	ublkev__iobuf_unmap(&io->bufs);
+	ublkev__iobuf_unmap(&io->spare);
 	if (io->evfd >= 0)
 		close(io->evfd);
 	ublkev__mem_free(io->mem, io->descs);
@@ -100,24 +104,34 @@ int ublkev__io_fd(const struct ublkev__io *io)
 	return io->evfd;
 }
 
+int ublkev__io_need_bufs(struct ublkev__io *io)
+{
+	if (io->bufs.base)
+		return 0;
+	return ublkev__iobuf_map(&io->bufs, io->nr_bufs, io->max_io_bytes);
+}
+
 void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)
 {
+	if (!io->bufs.base)
+		return NULL;
 	return (char *)io->bufs.base + queue * io->queue_bytes;
 }
 
 void *ublkev__io_spare_buf(const struct ublkev__io *io)
 {
-	return (char *)io->bufs.base + io->spare_bytes;
+	return io->spare.base;
 }
 
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
-		    unsigned int depth)
+		    unsigned int depth, uint64_t features)
 {
 	int err = ublkev__cdev_open(&io->cdev, id, queues, depth);
 	int files[2];
 
 	if (err)
 		return err;
+	io->user_copy = features & UBLKEV__F(USER_COPY);
 	files[FILE_UBLKC] = io->cdev.fd;
 	files[FILE_EVENTFD] = io->evfd;
 	err = io_uring_register_files(&io->ring.u, files, 2);
@@ -153,17 +167,35 @@ static struct io_uring_sqe *get_sqe(struct ublkev__io *io)
 	return sqe;
 }
 
+/* the driver wants no address where it copies nothing */
+static void *addr(const struct ublkev__io *io, void *buf)
+{
+	return io->user_copy ? NULL : buf;
+}
+
 void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 		      unsigned int tag, void *buf)
 {
-	ublkev__sqe_io(get_sqe(io), ABI_IO_FETCH_REQ, queue, tag, 0, buf);
+	ublkev__sqe_io(get_sqe(io), ABI_IO_FETCH_REQ, queue, tag, 0,
+		       addr(io, buf));
 }
 
 void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 		       unsigned int tag, int result, void *buf)
 {
 	ublkev__sqe_io(get_sqe(io), ABI_IO_COMMIT_AND_FETCH_REQ, queue, tag,
-		       result, buf);
+		       result, addr(io, buf));
+}
+
+void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
+		     unsigned int tag, bool in, void *buf, uint32_t bytes)
+{
+	struct io_uring_sqe *sqe = get_sqe(io);
+
+	if (io->user_copy)
+		ublkev__sqe_copy(sqe, queue, tag, in, buf, bytes);
+	else
+		ublkev__sqe_io(sqe, ABI_IO_NEED_GET_DATA, queue, tag, 0, buf);
 }
 
 /*

@@ -39,18 +39,28 @@ void ublkev__io_free(struct ublkev__io *io);
 /* the eventfd, signalled when there is something to reap */
 int ublkev__io_fd(const struct ublkev__io *io);
 
-/* the first of a queue's buffers, max_io_bytes apart from one another */
+/*
+ * Reserves the address space of the tags' buffers; nothing when done
+ * already. Errors: -ENOMEM.
+ */
+int ublkev__io_need_bufs(struct ublkev__io *io);
+
+/*
+ * The first of a queue's buffers, max_io_bytes apart from one another; NULL
+ * as long as they were not needed.
+ */
 void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue);
 
 /* one more of that size */
 void *ublkev__io_spare_buf(const struct ublkev__io *io);
 
 /*
- * Opens /dev/ublkc<id> and maps its descriptors. Errors: those of open(2),
+ * Opens /dev/ublkc<id> and maps its descriptors; `features` are those that
+ * the device has (UBLKEV__F()). Errors: those of open(2),
  * mmap(2), io_uring_register(2).
  */
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
-		    unsigned int depth);
+		    unsigned int depth, uint64_t features);
 
 /*
  * Lets go of ublkc and the ring, for good. `drained`: no command is with the
@@ -66,6 +76,13 @@ void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 		      unsigned int tag, void *buf);
 void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 		       unsigned int tag, int result, void *buf);
+/*
+ * Move a request's data to buf (`in`, a WRITE's) or from it: GET_DATA, or
+ * with USER_COPY a read or write of ublkc. The tag's next completion has the
+ * command's own result.
+ */
+void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
+		     unsigned int tag, bool in, void *buf, uint32_t bytes);
 
 /*
  * Between new and close (after it, they do nothing): the eventfd was

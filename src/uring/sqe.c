@@ -31,6 +31,23 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 	cmd->addr = (uintptr_t)addr;
 }
 
+void ublkev__sqe_copy(struct io_uring_sqe *sqe, unsigned int queue,
+		      unsigned int tag, bool in, void *addr, uint32_t bytes)
+{
+	uint64_t offset = ABI_COPY_OFFSET +
+			  ((uint64_t)queue << ABI_COPY_QUEUE_SHIFT) +
+			  ((uint64_t)tag << ABI_COPY_TAG_SHIFT);
+
+	memset(sqe, 0, 64);
+	sqe->opcode = in ? IORING_OP_READ : IORING_OP_WRITE;
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->fd = FILE_UBLKC;
+	sqe->addr = (uintptr_t)addr;
+	sqe->len = bytes;
+	sqe->off = offset;
+	sqe->user_data = udata_tag(queue, tag);
+}
+
 void ublkev__sqe_ctrl(struct io_uring_sqe *sqe, int fd, uint32_t cmd_op,
 		      const struct abi_ctrl_cmd *cmd, uint64_t udata)
 {

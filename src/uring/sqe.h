@@ -17,6 +17,13 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		    unsigned int queue, unsigned int tag, int result,
 		    void *addr);
 
+/*
+ * likewise: USER_COPY's read (`in`, a WRITE's data) or write of FILE_UBLKC,
+ * which io_uring runs at once because ublkc was opened O_NONBLOCK
+ */
+void ublkev__sqe_copy(struct io_uring_sqe *sqe, unsigned int queue,
+		      unsigned int tag, bool in, void *addr, uint32_t bytes);
+
 /* fills a 128-byte SQE: a control command on `fd` */
 void ublkev__sqe_ctrl(struct io_uring_sqe *sqe, int fd, uint32_t cmd_op,
 		      const struct abi_ctrl_cmd *cmd, uint64_t udata);
