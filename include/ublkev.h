@@ -30,6 +30,7 @@
 #include <ublkev/backend.h>
 #include <ublkev/broker.h>
 #include <ublkev/dev.h>
+#include <ublkev/ctl.h>
 
 #ifdef __cplusplus
 extern "C" {

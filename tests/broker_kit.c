@@ -119,11 +119,12 @@ void kit_close(struct kit_control *c)
 
 int kit_ask(struct kit_control *c)
 {
-	const struct ublkev__devinfo info = { .id = -1 };
-	const struct ublkev__params params = { .dev_sectors = 8 };
+	const struct ublkev__control_req req = {
+		.cmd = UBLKEV__CMD_GET_FEATURES,
+		.info.id = -1,
+	};
 
-	return ublkev__control_submit(c->ctl, UBLKEV__CMD_GET_FEATURES, &info,
-				      &params);
+	return ublkev__control_submit(c->ctl, &req);
 }
 
 struct ublkev__control_done kit_answer(struct kit_control *c)
@@ -150,9 +151,9 @@ void kit_works(struct kit_control *c)
 	ck_assert_int_eq(done.cmd, UBLKEV__CMD_GET_FEATURES);
 	/* -EOPNOTSUPP: Linux 6.4 */
 	if (access("/dev/ublk-control", F_OK))
-		ck_assert_int_eq(done.res, -ENOENT);
+		ck_assert_int_eq(done.answer.res, -ENOENT);
 	else if (!access("/dev/ublk-control", R_OK | W_OK))
-		ck_assert(done.res == 0 || done.res == -EOPNOTSUPP);
+		ck_assert(done.answer.res == 0 || done.answer.res == -EOPNOTSUPP);
 	else
-		ck_assert_int_lt(done.res, 0);
+		ck_assert_int_lt(done.answer.res, 0);
 }

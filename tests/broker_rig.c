@@ -89,11 +89,11 @@ void brig_ask(unsigned int nr, enum ublkev__cmd cmd)
 	struct ublkev__chan_cmd c;
 
 	memset(&c, 0, sizeof(c));
-	c.cmd = cmd;
-	c.pid = 4711;
-	c.info.id = BRIG_ID;
-	c.info.max_io_bytes = 65536;
-	c.params.dev_sectors = 8;
+	c.req.cmd = cmd;
+	c.req.data = 4711;
+	c.req.info.id = BRIG_ID;
+	c.req.info.max_io_bytes = 65536;
+	c.req.params.dev_sectors = 8;
 	ck_assert_int_eq(ublkev__chan_send(brig_devs[nr].fd, &c, sizeof(c)), 0);
 }
 
@@ -121,7 +121,7 @@ struct ublkev__control_done brig_answered(unsigned int nr, int res)
 	ck_assert_int_eq(read(brig_devs[nr].evfd, &n, sizeof(n)), sizeof(n));
 	ck_assert_int_eq(ublkev__chan_recv(brig_devs[nr].fd, &done, sizeof(done)),
 			 1);
-	ck_assert_int_eq(done.res, res);
+	ck_assert_int_eq(done.answer.res, res);
 	return done;
 }
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/core_params.h"
+
 static const struct ublkev_conf conf = {
 	.size = sizeof(conf),
 	.id = -1,
@@ -15,17 +17,37 @@ static const struct ublkev_conf conf = {
 	.start_timeout_ms = START_MS,
 	.stop_timeout_ms = STOP_MS,
 	.grace_ms = GRACE_MS,
+	.recover_timeout_ms = RECOVER_MS,
 };
+
+static void init(struct life *l, const struct ublkev_conf *mine)
+{
+	memset(l, 0, sizeof(*l));
+	l->t0 = l->now = 100000;
+	l->kernel = KERNEL_612;
+	ublkev__ctl_init(&l->c, mine);
+	ublkev__ctl_verify(&l->c);
+}
 
 void life_init(struct life *l, int id)
 {
 	struct ublkev_conf mine = conf;
 
-	memset(l, 0, sizeof(*l));
 	mine.id = id;
-	l->t0 = l->now = 100000;
-	ublkev__ctl_init(&l->c, &mine);
-	ublkev__ctl_verify(&l->c);
+	init(l, &mine);
+}
+
+void life_make(struct life *l, enum ublkev_recovery recovery, uint64_t kernel)
+{
+	struct ublkev_conf mine = conf;
+
+	mine.id = 3;
+	mine.recovery = recovery;
+	init(l, &mine);
+	l->kernel = kernel;
+	l->state = UBLKEV_STATE_QUIESCED;
+	if (recovery)
+		ublkev__features_choose(&mine, 0, kernel, &l->features);
 }
 
 static const char *event_name(int revents)
@@ -34,6 +56,8 @@ static const char *event_name(int revents)
 	case UBLKEV_LIVE: return "!LIVE";
 	case UBLKEV_ERROR: return "!ERROR";
 	case UBLKEV_STOPPED: return "!STOPPED";
+	case UBLKEV_RESIZED: return "!RESIZED";
+	case UBLKEV_REFUSED: return "!REFUSED";
 	}
 	return "!?";
 }
@@ -45,12 +69,23 @@ static const char *action_name(const struct ublkev__ctl_action *a)
 	case UBLKEV__CTL_CANCEL: return ublkev__cmd_name(a->cmd);
 	case UBLKEV__CTL_OPEN: return "OPEN";
 	case UBLKEV__CTL_ARM: return "ARM";
+	case UBLKEV__CTL_FREEZE: return "FREEZE";
 	case UBLKEV__CTL_ABORT_IO: return "ABORT";
 	case UBLKEV__CTL_CLOSE: return "CLOSE";
-	case UBLKEV__CTL_EVENT: return event_name(a->revents);
+	case UBLKEV__CTL_EVENT: break;
 	case UBLKEV__CTL_NONE: break;
 	}
 	return "?";
+}
+
+static void event(const struct ublkev__ctl_action *a, char *word, size_t bytes)
+{
+	const char *name = event_name(a->revents);
+
+	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED))
+		snprintf(word, bytes, "%s=%d", name, a->res);
+	else
+		snprintf(word, bytes, "%s", name);
 }
 
 static void say(struct life *l, const char *sign, const char *word)
@@ -64,9 +99,15 @@ static void say(struct life *l, const char *sign, const char *word)
 void life_pull(struct life *l)
 {
 	struct ublkev__ctl_action a;
+	char word[32];
 
 	ublkev__ctl_verify(&l->c);
 	while (ublkev__ctl_next(&l->c, &a)) {
+		if (a.act == UBLKEV__CTL_EVENT) {
+			event(&a, word, sizeof(word));
+			say(l, "", word);
+			continue;
+		}
 		say(l, a.act == UBLKEV__CTL_CANCEL ? "-" : "",
 		    action_name(&a));
 		if (a.act == UBLKEV__CTL_CLOSE)
@@ -76,15 +117,28 @@ void life_pull(struct life *l)
 	ck_assert(!ublkev__ctl_has_work(&l->c));
 }
 
+void life_tell(struct life *l, enum ublkev__cmd cmd,
+	       const struct ublkev__ctl_answer *a)
+{
+	ck_assert_int_eq(ublkev__ctl_cmd_done(&l->c, cmd, a, l->now), 0);
+	life_pull(l);
+}
+
 void life_answer(struct life *l, int res)
 {
-	struct ublkev__devinfo info = l->c.info;
+	struct ublkev__ctl_answer a = {
+		.res = res,
+		.features = l->kernel,
+		.info = l->c.info,
+	};
 
-	if (info.id < 0)
-		info.id = 3;
-	ck_assert_int_eq(ublkev__ctl_cmd_done(&l->c, l->c.pending, res,
-					      0x1fe, &info, l->now), 0);
-	life_pull(l);
+	if (a.info.id < 0)
+		a.info.id = 3;
+	if (l->c.pending == UBLKEV__CMD_GET_DEV_INFO) {
+		a.info.features = l->features;
+		a.info.state = l->state;
+	}
+	life_tell(l, l->c.pending, &a);
 }
 
 void life_stop(struct life *l)
@@ -125,7 +179,12 @@ static void step_on(struct life *l, enum ublkev_step step)
 		life_opened(l, 0);
 		break;
 	case UBLKEV_STEP_LIVE:
-		life_stop(l);
+		if (step == UBLKEV_STEP_QUIESCE)
+			ck_assert_int_eq(ublkev__ctl_release(&l->c, l->now),
+					 0);
+		else
+			life_stop(l);
+		life_pull(l);
 		break;
 	case UBLKEV_STEP_DRAIN:
 		ublkev__ctl_drained(&l->c, l->now);
@@ -137,10 +196,10 @@ static void step_on(struct life *l, enum ublkev_step step)
 	}
 }
 
-void life_begin(struct life *l, enum ublkev_step step)
+void life_lead(struct life *l, enum ublkev__ctl_mode mode,
+	       enum ublkev_step step)
 {
-	life_init(l, -1);
-	ublkev__ctl_start(&l->c, l->now);
+	ublkev__ctl_start(&l->c, mode, l->now);
 	life_pull(l);
 	while (l->c.step != step) {
 		ck_assert_int_lt(l->c.step, step);
@@ -149,6 +208,17 @@ void life_begin(struct life *l, enum ublkev_step step)
 	}
 	l->t0 = l->now;
 	l->text[0] = '\0';
+}
+
+void life_begin(struct life *l, enum ublkev_step step)
+{
+	bool recover = step == UBLKEV_STEP_INFO ||
+		       step == UBLKEV_STEP_RECOVER;
+
+	life_init(l, -1);
+	if (recover || step == UBLKEV_STEP_QUIESCE)
+		life_make(l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_lead(l, recover ? UBLKEV__CTL_RECOVER : UBLKEV__CTL_ADD, step);
 }
 
 void life_polite(struct life *l)

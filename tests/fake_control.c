@@ -186,10 +186,10 @@ static void finish(struct fake_cmd *c, int res)
 		return;
 	memset(&ctl->done, 0, sizeof(ctl->done));
 	ctl->done.cmd = c->cmd;
-	ctl->done.res = res;
-	ctl->done.features = c->features;
+	ctl->done.answer.res = res;
+	ctl->done.answer.features = c->features;
 	if (c->cmd == UBLKEV__CMD_ADD_DEV)
-		ctl->done.info = c->info;
+		ctl->done.answer.info = c->info;
 	ctl->pending = NULL;
 	ctl->answered = true;
 	fake_counts.signals++;
@@ -251,17 +251,16 @@ void fake_release(void)
 
 /* ---- asking ------------------------------------------------------------- */
 
-static struct fake_cmd *ask(struct ublkev__control *ctl, enum ublkev__cmd cmd,
-			    const struct ublkev__devinfo *info,
-			    const struct ublkev__params *params)
+static struct fake_cmd *ask(struct ublkev__control *ctl,
+			    const struct ublkev__control_req *req)
 {
 	struct fake_cmd **end, *c = calloc(1, sizeof(*c));
 
 	c->ctl = ctl;
-	c->cmd = cmd;
-	c->info = *info;
-	if (params)
-		c->params = *params;
+	c->cmd = req->cmd;
+	c->info = req->info;
+	c->params = req->params;
+	c->data = req->data;
 	for (end = &cmds; *end;)
 		end = &(*end)->next;
 	*end = c;
@@ -283,9 +282,9 @@ static void plan(struct fake_cmd *c)
 
 void fake_outside(enum ublkev__cmd cmd, int id)
 {
-	struct ublkev__devinfo info = { .id = id };
+	const struct ublkev__control_req req = { .cmd = cmd, .info.id = id };
 
-	ask(NULL, cmd, &info, NULL);
+	ask(NULL, &req);
 	fake__progress();
 }
 
@@ -355,16 +354,15 @@ bool ublkev__control_free(struct ublkev__control *ctl)
 	return left;
 }
 
-int ublkev__control_submit(struct ublkev__control *ctl, enum ublkev__cmd cmd,
-			   const struct ublkev__devinfo *info,
-			   const struct ublkev__params *params)
+int ublkev__control_submit(struct ublkev__control *ctl,
+			   const struct ublkev__control_req *req)
 {
 	if (!ctl->opened)
 		fake__violates("a command before control was opened");
 	if (ctl->pending || ctl->answered)
 		return -EBUSY;
-	fake_counts.cmds[cmd]++;
-	ctl->pending = ask(ctl, cmd, info, params);
+	fake_counts.cmds[req->cmd]++;
+	ctl->pending = ask(ctl, req);
 	plan(ctl->pending);
 	fake__progress();
 	return 0;

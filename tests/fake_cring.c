@@ -136,9 +136,9 @@ void fake_cring_answer(unsigned int nr, int res, int id, uint64_t features)
 
 	memset(&r->done, 0, sizeof(r->done));
 	r->done.cmd = r->seen.cmd;
-	r->done.res = res;
-	r->done.features = features;
-	r->done.info.id = id;
+	r->done.answer.res = res;
+	r->done.answer.features = features;
+	r->done.answer.info.id = id;
 	r->answered = true;
 	if (write(r->evfd, &one, sizeof(one)) != sizeof(one))
 		r->answered = false;
@@ -244,9 +244,8 @@ bool ublkev__cring_free(struct ublkev__cring *r)
 	return left;
 }
 
-int ublkev__cring_submit(struct ublkev__cring *r, enum ublkev__cmd cmd,
-			 const struct ublkev__devinfo *info,
-			 const struct ublkev__params *params, pid_t pid)
+int ublkev__cring_submit(struct ublkev__cring *r,
+			 const struct ublkev__control_req *req)
 {
 	int err;
 
@@ -256,9 +255,10 @@ int ublkev__cring_submit(struct ublkev__cring *r, enum ublkev__cmd cmd,
 		err = -EBUSY;
 	if (!err) {
 		r->seen = (struct fake_seen){
-			.cmd = cmd, .id = info->id, .pid = pid,
-			.max_io_bytes = info->max_io_bytes,
-			.dev_sectors = params->dev_sectors,
+			.cmd = req->cmd, .id = req->info.id,
+			.data = req->data,
+			.max_io_bytes = req->info.max_io_bytes,
+			.dev_sectors = req->params.dev_sectors,
 		};
 		r->late = r->delay;
 		r->delay = false;

@@ -10,7 +10,7 @@
 #define UBLKEV_TESTS_FAKE_CRING_H
 
 #include <stdbool.h>
-#include <sys/types.h>
+#include <stdint.h>
 
 #include "uring/control_ring.h"
 
@@ -19,7 +19,7 @@
 struct fake_seen {
 	enum ublkev__cmd cmd;
 	int id;
-	pid_t pid;
+	uint64_t data;
 	uint32_t max_io_bytes;
 	uint64_t dev_sectors;
 };

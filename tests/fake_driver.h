@@ -67,6 +67,7 @@ enum fake_what {
 	FAKE_OPEN,		/* opening ublkc */
 	FAKE_NEED_BUFS,		/* buffers are refused */
 	FAKE_IO_NEW,
+	FAKE_IO_SET_UP,
 	FAKE_CONTROL_NEW,
 	FAKE_CONTROL_OPEN,
 };

@@ -23,6 +23,7 @@ struct ublkev__io {
 	const struct ublkev__mem *mem;
 	bool open;		/* the ring */
 	bool muted, taskrun, woken;
+	bool unprivileged;	/* what is submitted now */
 	int evfd;
 	unsigned int queues, depth;
 	uint32_t max_io_bytes;
@@ -126,29 +127,33 @@ static char *map(size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static int set_up(struct ublkev__io *io)
+int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
+		      unsigned int depth, uint32_t max_io_bytes)
 {
-	size_t n = (size_t)io->queues * io->depth;
+	size_t n = (size_t)queues * depth;
+	int err;
 
+	if (io->sqes)
+		fake__violates("set up twice");
+	if (fake__rule(FAKE_IO_SET_UP, 0, &err))
+		return err;
+	io->queues = queues;
+	io->depth = depth;
+	io->max_io_bytes = max_io_bytes;
 	io->size = (unsigned int)n * 4 + 64;
 	io->sqes = ublkev__mem_zalloc(io->mem, io->size, sizeof(*io->sqes));
 	io->work = ublkev__mem_zalloc(io->mem, io->size, sizeof(*io->work));
 	io->cqes = ublkev__mem_zalloc(io->mem, io->size, sizeof(*io->cqes));
 	if (!io->sqes || !io->work || !io->cqes)
 		return -ENOMEM;
-	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (io->evfd < 0)
-		return -errno;
-	io->spare = map(io->max_io_bytes);
+	io->spare = map(max_io_bytes);
 	if (!io->spare)
 		return -ENOMEM;
 	io->open = true;
 	return 0;
 }
 
-int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem,
-		   unsigned int queues, unsigned int depth,
-		   uint32_t max_io_bytes)
+int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
 {
 	struct ublkev__io *io;
 	int err;
@@ -160,12 +165,9 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem,
 		return -ENOMEM;
 	fake_counts.ios++;
 	io->mem = mem;
-	io->evfd = -1;
-	io->queues = queues;
-	io->depth = depth;
-	io->max_io_bytes = max_io_bytes;
-	err = set_up(io);
-	if (err) {
+	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (io->evfd < 0) {
+		err = -errno;
 		ublkev__io_free(io);
 		return err;
 	}
@@ -629,6 +631,16 @@ int ublkev__io_enter(struct ublkev__io *io)
 	fake__progress();
 	fake__point(FAKE_AT_ENTERED);
 	return 1;
+}
+
+int ublkev__io_enter_unprivileged(struct ublkev__io *io)
+{
+	int res;
+
+	io->unprivileged = true;
+	res = ublkev__io_enter(io);
+	io->unprivileged = false;
+	return res;
 }
 
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,

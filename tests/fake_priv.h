@@ -69,6 +69,7 @@ struct fake_cmd {
 	unsigned int generation;	/* of the device that is deleted */
 	struct ublkev__devinfo info;
 	struct ublkev__params params;
+	uint64_t data;
 	uint64_t features;
 };
 

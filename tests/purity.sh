@@ -12,7 +12,7 @@ bad=0
 
 # instrumentation that compilers put in
 tools='^(__asan_|__ubsan_|__sanitizer_|__gcov_|__gcov0|__llvm_|__sancov_|__stack_chk|__stack_smash|_GLOBAL_OFFSET_TABLE_|_GLOBAL__|llvm_gc|mangled_path)'
-pure='^(memset|memcpy|memmove|memcmp|strlen|strcmp|__assert_fail|ublkev_[a-z]|ublkev__)'
+pure='^(memset|memcpy|memmove|memcmp|strlen|strcmp|strncmp|strstr|__assert_fail|ublkev_[a-z]|ublkev__)'
 
 wrong() {
 	echo "purity: $*" >&2

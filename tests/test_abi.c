@@ -38,7 +38,16 @@ START_TEST(numbers)
 		[UBLKEV__CMD_GET_FEATURES] = 0x80207513,
 		[UBLKEV__CMD_ADD_DEV] = 0xc0207504,
 		[UBLKEV__CMD_SET_PARAMS] = 0xc0207508,
+		[UBLKEV__CMD_GET_DEV_INFO] = 0x80207502,
+		[UBLKEV__CMD_GET_DEV_INFO2] = 0x80207512,
+		[UBLKEV__CMD_GET_PARAMS] = 0x80207509,
+		[UBLKEV__CMD_GET_QUEUE_AFFINITY] = 0x80207501,
+		[UBLKEV__CMD_START_USER_RECOVERY] = 0xc0207510,
 		[UBLKEV__CMD_START_DEV] = 0xc0207506,
+		[UBLKEV__CMD_END_USER_RECOVERY] = 0xc0207511,
+		[UBLKEV__CMD_UPDATE_SIZE] = 0xc0207515,
+		[UBLKEV__CMD_QUIESCE_DEV] = 0xc0207516,
+		[UBLKEV__CMD_TRY_STOP_DEV] = 0xc0207517,
 		[UBLKEV__CMD_STOP_DEV] = 0xc0207507,
 		[UBLKEV__CMD_DEL_DEV] = 0xc0207505,
 		[UBLKEV__CMD_DEL_DEV_ASYNC] = 0x80207514,
@@ -122,10 +131,11 @@ static const struct ublkev__params sample = {
 START_TEST(params_bytes)
 {
 	struct abi_params abi;
+	size_t i;
 
 	memset(&abi, 0xff, sizeof(abi));
 	ublkev__abi_put_params(&abi, &sample);
-	assert_u32(&abi, 0, 64);
+	assert_u32(&abi, 0, 80);
 	assert_u32(&abi, 4, 3);
 	assert_u32(&abi, 8, 0xc);
 	/* logical, physical, io_opt, io_min */
@@ -139,7 +149,9 @@ START_TEST(params_bytes)
 	assert_u32(&abi, 48, 0x10000);
 	assert_u32(&abi, 52, 0x20000);
 	assert_u32(&abi, 56, 1);
-	assert_u32(&abi, 60, 0);
+	/* where the driver tells of device numbers */
+	for (i = 60; i < 80; i += 4)
+		assert_u32(&abi, i, 0);
 }
 END_TEST
 
@@ -157,7 +169,7 @@ START_TEST(params_without_discard)
 	p.max_write_zeroes_sectors = 0;
 	ublkev__abi_put_params(&abi, &p);
 	assert_u32(&abi, 4, 1);
-	for (i = 40; i < 64; i += 4)
+	for (i = 40; i < 80; i += 4)
 		assert_u32(&abi, i, 0);
 	p.max_discard_sectors = 1;
 	ublkev__abi_put_params(&abi, &p);

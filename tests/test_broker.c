@@ -413,7 +413,7 @@ START_TEST(killed)
 	ublkev__control_cancel(c.ctl);
 	ck_assert(ublkev__control_reap(c.ctl, &done));
 	ck_assert_int_eq(done.cmd, UBLKEV__CMD_GET_FEATURES);
-	ck_assert_int_eq(done.res, -EPIPE);
+	ck_assert_int_eq(done.answer.res, -EPIPE);
 	ck_assert(!ublkev__control_has_work(c.ctl));
 	ck_assert(!ublkev__control_reap(c.ctl, &done));
 	ck_assert_int_eq(kit_ask(&c), -EPIPE);
@@ -473,7 +473,7 @@ static void lost(struct kit_control *c, bool wakes)
 	for (i = 0; i < 5000 && !ublkev__control_has_work(c->ctl); i++)
 		usleep(1000);
 	ck_assert(ublkev__control_reap(c->ctl, &done));
-	ck_assert_int_eq(done.res, -EPIPE);
+	ck_assert_int_eq(done.answer.res, -EPIPE);
 }
 
 /* `_i` more than it has: for that device it is as if the broker were dead */

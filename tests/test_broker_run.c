@@ -25,14 +25,14 @@ START_TEST(carried)
 		brig_ask(0, (enum ublkev__cmd)cmd);
 		seen = fake_cring_wait(0, (enum ublkev__cmd)cmd);
 		ck_assert_int_eq(seen.id, BRIG_ID);
-		ck_assert_int_eq(seen.pid, 4711);
+		ck_assert_uint_eq(seen.data, 4711);
 		ck_assert_uint_eq(seen.max_io_bytes, 65536);
 		ck_assert_uint_eq(seen.dev_sectors, 8);
 		fake_cring_answer(0, (int)cmd - 5, 9, 0x1fe);
 		d = brig_answered(0, (int)cmd - 5);
 		ck_assert_uint_eq(d.cmd, cmd);
-		ck_assert_uint_eq(d.features, 0x1fe);
-		ck_assert_int_eq(d.info.id, 9);
+		ck_assert_uint_eq(d.answer.features, 0x1fe);
+		ck_assert_int_eq(d.answer.info.id, 9);
 	}
 	ck_assert_uint_eq(fake_cring_submits(0), UBLKEV__NR_CMDS - 1);
 	brig_finish();

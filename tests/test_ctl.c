@@ -27,7 +27,7 @@ START_TEST(happy)
 
 	life_init(&l, -1);
 	ck_assert_int_eq(l.c.step, UBLKEV_STEP_IDLE);
-	ublkev__ctl_start(&l.c, l.now);
+	ublkev__ctl_start(&l.c, UBLKEV__CTL_ADD, l.now);
 	life_pull(&l);
 	ck_assert_uint_eq(ublkev__ctl_deadline_ms(&l.c), l.now + CMD_MS);
 	life_answer(&l, 0);

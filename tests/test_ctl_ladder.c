@@ -262,13 +262,17 @@ END_TEST
 static void answer_all(struct life *l, bool but_pending)
 {
 	struct ublkev__ctl before = l->c;
+	const struct ublkev__ctl_answer a = {
+		.features = 0x1fe,
+		.info = l->c.info,
+	};
 	unsigned int cmd;
 
 	for (cmd = 0; cmd < UBLKEV__NR_CMDS; cmd++)
 		if (!but_pending || cmd != (unsigned int)l->c.pending)
 			ck_assert_int_eq(ublkev__ctl_cmd_done(
-				&l->c, (enum ublkev__cmd)cmd, 0, 0x1fe,
-				&l->c.info, l->now), -EPROTO);
+				&l->c, (enum ublkev__cmd)cmd, &a, l->now),
+				-EPROTO);
 	ck_assert_mem_eq(&before, &l->c, sizeof(before));
 }
 
@@ -315,12 +319,11 @@ END_TEST
 
 START_TEST(features_too_few)
 {
+	const struct ublkev__ctl_answer a = { .features = 0x3f };
 	struct life l;
 
 	life_begin(&l, UBLKEV_STEP_FEATURES);
-	ublkev__ctl_cmd_done(&l.c, UBLKEV__CMD_GET_FEATURES, 0, 0x3f, NULL,
-			     l.now);
-	life_pull(&l);
+	life_tell(&l, UBLKEV__CMD_GET_FEATURES, &a);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
 	assert_over(&l, UBLKEV_STEP_GONE, -EOPNOTSUPP, UBLKEV_STEP_FEATURES);
 	ck_assert_uint_eq(l.c.kernel_features, 0x3f);
@@ -334,13 +337,14 @@ END_TEST
 static void add_answered(struct life *l, int id,
 			 const struct ublkev__devinfo *info)
 {
+	const struct ublkev__ctl_answer a = { .info = *info };
+
 	life_init(l, id);
-	ublkev__ctl_start(&l->c, l->now);
+	ublkev__ctl_start(&l->c, UBLKEV__CTL_ADD, l->now);
 	life_pull(l);
 	life_answer(l, 0);
 	l->text[0] = '\0';
-	ublkev__ctl_cmd_done(&l->c, UBLKEV__CMD_ADD_DEV, 0, 0, info, l->now);
-	life_pull(l);
+	life_tell(l, UBLKEV__CMD_ADD_DEV, &a);
 }
 
 START_TEST(add_less)
@@ -387,11 +391,11 @@ START_TEST(add_odd_id)
 {
 	static const struct ublkev__devinfo answers[] = {
 		DEV(-1, 2, 8, 65536), DEV(1 << 20, 2, 8, 65536),
-		DEV(5, 2, 8, 65536),
+		DEV(5, 2, 8, 65536), { 0 },
 	};
 	struct life l;
 
-	add_answered(&l, _i < 2 ? -1 : 6, _i < 3 ? &answers[_i] : NULL);
+	add_answered(&l, _i < 2 ? -1 : 6, &answers[_i]);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
 	assert_over(&l, UBLKEV_STEP_GONE, -EPROTO, UBLKEV_STEP_ADD);
 }
@@ -422,7 +426,7 @@ END_TEST
 static void begin_remove(struct life *l)
 {
 	life_init(l, 9);
-	ublkev__ctl_remove(&l->c, l->now);
+	ublkev__ctl_start(&l->c, UBLKEV__CTL_REMOVE, l->now);
 	life_pull(l);
 	ck_assert_str_eq(l->text, "STOP_DEV ");
 	ck_assert_int_eq(l->c.info.id, 9);
@@ -501,7 +505,7 @@ static void start_twice(void *arg)
 {
 	struct life *l = arg;
 
-	ublkev__ctl_start(&l->c, l->now);
+	ublkev__ctl_start(&l->c, UBLKEV__CTL_ADD, l->now);
 }
 
 START_TEST(asserts)

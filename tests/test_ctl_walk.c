@@ -189,17 +189,20 @@ static int effect(struct life *l, struct ublkev__devinfo *info)
 
 static void answer(struct life *l)
 {
-	struct ublkev__devinfo info = l->c.info;
+	struct ublkev__ctl_answer a = {
+		.features = 0x1fe,
+		.info = l->c.info,
+	};
 	enum ublkev__cmd cmd = l->pending;
-	int res = effect(l, &info);
 	/* given up, but its owner has not heard of it */
 	bool late = l->c.step == UBLKEV_STEP_LOST;
 
+	a.res = effect(l, &a.info);
 	l->pending = UBLKEV__CMD_NONE;
 	l->answer_at = NEVER;
-	if (cmd == UBLKEV__CMD_STOP_DEV && res < 0)
+	if (cmd == UBLKEV__CMD_STOP_DEV && a.res < 0)
 		l->refused = true;
-	must(ublkev__ctl_cmd_done(&l->c, cmd, res, 0x1fe, &info, l->now) ==
+	must(ublkev__ctl_cmd_done(&l->c, cmd, &a, l->now) ==
 	     (late ? -EPROTO : 0));
 }
 
@@ -272,6 +275,9 @@ static void do_action(struct life *l, const struct ublkev__ctl_action *a)
 		break;
 	case UBLKEV__CTL_EVENT:
 		on_event(l, a);
+		break;
+	case UBLKEV__CTL_FREEZE:
+		ck_abort_msg("nothing was to be released");
 		break;
 	case UBLKEV__CTL_NONE:
 		ck_abort_msg("nothing is no action");
@@ -401,6 +407,7 @@ static void make_conf(struct life *l, struct ublkev_conf *conf)
 	conf->start_timeout_ms = some_ms(l, 4000);
 	conf->stop_timeout_ms = some_ms(l, 6000);
 	conf->grace_ms = some_ms(l, 500);
+	conf->recover_timeout_ms = some_ms(l, 4000);
 }
 
 static void begin(struct life *l, struct test_rng *rng)
@@ -422,9 +429,9 @@ static void begin(struct life *l, struct test_rng *rng)
 	if (conf.id >= 0 && chance(l, 20)) {
 		l->exists = chance(l, 80);
 		l->mine = l->asked = true;
-		ublkev__ctl_remove(&l->c, l->now);
+		ublkev__ctl_start(&l->c, UBLKEV__CTL_REMOVE, l->now);
 	} else {
-		ublkev__ctl_start(&l->c, l->now);
+		ublkev__ctl_start(&l->c, UBLKEV__CTL_ADD, l->now);
 	}
 }
 

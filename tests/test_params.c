@@ -16,6 +16,7 @@ static const struct ublkev_conf good = {
 	.start_timeout_ms = 1,
 	.stop_timeout_ms = 1,
 	.grace_ms = 1,
+	.recover_timeout_ms = 1,
 };
 
 #define CHECK(member, value, err) \
@@ -84,10 +85,15 @@ START_TEST(conf_rest)
 	CHECK(copy, UBLKEV_COPY_USER, 0);
 	CHECK(copy, UBLKEV_NR_COPIES, -EINVAL);
 	CHECK(copy, (enum ublkev_copy)-1, -EINVAL);
+	CHECK(recover_timeout_ms, 0, -EINVAL);
+	CHECK(recovery, UBLKEV_RECOVERY_FAIL_IO, 0);
+	CHECK(recovery, UBLKEV_NR_RECOVERIES, -EINVAL);
 	CHECK(features, UBLKEV_F_NO_AUTO_PART_SCAN, 0);
 	CHECK(features, UBLKEV__F(USER_COPY), -EOPNOTSUPP);
 	CHECK(features, UINT64_C(1) << 63, -EOPNOTSUPP);
 	CHECK(flags, UBLKEV_CONF_LATENCY, 0);
+	CHECK(flags, UBLKEV_CONF_UNPRIVILEGED, 0);
+	CHECK(flags, UBLKEV_CONF_IO_FLUSHER, 0);
 	CHECK(flags, 1u << 31, -EOPNOTSUPP);
 }
 END_TEST
@@ -198,15 +204,15 @@ START_TEST(features)
 		uint64_t wanted, offered, chosen;
 	} cases[] = {
 		{ 0, 0x1fe, 0x42 },			/* 6.12 */
-		{ 0, 0x1fffff, 0x42 },			/* 7.3 */
-		{ 1u << 18, 0x1fffff, 0x40042 },
+		{ 0, 0x1fffff, 0x442 },			/* 7.3 */
+		{ 1u << 18, 0x1fffff, 0x40442 },
 		{ 1u << 18, 0x1fe, 0x42 },		/* not there */
 		{ 0, 0x40, 0x40 },
 	};
+	const struct ublkev_conf conf = { .features = cases[_i].wanted };
 	uint64_t chosen = 0;
 
-	ck_assert_int_eq(ublkev__features_choose(cases[_i].wanted,
-						 cases[_i].offered,
+	ck_assert_int_eq(ublkev__features_choose(&conf, 0, cases[_i].offered,
 						 &chosen), 0);
 	ck_assert_uint_eq(chosen, cases[_i].chosen);
 }
@@ -256,11 +262,13 @@ END_TEST
 
 START_TEST(features_too_few)
 {
+	const struct ublkev_conf conf = { .id = -1 };
 	uint64_t chosen = 7;
 
-	ck_assert_int_eq(ublkev__features_choose(0, 0x3f, &chosen),
+	ck_assert_int_eq(ublkev__features_choose(&conf, 0, 0x3f, &chosen),
 			 -EOPNOTSUPP);
-	ck_assert_int_eq(ublkev__features_choose(0, 0, &chosen), -EOPNOTSUPP);
+	ck_assert_int_eq(ublkev__features_choose(&conf, 0, 0, &chosen),
+			 -EOPNOTSUPP);
 	ck_assert_uint_eq(chosen, 7);
 }
 END_TEST

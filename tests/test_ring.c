@@ -206,6 +206,19 @@ END_TEST
 
 /* ---- io ----------------------------------------------------------------- */
 
+static int new_io(struct ublkev__io **iop, unsigned int queues,
+		  unsigned int depth, uint32_t max_io_bytes)
+{
+	int err = ublkev__io_new(iop, &mem);
+
+	if (err)
+		return err;
+	err = ublkev__io_set_up(*iop, queues, depth, max_io_bytes);
+	if (err)
+		ublkev__io_free(*iop);
+	return err;
+}
+
 START_TEST(io_leaves_nothing)
 {
 	unsigned int fds = count_fds(), rings = count_rings();
@@ -213,7 +226,7 @@ START_TEST(io_leaves_nothing)
 	int i;
 
 	for (i = 0; i < 100; i++) {
-		ck_assert_int_eq(ublkev__io_new(&io, &mem, 2, 16, 65536), 0);
+		ck_assert_int_eq(new_io(&io, 2, 16, 65536), 0);
 		ck_assert_int_eq(ublkev__io_open(io, NO_SUCH_ID, 2, 16, 0),
 				 -ENOENT);
 		if (i % 2)
@@ -231,7 +244,7 @@ START_TEST(io_buffers)
 	struct ublkev__io *io;
 	char *first, *second;
 
-	ck_assert_int_eq(ublkev__io_new(&io, &mem, 2, 16, 65536), 0);
+	ck_assert_int_eq(new_io(&io, 2, 16, 65536), 0);
 	ck_assert_ptr_null(ublkev__io_bufs(io, 0));
 	ck_assert_int_eq(ublkev__io_need_bufs(io), 0);
 	first = ublkev__io_bufs(io, 0);
@@ -255,7 +268,7 @@ START_TEST(io_woken)
 	struct ublkev__io *io;
 	int i;
 
-	ck_assert_int_eq(ublkev__io_new(&io, &mem, 1, 4, 4096), 0);
+	ck_assert_int_eq(new_io(&io, 1, 4, 4096), 0);
 	ck_assert(!ublkev__io_has_work(io));
 	ck_assert_int_eq(ublkev__io_enter(io), 0);
 	for (i = 0; i < 3; i++) {
@@ -283,7 +296,7 @@ START_TEST(io_closed)
 	uint64_t one = 1;
 	struct ublkev__io *io;
 
-	ck_assert_int_eq(ublkev__io_new(&io, &mem, 1, 4, 4096), 0);
+	ck_assert_int_eq(new_io(&io, 1, 4, 4096), 0);
 	ublkev__io_close(io, true);
 	ublkev__io_close(io, false);
 	ublkev__io_mute(io);
@@ -308,7 +321,7 @@ START_TEST(io_commands_refused)
 	struct ublkev__io *io;
 	unsigned int n = 0;
 
-	ck_assert_int_eq(ublkev__io_new(&io, &mem, 2, 4, 4096), 0);
+	ck_assert_int_eq(new_io(&io, 2, 4, 4096), 0);
 	ublkev__io_fetch(io, 1, 3, ublkev__io_bufs(io, 0));
 	ublkev__io_commit(io, 0, 2, 512, ublkev__io_bufs(io, 0));
 	ck_assert_int_eq(ublkev__io_enter(io), 1);
@@ -330,7 +343,7 @@ END_TEST
 static int make_io(void)
 {
 	struct ublkev__io *io;
-	int err = ublkev__io_new(&io, &mem, 2, 16, 65536);
+	int err = new_io(&io, 2, 16, 65536);
 
 	if (!err)
 		ublkev__io_free(io);
@@ -424,7 +437,7 @@ START_TEST(no_address_space)
 {
 	struct ublkev__io *io;
 
-	ck_assert_int_eq(ublkev__io_new(&io, &mem, 31, 1057, UINT32_MAX), 0);
+	ck_assert_int_eq(new_io(&io, 31, 1057, UINT32_MAX), 0);
 	ck_assert_int_eq(ublkev__io_need_bufs(io), -ENOMEM);
 	ck_assert_ptr_null(ublkev__io_bufs(io, 0));
 	ublkev__io_free(io);
@@ -445,26 +458,26 @@ static void reap_answer(struct ublkev__control *ctl, int fd,
 /* no fd: each command is answered -EBADF, and only once */
 START_TEST(control_without_driver)
 {
-	const struct ublkev__devinfo info = { .id = -1 };
-	const struct ublkev__params params = { .dev_sectors = 8 };
+	const struct ublkev__control_req stop = {
+		.cmd = UBLKEV__CMD_STOP_DEV,
+		.info.id = -1,
+	};
+	struct ublkev__control_req req = stop;
 	struct ublkev__control_done done;
 	struct ublkev__control *ctl;
-	unsigned int cmd;
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), i;
 
 	ck_assert_int_eq(ublkev__control_new(&ctl, &mem, fd, NULL), 0);
 	for (i = 0; i < 100; i++) {
-		cmd = 1 + (unsigned int)i % (UBLKEV__NR_CMDS - 1);
+		req.cmd = (enum ublkev__cmd)(1 + i % (UBLKEV__NR_CMDS - 1));
 		/* nothing pending: nothing may be submitted */
 		ublkev__control_cancel(ctl);
 		ck_assert(!ublkev__control_reap(ctl, &done));
-		ck_assert_int_eq(ublkev__control_submit(
-			ctl, (enum ublkev__cmd)cmd, &info, &params), 0);
-		ck_assert_int_eq(ublkev__control_submit(
-			ctl, UBLKEV__CMD_STOP_DEV, &info, &params), -EBUSY);
+		ck_assert_int_eq(ublkev__control_submit(ctl, &req), 0);
+		ck_assert_int_eq(ublkev__control_submit(ctl, &stop), -EBUSY);
 		reap_answer(ctl, fd, &done);
-		ck_assert_int_eq(done.cmd, cmd);
-		ck_assert_int_eq(done.res, -EBADF);
+		ck_assert_int_eq(done.cmd, req.cmd);
+		ck_assert_int_eq(done.answer.res, -EBADF);
 		ck_assert(!ublkev__control_reap(ctl, &done));
 	}
 	ck_assert(!ublkev__control_free(ctl));

@@ -117,6 +117,13 @@ struct ublkev_backend_ops {
 	 */
 	void (*flush)(void *ctx);
 	/*
+	 * Change the capacity to dev_bytes, a multiple of the logical block.
+	 * Growing comes before the device grows, shrinking after it has
+	 * shrunk: requests beyond the new end may still be outstanding then.
+	 * NULL: the size is fixed. On an error the capacity is as it was.
+	 */
+	int (*resize)(void *ctx, uint64_t dev_bytes);
+	/*
 	 * For backends whose data are in memory: where the whole range of
 	 * this READ or WRITE is, for the kernel to copy from or to it, once,
 	 * with no buffer between. Such a request is done with the copy and
@@ -182,11 +189,14 @@ struct ublkev_disk_conf {
 	uint64_t dev_bytes;		/* 256 MiB */
 	uint32_t logical_block_bytes;	/* 512 */
 	uint32_t flags;			/* UBLKEV_DISK_*; 0 */
+	int fd;				/* mem: -1; see ublkev_mem_new() */
 };
 
 #define UBLKEV_DISK_READ_ONLY	(1u << 0)
 /* mem: ask for transparent huge pages (madvise MADV_HUGEPAGE) */
 #define UBLKEV_DISK_HUGE_PAGES	(1u << 1)
+/* mem: in a memfd (memfd_create(2)), which another process can be handed */
+#define UBLKEV_DISK_SHARED	(1u << 2)
 
 /*
  * `size` is sizeof(*conf). The members that this library knows get their
@@ -207,13 +217,26 @@ int ublkev_null_new(struct ublkev_backend **backendp,
 /*
  * A disk in memory, gone with the backend; contents outlive the device, so
  * that a backend can be stopped and served again. Sparse: only pages that
- * were written count, small ones unless UBLKEV_DISK_HUGE_PAGES. DISCARD and WRITE_ZEROES without NOUNMAP give their
- * pages back. Not copied into a forked child (MADV_DONTFORK).
- * Errors: -EINVAL (sizes), -ENOMEM (no address space, or
- * vm.overcommit_memory is 2 and dev_bytes beyond the limit).
+ * were written count, small ones unless UBLKEV_DISK_HUGE_PAGES. DISCARD and
+ * WRITE_ZEROES without NOUNMAP give their pages back. Not copied into a forked
+ * child (MADV_DONTFORK). It can be resized.
+ *
+ * conf.fd, when not -1, is a memfd or a file on tmpfs or hugetlbfs, open for
+ * reading and writing, in which the data are and stay: a process that comes
+ * after this one can serve them on. It is duplicated, and made dev_bytes long
+ * if it is shorter.
+ * Errors: -EINVAL (sizes, or no such file), -ENOMEM (no address space, or
+ * vm.overcommit_memory is 2 and dev_bytes beyond the limit), and with fd or
+ * UBLKEV_DISK_SHARED those of memfd_create(2), ftruncate(2), mmap(2).
  */
 int ublkev_mem_new(struct ublkev_backend **backendp,
 		   const struct ublkev_disk_conf *conf);
+
+/*
+ * The memfd or file of a disk of ublkev_mem_new(), to be sent to another
+ * process (SCM_RIGHTS); -1: it has none. It stays the backend's.
+ */
+int ublkev_mem_fd(const struct ublkev_backend *backend);
 
 #ifdef __cplusplus
 }

@@ -13,7 +13,12 @@
  *   starting     after ublkev_dev_start(). No I/O is lost or visible yet.
  *                Ends in LIVE, or in ERROR and STOPPED. May be stopped.
  *   live         after LIVE: /dev/ublkb<id> exists and serves. May be
- *                stopped. An ERROR here is followed by STOPPED.
+ *                stopped, resized, released. An ERROR here is followed by
+ *                STOPPED.
+ *   releasing    after ublkev_dev_release(), or when somebody else quiesced
+ *                the device: what was begun is finished, what comes waits in
+ *                the kernel for another server. Ends in STOPPED, or in LIVE
+ *                again when the kernel refuses.
  *   stopping     after ublkev_dev_stop(), or an ERROR. Requests are still
  *                served, since the kernel writes back its cache first. Only
  *                ublkev_dev_abort() has an effect. Ends in STOPPED.
@@ -43,6 +48,10 @@ struct ublkev__engine;
 #define UBLKEV_LIVE	0x01	/* served; dev->id is known */
 #define UBLKEV_ERROR	0x02	/* dev->err in dev->step; STOPPED follows */
 #define UBLKEV_STOPPED	0x04	/* gone from the kernel (see dev->step) */
+/* a resize has ended, with dev->res; on an error the size is as it was */
+#define UBLKEV_RESIZED	0x08
+/* a try_stop or a release was refused, with dev->res; the device serves on */
+#define UBLKEV_REFUSED	0x10
 
 /*
  * Where a device's life is, at the end of its last turn. From an ERROR on,
@@ -52,6 +61,7 @@ struct ublkev__engine;
  * are never freed.
  * GONE after an ERROR -ETIMEDOUT in DEL: the device is stopped, and vanishes
  * when the last who holds it open lets go.
+ * RELEASED: the device is there without a server, for ublkev_dev_recover().
  */
 enum ublkev_step {
 	UBLKEV_STEP_IDLE,	/* not started */
@@ -61,14 +71,20 @@ enum ublkev_step {
 	UBLKEV_STEP_FEATURES,	/* GET_FEATURES */
 	UBLKEV_STEP_ADD,	/* ADD_DEV */
 	UBLKEV_STEP_PARAMS,	/* SET_PARAMS */
+	UBLKEV_STEP_INFO,	/* GET_DEV_INFO, GET_PARAMS: of a device to
+				   recover */
+	UBLKEV_STEP_RECOVER,	/* START_USER_RECOVERY */
 	UBLKEV_STEP_OPEN,	/* opening and mapping /dev/ublkc<id> */
-	UBLKEV_STEP_START,	/* FETCH_REQ of every tag, START_DEV */
+	UBLKEV_STEP_START,	/* FETCH_REQ of every tag, START_DEV or
+				   END_USER_RECOVERY */
 	UBLKEV_STEP_LIVE,
-	UBLKEV_STEP_STOP,	/* STOP_DEV */
+	UBLKEV_STEP_QUIESCE,	/* QUIESCE_DEV, the last requests */
+	UBLKEV_STEP_STOP,	/* TRY_STOP_DEV, STOP_DEV */
 	UBLKEV_STEP_DRAIN,	/* every tag comes back */
 	UBLKEV_STEP_CLOSE,	/* mappings, /dev/ublkc<id>, I/O ring */
 	UBLKEV_STEP_DEL,	/* DEL_DEV */
 	UBLKEV_STEP_GONE,
+	UBLKEV_STEP_RELEASED,
 	UBLKEV_STEP_LOST,
 	UBLKEV_NR_STEPS
 };
@@ -92,6 +108,43 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  * batch.
  */
 #define UBLKEV_CONF_LATENCY	(1u << 0)
+/*
+ * A device of an ordinary user's, who needs no capability: the driver keeps
+ * its owner, and lets others have it as its file's permissions say. Somebody
+ * has to give the user /dev/ublkc<id>, which is waited for until the deadline:
+ * the udev rule that comes with the library does. No recovery, and the kernel
+ * kills (SIGKILL) a server that leaves a request unanswered for 30 seconds
+ * (ublk_timeout). A device of root's is an ordinary one all the same.
+ */
+#define UBLKEV_CONF_UNPRIVILEGED (1u << 1)
+/*
+ * Make the calling thread an IO_FLUSHER for good (prctl(2)), so that memory
+ * it asks for is not got by writing to the disk that it serves; start fails
+ * when that can't be had.
+ */
+#define UBLKEV_CONF_IO_FLUSHER	(1u << 2)
+
+/* what becomes of a device, and its requests, when its server is gone */
+enum ublkev_recovery {
+	/* requests fail; the device is stopped */
+	UBLKEV_RECOVERY_NONE,
+	/*
+	 * The device stays. What the server had fails, what comes waits for
+	 * another server (UBLK_F_USER_RECOVERY).
+	 */
+	UBLKEV_RECOVERY_REQUEUE,
+	/*
+	 * What the server had is given to the next, too: a write may be done
+	 * twice (UBLK_F_USER_RECOVERY_REISSUE).
+	 */
+	UBLKEV_RECOVERY_REISSUE,
+	/*
+	 * The device stays, requests fail at once until another server is
+	 * there (UBLK_F_USER_RECOVERY_FAIL_IO, Linux 6.13).
+	 */
+	UBLKEV_RECOVERY_FAIL_IO,
+	UBLKEV_NR_RECOVERIES
+};
 
 /*
  * How the data of READ and WRITE get from the kernel's pages to the backend
@@ -166,6 +219,16 @@ struct ublkev_conf {
 					   process'; see broker.h. Not owned;
 					   lives as long as the device */
 	/*
+	 * UBLKEV_RECOVERY_NONE. Before Linux 7.0 a device that can be
+	 * recovered has no partitions: its scan would make a crash of the
+	 * server in the midst of it the end of the device.
+	 */
+	enum ublkev_recovery recovery;
+	unsigned int recover_timeout_ms; /* 60000; until the kernel lets a
+					    device be recovered: it may need
+					    30 s to give up the dead server's
+					    last request */
+	/*
 	 * 50; 0: none, at most 1000. Before the loop sleeps, wait so long at
 	 * most for the next request, looking at memory only: that saves a
 	 * client with one request at a time a wake-up of the server. Once a
@@ -200,6 +263,7 @@ struct ublkev_dev {
 	int id;				/* ro: N of /dev/ublkbN; -1: unknown */
 	int err;			/* ro: 0 or the first negative errno
 					   of this start */
+	int res;			/* ro: of the last RESIZED, REFUSED */
 	enum ublkev_step step;		/* ro */
 	struct ublkev__engine *priv;	/* private */
 };
@@ -208,8 +272,9 @@ struct ublkev_dev {
  * Make a device from a conf (copied; NULL: all defaults) and a backend (not
  * owned; NULL only for ublkev_dev_remove()); cb is not NULL. data is left as
  * it is. After an error there is nothing to fini.
- * Errors: -EINVAL (a member of conf is out of its range), -EOPNOTSUPP (a
- * bit of features or flags is unknown), -ENOMEM.
+ * Errors: -EINVAL (a member of conf is out of its range, or an unprivileged
+ * device is to be recoverable), -EOPNOTSUPP (a bit of features or flags is
+ * unknown), -ENOMEM.
  */
 int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
 		    const struct ublkev_conf *conf,
@@ -222,9 +287,11 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
  * Errors, with dev->step telling where, nothing left behind, no event:
  * BACKEND: what the backend's open() or start() answered, -EINVAL (limits
  * that no kernel takes); SETUP: -ENOMEM, -EMFILE, -ENFILE,
- * -EPERM (io_uring disabled), -ENOSYS (io_uring absent); CONTROL: -ENOENT
- * (module not loaded), -EACCES, -EPERM and others of open(2).
- * Later failures come as ERROR, then STOPPED.
+ * -EPERM (io_uring disabled), -ENOSYS (io_uring absent), -EACCES (no
+ * IO_FLUSHER without CAP_SYS_RESOURCE); CONTROL: -ENOENT (module not loaded),
+ * -EACCES, -EPERM and others of open(2).
+ * Later failures come as ERROR, then STOPPED; in FEATURES -EOPNOTSUPP when
+ * the kernel has no recovery as asked for.
  *
  * The process needs CAP_SYS_ADMIN until STOPPED: without it STOP_DEV and
  * DEL_DEV are refused, and what the kernel has cached is lost. Of the calling
@@ -242,10 +309,64 @@ int ublkev_dev_start(struct ev_loop *loop, struct ublkev_dev *dev);
 int ublkev_dev_remove(struct ev_loop *loop, struct ublkev_dev *dev);
 
 /*
+ * Instead of start: serve device conf.id, whose server has died or released
+ * it. Queues, depth and max_io_bytes are the device's, whatever conf says; the
+ * backend has to be the same disk: the driver sends it again, in recovery
+ * REISSUE, what the dead server had not answered. Errors as start, and -EINVAL
+ * when conf.id is -1. Later ones, after which the device is as it was: in INFO
+ * -ENODEV (no such device), -EOPNOTSUPP (it was made without recovery),
+ * -EINVAL (the backend does not fit, a line to the log says in what), -ENOTCONN
+ * (it is stopped, and can only be deleted); in RECOVER -EBUSY (until the
+ * deadline its server lived, or something held /dev/ublkc<id>). An error from
+ * OPEN on: as before 7.3 no other server could have it any more, the device
+ * is stopped and deleted there; else it waits for the next.
+ */
+int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev);
+
+/*
+ * Leave the device to another server: what the backend has is finished, what
+ * comes waits in the kernel; then ring and /dev/ublkc<id> are closed, and
+ * STOPPED comes with the step RELEASED. Whoever has the device open or mounted
+ * sees no error, and waits until ublkev_dev_recover() somewhere else (in
+ * recovery FAIL_IO it sees errors until then). After stop_timeout_ms what the
+ * backend still has is left to the driver: ERROR -ETIMEDOUT, then STOPPED.
+ * Does nothing and returns 0 when it is under way already. REFUSED, with
+ * QUIESCE_DEV's error, says that all is as before. Meanwhile only
+ * ublkev_dev_abort() has an effect: the backend is not waited for.
+ * Errors: -EINVAL (not live, or busy with another change), -EOPNOTSUPP
+ * (recovery NONE, or REQUEUE and FAIL_IO on a kernel without QUIESCE_DEV,
+ * before 6.16, where requests would fail).
+ */
+int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev);
+
+/*
+ * Stop as ublkev_dev_stop() does, unless somebody has the device open: then
+ * REFUSED with -EBUSY. Errors: -EINVAL (not live, or busy with another
+ * change), -EOPNOTSUPP (the kernel has no TRY_STOP_DEV, before 7.0).
+ */
+int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev);
+
+/* flags of resize: yes, cut off what is beyond the new end */
+#define UBLKEV_RESIZE_SHRINK	(1u << 0)
+
+/*
+ * Change the size, of backend and device; RESIZED tells of the end. A mounted
+ * filesystem learns of it from its own tool. Shrinking needs its flag: what
+ * is beyond the end is lost, and a filesystem there is damaged.
+ * Errors, no event then: -EINVAL (not live, no multiple of the logical block,
+ * 0, smaller without the flag, or busy with another change), -EOPNOTSUPP (the
+ * kernel has no UPDATE_SIZE, before 6.16, or the backend no resize).
+ */
+int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
+		      uint64_t dev_bytes, unsigned int flags);
+
+/*
  * Take the device down: STOP_DEV, the last requests, DEL_DEV. Returns
  * before STOPPED; idempotent, and nothing when not active. The kernel
- * writes its dirty cache through the backend first. A filesystem still
- * mounted on the device sees I/O errors afterwards: unmount before.
+ * writes its dirty cache through the backend first, but not that of a device
+ * that can be recovered, whose cached writes are lost if somebody has it open.
+ * A filesystem still mounted on the device sees I/O errors afterwards: unmount
+ * before.
  */
 void ublkev_dev_stop(struct ev_loop *loop, struct ublkev_dev *dev);
 

@@ -285,6 +285,28 @@ int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop)
 	return err;
 }
 
+int ublkev__guard_can_resize(const struct ublkev_backend *b,
+			     uint64_t dev_bytes)
+{
+	if (!dev_bytes || dev_bytes > INT64_MAX ||
+	    dev_bytes & (b->limits.logical_block_bytes - 1))
+		return -EINVAL;
+	return b->ops.resize ? 0 : -EOPNOTSUPP;
+}
+
+int ublkev__guard_resize(struct ublkev_backend *b, uint64_t dev_bytes)
+{
+	int err;
+
+	if (dev_bytes < b->limits.dev_bytes)
+		b->limits.dev_bytes = dev_bytes;
+	err = legal_errno(b, b->log, "resize()",
+			  b->ops.resize(b->ctx, dev_bytes));
+	if (!err)
+		b->limits.dev_bytes = dev_bytes;
+	return err;
+}
+
 void ublkev__guard_stop(struct ublkev_backend *b)
 {
 	if (!b->started)

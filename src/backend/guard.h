@@ -76,6 +76,20 @@ int ublkev__guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
 
 void ublkev__guard_flush(struct ublkev_backend *b);
 
+/*
+ * Whether that may be its capacity: 0, -EINVAL (no multiple of the logical
+ * block, 0, 2^63 or more), -EOPNOTSUPP (it has no resize).
+ */
+int ublkev__guard_can_resize(const struct ublkev_backend *b,
+			     uint64_t dev_bytes);
+
+/*
+ * The backend's resize() to what can_resize allowed, and its limits' new
+ * capacity: at once when it shrinks, and when it grows if that succeeds.
+ * Errors: its own.
+ */
+int ublkev__guard_resize(struct ublkev_backend *b, uint64_t dev_bytes);
+
 /* both do nothing when there was no start, no open; close stops first */
 void ublkev__guard_stop(struct ublkev_backend *b);
 void ublkev__guard_close(struct ublkev_backend *b);

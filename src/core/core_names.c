@@ -27,14 +27,18 @@ static const char *const step_names[] = {
 	[UBLKEV_STEP_FEATURES] = "GET_FEATURES",
 	[UBLKEV_STEP_ADD] = "ADD_DEV",
 	[UBLKEV_STEP_PARAMS] = "SET_PARAMS",
+	[UBLKEV_STEP_INFO] = "GET_DEV_INFO",
+	[UBLKEV_STEP_RECOVER] = "START_USER_RECOVERY",
 	[UBLKEV_STEP_OPEN] = "OPEN",
 	[UBLKEV_STEP_START] = "START_DEV",
 	[UBLKEV_STEP_LIVE] = "LIVE",
+	[UBLKEV_STEP_QUIESCE] = "QUIESCE_DEV",
 	[UBLKEV_STEP_STOP] = "STOP_DEV",
 	[UBLKEV_STEP_DRAIN] = "DRAIN",
 	[UBLKEV_STEP_CLOSE] = "CLOSE",
 	[UBLKEV_STEP_DEL] = "DEL_DEV",
 	[UBLKEV_STEP_GONE] = "GONE",
+	[UBLKEV_STEP_RELEASED] = "RELEASED",
 	[UBLKEV_STEP_LOST] = "LOST",
 };
 COMPLETE(step_names, UBLKEV_NR_STEPS);
@@ -64,12 +68,43 @@ static const char *const feature_names[] = {
 };
 COMPLETE(feature_names, UBLKEV__NR_FEATURES);
 
+static const char *const state_names[] = {
+	[UBLKEV_STATE_DEAD] = "DEAD",
+	[UBLKEV_STATE_LIVE] = "LIVE",
+	[UBLKEV_STATE_QUIESCED] = "QUIESCED",
+	[UBLKEV_STATE_FAIL_IO] = "FAIL_IO",
+};
+COMPLETE(state_names, UBLKEV_NR_STATES);
+
+static const enum ublkev__cmd ctl_cmds[] = {
+	[UBLKEV_CTL_GET_FEATURES] = UBLKEV__CMD_GET_FEATURES,
+	[UBLKEV_CTL_GET_DEV_INFO] = UBLKEV__CMD_GET_DEV_INFO,
+	[UBLKEV_CTL_GET_PARAMS] = UBLKEV__CMD_GET_PARAMS,
+	[UBLKEV_CTL_GET_QUEUE_AFFINITY] = UBLKEV__CMD_GET_QUEUE_AFFINITY,
+	[UBLKEV_CTL_STOP_DEV] = UBLKEV__CMD_STOP_DEV,
+	[UBLKEV_CTL_TRY_STOP_DEV] = UBLKEV__CMD_TRY_STOP_DEV,
+	[UBLKEV_CTL_DEL_DEV] = UBLKEV__CMD_DEL_DEV,
+	[UBLKEV_CTL_DEL_DEV_ASYNC] = UBLKEV__CMD_DEL_DEV_ASYNC,
+	[UBLKEV_CTL_QUIESCE_DEV] = UBLKEV__CMD_QUIESCE_DEV,
+	[UBLKEV_CTL_UPDATE_SIZE] = UBLKEV__CMD_UPDATE_SIZE,
+};
+COMPLETE(ctl_cmds, UBLKEV_NR_CTL_CMDS);
+
 static const char *const cmd_names[] = {
 	[UBLKEV__CMD_NONE] = "none",
 	[UBLKEV__CMD_GET_FEATURES] = "GET_FEATURES",
 	[UBLKEV__CMD_ADD_DEV] = "ADD_DEV",
 	[UBLKEV__CMD_SET_PARAMS] = "SET_PARAMS",
+	[UBLKEV__CMD_GET_DEV_INFO] = "GET_DEV_INFO",
+	[UBLKEV__CMD_GET_DEV_INFO2] = "GET_DEV_INFO2",
+	[UBLKEV__CMD_GET_PARAMS] = "GET_PARAMS",
+	[UBLKEV__CMD_GET_QUEUE_AFFINITY] = "GET_QUEUE_AFFINITY",
+	[UBLKEV__CMD_START_USER_RECOVERY] = "START_USER_RECOVERY",
 	[UBLKEV__CMD_START_DEV] = "START_DEV",
+	[UBLKEV__CMD_END_USER_RECOVERY] = "END_USER_RECOVERY",
+	[UBLKEV__CMD_UPDATE_SIZE] = "UPDATE_SIZE",
+	[UBLKEV__CMD_QUIESCE_DEV] = "QUIESCE_DEV",
+	[UBLKEV__CMD_TRY_STOP_DEV] = "TRY_STOP_DEV",
 	[UBLKEV__CMD_STOP_DEV] = "STOP_DEV",
 	[UBLKEV__CMD_DEL_DEV] = "DEL_DEV",
 	[UBLKEV__CMD_DEL_DEV_ASYNC] = "DEL_DEV_ASYNC",
@@ -106,6 +141,21 @@ const char *ublkev_step_name(unsigned int step)
 const char *ublkev_feature_name(unsigned int bit)
 {
 	return bit < NELEM(feature_names) ? feature_names[bit] : NULL;
+}
+
+const char *ublkev_state_name(unsigned int state)
+{
+	return name(state_names, NELEM(state_names), state);
+}
+
+enum ublkev__cmd ublkev__cmd_of_ctl(unsigned int cmd)
+{
+	return cmd < NELEM(ctl_cmds) ? ctl_cmds[cmd] : UBLKEV__CMD_NONE;
+}
+
+const char *ublkev_ctl_cmd_name(unsigned int cmd)
+{
+	return cmd < NELEM(ctl_cmds) ? ublkev__cmd_name(ctl_cmds[cmd]) : "?";
 }
 
 const char *ublkev__cmd_name(unsigned int cmd)

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include <ublkev/ctl.h>
 #include <ublkev/dev.h>
 
 /* UBLK_F_*, by bit */
@@ -40,18 +41,30 @@ enum ublkev__feature_bit {
 
 #define UBLKEV__F(name) (UINT64_C(1) << UBLKEV__FB_##name)
 
-/* the control commands that the core asks for */
+/* the driver's control commands */
 enum ublkev__cmd {
 	UBLKEV__CMD_NONE,
 	UBLKEV__CMD_GET_FEATURES,
 	UBLKEV__CMD_ADD_DEV,
 	UBLKEV__CMD_SET_PARAMS,
+	UBLKEV__CMD_GET_DEV_INFO,
+	UBLKEV__CMD_GET_DEV_INFO2,
+	UBLKEV__CMD_GET_PARAMS,
+	UBLKEV__CMD_GET_QUEUE_AFFINITY,
+	UBLKEV__CMD_START_USER_RECOVERY,
 	UBLKEV__CMD_START_DEV,
+	UBLKEV__CMD_END_USER_RECOVERY,
+	UBLKEV__CMD_UPDATE_SIZE,
+	UBLKEV__CMD_QUIESCE_DEV,
+	UBLKEV__CMD_TRY_STOP_DEV,
 	UBLKEV__CMD_STOP_DEV,
 	UBLKEV__CMD_DEL_DEV,
 	UBLKEV__CMD_DEL_DEV_ASYNC,
 	UBLKEV__NR_CMDS
 };
+
+/* what a command of ctl.h sends; UBLKEV__CMD_NONE for a number that is none */
+enum ublkev__cmd ublkev__cmd_of_ctl(unsigned int cmd);
 
 /* "ADD_DEV"; "?" for a number that is no command */
 const char *ublkev__cmd_name(unsigned int cmd);

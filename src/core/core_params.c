@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/core_params.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 
 #include "core/core_names.h"
 
@@ -13,7 +15,11 @@
 /* what conf.features may name */
 #define F_WANTABLE	UBLKEV_F_NO_AUTO_PART_SCAN
 #define F_NEEDED	UBLKEV__F(CMD_IOCTL_ENCODE)
-#define F_ALWAYS	(F_NEEDED | UBLKEV__F(URING_CMD_COMP_IN_TASK))
+#define F_ALWAYS	(F_NEEDED | UBLKEV__F(URING_CMD_COMP_IN_TASK) | \
+			 UBLKEV__F(UPDATE_SIZE))
+
+#define CONF_FLAGS	(UBLKEV_CONF_LATENCY | UBLKEV_CONF_UNPRIVILEGED | \
+			 UBLKEV_CONF_IO_FLUSHER)
 
 int ublkev__conf_check(const struct ublkev_conf *conf)
 {
@@ -30,7 +36,11 @@ int ublkev__conf_check(const struct ublkev_conf *conf)
 	    conf->max_io_bytes % UBLKEV__PAGE)
 		return -EINVAL;
 	if (!conf->cmd_timeout_ms || !conf->start_timeout_ms ||
-	    !conf->stop_timeout_ms || !conf->grace_ms)
+	    !conf->stop_timeout_ms || !conf->grace_ms ||
+	    !conf->recover_timeout_ms)
+		return -EINVAL;
+	if (conf->recovery >= UBLKEV_NR_RECOVERIES ||
+	    (conf->recovery && conf->flags & UBLKEV_CONF_UNPRIVILEGED))
 		return -EINVAL;
 	if (conf->wait_us > MOST_WAIT_US)
 		return -EINVAL;
@@ -38,7 +48,7 @@ int ublkev__conf_check(const struct ublkev_conf *conf)
 		return -EINVAL;
 	if (conf->features & ~F_WANTABLE)
 		return -EOPNOTSUPP;
-	if (conf->flags & ~UBLKEV_CONF_LATENCY)
+	if (conf->flags & ~CONF_FLAGS)
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -133,11 +143,112 @@ enum ublkev__copy ublkev__copy_of(uint64_t features)
 	return UBLKEV__COPY_PLAIN;
 }
 
-int ublkev__features_choose(uint64_t wanted, uint64_t offered,
+static uint32_t flags_of(uint32_t attrs)
+{
+	uint32_t flags = 0;
+
+	if (attrs & UBLKEV__ATTR_READ_ONLY)
+		flags |= UBLKEV_LIMIT_READ_ONLY;
+	if (attrs & UBLKEV__ATTR_ROTATIONAL)
+		flags |= UBLKEV_LIMIT_ROTATIONAL;
+	if (attrs & UBLKEV__ATTR_VOLATILE_CACHE)
+		flags |= UBLKEV_LIMIT_VOLATILE_CACHE;
+	if (attrs & UBLKEV__ATTR_FUA)
+		flags |= UBLKEV_LIMIT_FUA;
+	return flags;
+}
+
+static uint64_t bytes_of(uint64_t sectors)
+{
+	return sectors << SECTOR_SHIFT;
+}
+
+/* a shift that makes no sense comes from a server that is not ours */
+static uint32_t size_of(uint8_t shift)
+{
+	return shift && shift < 32 ? UINT32_C(1) << shift : 0;
+}
+
+void ublkev__params_tell(const struct ublkev__params *p,
+			 struct ublkev_ctl_params *to)
+{
+	*to = (struct ublkev_ctl_params){
+		.dev_bytes = bytes_of(p->dev_sectors),
+		.max_discard_bytes = bytes_of(p->max_discard_sectors),
+		.max_write_zeroes_bytes =
+			bytes_of(p->max_write_zeroes_sectors),
+		.logical_block_bytes = size_of(p->logical_bs_shift),
+		.physical_block_bytes = size_of(p->physical_bs_shift),
+		.io_min_bytes = size_of(p->io_min_shift),
+		.io_opt_bytes = size_of(p->io_opt_shift),
+		.max_io_bytes = (uint32_t)bytes_of(p->max_sectors),
+		.chunk_bytes = (uint32_t)bytes_of(p->chunk_sectors),
+		.discard_granularity_bytes = p->discard_granularity,
+		.flags = flags_of(p->attrs),
+		.char_major = p->char_major,
+		.char_minor = p->char_minor,
+		.disk_major = p->disk_major,
+		.disk_minor = p->disk_minor,
+	};
+}
+
+uint64_t ublkev__features_needed(const struct ublkev_conf *conf)
+{
+	static const uint64_t recovery[] = {
+		[UBLKEV_RECOVERY_NONE] = 0,
+		[UBLKEV_RECOVERY_REQUEUE] = UBLKEV__F(USER_RECOVERY),
+		[UBLKEV_RECOVERY_REISSUE] = UBLKEV__F(USER_RECOVERY) |
+					    UBLKEV__F(USER_RECOVERY_REISSUE),
+		[UBLKEV_RECOVERY_FAIL_IO] = UBLKEV__F(USER_RECOVERY) |
+					    UBLKEV__F(USER_RECOVERY_FAIL_IO),
+	};
+
+	static_assert(sizeof(recovery) / sizeof(recovery[0]) ==
+		      UBLKEV_NR_RECOVERIES, "every mode has its bits");
+	return F_NEEDED | recovery[conf->recovery];
+}
+
+int ublkev__features_choose(const struct ublkev_conf *conf,
+			    unsigned int traits, uint64_t offered,
 			    uint64_t *chosen)
 {
-	if (F_NEEDED & ~offered)
+	uint64_t needed = ublkev__features_needed(conf);
+	uint64_t wanted = needed | conf->features | F_ALWAYS |
+			  ublkev__copy_features(conf, traits, offered);
+
+	/* what makes a device of an ordinary user's goes away for root's */
+	if (conf->flags & UBLKEV_CONF_UNPRIVILEGED)
+		needed |= UBLKEV__F(UNPRIVILEGED_DEV);
+	if (conf->recovery)
+		wanted |= UBLKEV__F(QUIESCE);
+	if (needed & ~offered)
 		return -EOPNOTSUPP;
-	*chosen = (wanted | F_ALWAYS) & offered;
+	*chosen = (wanted | needed) & offered;
 	return 0;
+}
+
+const char *ublkev__params_misfit(const struct ublkev__params *own,
+				  const struct ublkev__params *dev)
+{
+	if (own->dev_sectors != dev->dev_sectors)
+		return "capacity";
+	if (own->logical_bs_shift != dev->logical_bs_shift)
+		return "logical block";
+	if (own->attrs != dev->attrs)
+		return "read-only, cache or rotational attribute";
+	if (own->max_sectors < dev->max_sectors)
+		return "max I/O size";
+	if (own->chunk_sectors != dev->chunk_sectors)
+		return "chunk size";
+	if (own->max_discard_sectors < dev->max_discard_sectors ||
+	    own->discard_granularity > dev->discard_granularity)
+		return "discard limits";
+	if (own->max_write_zeroes_sectors < dev->max_write_zeroes_sectors)
+		return "write-zeroes limit";
+	return NULL;
+}
+
+int ublkev_tag_is_ours(uint64_t tag)
+{
+	return (tag & ~UINT64_C(0xffff)) == UBLKEV__TAG;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <ublkev/backend.h>
+#include <ublkev/ctl.h>
 #include <ublkev/dev.h>
 
 /* who moves the data of READ and WRITE */
@@ -25,13 +26,16 @@ enum ublkev__copy {
 					   IORING_MAX_ENTRIES */
 #define UBLKEV__PAGE		4096u
 
+/* the upper bits of ublksrv_flags of our devices: "ublkev" */
+#define UBLKEV__TAG		(UINT64_C(0x75626c6b6576) << 16)
+
 /* UBLK_ATTR_* */
 #define UBLKEV__ATTR_READ_ONLY		(1u << 0)
 #define UBLKEV__ATTR_ROTATIONAL		(1u << 1)
 #define UBLKEV__ATTR_VOLATILE_CACHE	(1u << 2)
 #define UBLKEV__ATTR_FUA		(1u << 3)
 
-/* struct ublk_params, without what the driver alone knows */
+/* struct ublk_params */
 struct ublkev__params {
 	uint64_t dev_sectors;
 	uint32_t attrs;
@@ -44,10 +48,16 @@ struct ublkev__params {
 	uint8_t physical_bs_shift;
 	uint8_t io_min_shift;
 	uint8_t io_opt_shift;	/* 0: none */
+	/* what the driver alone knows */
+	uint32_t char_major, char_minor, disk_major, disk_minor;
 };
 
 /* 0, -EINVAL, -EOPNOTSUPP: see ublkev_dev_init() */
 int ublkev__conf_check(const struct ublkev_conf *conf);
+
+/* in bytes */
+void ublkev__params_tell(const struct ublkev__params *p,
+			 struct ublkev_ctl_params *to);
 
 /*
  * From limits that the guard has completed. `max_io_bytes` is the device's,
@@ -58,6 +68,8 @@ void ublkev__params_make(struct ublkev__params *p,
 			 const struct ublkev_limits *limits,
 			 uint32_t max_io_bytes);
 
+/* of a checked conf: the features without which its device is none */
+uint64_t ublkev__features_needed(const struct ublkev_conf *conf);
 /* what a backend can, for the choice of how data are copied */
 #define UBLKEV__CAN_MAP		(1u << 0)	/* has map() */
 #define UBLKEV__NO_DATA		(1u << 1)	/* UBLKEV_LIMIT_NO_DATA */
@@ -76,9 +88,17 @@ enum ublkev__copy ublkev__copy_of(uint64_t features);
 /*
  * The features to ask for in ADD_DEV: what is wanted and offered, and what
  * this library always works with. Error: -EOPNOTSUPP, the kernel lacks one
- * of the latter (older than 6.4).
+ * that is needed.
  */
-int ublkev__features_choose(uint64_t wanted, uint64_t offered,
+int ublkev__features_choose(const struct ublkev_conf *conf,
+			    unsigned int traits, uint64_t offered,
 			    uint64_t *chosen);
+
+/*
+ * What, in words, keeps a backend with the parameters `own` from serving a
+ * device that was made with `dev`; NULL: nothing.
+ */
+const char *ublkev__params_misfit(const struct ublkev__params *own,
+				  const struct ublkev__params *dev);
 
 #endif

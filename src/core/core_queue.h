@@ -83,6 +83,7 @@ struct ublkev__queue {
 	struct ublkev__taglist in;	/* READY */
 	struct ublkev__taglist out;	/* RESULT, MOVE, IDLE once armed */
 	bool failing;			/* answer -EIO, ask no backend */
+	bool frozen;			/* drop what comes */
 	bool no_data;			/* USER: nothing is to be moved */
 	uint8_t copy;			/* enum ublkev__copy */
 	uint16_t nr_dead;
@@ -166,6 +167,12 @@ void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err);
  */
 unsigned int ublkev__queue_abort(struct ublkev__queue *q);
 
+/*
+ * Drop what is READY, and all that comes: those tags are DEAD, their requests
+ * the driver's to give to another server.
+ */
+void ublkev__queue_freeze(struct ublkev__queue *q);
+
 /* fact: the ring is gone, no tag will be heard of again */
 void ublkev__queue_kill(struct ublkev__queue *q);
 
@@ -203,6 +210,9 @@ static inline bool ublkev__queue_has_work(const struct ublkev__queue *q)
 {
 	return q->in.nr || q->out.nr;
 }
+
+/* no request is with us; looks at every tag */
+bool ublkev__queue_idle(const struct ublkev__queue *q);
 
 static inline bool ublkev__queue_drained(const struct ublkev__queue *q)
 {

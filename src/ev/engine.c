@@ -43,16 +43,15 @@ static void *align(void *p)
 }
 
 /* tags begin at a cache line, which an allocator need not */
-static int make_queues(struct ublkev__engine *e)
+static int make_queues(struct ublkev__engine *e, unsigned int queues,
+		       unsigned int depth)
 {
-	size_t depth = e->conf.depth;
-	size_t n = e->conf.queues * depth;
+	size_t n = (size_t)queues * depth;
 	struct ublkev__tag *tags;
 	uint64_t *since_us;
 	unsigned int i;
 
-	e->queues = ublkev__mem_zalloc(&e->mem, e->conf.queues,
-				       sizeof(*e->queues));
+	e->queues = ublkev__mem_zalloc(&e->mem, queues, sizeof(*e->queues));
 	e->tags_mem = ublkev__mem_zalloc(&e->mem, 1, n * sizeof(*tags) +
 					 CACHE_LINE - 1);
 	if (e->conf.flags & UBLKEV_CONF_LATENCY)
@@ -62,27 +61,33 @@ static int make_queues(struct ublkev__engine *e)
 	    (!e->since_us && e->conf.flags & UBLKEV_CONF_LATENCY))
 		return -ENOMEM;
 	tags = align(e->tags_mem);
-	for (i = 0; i < e->conf.queues; i++) {
+	for (i = 0; i < queues; i++) {
 		since_us = e->since_us ? e->since_us + i * depth : NULL;
-		ublkev__queue_init(&e->queues[i], i, e->conf.depth,
+		ublkev__queue_init(&e->queues[i], i, depth,
 				   e->backend->generation, tags + i * depth,
 				   since_us, &e->stats);
 	}
 	return 0;
 }
 
-/* a device that is to be removed needs only the eventfd and its ring */
+int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
+			  unsigned int depth, uint32_t max_io_bytes)
+{
+	int err = make_queues(e, queues, depth);
+
+	return err ? err : ublkev__io_set_up(e->io, queues, depth,
+					     max_io_bytes);
+}
+
+/* a device that is to be removed needs only the eventfd */
 static int make_io(struct ublkev__engine *e)
 {
-	int err;
+	int err = ublkev__io_new(&e->io, &e->mem);
 
-	if (e->remove)
-		return ublkev__io_new(&e->io, &e->mem, 1, 1, UBLKEV__PAGE);
-	err = make_queues(e);
-	if (err)
+	if (err || e->mode != UBLKEV__CTL_ADD)
 		return err;
-	return ublkev__io_new(&e->io, &e->mem, e->conf.queues, e->conf.depth,
-			      e->conf.max_io_bytes);
+	return ublkev__engine_set_up(e, e->conf.queues, e->conf.depth,
+				     e->conf.max_io_bytes);
 }
 
 static int make(struct ublkev__engine *e, enum ublkev_step *step)
@@ -90,7 +95,7 @@ static int make(struct ublkev__engine *e, enum ublkev_step *step)
 	int err;
 
 	*step = UBLKEV_STEP_BACKEND;
-	if (!e->remove) {
+	if (e->mode != UBLKEV__CTL_REMOVE) {
 		err = ublkev__guard_open(e->backend, on_done, e, &e->log);
 		if (err)
 			return err;
@@ -105,7 +110,7 @@ static int make(struct ublkev__engine *e, enum ublkev_step *step)
 		return err;
 	*step = UBLKEV_STEP_CONTROL;
 	err = ublkev__control_open(e->control);
-	if (err || e->remove)
+	if (err || e->mode == UBLKEV__CTL_REMOVE)
 		return err;
 	*step = UBLKEV_STEP_BACKEND;
 	return ublkev__guard_start(e->backend, e->loop);
@@ -128,6 +133,8 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	memset(&e->stats, 0, sizeof(e->stats));
 	e->nr_queues = 0;
 	e->first_queue = 0;
+	e->resize_bytes = 0;
+	e->tag_died = false;
 	e->drained = false;
 	e->stays = false;
 	init_wait(e);
@@ -163,7 +170,7 @@ void ublkev__engine_down(struct ublkev__engine *e)
 			    "a control command never returned: its memory is left to the kernel");
 	e->control = NULL;
 	/* the backend lets go of requests and buffers before they vanish */
-	if (!e->remove && e->backend->owner == e) {
+	if (e->mode != UBLKEV__CTL_REMOVE && e->backend->owner == e) {
 		ublkev__guard_stop(e->backend);
 		ublkev__guard_close(e->backend);
 	}

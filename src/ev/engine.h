@@ -5,6 +5,7 @@
  *	evdev.c    the public calls: a device's wishes
  *	engine.c   making and releasing the parts
  *	evpump.c   the one loop that moves facts and actions between them
+ *	evlife.c   its part in a device's life: commands, events, files
  *	evloop.c   when the pump runs: libev's watchers
  *	evstats.c  looking at it
  */
@@ -20,6 +21,7 @@
 #include "core/core_ctl.h"
 #include "core/core_params.h"
 #include "core/core_queue.h"
+#include "ev/clock.h"
 #include "core/core_wait.h"
 #include "uring/control.h"
 #include "uring/io.h"
@@ -44,8 +46,11 @@ struct ublkev__engine {
 	unsigned int first_queue;	/* to be asked for requests */
 	void *tags_mem;
 	uint64_t *since_us;
-	bool remove;			/* no queues, no backend */
-	bool drained;			/* the core was told */
+	enum ublkev__ctl_mode mode;	/* REMOVE: no queues, no backend */
+	uint64_t resize_bytes;		/* 0: no resize is under way */
+	uint64_t old_bytes;		/* before it */
+	bool tag_died;			/* the core was told */
+	bool drained;			/* likewise */
 	bool pumping;
 	bool stays;			/* evpump.c: the loop is not to sleep */
 	struct ublkev__wait wait;	/* before the loop may sleep */
@@ -62,19 +67,19 @@ struct ublkev__engine {
 	struct ublkev_stats stats;
 };
 
-/* the monotonic clock */
-uint64_t ublkev__clock_us(void);
-
-static inline uint64_t ublkev__clock_ms(void)
-{
-	return ublkev__clock_us() / 1000;
-}
-
 /*
  * Makes every part that a device needs before its first control command;
  * *step says what it was at when it failed. On failure nothing is left.
  */
 int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step);
+
+/*
+ * Memory and ring for a device of that shape, by up or, when the shape is
+ * learnt from the device, before it is opened. Errors: -ENOMEM, and those of
+ * io_uring_setup(2); what was made is down's to release.
+ */
+int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
+			  unsigned int depth, uint32_t max_io_bytes);
 
 /* releases all that up made */
 void ublkev__engine_down(struct ublkev__engine *e);

@@ -2,12 +2,20 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
 
 #include "backend/guard.h"
 #include "ev/engine.h"
+#include "ev/evdev.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "util/check.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#define PR_GET_IO_FLUSHER 58
+#endif
 
 void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 {
@@ -23,12 +31,25 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 		.grace_ms = 2000,
 		.budget_us = 500,
 		.budget_reqs = 1024,
+		.recover_timeout_ms = 60000,
 		.wait_us = 50,
 	};
 
 	memset(conf, 0, size);
 	memcpy(conf, &defaults,
 	       size < sizeof(defaults) ? size : sizeof(defaults));
+}
+
+int ublkev__conf_take(struct ublkev_conf *full, const struct ublkev_conf *conf)
+{
+	/* a caller's may be shorter, from an older header, or longer */
+	ublkev_conf_init(full, sizeof(*full));
+	if (conf && conf->size)
+		memcpy(full, conf, conf->size < sizeof(*full) ? conf->size
+							      : sizeof(*full));
+	else if (conf)
+		return -EINVAL;
+	return ublkev__conf_check(full);
 }
 
 int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
@@ -40,14 +61,7 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
 	struct ublkev__mem mem;
 	int err;
 
-	/* a caller's conf may be shorter, from an older header, or longer */
-	ublkev_conf_init(&full, sizeof(full));
-	if (conf && conf->size)
-		memcpy(&full, conf, conf->size < sizeof(full) ? conf->size
-							      : sizeof(full));
-	else if (conf)
-		return -EINVAL;
-	err = ublkev__conf_check(&full);
+	err = ublkev__conf_take(&full, conf);
 	if (err)
 		return err;
 	ublkev__mem_init(&mem, full.alloc, full.alloc_data);
@@ -66,9 +80,44 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
 	dev->active = 0;
 	dev->id = full.id;
 	dev->err = 0;
+	dev->res = 0;
 	dev->step = UBLKEV_STEP_IDLE;
 	dev->priv = e;
 	return 0;
+}
+
+static void warn_of_kernel(const struct ublkev__engine *e)
+{
+	const char *fault;
+	struct utsname u;
+
+	if (uname(&u))
+		return;
+	fault = ublkev_kernel_fault(u.release);
+	if (fault)
+		ublkev__log(&e->log, LOG_WARNING, "Linux %s: %s", u.release,
+			    fault);
+}
+
+/* setting it may be refused, or, where it means nothing yet, ignored */
+static int be_io_flusher(void)
+{
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
+		return errno == EPERM ? -EACCES : -errno;
+	return prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0) == 1 ? 0 : -EACCES;
+}
+
+static int come_up(struct ublkev__engine *e, enum ublkev_step *step)
+{
+	int err;
+
+	*step = UBLKEV_STEP_SETUP;
+	if (e->conf.flags & UBLKEV_CONF_IO_FLUSHER) {
+		err = be_io_flusher();
+		if (err)
+			return err;
+	}
+	return ublkev__engine_up(e, step);
 }
 
 static unsigned int traits_of(const struct ublkev_backend *b)
@@ -84,7 +133,8 @@ static unsigned int traits_of(const struct ublkev_backend *b)
 	return traits;
 }
 
-static int start(struct ev_loop *loop, struct ublkev_dev *dev, bool remove)
+static int start(struct ev_loop *loop, struct ublkev_dev *dev,
+		 enum ublkev__ctl_mode mode)
 {
 	struct ublkev__engine *e = dev->priv;
 	int err;
@@ -92,22 +142,21 @@ static int start(struct ev_loop *loop, struct ublkev_dev *dev, bool remove)
 	if (dev->active)
 		return 0;
 	e->loop = loop;
-	e->remove = remove;
+	e->mode = mode;
 	e->log.id = e->conf.id;
 	dev->id = e->conf.id;
 	dev->err = 0;
-	err = ublkev__engine_up(e, &dev->step);
+	err = come_up(e, &dev->step);
 	if (err) {
 		dev->err = err;
 		return err;
 	}
+	warn_of_kernel(e);
 	ublkev__ctl_init(&e->ctl, &e->conf);
-	if (!remove)
+	e->ctl.info.tag = UBLKEV__TAG;
+	if (mode != UBLKEV__CTL_REMOVE)
 		e->ctl.traits = traits_of(e->backend);
-	if (remove)
-		ublkev__ctl_remove(&e->ctl, ublkev__clock_ms());
-	else
-		ublkev__ctl_start(&e->ctl, ublkev__clock_ms());
+	ublkev__ctl_start(&e->ctl, mode, ublkev__clock_ms());
 	dev->step = e->ctl.step;
 	dev->active = 1;
 	ublkev__evloop_start(e);
@@ -117,14 +166,23 @@ static int start(struct ev_loop *loop, struct ublkev_dev *dev, bool remove)
 int ublkev_dev_start(struct ev_loop *loop, struct ublkev_dev *dev)
 {
 	ublkev__check(dev->priv->backend, "a device to start has a backend");
-	return start(loop, dev, false);
+	return start(loop, dev, UBLKEV__CTL_ADD);
+}
+
+int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev)
+{
+	ublkev__check(dev->priv->backend,
+		      "a device to recover has a backend");
+	if (dev->priv->conf.id < 0)
+		return -EINVAL;
+	return start(loop, dev, UBLKEV__CTL_RECOVER);
 }
 
 int ublkev_dev_remove(struct ev_loop *loop, struct ublkev_dev *dev)
 {
 	if (dev->priv->conf.id < 0)
 		return -EINVAL;
-	return start(loop, dev, true);
+	return start(loop, dev, UBLKEV__CTL_REMOVE);
 }
 
 static struct ublkev__engine *active(struct ev_loop *loop,
@@ -144,6 +202,56 @@ void ublkev_dev_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 		return;
 	ublkev__ctl_stop(&e->ctl, ublkev__clock_ms());
 	ublkev__evloop_kick(e);
+}
+
+int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
+{
+	struct ublkev__engine *e = active(loop, dev);
+	int err = -EINVAL;
+
+	if (e)
+		err = ublkev__ctl_release(&e->ctl, ublkev__clock_ms());
+	if (e && !err)
+		ublkev__evloop_kick(e);
+	return err;
+}
+
+int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev)
+{
+	struct ublkev__engine *e = active(loop, dev);
+	int err = -EINVAL;
+
+	if (e)
+		err = ublkev__ctl_try_stop(&e->ctl, ublkev__clock_ms());
+	if (e && !err)
+		ublkev__evloop_kick(e);
+	return err;
+}
+
+int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
+		      uint64_t dev_bytes, unsigned int flags)
+{
+	struct ublkev__engine *e = active(loop, dev);
+	uint64_t now_bytes;
+	int err;
+
+	if (!e || e->mode == UBLKEV__CTL_REMOVE)
+		return -EINVAL;
+	now_bytes = e->backend->limits.dev_bytes;
+	if (dev_bytes < now_bytes && !(flags & UBLKEV_RESIZE_SHRINK))
+		return -EINVAL;
+	err = ublkev__guard_can_resize(e->backend, dev_bytes);
+	if (!err)
+		err = ublkev__ctl_can_resize(&e->ctl);
+	if (!err && dev_bytes > now_bytes)
+		err = ublkev__guard_resize(e->backend, dev_bytes);
+	if (err)
+		return err;
+	e->resize_bytes = dev_bytes;
+	e->old_bytes = now_bytes;
+	ublkev__ctl_resize(&e->ctl, dev_bytes >> 9, ublkev__clock_ms());
+	ublkev__evloop_kick(e);
+	return 0;
 }
 
 void ublkev_dev_abort(struct ev_loop *loop, struct ublkev_dev *dev)

@@ -7,6 +7,7 @@
 
 #include "backend/guard.h"
 #include "ev/engine.h"
+#include "ev/evlife.h"
 #include "ev/evloop.h"
 
 #define REAP_BATCH 64
@@ -109,12 +110,16 @@ static void reap(struct ublkev__engine *e)
 	} while (n == REAP_BATCH);
 }
 
+/* what stops or quiesces a device takes a tag of every queue first */
 static void look_drained(struct ublkev__engine *e)
 {
 	unsigned int i;
 
-	if (e->drained || !e->nr_queues)
+	if (e->drained || !e->nr_queues || !e->queues[0].nr_dead)
 		return;
+	if (!e->tag_died)
+		ublkev__ctl_tag_died(&e->ctl, ublkev__clock_ms());
+	e->tag_died = true;
 	for (i = 0; i < e->nr_queues; i++)
 		if (!ublkev__queue_drained(&e->queues[i]))
 			return;
@@ -124,7 +129,7 @@ static void look_drained(struct ublkev__engine *e)
 
 /* ---- requests ----------------------------------------------------------- */
 
-static void set_bufs(struct ublkev__engine *e)
+void ublkev__pump_set_bufs(struct ublkev__engine *e)
 {
 	unsigned int i;
 
@@ -146,7 +151,7 @@ static int need_bufs(struct ublkev__engine *e, struct ublkev__queue *q,
 	err = ublkev__io_need_bufs(e->io);
 	if (err)
 		return err;
-	set_bufs(e);
+	ublkev__pump_set_bufs(e);
 	t->req.buf = ublkev__queue_own_buf(q, t);
 	return 0;
 }
@@ -230,7 +235,7 @@ static bool pull_in(struct ublkev__engine *e, struct turn *turn)
 	return any;
 }
 
-static void pull_out(struct ublkev__engine *e, struct ublkev__queue *q)
+void ublkev__pump_out(struct ublkev__engine *e, struct ublkev__queue *q)
 {
 	enum ublkev__queue_act what;
 	struct ublkev__tag *t;
@@ -270,167 +275,15 @@ static void pull_queues(struct ublkev__engine *e, struct turn *turn)
 		stamp(e);
 	}
 	for (i = 0; i < e->nr_queues; i++)
-		pull_out(e, &e->queues[i]);
-}
-
-/* ---- the device's life -------------------------------------------------- */
-
-static void command(struct ublkev__engine *e, enum ublkev__cmd cmd)
-{
-	struct ublkev__params params;
-	int err;
-
-	memset(&params, 0, sizeof(params));
-	if (cmd == UBLKEV__CMD_SET_PARAMS)
-		ublkev__params_make(&params, &e->backend->limits,
-				    e->ctl.info.max_io_bytes);
-	ublkev__log(&e->log, LOG_DEBUG, "%s", ublkev__cmd_name(cmd));
-	err = ublkev__control_submit(e->control, cmd, &e->ctl.info, &params);
-	if (err)
-		ublkev__ctl_cmd_done(&e->ctl, cmd, err, 0, NULL,
-				     ublkev__clock_ms());
-}
-
-static void answer(struct ublkev__engine *e)
-{
-	struct ublkev__control_done done;
-
-	while (ublkev__control_reap(e->control, &done)) {
-		ublkev__log(&e->log, LOG_DEBUG, "%s: %d",
-			    ublkev__cmd_name(done.cmd), done.res);
-		if (done.cmd == UBLKEV__CMD_ADD_DEV && done.res >= 0)
-			e->log.id = done.info.id;
-		if (ublkev__ctl_cmd_done(&e->ctl, done.cmd, done.res,
-					 done.features, &done.info,
-					 ublkev__clock_ms()))
-			ublkev__log(&e->log, LOG_ERR,
-				    "%s was answered with %d, but not asked",
-				    ublkev__cmd_name(done.cmd), done.res);
-	}
-}
-
-static void open_ublkc(struct ublkev__engine *e)
-{
-	const struct ublkev__devinfo *info = &e->ctl.info;
-	enum ublkev__copy copy = ublkev__copy_of(info->features);
-	bool no_data = e->ctl.traits & UBLKEV__NO_DATA;
-	unsigned int i;
-	int err = 0;
-
-	if (copy == UBLKEV__COPY_PLAIN)
-		err = ublkev__io_need_bufs(e->io);
-	if (!err)
-		err = ublkev__io_open(e->io, info->id, info->queues,
-				      info->depth, info->features);
-	if (!err) {
-		e->nr_queues = info->queues;
-		set_bufs(e);
-		for (i = 0; i < e->nr_queues; i++)
-			ublkev__queue_set_copy(&e->queues[i], copy, no_data);
-	}
-	ublkev__ctl_opened(&e->ctl, err, ublkev__clock_ms());
-}
-
-static void arm(struct ublkev__engine *e)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->nr_queues; i++)
-		ublkev__queue_arm(&e->queues[i]);
-}
-
-static void abort_io(struct ublkev__engine *e)
-{
-	unsigned int i, n = 0;
-
-	for (i = 0; i < e->nr_queues; i++)
-		n += ublkev__queue_abort(&e->queues[i]);
-	ublkev__log(&e->log, LOG_WARNING,
-		    "requests are failed from now on, %u of them taken from the backend",
-		    n);
-}
-
-static void close_io(struct ublkev__engine *e)
-{
-	unsigned int i;
-
-	if (!e->drained)
-		ublkev__log(&e->log, LOG_WARNING,
-			    "the device is closed with requests in it");
-	for (i = 0; i < e->nr_queues; i++)
-		ublkev__queue_kill(&e->queues[i]);
-	ublkev__io_close(e->io, e->drained);
-	e->drained = true;
-	ublkev__ctl_closed(&e->ctl, ublkev__clock_ms());
-}
-
-/* true: that was the last one, and e is gone */
-static bool tell(struct ublkev__engine *e, int revents, enum ublkev_step step)
-{
-	struct ublkev_dev *dev = e->dev;
-	struct ev_loop *loop = e->loop;
-	bool last = revents == UBLKEV_STOPPED;
-
-	dev->step = step;
-	dev->id = e->ctl.info.id;
-	dev->err = e->ctl.err;
-	if (last) {
-		ublkev__evloop_stop(e);
-		ublkev__engine_down(e);
-		e->pumping = false;
-		dev->active = 0;
-	}
-	dev->cb(loop, dev, revents);
-	return last;
-}
-
-static bool act(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
-{
-	switch (a->act) {
-	case UBLKEV__CTL_CMD:
-		command(e, a->cmd);
-		break;
-	case UBLKEV__CTL_CANCEL:
-		ublkev__log(&e->log, LOG_DEBUG, "cancelling %s",
-			    ublkev__cmd_name(a->cmd));
-		ublkev__control_cancel(e->control);
-		break;
-	case UBLKEV__CTL_OPEN:
-		open_ublkc(e);
-		break;
-	case UBLKEV__CTL_ARM:
-		arm(e);
-		break;
-	case UBLKEV__CTL_ABORT_IO:
-		abort_io(e);
-		break;
-	case UBLKEV__CTL_CLOSE:
-		close_io(e);
-		break;
-	case UBLKEV__CTL_EVENT:
-		return tell(e, a->revents, a->step);
-	case UBLKEV__CTL_NONE:
-		break;
-	}
-	return false;
-}
-
-/* false: e is gone */
-static bool pull_ctl(struct ublkev__engine *e)
-{
-	struct ublkev__ctl_action a;
-
-	while (ublkev__ctl_next(&e->ctl, &a))
-		if (act(e, &a))
-			return false;
-	return true;
+		ublkev__pump_out(e, &e->queues[i]);
 }
 
 /* ---- a turn ------------------------------------------------------------- */
 
-static void enter(struct ublkev__engine *e)
+void ublkev__pump_enter(struct ublkev__engine *e,
+			int (*how)(struct ublkev__io *io))
 {
-	int res = ublkev__io_enter(e->io);
+	int res = how(e->io);
 
 	if (res > 0)
 		e->stats.enters++;
@@ -440,7 +293,7 @@ static void enter(struct ublkev__engine *e)
 
 static void round_of_io(struct ublkev__engine *e, struct turn *turn)
 {
-	enter(e);
+	ublkev__pump_enter(e, ublkev__io_enter);
 	stamp(e);
 	reap(e);
 	e->stats.rounds++;
@@ -477,6 +330,18 @@ bool ublkev__pump_has_work(const struct ublkev__engine *e)
 	return e->stays || ublkev__io_has_work(e->io) || queues_have_work(e) ||
 	       ublkev__ctl_has_work(&e->ctl) ||
 	       (e->ctl.pending && ublkev__control_has_work(e->control));
+}
+
+static void look_idle(struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	if (e->ctl.step != UBLKEV_STEP_QUIESCE || ublkev__io_has_work(e->io))
+		return;
+	for (i = 0; i < e->nr_queues; i++)
+		if (!ublkev__queue_idle(&e->queues[i]))
+			return;
+	ublkev__ctl_idle(&e->ctl, ublkev__clock_ms());
 }
 
 static void tick(struct ublkev__engine *e)
@@ -533,15 +398,17 @@ static bool rounds(struct ublkev__engine *e, struct turn *turn)
 	do {
 		round_of_io(e, turn);
 		if (e->ctl.pending)
-			answer(e);
-		if (!pull_ctl(e))
+			ublkev__life_answer(e);
+		look_idle(e);
+		if (!ublkev__life_act(e))
 			return false;
 		if (!ublkev__pump_has_work(e) && !wait(e, turn))
 			return true;
 		turn->cost_bytes += REQ_COST_BYTES;
 	} while (turn_goes_on(e, turn));
 	e->stats.over_budget++;
-	enter(e);	/* answers are not to wait for the next turn */
+	/* answers are not to wait for the next turn */
+	ublkev__pump_enter(e, ublkev__io_enter);
 	return true;
 }
 

@@ -18,7 +18,7 @@ int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 	const struct ublkev__ctl *ctl = &e->ctl;
 	struct ublkev_info full;
 
-	if (!dev->active || e->remove || !ctl->added)
+	if (!dev->active || e->mode == UBLKEV__CTL_REMOVE || !ctl->added)
 		return -EAGAIN;
 	full = (struct ublkev_info){
 		.dev_bytes = e->backend->limits.dev_bytes,

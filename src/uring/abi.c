@@ -94,7 +94,8 @@ static_assert(sizeof(struct abi_ctrl_cmd) == 32, "as the driver has it");
 static_assert(sizeof(struct abi_dev_info) == 64, "as the driver has it");
 static_assert(offsetof(struct abi_params, basic) == 8 &&
 	      offsetof(struct abi_params, discard) == 40 &&
-	      sizeof(struct abi_params) == 64, "as the driver has it");
+	      offsetof(struct abi_params, devt) == 60 &&
+	      sizeof(struct abi_params) == 80, "as the driver has it");
 
 /* the core reads the mapped descriptors through a type of its own */
 static_assert(sizeof(struct ublkev__desc) == sizeof(struct abi_io_desc) &&
@@ -124,7 +125,17 @@ uint32_t ublkev__abi_cmd_op(enum ublkev__cmd cmd)
 		[UBLKEV__CMD_GET_FEATURES] = ABI_CMD_GET_FEATURES,
 		[UBLKEV__CMD_ADD_DEV] = ABI_CMD_ADD_DEV,
 		[UBLKEV__CMD_SET_PARAMS] = ABI_CMD_SET_PARAMS,
+		[UBLKEV__CMD_GET_DEV_INFO] = ABI_CMD_GET_DEV_INFO,
+		[UBLKEV__CMD_GET_DEV_INFO2] = ABI_CMD_GET_DEV_INFO2,
+		[UBLKEV__CMD_GET_PARAMS] = ABI_CMD_GET_PARAMS,
+		[UBLKEV__CMD_GET_QUEUE_AFFINITY] = ABI_CMD_GET_QUEUE_AFFINITY,
+		[UBLKEV__CMD_START_USER_RECOVERY] =
+			ABI_CMD_START_USER_RECOVERY,
 		[UBLKEV__CMD_START_DEV] = ABI_CMD_START_DEV,
+		[UBLKEV__CMD_END_USER_RECOVERY] = ABI_CMD_END_USER_RECOVERY,
+		[UBLKEV__CMD_UPDATE_SIZE] = ABI_CMD_UPDATE_SIZE,
+		[UBLKEV__CMD_QUIESCE_DEV] = ABI_CMD_QUIESCE_DEV,
+		[UBLKEV__CMD_TRY_STOP_DEV] = ABI_CMD_TRY_STOP_DEV,
 		[UBLKEV__CMD_STOP_DEV] = ABI_CMD_STOP_DEV,
 		[UBLKEV__CMD_DEL_DEV] = ABI_CMD_DEL_DEV,
 		[UBLKEV__CMD_DEL_DEV_ASYNC] = ABI_CMD_DEL_DEV_ASYNC,
@@ -144,6 +155,7 @@ void ublkev__abi_put_info(struct abi_dev_info *abi,
 	abi->max_io_buf_bytes = info->max_io_bytes;
 	abi->dev_id = info->id < 0 ? ABI_NO_DEV : (uint32_t)info->id;
 	abi->flags = info->features;
+	abi->ublksrv_flags = info->tag;
 }
 
 void ublkev__abi_get_info(const struct abi_dev_info *abi,
@@ -154,6 +166,11 @@ void ublkev__abi_get_info(const struct abi_dev_info *abi,
 	info->max_io_bytes = abi->max_io_buf_bytes;
 	info->id = (int)abi->dev_id;
 	info->features = abi->flags;
+	info->tag = abi->ublksrv_flags;
+	info->pid = abi->ublksrv_pid;
+	info->state = abi->state;
+	info->owner_uid = abi->owner_uid;
+	info->owner_gid = abi->owner_gid;
 }
 
 void ublkev__abi_put_params(struct abi_params *abi,
@@ -179,4 +196,30 @@ void ublkev__abi_put_params(struct abi_params *abi,
 	abi->discard.max_write_zeroes_sectors =
 		params->max_write_zeroes_sectors;
 	abi->discard.max_discard_segments = 1;
+}
+
+void ublkev__abi_get_params(const struct abi_params *abi,
+			    struct ublkev__params *params)
+{
+	memset(params, 0, sizeof(*params));
+	params->attrs = abi->basic.attrs;
+	params->logical_bs_shift = abi->basic.logical_bs_shift;
+	params->physical_bs_shift = abi->basic.physical_bs_shift;
+	params->io_opt_shift = abi->basic.io_opt_shift;
+	params->io_min_shift = abi->basic.io_min_shift;
+	params->max_sectors = abi->basic.max_sectors;
+	params->chunk_sectors = abi->basic.chunk_sectors;
+	params->dev_sectors = abi->basic.dev_sectors;
+	if (abi->types & ABI_PARAM_TYPE_DISCARD) {
+		params->discard_granularity = abi->discard.discard_granularity;
+		params->max_discard_sectors = abi->discard.max_discard_sectors;
+		params->max_write_zeroes_sectors =
+			abi->discard.max_write_zeroes_sectors;
+	}
+	if (abi->types & ABI_PARAM_TYPE_DEVT) {
+		params->char_major = abi->devt.char_major;
+		params->char_minor = abi->devt.char_minor;
+		params->disk_major = abi->devt.disk_major;
+		params->disk_minor = abi->devt.disk_minor;
+	}
 }

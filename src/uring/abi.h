@@ -23,13 +23,22 @@
 #define ABI_CTRL_RW(nr)		(0xc0207500u | (nr))
 #define ABI_IO_RW(nr)		(0xc0107500u | (nr))
 
-#define ABI_CMD_GET_FEATURES	ABI_CTRL_READ(0x13)
-#define ABI_CMD_ADD_DEV		ABI_CTRL_RW(0x04)
-#define ABI_CMD_DEL_DEV		ABI_CTRL_RW(0x05)
-#define ABI_CMD_START_DEV	ABI_CTRL_RW(0x06)
-#define ABI_CMD_STOP_DEV	ABI_CTRL_RW(0x07)
-#define ABI_CMD_SET_PARAMS	ABI_CTRL_RW(0x08)
-#define ABI_CMD_DEL_DEV_ASYNC	ABI_CTRL_READ(0x14)
+#define ABI_CMD_GET_QUEUE_AFFINITY	ABI_CTRL_READ(0x01)
+#define ABI_CMD_GET_DEV_INFO		ABI_CTRL_READ(0x02)
+#define ABI_CMD_ADD_DEV			ABI_CTRL_RW(0x04)
+#define ABI_CMD_DEL_DEV			ABI_CTRL_RW(0x05)
+#define ABI_CMD_START_DEV		ABI_CTRL_RW(0x06)
+#define ABI_CMD_STOP_DEV		ABI_CTRL_RW(0x07)
+#define ABI_CMD_SET_PARAMS		ABI_CTRL_RW(0x08)
+#define ABI_CMD_GET_PARAMS		ABI_CTRL_READ(0x09)
+#define ABI_CMD_START_USER_RECOVERY	ABI_CTRL_RW(0x10)
+#define ABI_CMD_END_USER_RECOVERY	ABI_CTRL_RW(0x11)
+#define ABI_CMD_GET_DEV_INFO2		ABI_CTRL_READ(0x12)
+#define ABI_CMD_GET_FEATURES		ABI_CTRL_READ(0x13)
+#define ABI_CMD_DEL_DEV_ASYNC		ABI_CTRL_READ(0x14)
+#define ABI_CMD_UPDATE_SIZE		ABI_CTRL_RW(0x15)
+#define ABI_CMD_QUIESCE_DEV		ABI_CTRL_RW(0x16)
+#define ABI_CMD_TRY_STOP_DEV		ABI_CTRL_RW(0x17)
 
 #define ABI_IO_FETCH_REQ		ABI_IO_RW(0x20)
 #define ABI_IO_COMMIT_AND_FETCH_REQ	ABI_IO_RW(0x21)
@@ -91,6 +100,7 @@ struct abi_dev_info {
 
 #define ABI_PARAM_TYPE_BASIC	(1u << 0)
 #define ABI_PARAM_TYPE_DISCARD	(1u << 1)
+#define ABI_PARAM_TYPE_DEVT	(1u << 2)
 
 /* struct ublk_params up to the slots that are used */
 struct abi_params {
@@ -115,6 +125,12 @@ struct abi_params {
 		uint16_t max_discard_segments;
 		uint16_t reserved0;
 	} discard;
+	struct {		/* the driver's to tell, never to be set */
+		uint32_t char_major;
+		uint32_t char_minor;
+		uint32_t disk_major;
+		uint32_t disk_minor;
+	} devt;
 };
 
 /*
@@ -136,5 +152,7 @@ void ublkev__abi_get_info(const struct abi_dev_info *abi,
 			  struct ublkev__devinfo *info);
 void ublkev__abi_put_params(struct abi_params *abi,
 			    const struct ublkev__params *params);
+void ublkev__abi_get_params(const struct abi_params *abi,
+			    struct ublkev__params *params);
 
 #endif

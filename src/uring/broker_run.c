@@ -26,8 +26,10 @@ struct channel {
 	int evfd;			/* the ring's */
 	int open_err;			/* of ublk-control */
 	enum ublkev__cmd pending;
-	struct ublkev__devinfo info;	/* of what ADD_DEV made */
-	bool added;
+	struct ublkev__devinfo info;	/* of the device */
+	uint64_t kernel_features;
+	bool ours;			/* to be taken down, if it is left */
+	bool served;			/* it was added or recovered here */
 	bool stopped;
 	enum ublkev__cmd cleaning;	/* the last command of clean_up() */
 };
@@ -117,25 +119,62 @@ static void tell(struct channel *ch, const struct ublkev__control_done *done)
 		signal_fd(ch->their_evfd);
 }
 
+/*
+ * A device that can be recovered waits for another server once it has been
+ * live. One that a server left half recovered can't be recovered before 7.3,
+ * which the newest feature tells; an attempt may crash the kernel.
+ */
+static void note_live(struct channel *ch)
+{
+	if (ch->info.features & UBLKEV__F(USER_RECOVERY))
+		ch->ours = false;
+}
+
+static void note_recovery(struct channel *ch)
+{
+	ch->served = true;
+	ch->stopped = false;
+	ch->ours = !(ch->kernel_features & UBLKEV__F(IO_DESC_SIZE));
+}
+
 static void note(struct channel *ch, const struct ublkev__control_done *done)
 {
-	bool gone = done->res >= 0 || done->res == -ENODEV;
+	int res = done->answer.res;
+	bool gone = res >= 0 || res == -ENODEV;
 
 	switch (done->cmd) {
-	case UBLKEV__CMD_ADD_DEV:
-		if (done->res < 0)
-			break;
-		ch->added = true;
-		ch->stopped = false;
-		ch->info = done->info;
-		break;
-	case UBLKEV__CMD_STOP_DEV:
-		ch->stopped = done->res >= 0;
-		break;
 	case UBLKEV__CMD_DEL_DEV:
 	case UBLKEV__CMD_DEL_DEV_ASYNC:
 		if (gone)
-			ch->added = false;
+			ch->ours = false;
+		return;
+	case UBLKEV__CMD_STOP_DEV:
+		ch->stopped = res >= 0;
+		return;
+	default:
+		break;
+	}
+	if (res < 0)
+		return;
+	switch (done->cmd) {
+	case UBLKEV__CMD_GET_FEATURES:
+		ch->kernel_features = done->answer.features;
+		break;
+	case UBLKEV__CMD_ADD_DEV:
+		ch->ours = true;
+		ch->served = true;
+		ch->stopped = false;
+		ch->info = done->answer.info;
+		break;
+	case UBLKEV__CMD_GET_DEV_INFO:
+		ch->info = done->answer.info;
+		break;
+	case UBLKEV__CMD_START_USER_RECOVERY:
+		note_recovery(ch);
+		break;
+	case UBLKEV__CMD_START_DEV:
+	case UBLKEV__CMD_END_USER_RECOVERY:
+		note_live(ch);
 		break;
 	default:
 		break;
@@ -158,23 +197,21 @@ static void reap(struct channel *ch)
 
 /* ---- commands ------------------------------------------------------------------ */
 
-static int submit(struct channel *ch, enum ublkev__cmd cmd,
-		  const struct ublkev__devinfo *info,
-		  const struct ublkev__params *params, pid_t pid)
+static int submit(struct channel *ch, const struct ublkev__control_req *req)
 {
 	int err = ch->open_err;
 
 	if (!err)
-		err = ublkev__cring_submit(ch->ring, cmd, info, params, pid);
+		err = ublkev__cring_submit(ch->ring, req);
 	if (!err)
-		ch->pending = cmd;
+		ch->pending = req->cmd;
 	return err;
 }
 
 static bool is_command(const struct ublkev__chan_cmd *cmd)
 {
-	return cmd->cancel || (cmd->cmd > UBLKEV__CMD_NONE &&
-			       cmd->cmd < UBLKEV__NR_CMDS);
+	return cmd->cancel || (cmd->req.cmd > UBLKEV__CMD_NONE &&
+			       cmd->req.cmd < UBLKEV__NR_CMDS);
 }
 
 static void carry(struct channel *ch, const struct ublkev__chan_cmd *cmd)
@@ -186,12 +223,16 @@ static void carry(struct channel *ch, const struct ublkev__chan_cmd *cmd)
 		ublkev__cring_cancel(ch->ring);
 		return;
 	}
-	err = submit(ch, cmd->cmd, &cmd->info, &cmd->params, cmd->pid);
-	if (!err)
+	err = submit(ch, &cmd->req);
+	if (!err) {
+		/* begun by its server, it is to be ended by somebody */
+		if (cmd->req.cmd == UBLKEV__CMD_STOP_DEV)
+			ch->ours = ch->served;
 		return;
+	}
 	memset(&done, 0, sizeof(done));
-	done.cmd = cmd->cmd;
-	done.res = err;
+	done.cmd = cmd->req.cmd;
+	done.answer.res = err;
 	tell(ch, &done);
 }
 
@@ -243,17 +284,20 @@ static enum ublkev__cmd next_cleaning(const struct channel *ch)
  */
 static bool clean_up(struct channel *ch)
 {
-	static const struct ublkev__params none;
+	struct ublkev__control_req req;
 
 	if (ch->fd >= 0 || ch->pending != UBLKEV__CMD_NONE)
 		return false;
-	if (!ch->added)
+	if (!ch->ours)
 		return true;
 	ch->cleaning = next_cleaning(ch);
 	if (ch->cleaning == UBLKEV__CMD_NONE)
 		return true;
+	memset(&req, 0, sizeof(req));
+	req.cmd = ch->cleaning;
+	req.info = ch->info;
 	/* what can't even be submitted will not be better later */
-	return submit(ch, ch->cleaning, &ch->info, &none, 0) != 0;
+	return submit(ch, &req) != 0;
 }
 
 /* ---- the loop -------------------------------------------------------------------- */

@@ -11,17 +11,13 @@
 #define UBLKEV_URING_CHAN_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include "uring/control.h"
 
 /* device to broker; answered with a struct ublkev__control_done */
 struct ublkev__chan_cmd {
 	bool cancel;			/* the pending one; nothing else counts */
-	enum ublkev__cmd cmd;
-	pid_t pid;			/* the server's */
-	struct ublkev__devinfo info;
-	struct ublkev__params params;
+	struct ublkev__control_req req;
 };
 
 /* two connected ends, close-on-exec. Errors: those of socketpair(2). */

@@ -53,13 +53,16 @@ bool ublkev__control_free(struct ublkev__control *ctl)
 	return left;
 }
 
-int ublkev__control_submit(struct ublkev__control *ctl, enum ublkev__cmd cmd,
-			   const struct ublkev__devinfo *info,
-			   const struct ublkev__params *params)
+int ublkev__control_submit(struct ublkev__control *ctl,
+			   const struct ublkev__control_req *req)
 {
-	if (ctl->broker)
-		return ublkev__cbroker_submit(ctl->broker, cmd, info, params);
-	return ublkev__cring_submit(ctl->ring, cmd, info, params, getpid());
+	struct ublkev__control_req own = *req;
+
+	if (req->cmd == UBLKEV__CMD_START_DEV ||
+	    req->cmd == UBLKEV__CMD_END_USER_RECOVERY)
+		own.data = (uint64_t)getpid();
+	return ctl->broker ? ublkev__cbroker_submit(ctl->broker, &own)
+			   : ublkev__cring_submit(ctl->ring, &own);
 }
 
 void ublkev__control_cancel(struct ublkev__control *ctl)

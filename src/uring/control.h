@@ -21,12 +21,29 @@
 
 struct ublkev__control;
 
+/* a command */
+struct ublkev__control_req {
+	enum ublkev__cmd cmd;
+	/*
+	 * Its id; the rest for ADD_DEV. Of a device of an ordinary user's, as
+	 * its features tell, the driver wants the name of ublkc with each.
+	 */
+	struct ublkev__devinfo info;
+	struct ublkev__params params;	/* of SET_PARAMS */
+	/*
+	 * Of START_DEV and END_USER_RECOVERY the server's pid, which
+	 * ublkev__control_submit() fills in; of UPDATE_SIZE sectors, of
+	 * QUIESCE_DEV milliseconds, of GET_QUEUE_AFFINITY the queue.
+	 */
+	uint64_t data;
+};
+
 /* an answer */
 struct ublkev__control_done {
 	enum ublkev__cmd cmd;
-	int res;
-	uint64_t features;		/* of GET_FEATURES */
-	struct ublkev__devinfo info;	/* of ADD_DEV */
+	struct ublkev__ctl_answer answer;
+	struct ublkev__params params;	/* of GET_PARAMS */
+	struct ublkev_cpus cpus;	/* of GET_QUEUE_AFFINITY */
 };
 
 /*
@@ -52,13 +69,11 @@ int ublkev__control_open(struct ublkev__control *ctl);
 bool ublkev__control_free(struct ublkev__control *ctl);
 
 /*
- * Submits a command; one answer follows, but see free. `info` for its id
- * and for ADD_DEV, `params` for SET_PARAMS. Errors: -EBUSY, one is pending;
- * those of io_uring_enter(2); -EPIPE, the broker is dead.
+ * Submits a command; one answer follows, but see free. Errors: -EBUSY, one is
+ * pending; those of io_uring_enter(2); -EPIPE, the broker is dead.
  */
-int ublkev__control_submit(struct ublkev__control *ctl, enum ublkev__cmd cmd,
-			   const struct ublkev__devinfo *info,
-			   const struct ublkev__params *params);
+int ublkev__control_submit(struct ublkev__control *ctl,
+			   const struct ublkev__control_req *req);
 
 /* asks the kernel to end the pending command early; it may not be able to */
 void ublkev__control_cancel(struct ublkev__control *ctl);

@@ -69,9 +69,8 @@ void ublkev__cbroker_free(struct ublkev__cbroker *b)
 	ublkev__mem_free(b->mem, b);
 }
 
-int ublkev__cbroker_submit(struct ublkev__cbroker *b, enum ublkev__cmd which,
-			   const struct ublkev__devinfo *info,
-			   const struct ublkev__params *params)
+int ublkev__cbroker_submit(struct ublkev__cbroker *b,
+			   const struct ublkev__control_req *req)
 {
 	struct ublkev__chan_cmd cmd;
 	int err;
@@ -79,13 +78,10 @@ int ublkev__cbroker_submit(struct ublkev__cbroker *b, enum ublkev__cmd which,
 	if (b->pending != UBLKEV__CMD_NONE)
 		return -EBUSY;
 	memset(&cmd, 0, sizeof(cmd));
-	cmd.cmd = which;
-	cmd.pid = getpid();
-	cmd.info = *info;
-	cmd.params = *params;
+	cmd.req = *req;
 	err = ublkev__chan_send(b->fd, &cmd, sizeof(cmd));
 	if (!err)
-		b->pending = which;
+		b->pending = req->cmd;
 	return err;
 }
 
@@ -119,7 +115,7 @@ bool ublkev__cbroker_reap(struct ublkev__cbroker *b,
 	if (ret < 0) {		/* the broker died with the command */
 		memset(done, 0, sizeof(*done));
 		done->cmd = b->pending;
-		done->res = ret;
+		done->answer.res = ret;
 	}
 	b->pending = UBLKEV__CMD_NONE;
 	return true;

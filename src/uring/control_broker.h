@@ -17,9 +17,8 @@ int ublkev__cbroker_new(struct ublkev__cbroker **bp,
 int ublkev__cbroker_open(struct ublkev__cbroker *b);
 /* what is pending, and a device that is left, the broker sees to */
 void ublkev__cbroker_free(struct ublkev__cbroker *b);
-int ublkev__cbroker_submit(struct ublkev__cbroker *b, enum ublkev__cmd cmd,
-			   const struct ublkev__devinfo *info,
-			   const struct ublkev__params *params);
+int ublkev__cbroker_submit(struct ublkev__cbroker *b,
+			   const struct ublkev__control_req *req);
 void ublkev__cbroker_cancel(struct ublkev__cbroker *b);
 bool ublkev__cbroker_has_work(const struct ublkev__cbroker *b);
 bool ublkev__cbroker_reap(struct ublkev__cbroker *b,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,17 +25,26 @@
 
 #define SQE_BYTES 128	/* IORING_SETUP_SQE128 */
 
-/* what the kernel reads and writes while a command is pending */
-union lent {
+union payload {
 	uint64_t features;
 	struct abi_dev_info info;
 	struct abi_params params;
+	struct ublkev_cpus cpus;
+};
+
+/*
+ * What the kernel reads and writes while a command is pending: the name of
+ * ublkc with its NUL where the driver wants it, and at once the payload.
+ */
+struct lent {
+	char bytes[sizeof(ABI_CHAR_PATH) + 16 + sizeof(union payload)];
+	size_t path_bytes;
 };
 
 struct ublkev__cring {
 	const struct ublkev__mem *mem;
 	struct ublkev__ring ring;
-	union lent *lent;
+	struct lent *lent;
 	int fd;
 	enum ublkev__cmd pending;
 	uint64_t seq;			/* user_data of the pending one */
@@ -97,39 +107,67 @@ bool ublkev__cring_free(struct ublkev__cring *r)
 	return left;
 }
 
-static void lend(struct ublkev__cring *r, struct abi_ctrl_cmd *cmd,
-		 size_t bytes)
+static size_t payload_bytes(enum ublkev__cmd cmd)
 {
-	cmd->addr = (uintptr_t)r->lent;
-	cmd->len = (uint16_t)bytes;
+	switch (cmd) {
+	case UBLKEV__CMD_GET_FEATURES:
+		return sizeof(uint64_t);
+	case UBLKEV__CMD_ADD_DEV:
+	case UBLKEV__CMD_GET_DEV_INFO:
+	case UBLKEV__CMD_GET_DEV_INFO2:
+		return sizeof(struct abi_dev_info);
+	case UBLKEV__CMD_SET_PARAMS:
+	case UBLKEV__CMD_GET_PARAMS:
+		return sizeof(struct abi_params);
+	case UBLKEV__CMD_GET_QUEUE_AFFINITY:
+		return sizeof(struct ublkev_cpus);
+	default:
+		return 0;
+	}
+}
+
+static void put_payload(union payload *p,
+			const struct ublkev__control_req *req)
+{
+	memset(p, 0, sizeof(*p));
+	if (req->cmd == UBLKEV__CMD_ADD_DEV)
+		ublkev__abi_put_info(&p->info, &req->info);
+	else if (req->cmd == UBLKEV__CMD_SET_PARAMS)
+		ublkev__abi_put_params(&p->params, &req->params);
+	else if (req->cmd == UBLKEV__CMD_GET_PARAMS)
+		p->params.len = sizeof(p->params);
+}
+
+static bool wants_path(const struct ublkev__control_req *req)
+{
+	if (req->cmd == UBLKEV__CMD_ADD_DEV ||
+	    req->cmd == UBLKEV__CMD_GET_FEATURES)
+		return false;
+	return req->cmd == UBLKEV__CMD_GET_DEV_INFO2 ||
+	       req->info.features & UBLKEV__F(UNPRIVILEGED_DEV);
 }
 
 static void fill(struct ublkev__cring *r, struct abi_ctrl_cmd *cmd,
-		 enum ublkev__cmd which, const struct ublkev__devinfo *info,
-		 const struct ublkev__params *params, pid_t pid)
+		 const struct ublkev__control_req *req)
 {
+	struct lent *lent = r->lent;
+	union payload payload;
+
 	memset(cmd, 0, sizeof(*cmd));
-	cmd->dev_id = info->id < 0 ? ABI_NO_DEV : (uint32_t)info->id;
+	cmd->dev_id = req->info.id < 0 ? ABI_NO_DEV : (uint32_t)req->info.id;
 	cmd->queue_id = ABI_NO_QUEUE;
-	switch (which) {
-	case UBLKEV__CMD_GET_FEATURES:
-		r->lent->features = 0;
-		lend(r, cmd, sizeof(r->lent->features));
-		break;
-	case UBLKEV__CMD_ADD_DEV:
-		ublkev__abi_put_info(&r->lent->info, info);
-		lend(r, cmd, sizeof(r->lent->info));
-		break;
-	case UBLKEV__CMD_SET_PARAMS:
-		ublkev__abi_put_params(&r->lent->params, params);
-		lend(r, cmd, sizeof(r->lent->params));
-		break;
-	case UBLKEV__CMD_START_DEV:
-		cmd->data = (uint64_t)pid;
-		break;
-	default:
-		break;
-	}
+	cmd->data = req->data;
+	lent->path_bytes = 0;
+	if (wants_path(req))
+		lent->path_bytes = 1 + (size_t)
+			snprintf(lent->bytes, sizeof(lent->bytes),
+				 ABI_CHAR_PATH, req->info.id);
+	put_payload(&payload, req);
+	memcpy(lent->bytes + lent->path_bytes, &payload, sizeof(payload));
+	cmd->dev_path_len = (uint16_t)lent->path_bytes;
+	cmd->len = (uint16_t)(lent->path_bytes + payload_bytes(req->cmd));
+	if (cmd->len)
+		cmd->addr = (uintptr_t)lent->bytes;
 }
 
 static struct io_uring_sqe *get_sqe(struct ublkev__cring *r)
@@ -144,9 +182,8 @@ static struct io_uring_sqe *get_sqe(struct ublkev__cring *r)
 	return sqe;
 }
 
-int ublkev__cring_submit(struct ublkev__cring *r, enum ublkev__cmd which,
-			 const struct ublkev__devinfo *info,
-			 const struct ublkev__params *params, pid_t pid)
+int ublkev__cring_submit(struct ublkev__cring *r,
+			 const struct ublkev__control_req *req)
 {
 	struct abi_ctrl_cmd cmd;
 	struct io_uring_sqe *sqe;
@@ -157,10 +194,10 @@ int ublkev__cring_submit(struct ublkev__cring *r, enum ublkev__cmd which,
 	sqe = get_sqe(r);
 	if (!sqe)
 		return -EAGAIN;
-	fill(r, &cmd, which, info, params, pid);
-	ublkev__sqe_ctrl(sqe, r->fd, ublkev__abi_cmd_op(which), &cmd,
+	fill(r, &cmd, req);
+	ublkev__sqe_ctrl(sqe, r->fd, ublkev__abi_cmd_op(req->cmd), &cmd,
 			 ++r->seq);
-	r->pending = which;
+	r->pending = req->cmd;
 	n = io_uring_submit(&r->ring.u);
 	/* what is queued is tried again with the next reap */
 	if (n >= 0 || n == -EAGAIN || n == -EBUSY || n == -EINTR)
@@ -191,14 +228,24 @@ void ublkev__cring_cancel(struct ublkev__cring *r)
 static bool answer(struct ublkev__cring *r, int res,
 		   struct ublkev__control_done *done)
 {
+	union payload payload;
+
 	memset(done, 0, sizeof(*done));
 	done->cmd = r->pending;
-	done->res = res;
-	if (r->pending == UBLKEV__CMD_GET_FEATURES)
-		done->features = r->lent->features;
-	else if (r->pending == UBLKEV__CMD_ADD_DEV)
-		ublkev__abi_get_info(&r->lent->info, &done->info);
+	done->answer.res = res;
 	r->pending = UBLKEV__CMD_NONE;
+	if (res < 0)
+		return true;
+	memcpy(&payload, r->lent->bytes + r->lent->path_bytes,
+	       sizeof(payload));
+	if (done->cmd == UBLKEV__CMD_GET_FEATURES)
+		done->answer.features = payload.features;
+	else if (payload_bytes(done->cmd) == sizeof(payload.info))
+		ublkev__abi_get_info(&payload.info, &done->answer.info);
+	else if (done->cmd == UBLKEV__CMD_GET_PARAMS)
+		ublkev__abi_get_params(&payload.params, &done->params);
+	else if (done->cmd == UBLKEV__CMD_GET_QUEUE_AFFINITY)
+		done->cpus = payload.cpus;
 	return true;
 }
 

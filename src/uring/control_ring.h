@@ -9,8 +9,6 @@
 #ifndef UBLKEV_URING_CONTROL_RING_H
 #define UBLKEV_URING_CONTROL_RING_H
 
-#include <sys/types.h>
-
 #include "uring/control.h"
 
 struct ublkev__cring;
@@ -20,10 +18,8 @@ int ublkev__cring_new(struct ublkev__cring **ringp,
 		      const struct ublkev__mem *mem, int evfd);
 int ublkev__cring_open(struct ublkev__cring *r);
 bool ublkev__cring_free(struct ublkev__cring *r);
-/* `pid` is the server's, for START_DEV */
-int ublkev__cring_submit(struct ublkev__cring *r, enum ublkev__cmd cmd,
-			 const struct ublkev__devinfo *info,
-			 const struct ublkev__params *params, pid_t pid);
+int ublkev__cring_submit(struct ublkev__cring *r,
+			 const struct ublkev__control_req *req);
 void ublkev__cring_cancel(struct ublkev__cring *r);
 bool ublkev__cring_has_work(const struct ublkev__cring *r);
 bool ublkev__cring_reap(struct ublkev__cring *r,

@@ -8,6 +8,7 @@
 #include "uring/abi.h"
 #include "uring/cdev.h"
 #include "uring/iobuf.h"
+#include "uring/privilege.h"
 #include "uring/ring.h"
 #include "uring/sqe.h"
 #include "uring/udata.h"
@@ -39,11 +40,31 @@ struct ublkev__io {
 	bool user_copy;
 };
 
-static int set_up(struct ublkev__io *io, unsigned int queues,
-		  unsigned int depth, uint32_t max_io_bytes)
+int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
+{
+	struct ublkev__io *io = ublkev__mem_zalloc(mem, 1, sizeof(*io));
+
+	if (!io)
+		return -ENOMEM;
+	io->mem = mem;
+	ublkev__cdev_init(&io->cdev, NULL);
+	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (io->evfd < 0) {
+		int err = -errno;
+
+		ublkev__io_free(io);
+		return err;
+	}
+	*iop = io;
+	return 0;
+}
+
+int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
+		      unsigned int depth, uint32_t max_io_bytes)
 {
 	int err;
 
+	ublkev__check(!io->descs, "a device is set up once");
 	io->queue_bytes = (size_t)depth * max_io_bytes;
 	io->nr_bufs = (size_t)queues * depth;
 	io->max_io_bytes = max_io_bytes;
@@ -51,9 +72,6 @@ static int set_up(struct ublkev__io *io, unsigned int queues,
 	if (!io->descs)
 		return -ENOMEM;
 	ublkev__cdev_init(&io->cdev, io->descs);
-	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (io->evfd < 0)
-		return -errno;
 	err = ublkev__iobuf_map(&io->spare, 1, max_io_bytes);
 	if (err)
 		return err;
@@ -63,27 +81,6 @@ static int set_up(struct ublkev__io *io, unsigned int queues,
 	if (!err)
 		ublkev__ring_register_fd(&io->ring);
 	return err;
-}
-
-int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem,
-		   unsigned int queues, unsigned int depth,
-		   uint32_t max_io_bytes)
-{
-	struct ublkev__io *io = ublkev__mem_zalloc(mem, 1, sizeof(*io));
-	int err;
-
-	if (!io)
-		return -ENOMEM;
-	io->mem = mem;
-	io->evfd = -1;
-	ublkev__cdev_init(&io->cdev, NULL);
-	err = set_up(io, queues, depth, max_io_bytes);
-	if (err) {
-		ublkev__io_free(io);
-		return err;
-	}
-	*iop = io;
-	return 0;
 }
 
 void ublkev__io_free(struct ublkev__io *io)
@@ -281,6 +278,17 @@ int ublkev__io_enter(struct ublkev__io *io)
 	err = ublkev__ring_enter(&io->ring);
 	io->woken = io->woken && io_uring_sq_ready(&io->ring.u);
 	return err ? err : 1;
+}
+
+int ublkev__io_enter_unprivileged(struct ublkev__io *io)
+{
+	struct ublkev__privilege was;
+	int res;
+
+	ublkev__privilege_drop(&was);
+	res = ublkev__io_enter(io);
+	ublkev__privilege_restore(&was);
+	return res;
 }
 
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,

@@ -24,14 +24,15 @@ struct ublkev__cqe {
 	int32_t res;
 };
 
+/* The eventfd. `mem` stays the caller's. Errors: -ENOMEM, of eventfd(2). */
+int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem);
+
 /*
- * Queues times depth is at most 32767, so that each tag always finds an SQE.
- * `mem` stays the caller's. Errors: -ENOMEM, and those of eventfd(2) and
- * io_uring_setup(2).
+ * Ring and buffers, once. Queues times depth is at most 32767, so that each
+ * tag always finds an SQE. Errors: -ENOMEM, and those of io_uring_setup(2).
  */
-int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem,
-		   unsigned int queues, unsigned int depth,
-		   uint32_t max_io_bytes);
+int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
+		      unsigned int depth, uint32_t max_io_bytes);
 
 /* closes what is open; NULL is allowed */
 void ublkev__io_free(struct ublkev__io *io);
@@ -104,6 +105,8 @@ bool ublkev__io_has_work(const struct ublkev__io *io);
  * was no need, or an error that will not go away.
  */
 int ublkev__io_enter(struct ublkev__io *io);
+/* likewise, with CAP_SYS_ADMIN out of effect: see ublkev__ctl_hides_privilege */
+int ublkev__io_enter_unprivileged(struct ublkev__io *io);
 /* up to `max` completions; how many */
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 			     unsigned int max);

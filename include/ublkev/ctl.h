@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ctl.h - control commands to devices that others serve
+ *
+ * For tools: a ublkev_ctl sends one command at a time to the driver, about
+ * any device, and calls back with its answer. The commands that bring a device
+ * up belong to whoever serves it, and are dev.h's.
+ */
+#ifndef UBLKEV_CTL_H
+#define UBLKEV_CTL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ublkev/dev.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ublkev_ctl;
+struct ublkev__ctlcmd;
+
+enum ublkev_ctl_cmd {
+	UBLKEV_CTL_GET_FEATURES,	/* answer: features; no device */
+	UBLKEV_CTL_GET_DEV_INFO,	/* answer: info */
+	UBLKEV_CTL_GET_PARAMS,		/* answer: params */
+	UBLKEV_CTL_GET_QUEUE_AFFINITY,	/* arg: queue; answer: cpus */
+	UBLKEV_CTL_STOP_DEV,
+	UBLKEV_CTL_TRY_STOP_DEV,	/* -EBUSY: somebody has it open */
+	UBLKEV_CTL_DEL_DEV,		/* waits for who has it open */
+	UBLKEV_CTL_DEL_DEV_ASYNC,	/* does not, it goes when they do */
+	UBLKEV_CTL_QUIESCE_DEV,		/* arg: the kernel's patience in ms */
+	UBLKEV_CTL_UPDATE_SIZE,		/* arg: bytes, a multiple of 512 */
+	UBLKEV_NR_CTL_CMDS
+};
+
+/* info.state, with the driver's numbers (UBLK_S_DEV_*) */
+enum ublkev_dev_state {
+	UBLKEV_STATE_DEAD,	/* added, or stopped */
+	UBLKEV_STATE_LIVE,
+	UBLKEV_STATE_QUIESCED,	/* no server; requests wait for one */
+	UBLKEV_STATE_FAIL_IO,	/* no server; requests fail */
+	UBLKEV_NR_STATES
+};
+
+/* GET_DEV_INFO(2) */
+struct ublkev_ctl_info {
+	uint64_t features;	/* the device's, UBLK_F_* */
+	uint64_t tag;		/* ublksrv_flags: what its server wrote there;
+				   see ublkev_tag_is_ours() */
+	uint32_t max_io_bytes;
+	uint32_t owner_uid;	/* of an unprivileged device */
+	uint32_t owner_gid;
+	int id;
+	int pid;		/* of the server; of a dead one, too, before
+				   Linux 7; then -1 */
+	unsigned int state;	/* enum ublkev_dev_state */
+	unsigned int queues;
+	unsigned int depth;
+};
+
+/* GET_PARAMS */
+struct ublkev_ctl_params {
+	uint64_t dev_bytes;
+	uint64_t max_discard_bytes;
+	uint64_t max_write_zeroes_bytes;
+	uint32_t logical_block_bytes;
+	uint32_t physical_block_bytes;
+	uint32_t io_min_bytes;
+	uint32_t io_opt_bytes;		/* 0: none */
+	uint32_t max_io_bytes;
+	uint32_t chunk_bytes;		/* 0: none */
+	uint32_t discard_granularity_bytes;
+	uint32_t flags;			/* UBLKEV_LIMIT_* */
+	unsigned int char_major, char_minor;	/* of /dev/ublkc<id> */
+	unsigned int disk_major, disk_minor;	/* of /dev/ublkb<id>; 0 when
+						   there is none */
+};
+
+#define UBLKEV_MAX_CPUS 8192u
+
+/* bit n % 64 of word n / 64 is CPU n */
+struct ublkev_cpus {
+	uint64_t bits[UBLKEV_MAX_CPUS / 64];
+};
+
+struct ublkev_ctl_answer {
+	enum ublkev_ctl_cmd cmd;
+	int id;				/* the device's */
+	int res;			/* 0 or a negative errno */
+	union {				/* by cmd, when res is 0 */
+		uint64_t features;
+		struct ublkev_ctl_info info;
+		struct ublkev_ctl_params params;
+		struct ublkev_cpus cpus;
+	} u;
+};
+
+/*
+ * Called from the loop, exactly once for each successful submit, never from
+ * inside a call of this page. res is the driver's answer; -ECANCELED after
+ * ublkev_ctl_cancel(); -ETIMEDOUT when the deadline passed, and the kernel
+ * would not end the command either: it goes on there, and the few bytes lent
+ * to it are never freed. The ctl may be used for another, and be freed, from
+ * inside the callback.
+ */
+typedef void ublkev_ctl_cb(struct ev_loop *loop, struct ublkev_ctl *ctl,
+			   const struct ublkev_ctl_answer *answer);
+
+/* the caller's memory */
+struct ublkev_ctl {
+	void *data;			/* rw */
+	ublkev_ctl_cb *cb;		/* rw */
+	int active;			/* ro: a command is under way */
+	struct ublkev__ctlcmd *priv;	/* private */
+};
+
+/*
+ * Of conf (copied; NULL: all defaults) cmd_timeout_ms, grace_ms, log, alloc
+ * and broker are used. Opens nothing yet. Errors: -EINVAL, -EOPNOTSUPP as
+ * ublkev_dev_init(), -ENOMEM.
+ */
+int ublkev_ctl_init(struct ublkev_ctl *ctl, ublkev_ctl_cb *cb,
+		    const struct ublkev_conf *conf);
+
+/*
+ * Send a command about device `id` (any number for GET_FEATURES); `arg` as
+ * its comment above says, else 0. Its deadline is cmd_timeout_ms, and for
+ * QUIESCE_DEV arg more than that. A device of an ordinary user's is sent the
+ * name of its /dev/ublkc<id> along as the driver wants it; whether it is one
+ * is asked first. STOP_DEV and DEL_DEV may wait for the device's server: from
+ * a process that serves it they need a broker (see broker.h).
+ * Errors, no callback then: -EBUSY (one is under way), -EINVAL (no such
+ * command, or id or arg out of range); those of io_uring_setup(2), and of
+ * open(2) of /dev/ublk-control; -EPIPE, the broker is dead.
+ */
+int ublkev_ctl_submit(struct ev_loop *loop, struct ublkev_ctl *ctl,
+		      enum ublkev_ctl_cmd cmd, int id, uint64_t arg);
+
+/* Ask the kernel to end the command early. The callback still follows. */
+void ublkev_ctl_cancel(struct ev_loop *loop, struct ublkev_ctl *ctl);
+
+/* Give back what init and submit took. Asserts that none is under way. */
+void ublkev_ctl_fini(struct ublkev_ctl *ctl);
+
+/* whether ublksrv_flags were written by this library */
+int ublkev_tag_is_ours(uint64_t tag);
+
+/* "GET_DEV_INFO"; "?" for no command. Static string, any thread. */
+const char *ublkev_ctl_cmd_name(unsigned int cmd);
+
+/* "QUIESCED"; "?" for no state. Static string, any thread. */
+const char *ublkev_state_name(unsigned int state);
+
+/*
+ * What is known to be wrong with ublk in the kernel of that release, as
+ * uname(2) tells it, in one line without \n; NULL: nothing. A device's start
+ * logs it as a warning. Static string, any thread.
+ */
+const char *ublkev_kernel_fault(const char *release);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* UBLKEV_CTL_H */

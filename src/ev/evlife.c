@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ev/evlife.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "backend/guard.h"
+#include "ev/engine.h"
+#include "ev/evloop.h"
+#include "ev/evpump.h"
+
+static void own_params(const struct ublkev__engine *e,
+		       struct ublkev__params *params)
+{
+	memset(params, 0, sizeof(*params));
+	ublkev__params_make(params, &e->backend->limits,
+			    e->ctl.info.max_io_bytes);
+}
+
+static void command(struct ublkev__engine *e,
+		    const struct ublkev__ctl_action *a)
+{
+	struct ublkev__control_req req = {
+		.cmd = a->cmd,
+		.info = e->ctl.info,
+		.data = a->data,
+	};
+	struct ublkev__ctl_answer failed = { 0 };
+
+	if (a->cmd == UBLKEV__CMD_SET_PARAMS)
+		own_params(e, &req.params);
+	ublkev__log(&e->log, LOG_DEBUG, "%s", ublkev__cmd_name(a->cmd));
+	failed.res = ublkev__control_submit(e->control, &req);
+	if (failed.res)
+		ublkev__ctl_cmd_done(&e->ctl, a->cmd, &failed,
+				     ublkev__clock_ms());
+}
+
+/* before the core refuses to go on without them */
+static void log_missing(struct ublkev__engine *e, uint64_t offered)
+{
+	uint64_t missing = ublkev__features_needed(&e->conf) & ~offered;
+	unsigned int bit;
+
+	for (bit = 0; bit < UBLKEV__NR_FEATURES; bit++)
+		if (missing >> bit & 1)
+			ublkev__log(&e->log, LOG_ERR,
+				    "this kernel's ublk has no %s",
+				    ublkev_feature_name(bit));
+}
+
+/* a device that is recovered has to be the backend's */
+static int check_params(struct ublkev__engine *e,
+			const struct ublkev__params *params)
+{
+	struct ublkev__params own;
+	const char *what;
+
+	own_params(e, &own);
+	what = ublkev__params_misfit(&own, params);
+	if (!what)
+		return 0;
+	ublkev__log(&e->log, LOG_ERR,
+		    "the device was made with another %s than the backend's",
+		    what);
+	return -EINVAL;
+}
+
+static void look_at_answer(struct ublkev__engine *e,
+			   struct ublkev__control_done *done)
+{
+	struct ublkev__ctl_answer *a = &done->answer;
+
+	if (a->res < 0)
+		return;
+	if (done->cmd == UBLKEV__CMD_ADD_DEV)
+		e->log.id = a->info.id;
+	else if (done->cmd == UBLKEV__CMD_GET_FEATURES &&
+		 e->mode == UBLKEV__CTL_ADD)
+		log_missing(e, a->features);
+	else if (done->cmd == UBLKEV__CMD_GET_PARAMS)
+		a->res = check_params(e, &done->params);
+}
+
+void ublkev__life_answer(struct ublkev__engine *e)
+{
+	struct ublkev__control_done done;
+
+	while (ublkev__control_reap(e->control, &done)) {
+		ublkev__log(&e->log, LOG_DEBUG, "%s: %d",
+			    ublkev__cmd_name(done.cmd), done.answer.res);
+		look_at_answer(e, &done);
+		if (ublkev__ctl_cmd_done(&e->ctl, done.cmd, &done.answer,
+					 ublkev__clock_ms()))
+			ublkev__log(&e->log, LOG_ERR,
+				    "%s was answered with %d, but not asked",
+				    ublkev__cmd_name(done.cmd),
+				    done.answer.res);
+	}
+}
+
+static void open_ublkc(struct ublkev__engine *e)
+{
+	const struct ublkev__devinfo *info = &e->ctl.info;
+	enum ublkev__copy copy = ublkev__copy_of(info->features);
+	bool no_data = e->ctl.traits & UBLKEV__NO_DATA;
+	unsigned int i;
+	int err = 0;
+
+	if (!e->queues)
+		err = ublkev__engine_set_up(e, info->queues, info->depth,
+					    info->max_io_bytes);
+	if (!err && copy == UBLKEV__COPY_PLAIN)
+		err = ublkev__io_need_bufs(e->io);
+	if (!err)
+		err = ublkev__io_open(e->io, info->id, info->queues,
+				      info->depth, info->features);
+	if (!err) {
+		e->nr_queues = info->queues;
+		ublkev__pump_set_bufs(e);
+		for (i = 0; i < e->nr_queues; i++)
+			ublkev__queue_set_copy(&e->queues[i], copy, no_data);
+	}
+	ublkev__ctl_opened(&e->ctl, err, ublkev__clock_ms());
+}
+
+static void arm(struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nr_queues; i++) {
+		ublkev__queue_arm(&e->queues[i]);
+		ublkev__pump_out(e, &e->queues[i]);
+	}
+	if (ublkev__ctl_hides_privilege(&e->ctl))
+		ublkev__pump_enter(e, ublkev__io_enter_unprivileged);
+}
+
+static void freeze(struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nr_queues; i++)
+		ublkev__queue_freeze(&e->queues[i]);
+}
+
+static void abort_io(struct ublkev__engine *e)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < e->nr_queues; i++)
+		n += ublkev__queue_abort(&e->queues[i]);
+	ublkev__log(&e->log, LOG_WARNING,
+		    "requests are failed from now on, %u of them taken from the backend",
+		    n);
+}
+
+static void close_io(struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	if (!e->drained)
+		ublkev__log(&e->log, LOG_WARNING,
+			    "the device is closed with requests in it");
+	for (i = 0; i < e->nr_queues; i++)
+		ublkev__queue_kill(&e->queues[i]);
+	ublkev__io_close(e->io, e->drained);
+	e->tag_died = true;
+	e->drained = true;
+	ublkev__ctl_closed(&e->ctl, ublkev__clock_ms());
+}
+
+/*
+ * A backend grew before its device, and shrinks after it. No address of its
+ * memory is to be on its way to the driver then.
+ */
+static void end_resize(struct ublkev__engine *e, int res)
+{
+	bool grew = e->resize_bytes > e->old_bytes;
+	int err = 0;
+
+	ublkev__pump_enter(e, ublkev__io_enter);
+	if (res && grew)
+		err = ublkev__guard_resize(e->backend, e->old_bytes);
+	else if (!res && !grew)
+		err = ublkev__guard_resize(e->backend, e->resize_bytes);
+	if (err)
+		ublkev__log(&e->log, LOG_WARNING,
+			    "the backend did not shrink: %d", err);
+	e->resize_bytes = 0;
+}
+
+/* true: that was the last one, and e is gone */
+static bool tell(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
+{
+	struct ublkev_dev *dev = e->dev;
+	struct ev_loop *loop = e->loop;
+	bool last = a->revents == UBLKEV_STOPPED;
+
+	dev->step = a->step;
+	dev->id = e->ctl.info.id;
+	dev->err = e->ctl.err;
+	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED))
+		dev->res = a->res;
+	if (a->revents == UBLKEV_RESIZED)
+		end_resize(e, a->res);
+	if (last) {
+		ublkev__evloop_stop(e);
+		ublkev__engine_down(e);
+		e->pumping = false;
+		dev->active = 0;
+	}
+	dev->cb(loop, dev, a->revents);
+	return last;
+}
+
+static bool act(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
+{
+	switch (a->act) {
+	case UBLKEV__CTL_CMD:
+		command(e, a);
+		break;
+	case UBLKEV__CTL_CANCEL:
+		ublkev__log(&e->log, LOG_DEBUG, "cancelling %s",
+			    ublkev__cmd_name(a->cmd));
+		ublkev__control_cancel(e->control);
+		break;
+	case UBLKEV__CTL_OPEN:
+		open_ublkc(e);
+		break;
+	case UBLKEV__CTL_ARM:
+		arm(e);
+		break;
+	case UBLKEV__CTL_FREEZE:
+		freeze(e);
+		break;
+	case UBLKEV__CTL_ABORT_IO:
+		abort_io(e);
+		break;
+	case UBLKEV__CTL_CLOSE:
+		close_io(e);
+		break;
+	case UBLKEV__CTL_EVENT:
+		return tell(e, a);
+	case UBLKEV__CTL_NONE:
+		break;
+	}
+	return false;
+}
+
+bool ublkev__life_act(struct ublkev__engine *e)
+{
+	struct ublkev__ctl_action a;
+
+	while (ublkev__ctl_next(&e->ctl, &a))
+		if (act(e, &a))
+			return false;
+	return true;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evlife.h - carries a device's life: its control commands, events, files
+ */
+#ifndef UBLKEV_EV_EVLIFE_H
+#define UBLKEV_EV_EVLIFE_H
+
+#include <stdbool.h>
+
+struct ublkev__engine;
+
+/* tells the core what control commands were answered */
+void ublkev__life_answer(struct ublkev__engine *e);
+
+/* does what the core wants done; false: that was the end, and e is gone */
+bool ublkev__life_act(struct ublkev__engine *e);
+
+#endif
