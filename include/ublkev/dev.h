@@ -14,7 +14,8 @@
  *                Ends in LIVE, or in ERROR and STOPPED. May be stopped.
  *   live         after LIVE: /dev/ublkb<id> exists and serves. May be
  *                stopped, resized, released. An ERROR here is followed by
- *                STOPPED.
+ *                STOPPED; a device that can be recovered is left to another
+ *                server then, unless somebody else has stopped it.
  *   releasing    after ublkev_dev_release(), or when somebody else quiesced
  *                the device: what was begun is finished, what comes waits in
  *                the kernel for another server. Ends in STOPPED, or in LIVE
@@ -333,6 +334,9 @@ int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev);
  * Does nothing and returns 0 when it is under way already. REFUSED, with
  * QUIESCE_DEV's error, says that all is as before. Meanwhile only
  * ublkev_dev_abort() has an effect: the backend is not waited for.
+ * On a kernel without QUIESCE_DEV end the thread that served before another
+ * server begins, or the driver warns in the kernel log (WARN_ON of
+ * ublk_queue_reinit()).
  * Errors: -EINVAL (not live, or busy with another change), -EOPNOTSUPP
  * (recovery NONE, or REQUEUE and FAIL_IO on a kernel without QUIESCE_DEV,
  * before 6.16, where requests would fail).

@@ -99,6 +99,9 @@ void ublkev__ctl_fault(struct ublkev__ctl *c, int err, uint64_t now_ms)
 {
 	if (c->step == UBLKEV_STEP_IDLE || c->step >= UBLKEV_STEP_GONE)
 		return;
+	/* another server may do better */
+	if (c->step == UBLKEV_STEP_LIVE && !c->stopping)
+		c->kept = ublkev__ctl_uses(c, UBLKEV__F(USER_RECOVERY));
 	ublkev__ctl_fail(c, err, now_ms);
 }
 

@@ -8,6 +8,7 @@
 #include "backend/guard.h"
 #include "ev/engine.h"
 #include "ev/evdev.h"
+#include "ev/evlife.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "util/check.h"
@@ -244,7 +245,7 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 	if (!err)
 		err = ublkev__ctl_can_resize(&e->ctl);
 	if (!err && dev_bytes > now_bytes)
-		err = ublkev__guard_resize(e->backend, dev_bytes);
+		err = ublkev__life_resize(e, dev_bytes);
 	if (err)
 		return err;
 	e->resize_bytes = dev_bytes;

@@ -171,19 +171,27 @@ static void close_io(struct ublkev__engine *e)
 }
 
 /*
- * A backend grew before its device, and shrinks after it. No address of its
- * memory is to be on its way to the driver then.
+ * A resize may move the backend's memory, of which the driver may have
+ * addresses: for copies that it does when the command is submitted, or, in
+ * older kernels, when the task work is run that the command has made.
  */
+int ublkev__life_resize(struct ublkev__engine *e, uint64_t dev_bytes)
+{
+	ublkev__pump_enter(e, ublkev__io_enter);
+	ublkev__pump_enter(e, ublkev__io_enter);
+	return ublkev__guard_resize(e->backend, dev_bytes);
+}
+
+/* a backend grew before its device, and shrinks after it */
 static void end_resize(struct ublkev__engine *e, int res)
 {
 	bool grew = e->resize_bytes > e->old_bytes;
 	int err = 0;
 
-	ublkev__pump_enter(e, ublkev__io_enter);
 	if (res && grew)
-		err = ublkev__guard_resize(e->backend, e->old_bytes);
+		err = ublkev__life_resize(e, e->old_bytes);
 	else if (!res && !grew)
-		err = ublkev__guard_resize(e->backend, e->resize_bytes);
+		err = ublkev__life_resize(e, e->resize_bytes);
 	if (err)
 		ublkev__log(&e->log, LOG_WARNING,
 			    "the backend did not shrink: %d", err);

@@ -6,11 +6,15 @@
 #define UBLKEV_EV_EVLIFE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct ublkev__engine;
 
 /* tells the core what control commands were answered */
 void ublkev__life_answer(struct ublkev__engine *e);
+
+/* the guard's, at a moment when that may be */
+int ublkev__life_resize(struct ublkev__engine *e, uint64_t dev_bytes);
 
 /* does what the core wants done; false: that was the end, and e is gone */
 bool ublkev__life_act(struct ublkev__engine *e);
