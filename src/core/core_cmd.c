@@ -38,6 +38,9 @@ int ublkev__cmd_start(struct ublkev__cmdlife *l, enum ublkev_ctl_cmd cmd,
 	if (which == UBLKEV__CMD_NONE ||
 	    (ask && (id < 0 || id > UBLKEV__MAX_ID)))
 		return -EINVAL;
+	/* the driver knows 32 bits of milliseconds */
+	if (which == UBLKEV__CMD_QUIESCE_DEV && arg > UINT32_MAX)
+		return -EINVAL;
 	l->cmd = which;
 	memset(&l->info, 0, sizeof(l->info));
 	l->info.id = id;

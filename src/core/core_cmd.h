@@ -42,7 +42,7 @@ struct ublkev__cmdlife {
 
 /*
  * `arg` in the driver's unit. 0, or -EBUSY (it is not idle) or -EINVAL (no such
- * command of ctl.h, or id).
+ * command of ctl.h, or id, or a patience of more than 32 bits).
  */
 int ublkev__cmd_start(struct ublkev__cmdlife *l, enum ublkev_ctl_cmd cmd,
 		      int id, uint64_t arg, uint64_t now_ms);
