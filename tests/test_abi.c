@@ -81,6 +81,9 @@ START_TEST(info_put)
 	const struct ublkev__devinfo info = {
 		.features = UINT64_C(0x123456789abc), .max_io_bytes = 0x80000,
 		.id = 77, .queues = 4, .depth = 0x200,
+		.tag = UINT64_C(0x75626c6b65760001),
+		/* the driver's to say */
+		.state = 2, .pid = 99, .owner_uid = 1, .owner_gid = 1,
 	};
 	struct abi_dev_info abi;
 
@@ -92,10 +95,38 @@ START_TEST(info_put)
 	assert_u32(&abi, 12, 77);
 	assert_u64(&abi, 16, 0);		/* pid, pad */
 	assert_u64(&abi, 24, UINT64_C(0x123456789abc));
-	assert_u64(&abi, 32, 0);
+	assert_u64(&abi, 32, UINT64_C(0x75626c6b65760001));
 	assert_u64(&abi, 40, 0);
 	assert_u64(&abi, 48, 0);
 	assert_u64(&abi, 56, 0);
+}
+END_TEST
+
+/* the bytes that the driver writes (contract A.2) */
+START_TEST(info_got)
+{
+	static const uint32_t words[16] = {
+		4 | 0x200 << 16, 3 | 24 << 16, 0x80000, 77, 4711, 0,
+		0x56789abc, 0x1234, 0x65760001, 0x75626c6b, 1000, 1001,
+	};
+	struct ublkev__devinfo info;
+	struct abi_dev_info abi;
+
+	memcpy(&abi, words, sizeof(abi));
+	ublkev__abi_get_info(&abi, &info);
+	ck_assert_uint_eq(info.queues, 4);
+	ck_assert_uint_eq(info.depth, 0x200);
+	ck_assert_uint_eq(info.state, UBLKEV_STATE_FAIL_IO);
+	ck_assert_uint_eq(info.max_io_bytes, 0x80000);
+	ck_assert_int_eq(info.id, 77);
+	ck_assert_int_eq(info.pid, 4711);
+	ck_assert_uint_eq(info.features, UINT64_C(0x123456789abc));
+	ck_assert_uint_eq(info.tag, UINT64_C(0x75626c6b65760001));
+	ck_assert_uint_eq(info.owner_uid, 1000);
+	ck_assert_uint_eq(info.owner_gid, 1001);
+	abi.ublksrv_pid = -1;	/* a dead one, from 7.0 on */
+	ublkev__abi_get_info(&abi, &info);
+	ck_assert_int_eq(info.pid, -1);
 }
 END_TEST
 
@@ -105,11 +136,13 @@ START_TEST(info_roundtrip)
 	struct ublkev__devinfo info = {
 		.features = 0x42, .max_io_bytes = 32u << 20, .id = ids[_i],
 		.queues = 4096, .depth = 4096,
+		.tag = UINT64_C(0xfedcba9876543210),
 	}, got;
 	struct abi_dev_info abi;
 
 	ublkev__abi_put_info(&abi, &info);
 	ublkev__abi_get_info(&abi, &got);
+	ck_assert_uint_eq(got.tag, info.tag);
 	ck_assert_int_eq(got.id, info.id);
 	ck_assert_uint_eq(got.queues, 4096);
 	ck_assert_uint_eq(got.depth, 4096);
@@ -177,6 +210,44 @@ START_TEST(params_without_discard)
 }
 END_TEST
 
+static const struct ublkev__params none;
+
+START_TEST(params_got)
+{
+	struct ublkev__params p = sample, got;
+	struct abi_params abi;
+
+	ublkev__abi_put_params(&abi, &p);
+	memset(&got, 0xff, sizeof(got));
+	ublkev__abi_get_params(&abi, &got);
+	ck_assert_mem_eq(&got, &p, sizeof(p));
+	/* with the device numbers, where the driver tells them */
+	abi.devt.char_major = 240;
+	abi.devt.char_minor = 5;
+	abi.devt.disk_major = 259;
+	abi.devt.disk_minor = 6;
+	ublkev__abi_get_params(&abi, &got);
+	ck_assert_mem_eq(&got, &p, sizeof(p));
+	abi.types |= 4;
+	ublkev__abi_get_params(&abi, &got);
+	ck_assert_uint_eq(got.char_major, 240);
+	ck_assert_uint_eq(got.char_minor, 5);
+	ck_assert_uint_eq(got.disk_major, 259);
+	ck_assert_uint_eq(got.disk_minor, 6);
+	/* and nothing of a slot that is not said to be there */
+	abi.types = 1;
+	ublkev__abi_get_params(&abi, &got);
+	ck_assert_uint_eq(got.max_discard_sectors, 0);
+	ck_assert_uint_eq(got.discard_granularity, 0);
+	ck_assert_uint_eq(got.max_write_zeroes_sectors, 0);
+	ck_assert_uint_eq(got.disk_major, 0);
+	ck_assert_uint_eq(got.dev_sectors, p.dev_sectors);
+	memset(&abi, 0, sizeof(abi));
+	ublkev__abi_get_params(&abi, &got);
+	ck_assert_mem_eq(&got, &none, sizeof(got));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("abi");
@@ -187,6 +258,8 @@ int main(void)
 	tcase_add_test(tc, numbers);
 	tcase_add_test(tc, info_put);
 	tcase_add_loop_test(tc, info_roundtrip, 0, 4);
+	tcase_add_test(tc, info_got);
+	tcase_add_test(tc, params_got);
 	tcase_add_test(tc, params_bytes);
 	tcase_add_test(tc, params_without_discard);
 	suite_add_tcase(suite, tc);

@@ -19,6 +19,8 @@ static const struct {
 	{ ublkev_feature_name, UBLKEV__NR_FEATURES, NULL },
 	{ ublkev__cmd_name, UBLKEV__NR_CMDS, "?" },
 	{ ublkev__tag_state_name, UBLKEV__NR_TAG_STATES, "?" },
+	{ ublkev_ctl_cmd_name, UBLKEV_NR_CTL_CMDS, "?" },
+	{ ublkev_state_name, UBLKEV_NR_STATES, "?" },
 };
 
 START_TEST(complete)
@@ -57,6 +59,25 @@ START_TEST(samples)
 	ck_assert_str_eq(ublkev__cmd_name(UBLKEV__CMD_DEL_DEV_ASYNC),
 			 "DEL_DEV_ASYNC");
 	ck_assert_str_eq(ublkev__tag_state_name(UBLKEV__TAG_DEAD), "DEAD");
+}
+END_TEST
+
+/* a command of the public page is the driver's of that name */
+START_TEST(ctl_commands)
+{
+	unsigned int i;
+
+	for (i = 0; i < UBLKEV_NR_CTL_CMDS; i++)
+		ck_assert_str_eq(ublkev_ctl_cmd_name(i),
+				 ublkev__cmd_name(ublkev__cmd_of_ctl(i)));
+	ck_assert_int_eq(ublkev__cmd_of_ctl(UBLKEV_NR_CTL_CMDS),
+			 UBLKEV__CMD_NONE);
+	ck_assert_int_eq(ublkev__cmd_of_ctl(UINT_MAX), UBLKEV__CMD_NONE);
+	ck_assert_int_eq(ublkev__cmd_of_ctl(UBLKEV_CTL_QUIESCE_DEV),
+			 UBLKEV__CMD_QUIESCE_DEV);
+	ck_assert_str_eq(ublkev_state_name(UBLKEV_STATE_FAIL_IO), "FAIL_IO");
+	ck_assert_int_eq(UBLKEV_STATE_DEAD, 0);
+	ck_assert_int_eq(UBLKEV_STATE_QUIESCED, 2);
 }
 END_TEST
 
@@ -145,6 +166,7 @@ int main(void)
 	tcase_add_loop_test(tc, complete, 0, n);
 	tcase_add_loop_test(tc, unknown, 0, n);
 	tcase_add_test(tc, samples);
+	tcase_add_test(tc, ctl_commands);
 	tcase_add_test(tc, feature_bits);
 	tcase_add_test(tc, explained);
 	tcase_add_test(tc, remedies);
