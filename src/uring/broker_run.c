@@ -176,6 +176,10 @@ static void note(struct channel *ch, const struct ublkev__control_done *done)
 	case UBLKEV__CMD_END_USER_RECOVERY:
 		note_live(ch);
 		break;
+	case UBLKEV__CMD_TRY_STOP_DEV:	/* nobody can open it any more */
+		ch->ours = ch->served;
+		ch->stopped = true;
+		break;
 	default:
 		break;
 	}
