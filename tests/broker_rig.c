@@ -133,6 +133,15 @@ void brig_done(unsigned int nr, enum ublkev__cmd cmd, int res)
 	ck_assert_int_eq(brig_answered(nr, res).cmd, cmd);
 }
 
+void brig_told(unsigned int nr, enum ublkev__cmd cmd,
+	       const struct ublkev__ctl_answer *a)
+{
+	brig_ask(nr, cmd);
+	fake_cring_wait(nr, cmd);
+	fake_cring_tell(nr, a);
+	ck_assert_int_eq(brig_answered(nr, a->res).cmd, cmd);
+}
+
 void brig_own(unsigned int nr, enum ublkev__cmd cmd, int res)
 {
 	ck_assert_int_eq(fake_cring_wait(nr, cmd).id, BRIG_ID);

@@ -39,6 +39,9 @@ void brig_wait_fd(int fd);
 
 /* asked, carried, answered */
 void brig_done(unsigned int nr, enum ublkev__cmd cmd, int res);
+/* likewise, answered well and with that */
+void brig_told(unsigned int nr, enum ublkev__cmd cmd,
+	       const struct ublkev__ctl_answer *a);
 /* the next channel, with a device */
 void brig_added(void);
 /* asked, then closed while it is pending */

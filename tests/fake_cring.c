@@ -129,20 +129,29 @@ struct fake_seen fake_cring_wait(unsigned int nr, enum ublkev__cmd cmd)
 	return seen;
 }
 
-void fake_cring_answer(unsigned int nr, int res, int id, uint64_t features)
+void fake_cring_tell(unsigned int nr, const struct ublkev__ctl_answer *a)
 {
 	struct ublkev__cring *r = wait_until(nr, is_pending, "pending");
 	uint64_t one = 1;
 
 	memset(&r->done, 0, sizeof(r->done));
 	r->done.cmd = r->seen.cmd;
-	r->done.answer.res = res;
-	r->done.answer.features = features;
-	r->done.answer.info.id = id;
+	r->done.answer = *a;
 	r->answered = true;
 	if (write(r->evfd, &one, sizeof(one)) != sizeof(one))
 		r->answered = false;
 	leave();
+}
+
+void fake_cring_answer(unsigned int nr, int res, int id, uint64_t features)
+{
+	const struct ublkev__ctl_answer a = {
+		.res = res,
+		.features = features,
+		.info.id = id,
+	};
+
+	fake_cring_tell(nr, &a);
 }
 
 void fake_cring_wait_cancel(unsigned int nr)
@@ -256,7 +265,7 @@ int ublkev__cring_submit(struct ublkev__cring *r,
 	if (!err) {
 		r->seen = (struct fake_seen){
 			.cmd = req->cmd, .id = req->info.id,
-			.data = req->data,
+			.data = req->data, .features = req->info.features,
 			.max_io_bytes = req->info.max_io_bytes,
 			.dev_sectors = req->params.dev_sectors,
 		};

@@ -19,7 +19,7 @@
 struct fake_seen {
 	enum ublkev__cmd cmd;
 	int id;
-	uint64_t data;
+	uint64_t data, features;
 	uint32_t max_io_bytes;
 	uint64_t dev_sectors;
 };
@@ -44,6 +44,9 @@ struct fake_seen fake_cring_wait(unsigned int nr, enum ublkev__cmd cmd);
 
 /* what is pending is answered; `id` and `features` for who asks for them */
 void fake_cring_answer(unsigned int nr, int res, int id, uint64_t features);
+
+/* likewise, in full */
+void fake_cring_tell(unsigned int nr, const struct ublkev__ctl_answer *a);
 
 /* waits until the pending command was asked to end */
 void fake_cring_wait_cancel(unsigned int nr);
