@@ -394,6 +394,27 @@ START_TEST(end_refused)
 }
 END_TEST
 
+/* stopped by somebody else: of no use to any server, on no kernel */
+START_TEST(drained_from_outside)
+{
+	struct life l;
+
+	begin(&l, kernels[_i], UBLKEV_STEP_START);
+	life_drained(&l);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "!ERROR -END_USER_RECOVERY CLOSE DEL_DEV "
+			 "!STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_START);
+	begin(&l, kernels[_i], UBLKEV_STEP_START);
+	life_stop(&l);
+	life_drained(&l);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "-END_USER_RECOVERY CLOSE DEL_DEV "
+			 "!STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
 /* ---- silence ------------------------------------------------------------ */
 
 static const struct {
@@ -485,6 +506,7 @@ static void add_recovery(TCase *tc)
 	tcase_add_test(tc, open_refused);
 	tcase_add_test(tc, open_retried);
 	tcase_add_loop_test(tc, end_refused, 0, 4);
+	tcase_add_loop_test(tc, drained_from_outside, 0, 2);
 	tcase_add_loop_test(tc, silent, 0, (int)TEST_COUNT(silences));
 	tcase_add_test(tc, silent_params);
 	tcase_add_loop_test(tc, cancel_helps, 0, 3);

@@ -107,6 +107,9 @@ void ublkev__ctl_drained(struct ublkev__ctl *c, uint64_t now_ms)
 		 c->step != UBLKEV_STEP_QUIESCE &&
 		 c->pending != UBLKEV__CMD_TRY_STOP_DEV)
 		ublkev__ctl_fail(c, -ENODEV, now_ms);	/* by somebody else */
+	/* so that no other server can have it either */
+	if (c->step == UBLKEV_STEP_START)
+		c->kept = false;
 }
 
 void ublkev__ctl_live_done(struct ublkev__ctl *c, enum ublkev__cmd cmd,
