@@ -88,6 +88,41 @@ START_TEST(slow_requests_one_a_turn)
 }
 END_TEST
 
+#define LARGE	(256u << 10)
+
+/* what is handed to the backend between two enters, answers in the second */
+static void on_enter(enum fake_point at)
+{
+	if (at == FAKE_AT_ENTER)
+		on_turn(NULL, NULL, 0);
+}
+
+/*
+ * The driver copies the data of all answers in one enter: large ones are
+ * parted among several, budget or not, so that the clock is looked at.
+ */
+START_TEST(large_requests_in_parts)
+{
+	static char large[LARGE];
+	unsigned int i;
+
+	r.conf.depth = REQS;
+	r.conf.max_io_bytes = LARGE;
+	r.conf.budget_us = r.conf.budget_reqs = 0;
+	rig_up(&r, lazy.backend);
+	answered = most_submits = 0;
+	submits_before = lazy.submits;
+	fake.hook = on_enter;
+	for (i = 0; i < REQS; i++)
+		fake_submit(0, FAKE_READ, 0, LARGE, large, count, NULL);
+	rig_until(all_answered, NULL);
+	ck_assert_uint_eq(lazy.submits, REQS);
+	ck_assert_uint_eq(most_submits, 2);
+	fake.hook = NULL;
+	rig_down(&r);
+}
+END_TEST
+
 /* ---- answers of long ago ------------------------------------------------ */
 
 static int failure;
@@ -206,6 +241,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, slow_requests_one_a_turn, 0, 2);
+	tcase_add_test(tc, large_requests_in_parts);
 	tcase_add_loop_test(tc, answer_to_a_former_device, 0, 2);
 	tcase_add_test(tc, lent_buffer_after_abort);
 	tcase_add_test(tc, flush_in_a_callback);

@@ -21,11 +21,18 @@
 /* what may be submitted between two looks at the clock, at the most */
 #define MOST_STEP_BYTES	(128u << 10)
 
+/*
+ * What a round hands to the backend: the driver copies as much when it is
+ * entered next, and nobody looks at the clock meanwhile.
+ */
+#define MOST_ROUND_BYTES (512u << 10)
+
 /* what a turn of the loop has spent of its budget */
 struct turn {
 	uint64_t looked_us;	/* 0: the clock was not read yet */
 	uint64_t until_us;
 	uint64_t cost_bytes;	/* since it was */
+	uint64_t round_bytes;
 	unsigned int reqs, looked_reqs;
 	unsigned int rounds;
 	bool waited;		/* for a request, and it came */
@@ -201,13 +208,18 @@ static bool submit(struct ublkev__engine *e, struct ublkev__queue *q,
 	return !rejected;
 }
 
+static bool round_is_full(const struct turn *turn)
+{
+	return turn->over || turn->round_bytes >= MOST_ROUND_BYTES;
+}
+
 static bool pull_queue(struct ublkev__engine *e, struct ublkev__queue *q,
 		       struct turn *turn)
 {
 	struct ublkev__tag *t;
 	bool any = false;
 
-	while (turn_goes_on(e, turn)) {
+	while (!round_is_full(turn) && turn_goes_on(e, turn)) {
 		t = ublkev__queue_next_in(q);
 		if (!t)
 			break;
@@ -215,21 +227,22 @@ static bool pull_queue(struct ublkev__engine *e, struct ublkev__queue *q,
 			look_at_clock(e, turn);
 		turn->reqs++;
 		turn->cost_bytes += REQ_COST_BYTES + t->req.len_bytes;
+		turn->round_bytes += t->req.len_bytes;
 		any |= submit(e, q, t);
 	}
 	return any;
 }
 
-/* the queue that used up a turn is the last one in the next */
+/* the queue that used up a round is the last one in the next */
 static bool pull_in(struct ublkev__engine *e, struct turn *turn)
 {
 	unsigned int i, n, first = e->first_queue;
 	bool any = false;
 
-	for (i = 0; i < e->nr_queues && !turn->over; i++) {
+	for (i = 0; i < e->nr_queues && !round_is_full(turn); i++) {
 		n = (first + i) % e->nr_queues;
 		any |= pull_queue(e, &e->queues[n], turn);
-		if (turn->over)
+		if (round_is_full(turn))
 			e->first_queue = n + 1;
 	}
 	return any;
@@ -293,6 +306,7 @@ void ublkev__pump_enter(struct ublkev__engine *e,
 
 static void round_of_io(struct ublkev__engine *e, struct turn *turn)
 {
+	turn->round_bytes = 0;
 	ublkev__pump_enter(e, ublkev__io_enter);
 	stamp(e);
 	reap(e);
