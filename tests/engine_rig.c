@@ -199,6 +199,18 @@ void rig_conf(struct rig_dev *r)
 	r->conf.alloc_data = &r->alloc;
 }
 
+void rig_mode(struct rig_dev *r, unsigned int mode)
+{
+	static const enum ublkev_copy copies[RIG_MODES] = {
+		UBLKEV_COPY_PLAIN, UBLKEV_COPY_DIRECT, UBLKEV_COPY_USER,
+		UBLKEV_COPY_PLAIN, UBLKEV_COPY_USER,
+	};
+
+	r->conf.copy = copies[mode];
+	r->conf.features = mode < 3 ? 0 : UBLKEV_F_BATCH_IO;
+	fake.features |= UBLKEV_F_BATCH_IO;
+}
+
 void rig_init(struct rig_dev *r, struct ublkev_backend *backend)
 {
 	ck_assert_int_eq(ublkev_dev_init(&r->dev, on_event, &r->conf,

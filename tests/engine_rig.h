@@ -61,9 +61,13 @@ void rig_down(struct rig_dev *r);
 void rig_check_stopped(const struct rig_dev *r, const char *events);
 void rig_fini(struct rig_dev *r);
 
-/* the ways of copying that there are beside AUTO, for loops over them */
-#define RIG_COPIES	(UBLKEV_NR_COPIES - 1)
-#define rig_copy(i)	((enum ublkev_copy)(UBLKEV_COPY_PLAIN + (i)))
+
+/*
+ * The ways of copying that there are beside AUTO, with and without BATCH_IO:
+ * for loops over them.
+ */
+#define RIG_MODES	5
+void rig_mode(struct rig_dev *r, unsigned int mode);
 bool rig_is_live(void *rig_dev);
 bool rig_is_over(void *rig_dev);
 struct ublkev_stats rig_stats(const struct rig_dev *r);

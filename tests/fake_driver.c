@@ -147,6 +147,8 @@ int fake__add(struct ublkev__devinfo *info)
 		info->queues = fake.cpus;
 	info->max_io_bytes &= ~4095u;
 	info->features &= fake.features;
+	if (info->features & (FAKE_F_USER_COPY | FAKE_F_BATCH_IO))
+		info->features &= ~FAKE_F_NEED_GET_DATA;
 	d->info = *info;
 	d->id = id;
 	d->used = true;

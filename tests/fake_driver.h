@@ -31,6 +31,7 @@
 enum { FAKE_READ, FAKE_WRITE, FAKE_FLUSH, FAKE_DISCARD, FAKE_ZEROES = 5 };
 #define FAKE_F_NEED_GET_DATA	(UINT64_C(1) << 2)
 #define FAKE_F_USER_COPY	(UINT64_C(1) << 7)
+#define FAKE_F_BATCH_IO		(UINT64_C(1) << 15)
 #define FAKE_F_FUA	(1u << 13)
 #define FAKE_F_NOUNMAP	(1u << 15)
 

@@ -104,6 +104,7 @@ void fake_spurious(int id, unsigned int queue, unsigned int tag, int res)
 
 void fake__abort_armed(struct fake_dev *d)
 {
+	bool batch = has(d, FAKE_F_BATCH_IO);
 	unsigned int q, i;
 	struct fake_tag *t;
 
@@ -113,8 +114,13 @@ void fake__abort_armed(struct fake_dev *d)
 			if (t->state != TAG_ARMED)
 				continue;
 			t->state = TAG_ABORTED;
-			fake__work(d->io, q, i, -ENODEV);
+			if (!batch)
+				fake__work(d->io, q, i, -ENODEV);
 		}
+	/* FETCH_IO_CMDS ends instead, once */
+	for (q = 0; q < d->info.queues && batch && !d->fetch_ended; q++)
+		fake__work(d->io, q, UBLKEV__ALL_TAGS, -ENODEV);
+	d->fetch_ended = batch;
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -391,7 +397,10 @@ static void do_fetch(struct ublkev__io *io, const struct sqe *sqe)
 	if (!io->dev->was_stopped)
 		return;
 	t->state = TAG_ABORTED;
-	post(io, sqe->queue, sqe->tag, -ENODEV);
+	if (!has(io->dev, FAKE_F_BATCH_IO))
+		post(io, sqe->queue, sqe->tag, -ENODEV);
+	else if (!io->dev->fetch_ended)
+		fake__abort_armed(io->dev);
 }
 
 static int answer_of(const struct fake_req *req, const struct sqe *sqe)
@@ -567,13 +576,13 @@ static void submit_all(struct ublkev__io *io)
 /* ublk's task work: WRITE data goes to the server, then the completion */
 static void run_one(struct ublkev__io *io, const struct ublkev__cqe *w)
 {
-	struct fake_tag *t = &io->dev->queues[w->queue].tags[w->tag];
-
+	struct fake_tag *t;
 	bool write;
 	int res = w->res;
 	int err;
 
 	if (res == 0) {
+		t = &io->dev->queues[w->queue].tags[w->tag];
 		write = is_op(t->req, FAKE_WRITE);
 		if (t->state == TAG_GETTING &&
 		    fake__rule(FAKE_COPY, 0, &err)) {

@@ -43,6 +43,7 @@ struct fake_dev {
 	bool used;
 	bool deleted;		/* DEL_DEV did its part, the id is not free */
 	bool was_stopped;
+	bool fetch_ended;	/* BATCH_IO */
 	bool has_params;
 	enum fake_disk disk;
 	int id;

@@ -119,7 +119,7 @@ START_TEST(decode_errors)
 {
 	static char data[512];
 
-	r.conf.copy = rig_copy(_i);
+	rig_mode(&r, (unsigned int)_i);
 	rig_up(&r, lazy.backend);
 	ck_assert_int_eq(io(13, 0, 512, NULL), -EOPNOTSUPP);
 	ck_assert_int_eq(io(FAKE_READ, 0, 0, NULL), -EINVAL);
@@ -197,12 +197,12 @@ START_TEST(mapped_is_not_submitted)
 {
 	static char data[512];
 	struct ublkev_info info;
-	bool plain = _i == 0;
+	bool plain = _i % 3 == 0;
 	unsigned int n;
 
 	for (n = 0; n < 2; n++) {
 		rig_conf(&r);
-		r.conf.copy = rig_copy(_i);
+		rig_mode(&r, (unsigned int)_i);
 		lazy.map_in_4 = 4;
 		lazy.maps = lazy.submits = 0;
 		rig_up(&r, lazy.backend);
@@ -218,7 +218,8 @@ START_TEST(mapped_is_not_submitted)
 		ck_assert_uint_eq(lazy.submits, plain ? 3 : 1);
 		ck_assert_uint_eq(rig_stats(&r).inflight, 0);
 		rig_down(&r);
-		fake.features &= ~(FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY);
+		fake.features &= ~(FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY |
+				   FAKE_F_BATCH_IO);
 		plain = true;
 	}
 }
@@ -253,8 +254,8 @@ START_TEST(data_integrity)
 	struct ublkev_stats s;
 
 	test_rng_init(&rng, test_seed("data_integrity"));
-	r.conf.copy = rig_copy(_i % RIG_COPIES);
-	_i /= RIG_COPIES;
+	rig_mode(&r, (unsigned int)_i % RIG_MODES);
+	_i /= RIG_MODES;
 	lazy.mode = walks[_i].mode;
 	lazy.map_in_4 = (unsigned int)test_rng_below(&rng, 5);
 	lazy.rng.state = test_rng_next(&rng);
@@ -517,12 +518,12 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, every_op, 0, 3 * UBLKEV_NR_COPIES);
-	tcase_add_loop_test(tc, decode_errors, 0, RIG_COPIES);
+	tcase_add_loop_test(tc, decode_errors, 0, RIG_MODES);
 	tcase_add_loop_test(tc, copies_that_fail, 0, 2);
 	tcase_add_test(tc, no_memory_for_buffers);
-	tcase_add_loop_test(tc, mapped_is_not_submitted, 0, RIG_COPIES);
+	tcase_add_loop_test(tc, mapped_is_not_submitted, 0, RIG_MODES);
 	tcase_add_loop_test(tc, data_integrity, 0,
-			    TEST_COUNT(walks) * RIG_COPIES);
+			    TEST_COUNT(walks) * RIG_MODES);
 	tcase_add_test(tc, many_devices);
 	tcase_add_test(tc, late_and_double_answers);
 	tcase_add_test(tc, answers_after_abort);

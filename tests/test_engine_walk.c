@@ -144,7 +144,7 @@ static void make(struct walker *w)
 	w->r.conf.depth = 1 + (unsigned int)below(16);
 	w->r.conf.budget_reqs = (unsigned int)below(20);
 	w->r.conf.flags = below(2) ? UBLKEV_CONF_LATENCY : 0;
-	w->r.conf.copy = rig_copy(below(RIG_COPIES));
+	rig_mode(&w->r, (unsigned int)below(RIG_MODES));
 	w->r.conf.cmd_timeout_ms = 20;
 	w->r.conf.start_timeout_ms = 20;
 	w->r.conf.stop_timeout_ms = 20;

@@ -62,11 +62,12 @@ START_TEST(everything)
 	ck_assert_uint_eq(o.block_bytes, 4096);
 	ck_assert_uint_eq(o.max_io_bytes, 1u << 20);
 	ck_assert_uint_eq(o.wait_us, 0);
-	ck_assert_int_eq(parse(&o, "--id 7 --copy direct --read-only "
+	ck_assert_int_eq(parse(&o, "--id 7 --copy direct --batch --read-only "
 			       "--huge-pages --daemon --pidfile p --stats 5 --control c "
 			       "--stop-timeout 0 -v"), 0);
 	ck_assert_int_eq(o.id, 7);
 	ck_assert_int_eq(o.copy, UBLKEV_COPY_DIRECT);
+	ck_assert(o.batch);
 	ck_assert(o.read_only && o.huge_pages && o.daemon && o.verbose);
 	ck_assert_str_eq(o.pidfile, "p");
 	ck_assert_str_eq(o.control, "c");
@@ -207,7 +208,8 @@ END_TEST
 START_TEST(help_names_all)
 {
 	static const char *const names[] = {
-		"size", "backend", "block-size", "copy", "read-only",
+		"size", "backend", "block-size", "copy", "batch",
+		"read-only",
 		"huge-pages", "no-broker",
 		"id", "queues", "depth", "max-io", "stats", "control",
 		"stop-timeout", "daemon", "pidfile", "delete", "verbose",

@@ -252,6 +252,23 @@ START_TEST(copy_features)
 }
 END_TEST
 
+/* NEED_GET_DATA would be cleared by the driver */
+START_TEST(batch_features)
+{
+	struct ublkev_conf conf = good;
+
+	conf.features = UBLKEV_F_BATCH_IO;
+	conf.copy = UBLKEV_COPY_DIRECT;
+	ck_assert_uint_eq(ublkev__copy_features(&conf, UBLKEV__CAN_MAP,
+						0x1fffff), 0);
+	ck_assert_uint_eq(ublkev__copy_features(&conf, UBLKEV__CAN_MAP, K612),
+			  GET);
+	conf.copy = UBLKEV_COPY_USER;
+	ck_assert_uint_eq(ublkev__copy_features(&conf, UBLKEV__CAN_MAP,
+						0x1fffff), USER);
+}
+END_TEST
+
 START_TEST(copy_of_features)
 {
 	ck_assert_int_eq(ublkev__copy_of(0x42), UBLKEV__COPY_PLAIN);
@@ -287,6 +304,7 @@ int main(void)
 	tcase_add_loop_test(tc, made_attrs, 0, 4);
 	tcase_add_loop_test(tc, features, 0, 5);
 	tcase_add_loop_test(tc, copy_features, 0, 13);
+	tcase_add_test(tc, batch_features);
 	tcase_add_test(tc, copy_of_features);
 	tcase_add_test(tc, features_too_few);
 	suite_add_tcase(suite, tc);

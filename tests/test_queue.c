@@ -196,6 +196,35 @@ START_TEST(refused)
 }
 END_TEST
 
+/* BATCH_IO: one completion for all that the driver has */
+START_TEST(all_at_once)
+{
+	uint64_t cookie;
+
+	arm();
+	cookie = pulled(1, 1);
+	ck_assert_int_eq(cqe(0, 0, 2), 0);
+	ck_assert_int_eq(ublkev__queue_all_cqe(&t.q, 0), -EPROTO);
+	ck_assert_int_eq(ublkev__queue_all_cqe(&t.q, _i ? -EINVAL : -ENODEV),
+			 _i ? -EINVAL : 0);
+	verify();
+	ck_assert_int_eq(ublkev__queue_all_cqe(&t.q, -ENODEV), -EPROTO);
+	ck_assert_uint_eq(t.q.nr_dead, DEPTH - 2);
+	done(cookie, 0, 0);
+	ublkev__queue_abort(&t.q);
+	verify();
+	while (ublkev__queue_has_work(&t.q)) {
+		struct ublkev__tag *got;
+
+		ck_assert_int_eq(ublkev__queue_next_out(&t.q, &got),
+				 UBLKEV__QUEUE_COMMIT);
+		ck_assert_int_eq(got->state, UBLKEV__TAG_DEAD);
+		verify();
+	}
+	ck_assert(ublkev__queue_drained(&t.q));
+}
+END_TEST
+
 START_TEST(in_order)
 {
 	unsigned int i;
@@ -508,6 +537,7 @@ static void add_life(TCase *tc)
 	tcase_add_loop_test(tc, failed, 0, n);
 	tcase_add_test(tc, undecodable);
 	tcase_add_test(tc, refused);
+	tcase_add_loop_test(tc, all_at_once, 0, 2);
 	tcase_add_test(tc, in_order);
 	tcase_add_test(tc, fua_counted);
 	tcase_add_test(tc, cqe_of_none);

@@ -44,7 +44,7 @@ static struct {
 	struct test_rng rng;
 	unsigned int depth;
 	enum ublkev__copy copy;
-	bool failing, frozen, stopping;
+	bool failing, frozen, stopping, batch, gone;
 	unsigned long requests, commits, given, stale, moves, faults, dropped;
 } w;
 
@@ -179,10 +179,26 @@ static void move_done(unsigned int tag)
 		moved_badly(m);
 }
 
+/* BATCH_IO: of all, once, and then of what is committed */
+static void driver_lets_go(void)
+{
+	unsigned int i;
+
+	must(ublkev__queue_all_cqe(&w.q, -ENODEV) == (w.gone ? -EPROTO : 0));
+	w.gone = true;
+	for (i = 0; i < w.depth; i++)
+		if (w.m[i].owner == DRIVER)
+			w.m[i].owner = DEAD;
+}
+
 static void driver_aborts(unsigned int tag)
 {
 	int err;
 
+	if (w.batch) {
+		driver_lets_go();
+		return;
+	}
 	if (w.m[tag].owner == MOVING)
 		return;
 	err = ublkev__queue_cqe(&w.q, tag, -ENODEV, NULL);
@@ -266,7 +282,7 @@ static void pull_out(void)
 		must(!m->away || w.copy == UBLKEV__COPY_USER);
 		w.commits++;
 	}
-	m->owner = DRIVER;
+	m->owner = w.gone ? DEAD : DRIVER;
 }
 
 static void finish(unsigned int tag)
@@ -366,7 +382,7 @@ static void compare(void)
 static void begin(unsigned int depth)
 {
 	w.depth = depth;
-	w.failing = w.frozen = w.stopping = false;
+	w.failing = w.frozen = w.stopping = w.gone = false;
 	w.requests = w.commits = w.given = w.stale = w.moves = w.faults = 0;
 	w.dropped = 0;
 	memset(w.m, 0, sizeof(w.m));
@@ -400,7 +416,8 @@ START_TEST(walk)
 	unsigned int i;
 
 	test_rng_init(&w.rng, test_seed("test_queue_walk") + (uint64_t)_i);
-	w.copy = (enum ublkev__copy)(_i / 16);
+	w.copy = (enum ublkev__copy)(_i / 16 % 3);
+	w.batch = _i / 48;
 	_i %= 16;
 	begin(depths[_i / 4]);
 	for (i = 0; i < STEPS; i++) {
@@ -454,7 +471,7 @@ int main(void)
 	TCase *tc = tcase_create("walk");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, walk, 0, 48);
+	tcase_add_loop_test(tc, walk, 0, 96);
 	tcase_add_test(tc, deepest);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);

@@ -94,6 +94,8 @@ enum ublkev_step {
  * Driver features, with the driver's numbers (UBLK_F_*). Those that
  * concern the library alone are chosen by it; conf.features takes:
  */
+/* one command for many requests of a queue; see UBLKEV_COPY_DIRECT (7.0) */
+#define UBLKEV_F_BATCH_IO		(UINT64_C(1) << 15)
 /* no partition scan at start; a later BLKRRPART works (7.0 and later) */
 #define UBLKEV_F_NO_AUTO_PART_SCAN	(UINT64_C(1) << 18)
 
@@ -154,8 +156,8 @@ enum ublkev_recovery {
  */
 enum ublkev_copy {
 	/*
-	 * What measured best for this sort of backend among what the kernel
-	 * offers (make vm-compare PERFFLAGS=--copies).
+	 * What measured best for this sort of backend, among what the kernel
+	 * offers.
 	 */
 	UBLKEV_COPY_AUTO,
 	/*
@@ -168,7 +170,8 @@ enum ublkev_copy {
 	 * The kernel copies to and from the backend's memory, where its
 	 * map() says (UBLK_F_NEED_GET_DATA): one copy, one command more for
 	 * each WRITE. Buffers are there only for what map() leaves to
-	 * submit(). PLAIN for backends without map().
+	 * submit(). PLAIN for backends without map(), and with
+	 * UBLKEV_F_BATCH_IO.
 	 */
 	UBLKEV_COPY_DIRECT,
 	/*

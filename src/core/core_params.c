@@ -13,7 +13,7 @@
 #define MOST_WAIT_US 1000
 
 /* what conf.features may name */
-#define F_WANTABLE	UBLKEV_F_NO_AUTO_PART_SCAN
+#define F_WANTABLE	(UBLKEV_F_NO_AUTO_PART_SCAN | UBLKEV_F_BATCH_IO)
 #define F_NEEDED	UBLKEV__F(CMD_IOCTL_ENCODE)
 #define F_ALWAYS	(F_NEEDED | UBLKEV__F(URING_CMD_COMP_IN_TASK) | \
 			 UBLKEV__F(UPDATE_SIZE))
@@ -129,7 +129,9 @@ uint64_t ublkev__copy_features(const struct ublkev_conf *conf,
 		copy = best_copy(traits);
 	if (copy == UBLKEV_COPY_USER)
 		features = UBLKEV__F(USER_COPY);
-	if (copy == UBLKEV_COPY_DIRECT && traits & UBLKEV__CAN_MAP)
+	/* the driver clears it, if both are asked for */
+	if (copy == UBLKEV_COPY_DIRECT && traits & UBLKEV__CAN_MAP &&
+	    !(conf->features & offered & UBLKEV_F_BATCH_IO))
 		features = UBLKEV__F(NEED_GET_DATA);
 	return features & offered;
 }

@@ -183,13 +183,16 @@ static void request(struct ublkev__queue *q, struct ublkev__tag *t,
 	push(q, &q->in, t);
 }
 
+/* -EPROTO is taken: nothing changes with that */
+static int fault_of(int res)
+{
+	return res < 0 && res != -EPROTO ? res : -EIO;
+}
+
 static int refused(struct ublkev__queue *q, struct ublkev__tag *t, int res)
 {
 	kill_tag(q, t);
-	if (res == -ENODEV)	/* UBLK_IO_RES_ABORT */
-		return 0;
-	/* -EPROTO is taken: nothing changes with that */
-	return res < 0 && res != -EPROTO ? res : -EIO;
+	return res == -ENODEV ? 0 : fault_of(res);	/* UBLK_IO_RES_ABORT */
 }
 
 /* the data are where they were to go, and no more with the driver */
@@ -275,6 +278,19 @@ int ublkev__queue_cqe(struct ublkev__queue *q, unsigned int tag, int res,
 		return 0;
 	}
 	return refused(q, t, res);
+}
+
+int ublkev__queue_all_cqe(struct ublkev__queue *q, int res)
+{
+	unsigned int i;
+
+	if (q->gone || res >= 0)
+		return -EPROTO;
+	q->gone = true;
+	for (i = 0; i < q->depth; i++)
+		if (q->tags[i].state == UBLKEV__TAG_DRIVER)
+			kill_tag(q, &q->tags[i]);
+	return res == -ENODEV ? 0 : fault_of(res);
 }
 
 static struct ublkev__tag *outstanding(struct ublkev__queue *q,
@@ -421,6 +437,8 @@ enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
 	}
 	answered = t->state == UBLKEV__TAG_RESULT;
 	t->state = UBLKEV__TAG_DRIVER;
+	if (q->gone)
+		kill_tag(q, t);
 	/* for the driver each tag has one, whatever its request was */
 	if (!answered)
 		return UBLKEV__QUEUE_ARM;

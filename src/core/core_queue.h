@@ -84,6 +84,7 @@ struct ublkev__queue {
 	struct ublkev__taglist out;	/* RESULT, MOVE, IDLE once armed */
 	bool failing;			/* answer -EIO, ask no backend */
 	bool frozen;			/* drop what comes */
+	bool gone;			/* no tag comes back from the driver */
 	bool no_data;			/* USER: nothing is to be moved */
 	uint8_t copy;			/* enum ublkev__copy */
 	uint16_t nr_dead;
@@ -138,6 +139,12 @@ void ublkev__queue_arm(struct ublkev__queue *q);
  */
 int ublkev__queue_cqe(struct ublkev__queue *q, unsigned int tag, int res,
 		      const struct ublkev__desc *desc);
+
+/*
+ * Fact: the driver has let go of all tags that it has (BATCH_IO), and of
+ * those that it is still to be told about, as with ublkev__queue_cqe().
+ */
+int ublkev__queue_all_cqe(struct ublkev__queue *q, int res);
 
 /*
  * Fact: the backend answered, 0 or a negative errno. Answers -ESTALE when no

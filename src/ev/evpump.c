@@ -85,6 +85,11 @@ static bool turn_goes_on(struct ublkev__engine *e, struct turn *turn)
 
 /* ---- the driver's completions ------------------------------------------- */
 
+static bool is_batch(const struct ublkev__engine *e)
+{
+	return e->ctl.info.features & UBLKEV__F(BATCH_IO);
+}
+
 static void take_cqe(struct ublkev__engine *e, const struct ublkev__cqe *cqe)
 {
 	struct ublkev__queue *q;
@@ -92,9 +97,13 @@ static void take_cqe(struct ublkev__engine *e, const struct ublkev__cqe *cqe)
 
 	if (cqe->queue < e->nr_queues) {
 		q = &e->queues[cqe->queue];
-		err = ublkev__queue_cqe(q, cqe->tag, cqe->res,
-					ublkev__io_desc(e->io, cqe->queue,
-							cqe->tag));
+		if (cqe->tag == UBLKEV__ALL_TAGS && is_batch(e))
+			err = ublkev__queue_all_cqe(q, cqe->res);
+		else
+			err = ublkev__queue_cqe(q, cqe->tag, cqe->res,
+						ublkev__io_desc(e->io,
+								cqe->queue,
+								cqe->tag));
 		if (!err)
 			return;
 	}

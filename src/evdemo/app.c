@@ -369,6 +369,7 @@ static int new_dev(struct app *app, int id)
 	conf.max_io_bytes = o->max_io_bytes;
 	conf.wait_us = o->wait_us;
 	conf.copy = o->copy;
+	conf.features = o->batch ? UBLKEV_F_BATCH_IO : 0;
 	conf.log = log_line;
 	conf.broker = app->broker;
 	if (o->stats_s || o->control)

@@ -23,6 +23,7 @@ enum {
 	OPT_READ_ONLY,
 	OPT_HUGE_PAGES,
 	OPT_COPY,
+	OPT_BATCH,
 	OPT_NO_BROKER,
 	OPT_DAEMON,
 	OPT_PIDFILE,
@@ -45,6 +46,7 @@ static const struct option long_options[] = {
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "huge-pages", no_argument, NULL, OPT_HUGE_PAGES },
 	{ "copy", required_argument, NULL, OPT_COPY },
+	{ "batch", no_argument, NULL, OPT_BATCH },
 	{ "no-broker", no_argument, NULL, OPT_NO_BROKER },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
@@ -73,6 +75,7 @@ const char opts_help[] =
 "  --huge-pages         mem: ask for transparent huge pages\n"
 "  --copy MODE          how data get to the disk: auto, plain, direct or\n"
 "                       user (auto)\n"
+"  --batch              one command for many requests, where the kernel can\n"
 "  --id N               be /dev/ublkbN (the kernel picks)\n"
 "  --queues N           hardware queues (1)\n"
 "  --depth N            requests a queue, 1 to 4096 (128)\n"
@@ -376,6 +379,9 @@ static int set_flag(const struct parse *p, int opt)
 	case OPT_HUGE_PAGES:
 		p->o->huge_pages = 1;
 		break;
+	case OPT_BATCH:
+		p->o->batch = 1;
+		break;
 	case OPT_NO_BROKER:
 		p->o->no_broker = 1;
 		break;
@@ -404,6 +410,7 @@ static int set(struct parse *p, int opt, const char *value)
 		return set_path(p, opt, value);
 	case OPT_READ_ONLY:
 	case OPT_HUGE_PAGES:
+	case OPT_BATCH:
 	case OPT_NO_BROKER:
 	case OPT_DAEMON:
 	case 'v':

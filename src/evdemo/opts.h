@@ -36,6 +36,7 @@ struct opts {
 	int read_only;
 	int huge_pages;
 	enum ublkev_copy copy;
+	int batch;
 	int no_broker;
 	int daemon;
 	int verbose;

@@ -90,6 +90,10 @@ SAME_AT(abi_params, discard.max_discard_segments, ublk_params,
 
 static_assert(sizeof(struct abi_io_desc) == 24, "as the driver has it");
 static_assert(sizeof(struct abi_io_cmd) == 16, "as the driver has it");
+static_assert(sizeof(struct abi_batch_io) == 16, "as the driver has it");
+static_assert(sizeof(struct abi_batch_elem) == 16 &&
+	      offsetof(struct abi_batch_elem, addr) == 8,
+	      "as the driver has it");
 static_assert(sizeof(struct abi_ctrl_cmd) == 32, "as the driver has it");
 static_assert(sizeof(struct abi_dev_info) == 64, "as the driver has it");
 static_assert(offsetof(struct abi_params, basic) == 8 &&

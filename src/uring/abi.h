@@ -45,6 +45,10 @@
 
 #define ABI_IO_NEED_GET_DATA		ABI_IO_RW(0x22)
 
+#define ABI_IO_PREP_IO_CMDS		ABI_IO_RW(0x25)
+#define ABI_IO_COMMIT_IO_CMDS		ABI_IO_RW(0x26)
+#define ABI_IO_FETCH_IO_CMDS		ABI_IO_RW(0x27)
+
 /* USER_COPY: where in ublkc the data of a tag's request are */
 #define ABI_COPY_OFFSET		UINT64_C(0x80000000)
 #define ABI_COPY_TAG_SHIFT	25
@@ -67,6 +71,25 @@ struct abi_io_cmd {
 	uint16_t tag;
 	int32_t result;
 	uint64_t addr;
+};
+
+/* the cmd[] of an SQE of BATCH_IO; elements are at its addr */
+struct abi_batch_io {
+	uint16_t q_id;
+	uint16_t flags;
+	uint16_t nr_elem;
+	uint8_t elem_bytes;
+	uint8_t reserved;
+	uint64_t reserved2;
+};
+
+#define ABI_BATCH_HAS_BUF_ADDR	(1u << 1)
+
+struct abi_batch_elem {
+	uint16_t tag;
+	uint16_t buf_index;
+	int32_t result;
+	uint64_t addr;		/* where the driver copies data */
 };
 
 /* the cmd[] of a control SQE */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "uring/abi.h"
+#include "uring/batch.h"
 #include "uring/cdev.h"
 #include "uring/iobuf.h"
 #include "uring/privilege.h"
@@ -38,6 +39,8 @@ struct ublkev__io {
 	int evfd;
 	bool woken;			/* the read is queued */
 	bool user_copy;
+	struct ublkev__batch *batch;	/* [nr_batch], of each queue */
+	unsigned int nr_batch;
 };
 
 int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
@@ -83,11 +86,35 @@ int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 	return err;
 }
 
+static void free_batch(struct ublkev__io *io)
+{
+	while (io->nr_batch)
+		ublkev__batch_free(&io->batch[--io->nr_batch], io->mem);
+	ublkev__mem_free(io->mem, io->batch);
+	io->batch = NULL;
+}
+
+static int make_batch(struct ublkev__io *io, unsigned int queues,
+		      unsigned int depth)
+{
+	int err = 0;
+
+	io->batch = ublkev__mem_zalloc(io->mem, queues, sizeof(*io->batch));
+	if (!io->batch)
+		return -ENOMEM;
+	for (; io->nr_batch < queues && !err; io->nr_batch++)
+		err = ublkev__batch_open(&io->batch[io->nr_batch], io->mem,
+					 &io->ring.u, io->nr_batch, depth,
+					 !io->user_copy);
+	return err;
+}
+
 void ublkev__io_free(struct ublkev__io *io)
 {
 	if (!io)
 		return;
 	ublkev__io_close(io, false);
+	free_batch(io);
 	ublkev__iobuf_unmap(&io->bufs);
 	ublkev__iobuf_unmap(&io->spare);
 	if (io->evfd >= 0)
@@ -120,6 +147,13 @@ void *ublkev__io_spare_buf(const struct ublkev__io *io)
 	return io->spare.base;
 }
 
+static void let_go(struct ublkev__io *io, bool drained)
+{
+	if (drained && io->cdev.fd >= 0)
+		io_uring_unregister_files(&io->ring.u);
+	ublkev__cdev_close(&io->cdev);
+}
+
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 		    unsigned int depth, uint64_t features)
 {
@@ -132,8 +166,10 @@ int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 	files[FILE_UBLKC] = io->cdev.fd;
 	files[FILE_EVENTFD] = io->evfd;
 	err = io_uring_register_files(&io->ring.u, files, 2);
+	if (!err && features & UBLKEV__F(BATCH_IO))
+		err = make_batch(io, queues, depth);
 	if (err)
-		ublkev__cdev_close(&io->cdev);
+		let_go(io, true);
 	return err;
 }
 
@@ -143,9 +179,7 @@ int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
  */
 void ublkev__io_close(struct ublkev__io *io, bool drained)
 {
-	if (drained && io->cdev.fd >= 0)
-		io_uring_unregister_files(&io->ring.u);
-	ublkev__cdev_close(&io->cdev);
+	let_go(io, drained);
 	ublkev__ring_close(&io->ring);
 }
 
@@ -173,6 +207,10 @@ static void *addr(const struct ublkev__io *io, void *buf)
 void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 		      unsigned int tag, void *buf)
 {
+	if (io->batch) {
+		ublkev__batch_add(&io->batch[queue], tag, 0, addr(io, buf));
+		return;
+	}
 	ublkev__sqe_io(get_sqe(io), ABI_IO_FETCH_REQ, queue, tag, 0,
 		       addr(io, buf));
 }
@@ -180,6 +218,11 @@ void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 		       unsigned int tag, int result, void *buf)
 {
+	if (io->batch) {
+		ublkev__batch_add(&io->batch[queue], tag, result,
+				  addr(io, buf));
+		return;
+	}
 	ublkev__sqe_io(get_sqe(io), ABI_IO_COMMIT_AND_FETCH_REQ, queue, tag,
 		       result, addr(io, buf));
 }
@@ -244,9 +287,31 @@ void ublkev__io_unmute(struct ublkev__io *io)
 #endif
 }
 
+static bool batch_has_sqe(const struct ublkev__io *io)
+{
+	unsigned int i;
+
+	for (i = 0; i < io->nr_batch; i++)
+		if (ublkev__batch_has_sqe(&io->batch[i]))
+			return true;
+	return false;
+}
+
+/* after the copies that tags' commits follow; what finds no SQE waits */
+static void batch_sqes(struct ublkev__io *io)
+{
+	struct ublkev__batch *b = io->batch;
+
+	for (; b < io->batch + io->nr_batch; b++)
+		while (ublkev__batch_has_sqe(b) &&
+		       io_uring_sq_space_left(&io->ring.u))
+			ublkev__batch_sqe(b, get_sqe(io));
+}
+
 bool ublkev__io_has_work(const struct ublkev__io *io)
 {
-	return io->ring.open && ublkev__ring_has_work(&io->ring);
+	return io->ring.open &&
+	       (ublkev__ring_has_work(&io->ring) || batch_has_sqe(io));
 }
 
 /* on x86, the CPU's other thread may have what this one leaves */
@@ -273,7 +338,10 @@ int ublkev__io_enter(struct ublkev__io *io)
 {
 	int err;
 
-	if (!io->ring.open || !ublkev__ring_needs_enter(&io->ring))
+	if (!io->ring.open)
+		return 0;
+	batch_sqes(io);
+	if (!ublkev__ring_needs_enter(&io->ring))
 		return 0;
 	err = ublkev__ring_enter(&io->ring);
 	io->woken = io->woken && io_uring_sq_ready(&io->ring.u);
@@ -291,17 +359,35 @@ int ublkev__io_enter_unprivileged(struct ublkev__io *io)
 	return res;
 }
 
+static unsigned int reap_batch(struct ublkev__io *io,
+			       const struct io_uring_cqe *cqe,
+			       struct ublkev__cqe *v, unsigned int max,
+			       bool *more)
+{
+	unsigned int queue = udata_get_queue(cqe->user_data);
+
+	return ublkev__batch_reap(&io->batch[queue], cqe, v, max, more);
+}
+
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 			     unsigned int max)
 {
 	struct io_uring_cqe *cqe;
 	unsigned int head, seen = 0, n = 0;
+	bool more = false;
 
 	if (!io->ring.open)
 		return 0;
 	io_uring_for_each_cqe(&io->ring.u, head, cqe) {
 		if (n == max)
 			break;
+		if (cqe->user_data & UDATA_BATCH) {
+			n += reap_batch(io, cqe, v + n, max - n, &more);
+			if (more)
+				break;
+			seen++;
+			continue;
+		}
 		seen++;
 		if (cqe->user_data == UDATA_EVENTFD)
 			continue;	/* EAGAIN: was reset already */

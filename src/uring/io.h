@@ -17,6 +17,9 @@
 
 struct ublkev__io;
 
+/* in place of a tag: all that the driver has, and all that it will get */
+#define UBLKEV__ALL_TAGS	0xffffu
+
 /* a completed command of a tag */
 struct ublkev__cqe {
 	uint16_t queue;

@@ -31,6 +31,46 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 	cmd->addr = (uintptr_t)addr;
 }
 
+static struct abi_batch_io *batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
+				  unsigned int queue, unsigned int elem_bytes)
+{
+	struct abi_batch_io *cmd = cmd_of(sqe);
+
+	memset(sqe, 0, 64);
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->fd = FILE_UBLKC;
+	sqe->cmd_op = cmd_op;
+	cmd->q_id = (uint16_t)queue;
+	cmd->elem_bytes = (uint8_t)elem_bytes;
+	return cmd;
+}
+
+void ublkev__sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
+		       unsigned int queue, const void *elems, unsigned int nr,
+		       unsigned int elem_bytes)
+{
+	struct abi_batch_io *cmd = batch(sqe, cmd_op, queue, elem_bytes);
+
+	sqe->addr = (uintptr_t)elems;
+	sqe->user_data = udata_batch(queue, false);
+	cmd->nr_elem = (uint16_t)nr;
+	if (elem_bytes == sizeof(struct abi_batch_elem))
+		cmd->flags = ABI_BATCH_HAS_BUF_ADDR;
+}
+
+/* IORING_URING_CMD_MULTISHOT, which the header may not know */
+#define CMD_MULTISHOT 2
+
+void ublkev__sqe_batch_fetch(struct io_uring_sqe *sqe, unsigned int queue)
+{
+	batch(sqe, ABI_IO_FETCH_IO_CMDS, queue, sizeof(uint16_t));
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->rw_flags = CMD_MULTISHOT;	/* uring_cmd_flags */
+	sqe->buf_group = (uint16_t)queue;
+	sqe->user_data = udata_batch(queue, true);
+}
+
 void ublkev__sqe_copy(struct io_uring_sqe *sqe, unsigned int queue,
 		      unsigned int tag, bool in, void *addr, uint32_t bytes)
 {

@@ -2,15 +2,28 @@
 /*
  * udata.h - what stands in the user_data of the I/O ring's SQEs
  *
- *	 63        62 .. 32   31 .. 16   15 .. 0
- *	 eventfd   0          queue      tag
+ *	 63        62       61 .. 32   31 .. 16   15 .. 0
+ *	 eventfd   batch    0          queue      tag, or 1: FETCH
  */
 #ifndef UBLKEV_URING_UDATA_H
 #define UBLKEV_URING_UDATA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define UDATA_EVENTFD (UINT64_C(1) << 63)
+
+#define UDATA_BATCH (UINT64_C(1) << 62)
+
+static inline uint64_t udata_batch(unsigned int queue, bool fetch)
+{
+	return UDATA_BATCH | (uint64_t)queue << 16 | fetch;
+}
+
+static inline bool udata_is_fetch(uint64_t udata)
+{
+	return udata & 1;
+}
 
 static inline uint64_t udata_tag(unsigned int queue, unsigned int tag)
 {

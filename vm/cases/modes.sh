@@ -15,20 +15,26 @@ verify() {
 }
 
 # What the other cases ask of the default, this one asks of each mode.
-for copy in plain direct user; do
+modes=("plain" "direct" "user")
+demo_start --size 1M
+[ "$(stat_of '.info.kernel_features | index("BATCH_IO")')" = null ] ||
+	modes+=("plain --batch" "user --batch")
+demo_stop
+for mode in "${modes[@]}"; do
+	copy=${mode// --/-}
 	for c in verify data_patterns discard write_zeroes flush_fua read_only; do
 		t=$(seconds)
 		mkdir "$copy.$c"
 		(
 			cd "$copy.$c" || exit 1
-			DEMO_ARGS="--copy $copy"
+			DEMO_ARGS="--copy $mode"
 			[ $c != verify ] || { verify; exit; }
 			# shellcheck disable=SC1090
 			. "$cases/$c.sh"
 		) >"$copy.$c.log" 2>&1 || {
 			cat "$copy.$c.log"
-			fail "$c with --copy $copy"
+			fail "$c with --copy $mode"
 		}
-		note "--copy $copy: $c: $(since "$t") s"
+		note "--copy $mode: $c: $(since "$t") s"
 	done
 done
