@@ -112,21 +112,15 @@ void ublkev__params_make(struct ublkev__params *p,
 			 limits->logical_block_bytes);
 }
 
-static enum ublkev_copy best_copy(unsigned int traits)
-{
-	if (traits & UBLKEV__NO_DATA)
-		return UBLKEV_COPY_USER;
-	return UBLKEV_COPY_DIRECT;
-}
-
 uint64_t ublkev__copy_features(const struct ublkev_conf *conf,
 			       unsigned int traits, uint64_t offered)
 {
 	enum ublkev_copy copy = conf->copy;
 	uint64_t features = 0;
 
+	/* and PLAIN where the backend has no map() */
 	if (copy == UBLKEV_COPY_AUTO)
-		copy = best_copy(traits);
+		copy = UBLKEV_COPY_DIRECT;
 	if (copy == UBLKEV_COPY_USER)
 		features = UBLKEV__F(USER_COPY);
 	/* the driver clears it, if both are asked for */
