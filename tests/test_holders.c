@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "evdemo/holders.h"
+#include "tool/holders.h"
 #include "proctree.h"
 #include "testlib.h"
 

@@ -5,6 +5,7 @@
 
 #include "evdemo/opts.h"
 #include "testlib.h"
+#include "tool/number.h"
 
 #define MAX_ARGS 24
 
@@ -112,11 +113,11 @@ START_TEST(sizes)
 	unsigned int i;
 
 	for (i = 0; i < TEST_COUNT(good); i++) {
-		ck_assert_ptr_null(opts_size(good[i].text, &v));
+		ck_assert_ptr_null(number_size(good[i].text, &v));
 		ck_assert_uint_eq(v, good[i].bytes);
 	}
 	for (i = 0; i < TEST_COUNT(bad); i++)
-		ck_assert_msg(opts_size(bad[i], &v) != NULL, "'%s'", bad[i]);
+		ck_assert_msg(number_size(bad[i], &v) != NULL, "'%s'", bad[i]);
 }
 END_TEST
 

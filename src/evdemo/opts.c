@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "evdemo/opts.h"
+#include "tool/number.h"
 
 /* values of the long options that have no letter */
 enum {
@@ -135,21 +136,6 @@ struct parse {
 	const char *serve_opt;	/* first option that --delete excludes */
 };
 
-/* a value as it may stand in a line of text: short, and printable */
-static const char *shown(char *buf, size_t size, const char *text)
-{
-	size_t i;
-
-	for (i = 0; text[i] && i + 4 < size; i++)
-		buf[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
-	if (text[i]) {
-		memcpy(buf + i, "...", 3);
-		i += 3;
-	}
-	buf[i] = '\0';
-	return buf;
-}
-
 static const char *opt_name(int opt)
 {
 	const struct option *l;
@@ -177,78 +163,7 @@ static int fail_value(const struct parse *p, int opt, const char *value,
 	char buf[64];
 
 	return fail(p, "option --%s: '%s' %s: %s", opt_name(opt),
-		    shown(buf, sizeof(buf), value), cause, remedy);
-}
-
-/* the unit that a suffix stands for, as a shift; -1 for none */
-static int unit_shift(char suffix)
-{
-	switch (toupper((unsigned char)suffix)) {
-	case 'K':
-		return 10;
-	case 'M':
-		return 20;
-	case 'G':
-		return 30;
-	case 'T':
-		return 40;
-	default:
-		return -1;
-	}
-}
-
-static const char *number(const char *text, const char **endp,
-			  uint64_t *valuep)
-{
-	uint64_t v = 0;
-	unsigned int digit;
-
-	if (!*text)
-		return "is empty";
-	if (*text == '-' && isdigit((unsigned char)text[1]))
-		return "is negative";
-	if (!isdigit((unsigned char)*text))
-		return "is not a number";
-	for (; isdigit((unsigned char)*text); text++) {
-		digit = (unsigned int)(*text - '0');
-		if (v > (UINT64_MAX - digit) / 10)
-			return "is too large";
-		v = v * 10 + digit;
-	}
-	*endp = text;
-	*valuep = v;
-	return NULL;
-}
-
-const char *opts_size(const char *text, uint64_t *bytes)
-{
-	const char *cause, *end;
-	uint64_t v;
-	int shift;
-
-	cause = number(text, &end, &v);
-	if (cause)
-		return cause;
-	if (*end) {
-		shift = unit_shift(*end++);
-		if (shift < 0 || *end)
-			return "has something else after the number";
-		if (v > UINT64_MAX >> shift)
-			return "is too large";
-		v <<= shift;
-	}
-	*bytes = v;
-	return NULL;
-}
-
-static const char *plain(const char *text, uint64_t *valuep)
-{
-	const char *cause, *end;
-
-	cause = number(text, &end, valuep);
-	if (!cause && *end)
-		cause = "has something else after the number";
-	return cause;
+		    number_shown(buf, sizeof(buf), value), cause, remedy);
 }
 
 static int take_number(const struct parse *p, int opt, const char *text,
@@ -259,7 +174,8 @@ static int take_number(const struct parse *p, int opt, const char *text,
 
 	while (n < numbers + NR_NUMBERS - 1 && n->opt != opt)
 		n++;
-	cause = n->is_size ? opts_size(text, valuep) : plain(text, valuep);
+	cause = n->is_size ? number_size(text, valuep) :
+		number_plain(text, valuep);
 	if (!cause && *valuep < n->min)
 		cause = "is too small";
 	if (!cause && *valuep > n->max)
@@ -430,14 +346,14 @@ static int refuse(const struct parse *p, int got, char **argv)
 			    "see ublk-evdemo --help", opt_name(optopt));
 	if (optopt >= OPT_SIZE || optopt == 'v' || optopt == 'h')
 		return fail(p, "option '%s': takes no value: leave it out",
-			    shown(buf, sizeof(buf), argv[optind - 1]));
+			    number_shown(buf, sizeof(buf), argv[optind - 1]));
 	if (optopt)
 		return fail(p, "option '-%c': unknown: "
 			    "see ublk-evdemo --help",
 			    isprint(optopt) ? optopt : '?');
 	return fail(p, "option '%s': unknown or ambiguous: "
 		    "see ublk-evdemo --help",
-		    shown(buf, sizeof(buf), argv[optind - 1]));
+		    number_shown(buf, sizeof(buf), argv[optind - 1]));
 }
 
 /* what single options cannot tell */
@@ -504,6 +420,6 @@ int opts_parse(struct opts *o, int argc, char **argv, char *err,
 	if (optind < argc)
 		return fail(&p, "argument '%s': none is expected: "
 			    "see ublk-evdemo --help",
-			    shown(buf, sizeof(buf), argv[optind]));
+			    number_shown(buf, sizeof(buf), argv[optind]));
 	return check(&p);
 }

@@ -54,12 +54,6 @@ struct opts {
 int opts_parse(struct opts *o, int argc, char **argv, char *err,
 	       size_t err_size);
 
-/*
- * A size: digits and at most one of K M G T, powers of 1024. NULL, or what
- * is wrong with it.
- */
-const char *opts_size(const char *text, uint64_t *bytes);
-
 /* the text of --help, with \n */
 extern const char opts_help[];
 

@@ -14,7 +14,7 @@
 
 #include <ev.h>
 
-#include "evdemo/holders.h"
+#include "tool/holders.h"
 
 enum shutdown_state {
 	SHUTDOWN_IDLE,

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "evdemo/holdev.h"
+#include "tool/holdev.h"
 
 int holdev_path(char path[HOLDEV_PATH], const char *fmt, ...)
 {

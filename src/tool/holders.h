@@ -11,8 +11,8 @@
  * outside of /dev under another name than ublkb* is missed. Of another
  * process only what its mm lock is not needed for is read.
  */
-#ifndef EVDEMO_HOLDERS_H
-#define EVDEMO_HOLDERS_H
+#ifndef TOOL_HOLDERS_H
+#define TOOL_HOLDERS_H
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -57,4 +57,4 @@ const struct holder *holders_at(const struct holders *h, unsigned int i);
 /* one line, as snprintf */
 int holder_text(char *buf, size_t size, const struct holder *h);
 
-#endif /* EVDEMO_HOLDERS_H */
+#endif /* TOOL_HOLDERS_H */

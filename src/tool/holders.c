@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "evdemo/holders.h"
-#include "evdemo/holdev.h"
+#include "tool/holders.h"
+#include "tool/holdev.h"
 
 /* budget of looking at a process, without its descriptors */
 #define PID_COST 8
