@@ -5,14 +5,15 @@
 
 #include "evdemo/json.h"
 #include "evdemo/stats.h"
+#include "tool/latency.h"
 #include "testlib.h"
 
 START_TEST(no_latencies)
 {
 	uint32_t now[UBLKEV_LATENCY_BUCKETS] = { 0 };
-	struct stats_latency l;
+	struct latency l;
 
-	stats_latency(&l, now, NULL);
+	latency_of(&l, now, NULL);
 	ck_assert_uint_eq(l.count, 0);
 	ck_assert_uint_eq(l.max_us, 0);
 }
@@ -21,24 +22,24 @@ END_TEST
 START_TEST(percentiles)
 {
 	uint32_t now[UBLKEV_LATENCY_BUCKETS] = { 0 };
-	struct stats_latency l;
+	struct latency l;
 
 	now[3] = 1;
-	stats_latency(&l, now, NULL);
+	latency_of(&l, now, NULL);
 	ck_assert_uint_eq(l.p50_us, 3);
 	ck_assert_uint_eq(l.max_us, 3);
 	/* 90 of 3 us, 9 of 5 us, one of 16 and 17 us */
 	now[3] = 90;
 	now[5] = 9;
 	now[16] = 1;
-	stats_latency(&l, now, NULL);
+	latency_of(&l, now, NULL);
 	ck_assert_uint_eq(l.count, 100);
 	ck_assert_uint_eq(l.p50_us, 3);
 	ck_assert_uint_eq(l.p90_us, 3);
 	ck_assert_uint_eq(l.p99_us, 5);
 	ck_assert_uint_eq(l.max_us, 17);
 	now[175] = 1;
-	stats_latency(&l, now, NULL);
+	latency_of(&l, now, NULL);
 	ck_assert_uint_eq(l.p90_us, 5);
 	ck_assert_uint_eq(l.p99_us, 17);
 	ck_assert_uint_eq(l.max_us, ublkev_latency_bucket_us(175));
@@ -49,7 +50,7 @@ END_TEST
 START_TEST(percentiles_random)
 {
 	uint32_t now[UBLKEV_LATENCY_BUCKETS] = { 0 };
-	struct stats_latency l;
+	struct latency l;
 	struct test_rng rng;
 	uint64_t sum = 0;
 	unsigned int b;
@@ -59,7 +60,7 @@ START_TEST(percentiles_random)
 	for (i = 0; i < 1000; i++) {
 		now[test_rng_below(&rng, 170)] +=
 			(uint32_t)test_rng_below(&rng, 9);
-		stats_latency(&l, now, NULL);
+		latency_of(&l, now, NULL);
 		sum = 0;
 		for (b = 0; b < 170; b++) {
 			sum += now[b];
@@ -79,11 +80,11 @@ START_TEST(counters_wrap)
 {
 	uint32_t now[UBLKEV_LATENCY_BUCKETS] = { 0 };
 	uint32_t then[UBLKEV_LATENCY_BUCKETS] = { 0 };
-	struct stats_latency l;
+	struct latency l;
 
 	then[4] = UINT32_MAX;
 	now[4] = 2;
-	stats_latency(&l, now, then);
+	latency_of(&l, now, then);
 	ck_assert_uint_eq(l.count, 3);
 }
 END_TEST

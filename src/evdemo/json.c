@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "evdemo/json.h"
-#include "evdemo/stats.h"
+#include "tool/latency.h"
 
 /* jansson's integers are signed; a counter needs centuries to get there */
 static json_int_t n(uint64_t v)
@@ -32,14 +32,30 @@ static json_t *features(uint64_t bits)
 	return list;
 }
 
+/* [[least_us, count], ...] of those that are not empty */
+static json_t *bucket_list(const uint32_t buckets[UBLKEV_LATENCY_BUCKETS])
+{
+	json_t *list = json_array();
+	unsigned int b;
+
+	for (b = 0; b < UBLKEV_LATENCY_BUCKETS; b++)
+		if (buckets[b])
+			json_array_append_new(list, json_pack("[I, I]",
+				n(ublkev_latency_bucket_us(b)),
+				n(buckets[b])));
+	return list;
+}
+
 static json_t *latency(const uint32_t buckets[UBLKEV_LATENCY_BUCKETS])
 {
-	struct stats_latency l;
+	struct latency l;
 
-	stats_latency(&l, buckets, NULL);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "count", n(l.count),
+	latency_of(&l, buckets, NULL);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}",
+			 "count", n(l.count),
 			 "p50", n(l.p50_us), "p90", n(l.p90_us),
-			 "p99", n(l.p99_us), "max", n(l.max_us));
+			 "p99", n(l.p99_us), "max", n(l.max_us),
+			 "buckets", bucket_list(buckets));
 }
 
 static json_t *ops(const struct ublkev_stats *s)

@@ -3,47 +3,7 @@
 #include <stdio.h>
 
 #include "evdemo/stats.h"
-
-static uint64_t upper_us(unsigned int b)
-{
-	/* the last bucket has no upper edge */
-	if (b + 1 >= UBLKEV_LATENCY_BUCKETS)
-		return ublkev_latency_bucket_us(UBLKEV_LATENCY_BUCKETS - 1);
-	return ublkev_latency_bucket_us(b + 1) - 1;
-}
-
-/* of n sorted values the one that has `percent` of them at or below it */
-static uint64_t rank(uint64_t n, unsigned int percent)
-{
-	return n - n * (100 - percent) / 100;
-}
-
-void stats_latency(struct stats_latency *l,
-		   const uint32_t now[UBLKEV_LATENCY_BUCKETS],
-		   const uint32_t then[UBLKEV_LATENCY_BUCKETS])
-{
-	uint32_t d[UBLKEV_LATENCY_BUCKETS];
-	uint64_t seen = 0;
-	unsigned int b;
-
-	*l = (struct stats_latency){ 0 };
-	for (b = 0; b < UBLKEV_LATENCY_BUCKETS; b++) {
-		d[b] = now[b] - (then ? then[b] : 0);
-		l->count += d[b];
-	}
-	for (b = 0; b < UBLKEV_LATENCY_BUCKETS; b++) {
-		if (!d[b])
-			continue;
-		if (seen < rank(l->count, 50))
-			l->p50_us = upper_us(b);
-		if (seen < rank(l->count, 90))
-			l->p90_us = upper_us(b);
-		if (seen < rank(l->count, 99))
-			l->p99_us = upper_us(b);
-		l->max_us = upper_us(b);
-		seen += d[b];
-	}
-}
+#include "tool/latency.h"
 
 struct rate {
 	double iops;
@@ -77,7 +37,7 @@ static uint64_t errors(const struct ublkev_stats *s)
 }
 
 static void latency_text(char *buf, size_t size, const char *name,
-			 const struct stats_latency *l)
+			 const struct latency *l)
 {
 	if (l->count)
 		snprintf(buf, size, "; %s p50 %" PRIu64 " p99 %" PRIu64
@@ -92,14 +52,14 @@ int stats_text(char *buf, size_t size, const struct ublkev_stats *now,
 {
 	double s = (double)(elapsed_ns ? elapsed_ns : 1) / 1e9;
 	struct rate rd, wr;
-	struct stats_latency l;
+	struct latency l;
 	char rbuf[96], obuf[96];
 
 	rd = rate(&now->op[UBLKEV_OP_READ], &then->op[UBLKEV_OP_READ], s);
 	wr = rate(&now->op[UBLKEV_OP_WRITE], &then->op[UBLKEV_OP_WRITE], s);
-	stats_latency(&l, now->read_latency, then->read_latency);
+	latency_of(&l, now->read_latency, then->read_latency);
 	latency_text(rbuf, sizeof(rbuf), "read", &l);
-	stats_latency(&l, now->other_latency, then->other_latency);
+	latency_of(&l, now->other_latency, then->other_latency);
 	latency_text(obuf, sizeof(obuf), "write and other", &l);
 	return snprintf(buf, size,
 			"read %.0f IOPS %.1f MiB/s, write %.0f IOPS %.1f "

@@ -11,23 +11,6 @@
 #include <ublkev.h>
 
 /*
- * Latencies in microseconds, each the upper edge of its bucket: at most an
- * eighth too high, never too low.
- */
-struct stats_latency {
-	uint64_t count;
-	uint64_t p50_us;
-	uint64_t p90_us;
-	uint64_t p99_us;
-	uint64_t max_us;
-};
-
-/* `then` NULL: since start. Counters that wrapped once are no harm. */
-void stats_latency(struct stats_latency *l,
-		   const uint32_t now[UBLKEV_LATENCY_BUCKETS],
-		   const uint32_t then[UBLKEV_LATENCY_BUCKETS]);
-
-/*
  * One line about the time from `then` to `now`, elapsed_ns apart. Returns
  * as snprintf.
  */

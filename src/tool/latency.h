@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * latency.h - percentiles from a device's latency buckets
+ */
+#ifndef TOOL_LATENCY_H
+#define TOOL_LATENCY_H
+
+#include <stdint.h>
+
+#include <ublkev.h>
+
+/*
+ * Latencies in microseconds, each the upper edge of its bucket: at most an
+ * eighth too high, never too low.
+ */
+struct latency {
+	uint64_t count;
+	uint64_t p50_us;
+	uint64_t p90_us;
+	uint64_t p99_us;
+	uint64_t max_us;
+};
+
+/* `then` NULL: since start. Counters that wrapped once are no harm. */
+void latency_of(struct latency *l, const uint32_t now[UBLKEV_LATENCY_BUCKETS],
+		const uint32_t then[UBLKEV_LATENCY_BUCKETS]);
+
+#endif /* TOOL_LATENCY_H */
