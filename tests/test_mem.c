@@ -9,6 +9,7 @@
 
 #include "backend/guard.h"
 #include "failalloc.h"
+#include "mem_kit.h"
 #include "testlib.h"
 
 #define KIB	(UINT64_C(1) << 10)
@@ -19,18 +20,7 @@
 /* found again in smaps by its size, which nothing else has */
 #define ODD_BYTES	(37 * MIB + 12 * KIB)
 
-static struct test_log said;
-static const struct ublkev__log log_to_said = {
-	.fn = test_log_fn, .data = &said, .id = -1,
-};
 static size_t page;
-
-static void never_done(void *owner, uint64_t cookie, int err)
-{
-	(void)owner;
-	ck_abort_msg("answered twice: %llu %d", (unsigned long long)cookie,
-		     err);
-}
 
 static struct ublkev_backend *made(uint64_t dev_bytes, uint32_t block,
 				   uint32_t flags)
@@ -47,81 +37,12 @@ static struct ublkev_backend *made(uint64_t dev_bytes, uint32_t block,
 	return b;
 }
 
-static void serve(struct ublkev_backend *b)
-{
-	ck_assert_int_eq(ublkev__guard_open(b, never_done, NULL, &log_to_said),
-			 0);
-	ck_assert_int_eq(ublkev__guard_start(b, NULL), 0);
-}
-
-static void unserve(struct ublkev_backend *b)
-{
-	ublkev__guard_stop(b);
-	ublkev__guard_close(b);
-}
-
 static struct ublkev_backend *served(uint64_t dev_bytes)
 {
 	struct ublkev_backend *b = made(dev_bytes, 512, 0);
 
-	serve(b);
+	mem_serve(b);
 	return b;
-}
-
-static void finish(struct ublkev_backend *b)
-{
-	unserve(b);
-	ublkev_backend_free(b);
-	ck_assert_uint_eq(said.lines, 0);
-}
-
-static int submit(struct ublkev_backend *b, unsigned int op, uint32_t flags,
-		  uint64_t offset_bytes, uint64_t len_bytes, void *buf)
-{
-	struct ublkev_req req = {
-		.op = (uint8_t)op, .flags = flags,
-		.offset_bytes = offset_bytes, .len_bytes = len_bytes,
-		.buf = buf,
-	};
-	bool rejected;
-
-	return ublkev__guard_submit(b, &req, &rejected);
-}
-
-static void do_op(struct ublkev_backend *b, unsigned int op, uint32_t flags,
-		  uint64_t offset_bytes, uint64_t len_bytes)
-{
-	ck_assert_int_eq(submit(b, op, flags, offset_bytes, len_bytes, NULL),
-			 UBLKEV_DONE);
-}
-
-static void fill(struct ublkev_backend *b, uint64_t offset_bytes,
-		 uint64_t len_bytes, int byte)
-{
-	char *buf = malloc(len_bytes);
-
-	ck_assert_ptr_nonnull(buf);
-	memset(buf, byte, len_bytes);
-	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, offset_bytes, len_bytes,
-				buf), UBLKEV_DONE);
-	free(buf);
-}
-
-static bool holds(struct ublkev_backend *b, uint64_t offset_bytes,
-		  uint64_t len_bytes, int byte)
-{
-	char *buf = malloc(len_bytes);
-	bool same = true;
-	uint64_t i;
-
-	ck_assert_ptr_nonnull(buf);
-	memset(buf, ~byte, len_bytes);
-	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, offset_bytes, len_bytes,
-				buf), UBLKEV_DONE);
-	for (i = 0; i < len_bytes; i++)
-		same &= buf[i] == (char)byte;
-	free(buf);
-	return same;
 }
 
 /* the mapping of this size, as /proc/self/smaps tells of it */
@@ -173,10 +94,10 @@ START_TEST(reads_zeroes_at_first)
 {
 	struct ublkev_backend *b = served(ODD_BYTES);
 
-	ck_assert(holds(b, 0, 64 * KIB, 0));
-	ck_assert(holds(b, ODD_BYTES - 64 * KIB, 64 * KIB, 0));
+	ck_assert(mem_holds(b, 0, 64 * KIB, 0));
+	ck_assert(mem_holds(b, ODD_BYTES - 64 * KIB, 64 * KIB, 0));
 	ck_assert_uint_eq(rss_of(ODD_BYTES), 0);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -184,11 +105,11 @@ START_TEST(reads_what_was_written)
 {
 	struct ublkev_backend *b = served(MIB);
 
-	fill(b, 4096 - 512, 1024, 0x11);
-	ck_assert(holds(b, 4096 - 512, 1024, 0x11));
-	ck_assert(holds(b, 4096 - 1024, 512, 0));
-	ck_assert(holds(b, 4096 + 512, 512, 0));
-	finish(b);
+	mem_fill(b, 4096 - 512, 1024, 0x11);
+	ck_assert(mem_holds(b, 4096 - 512, 1024, 0x11));
+	ck_assert(mem_holds(b, 4096 - 1024, 512, 0));
+	ck_assert(mem_holds(b, 4096 + 512, 512, 0));
+	mem_finish(b);
 }
 END_TEST
 
@@ -202,13 +123,13 @@ START_TEST(last_sector)
 
 	for (i = 0; i < TEST_COUNT(sizes); i++) {
 		b = served(sizes[i]);
-		fill(b, sizes[i] - 512, 512, 0x77);
-		ck_assert(holds(b, sizes[i] - 512, 512, 0x77));
-		do_op(b, UBLKEV_OP_DISCARD, 0, sizes[i] - 512, 512);
-		ck_assert(holds(b, sizes[i] - 512, 512, 0));
-		ck_assert_int_eq(submit(b, UBLKEV_OP_DISCARD, 0, sizes[i], 512,
-					NULL), -EINVAL);
-		finish(b);
+		mem_fill(b, sizes[i] - 512, 512, 0x77);
+		ck_assert(mem_holds(b, sizes[i] - 512, 512, 0x77));
+		mem_do_op(b, UBLKEV_OP_DISCARD, 0, sizes[i] - 512, 512);
+		ck_assert(mem_holds(b, sizes[i] - 512, 512, 0));
+		ck_assert_int_eq(mem_submit(b, UBLKEV_OP_DISCARD, 0, sizes[i],
+					    512, NULL), -EINVAL);
+		mem_finish(b);
 	}
 }
 END_TEST
@@ -218,12 +139,13 @@ START_TEST(block_of_4096)
 	struct ublkev_backend *b = made(MIB, 4096, 0);
 	char buf[512];
 
-	serve(b);
+	mem_serve(b);
 	ck_assert_uint_eq(b->limits.logical_block_bytes, 4096);
-	fill(b, 8192, 4096, 3);
-	ck_assert(holds(b, 8192, 4096, 3));
-	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 0, 512, buf), -EINVAL);
-	finish(b);
+	mem_fill(b, 8192, 4096, 3);
+	ck_assert(mem_holds(b, 8192, 4096, 3));
+	ck_assert_int_eq(mem_submit(b, UBLKEV_OP_READ, 0, 0, 512, buf),
+			 -EINVAL);
+	mem_finish(b);
 }
 END_TEST
 
@@ -234,10 +156,10 @@ START_TEST(flush_and_fua_are_free)
 
 	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_VOLATILE_CACHE |
 			  UBLKEV_LIMIT_FUA);
-	do_op(b, UBLKEV_OP_FLUSH, 0, 0, 0);
-	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, UBLKEV_REQ_FUA, 0, 512,
+	mem_do_op(b, UBLKEV_OP_FLUSH, 0, 0, 0);
+	ck_assert_int_eq(mem_submit(b, UBLKEV_OP_WRITE, UBLKEV_REQ_FUA, 0, 512,
 				buf), UBLKEV_DONE);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -246,12 +168,12 @@ START_TEST(contents_outlive_the_device)
 {
 	struct ublkev_backend *b = served(MIB);
 
-	fill(b, 512, 8192, 0x42);
-	unserve(b);
-	serve(b);
-	ck_assert(holds(b, 512, 8192, 0x42));
-	ck_assert(holds(b, 0, 512, 0));
-	finish(b);
+	mem_fill(b, 512, 8192, 0x42);
+	mem_unserve(b);
+	mem_serve(b);
+	ck_assert(mem_holds(b, 512, 8192, 0x42));
+	ck_assert(mem_holds(b, 0, 512, 0));
+	mem_finish(b);
 }
 END_TEST
 
@@ -260,17 +182,18 @@ START_TEST(read_only)
 	struct ublkev_backend *b = made(MIB, 512, UBLKEV_DISK_READ_ONLY);
 	char buf[512];
 
-	serve(b);
+	mem_serve(b);
 	ck_assert(b->limits.flags & UBLKEV_LIMIT_READ_ONLY);
 	ck_assert_uint_eq(b->limits.max_discard_bytes, 0);
 	ck_assert_uint_eq(b->limits.max_write_zeroes_bytes, 0);
-	ck_assert(holds(b, 0, 4096, 0));
-	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, 0, 512, buf), -EROFS);
-	ck_assert_int_eq(submit(b, UBLKEV_OP_DISCARD, 0, 0, 512, NULL),
+	ck_assert(mem_holds(b, 0, 4096, 0));
+	ck_assert_int_eq(mem_submit(b, UBLKEV_OP_WRITE, 0, 0, 512, buf),
 			 -EROFS);
-	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE_ZEROES, 0, 0, 512, NULL),
+	ck_assert_int_eq(mem_submit(b, UBLKEV_OP_DISCARD, 0, 0, 512, NULL),
 			 -EROFS);
-	finish(b);
+	ck_assert_int_eq(mem_submit(b, UBLKEV_OP_WRITE_ZEROES, 0, 0, 512, NULL),
+			 -EROFS);
+	mem_finish(b);
 }
 END_TEST
 
@@ -283,7 +206,7 @@ START_TEST(limits)
 	ck_assert_uint_eq(b->limits.discard_granularity_bytes, page);
 	ck_assert_str_eq(ublkev_backend_name(b), "mem");
 	ck_assert_ptr_null(ublkev_backend_ctx(b));
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -298,12 +221,12 @@ static void zeroes_exactly(struct ublkev_backend *b, unsigned int op,
 
 	for (from = 0; from < all; from += step)
 		for (to = from + step; to <= all; to += step) {
-			fill(b, 0, all, 0xff);
-			do_op(b, op, flags, from, to - from);
-			ck_assert(holds(b, from, to - from, 0));
-			ck_assert(!from || holds(b, 0, from, 0xff));
+			mem_fill(b, 0, all, 0xff);
+			mem_do_op(b, op, flags, from, to - from);
+			ck_assert(mem_holds(b, from, to - from, 0));
+			ck_assert(!from || mem_holds(b, 0, from, 0xff));
 			ck_assert(to == all ||
-				  holds(b, to, all - to, 0xff));
+				  mem_holds(b, to, all - to, 0xff));
 		}
 }
 
@@ -314,7 +237,7 @@ START_TEST(zeroes_with_edges)
 	zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
 	zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, 0);
 	zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_NOUNMAP);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -327,7 +250,7 @@ START_TEST(zeroes_where_madvise_fails)
 	zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
 	zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, 0);
 	failalloc_madvise(-1);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -342,12 +265,13 @@ START_TEST(zeroes_sparse_edges)
 	for (i = 0; i < TEST_COUNT(at); i++) {
 		memset(buf, 0, sizeof(buf));
 		buf[at[i]] = 1;
-		ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, 1024, 512, buf),
+		ck_assert_int_eq(mem_submit(b, UBLKEV_OP_WRITE, 0, 1024, 512,
+					    buf),
 				 UBLKEV_DONE);
-		do_op(b, UBLKEV_OP_WRITE_ZEROES, 0, 1024, 512);
-		ck_assert(holds(b, 1024, 512, 0));
+		mem_do_op(b, UBLKEV_OP_WRITE_ZEROES, 0, 1024, 512);
+		ck_assert(mem_holds(b, 1024, 512, 0));
 	}
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -357,11 +281,11 @@ static uint64_t rss_after(unsigned int op, uint32_t flags, uint64_t offset,
 	struct ublkev_backend *b = served(ODD_BYTES);
 	uint64_t rss;
 
-	fill(b, 0, 2 * MIB, 0xee);
+	mem_fill(b, 0, 2 * MIB, 0xee);
 	ck_assert_uint_eq(rss_of(ODD_BYTES), 2 * MIB);
-	do_op(b, op, flags, offset, len);
+	mem_do_op(b, op, flags, offset, len);
 	rss = rss_of(ODD_BYTES);
-	finish(b);
+	mem_finish(b);
 	return rss;
 }
 
@@ -388,10 +312,10 @@ START_TEST(zeroing_a_hole_costs_nothing)
 {
 	struct ublkev_backend *b = served(ODD_BYTES);
 
-	do_op(b, UBLKEV_OP_WRITE_ZEROES, 0, 512, MIB);
-	do_op(b, UBLKEV_OP_DISCARD, 0, 8 * MIB + 512, 512);
+	mem_do_op(b, UBLKEV_OP_WRITE_ZEROES, 0, 512, MIB);
+	mem_do_op(b, UBLKEV_OP_DISCARD, 0, 8 * MIB + 512, 512);
 	ck_assert_uint_eq(rss_of(ODD_BYTES), 0);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -405,17 +329,17 @@ START_TEST(costs_what_was_written)
 	uint64_t i;
 
 	for (i = 0; i < 1024; i++)
-		fill(b, i * step + i * 512, 512, 1);
+		mem_fill(b, i * step + i * 512, 512, 1);
 	ck_assert_uint_eq(rss_of(bytes), 1024 * page);
 	for (i = 0; i < 1024; i++)
-		ck_assert(holds(b, i * step + step / 2, 512, 0));
+		ck_assert(mem_holds(b, i * step + step / 2, 512, 0));
 	ck_assert_uint_eq(rss_of(bytes), 1024 * page);
 	/* the process as a whole, whose allocator and tools have their own */
 	ck_assert_uint_lt(test_rss_bytes(), before + 1024 * page + 64 * MIB);
 	for (i = 0; i < 1024; i++)
-		do_op(b, UBLKEV_OP_DISCARD, 0, i * step, MIB);
+		mem_do_op(b, UBLKEV_OP_DISCARD, 0, i * step, MIB);
 	ck_assert_uint_eq(rss_of(bytes), 0);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -425,7 +349,7 @@ START_TEST(whole_pages_are_mapped_and_unmapped)
 	struct mapping m;
 
 	ck_assert(find_mapping(ODD_BYTES, &m));
-	finish(b);
+	mem_finish(b);
 	ck_assert(!find_mapping(ODD_BYTES, &m));
 }
 END_TEST
@@ -437,7 +361,7 @@ START_TEST(no_child_has_it)
 	int status;
 	pid_t pid;
 
-	fill(b, 0, 4096, 1);
+	mem_fill(b, 0, 4096, 1);
 	ck_assert(find_mapping(ODD_BYTES, &m));
 	ck_assert_msg(strstr(m.flags, " dc"), "VmFlags:%s", m.flags);
 	ck_assert_msg(strstr(m.flags, " nr"), "VmFlags:%s", m.flags);
@@ -448,8 +372,8 @@ START_TEST(no_child_has_it)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 0);
-	ck_assert(holds(b, 0, 4096, 1));
-	finish(b);
+	ck_assert(mem_holds(b, 0, 4096, 1));
+	mem_finish(b);
 }
 END_TEST
 
@@ -463,14 +387,14 @@ START_TEST(huge_pages_when_asked)
 	/* whatever the system's policy, unless there are no huge pages */
 	if (!access("/sys/kernel/mm/transparent_hugepage", F_OK))
 		ck_assert_msg(strstr(m.flags, " nh"), "VmFlags:%s", m.flags);
-	finish(b);
+	mem_finish(b);
 	b = made(ODD_BYTES, 512, UBLKEV_DISK_HUGE_PAGES);
-	serve(b);
+	mem_serve(b);
 	ck_assert(find_mapping(ODD_BYTES, &m));
 	if (!access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK))
 		ck_assert_msg(strstr(m.flags, " hg"), "VmFlags:%s", m.flags);
 	zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
-	finish(b);
+	mem_finish(b);
 	/* a kernel that has none */
 	failalloc_madvise(MADV_HUGEPAGE);
 	b = made(ODD_BYTES, 512, UBLKEV_DISK_HUGE_PAGES);
@@ -551,7 +475,7 @@ static void walk_step(struct ublkev_backend *b, struct test_rng *rng,
 		from = len = 0;
 	if (op == UBLKEV_OP_WRITE)
 		test_rng_fill(rng, buf, len);
-	ck_assert_int_eq(submit(b, op, flags, from, len, buf), UBLKEV_DONE);
+	ck_assert_int_eq(mem_submit(b, op, flags, from, len, buf), UBLKEV_DONE);
 	if (op == UBLKEV_OP_READ)
 		ck_assert_mem_eq(buf, model + from, len);
 	else if (op == UBLKEV_OP_WRITE)
@@ -572,10 +496,10 @@ START_TEST(random_walk)
 	test_rng_init(&rng, test_seed("mem"));
 	for (step = 0; step < WALK_STEPS; step++)
 		walk_step(b, &rng, model, buf);
-	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 0, WALK_BYTES, buf),
+	ck_assert_int_eq(mem_submit(b, UBLKEV_OP_READ, 0, 0, WALK_BYTES, buf),
 			 UBLKEV_DONE);
 	ck_assert_mem_eq(buf, model, WALK_BYTES);
-	finish(b);
+	mem_finish(b);
 	free(buf);
 	free(model);
 }

@@ -161,9 +161,9 @@ START_TEST(conf_flags)
 	struct ublkev_backend *b = NULL;
 
 	init(&conf);
-	conf.flags = UBLKEV_DISK_HUGE_PAGES;
+	conf.flags = UBLKEV_DISK_HUGE_PAGES | UBLKEV_DISK_SHARED;
 	finish(opened(&conf));
-	conf.flags = 1u << 2;
+	conf.flags = 1u << 16;
 	ck_assert_int_eq(ublkev_null_new(&b, &conf), -EINVAL);
 	conf.flags = 1u << 31;
 	ck_assert_int_eq(ublkev_null_new(&b, &conf), -EINVAL);

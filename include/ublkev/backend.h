@@ -224,10 +224,13 @@ int ublkev_null_new(struct ublkev_backend **backendp,
  * conf.fd, when not -1, is a memfd or a file on tmpfs or hugetlbfs, open for
  * reading and writing, in which the data are and stay: a process that comes
  * after this one can serve them on. It is duplicated, and made dev_bytes long
- * if it is shorter.
+ * if it is shorter. Of such a disk, and of one with UBLKEV_DISK_SHARED, pages
+ * that were read count too. A tmpfs must have room for all of it; who fills
+ * that up later ends the process (SIGBUS at a write to a new page).
  * Errors: -EINVAL (sizes, or no such file), -ENOMEM (no address space, or
- * vm.overcommit_memory is 2 and dev_bytes beyond the limit), and with fd or
- * UBLKEV_DISK_SHARED those of memfd_create(2), ftruncate(2), mmap(2).
+ * vm.overcommit_memory is 2 and dev_bytes beyond the limit), -ENOSPC (tmpfs),
+ * and with fd or UBLKEV_DISK_SHARED those of memfd_create(2), ftruncate(2),
+ * mmap(2).
  */
 int ublkev_mem_new(struct ublkev_backend **backendp,
 		   const struct ublkev_disk_conf *conf);

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
-#define DISK_FLAGS	(UBLKEV_DISK_READ_ONLY | UBLKEV_DISK_HUGE_PAGES)
+#define DISK_FLAGS	(UBLKEV_DISK_READ_ONLY | UBLKEV_DISK_HUGE_PAGES | \
+			 UBLKEV_DISK_SHARED)
 
 static const struct ublkev_disk_conf defaults = {
 	.size = sizeof(defaults),
 	.dev_bytes = UINT64_C(256) << 20,
 	.logical_block_bytes = 512,
+	.fd = -1,
 };
 
 void ublkev_disk_conf_init(struct ublkev_disk_conf *conf, size_t size)

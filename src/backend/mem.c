@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mem.c - a disk in one private anonymous mapping
+ * mem.c - a disk in memory
  */
 #include "backend/disk.h"
 #include "backend/guard.h"
+#include "backend/memmap.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /*
  * Giving pages back and filling them hold up the loop: each of these is a
@@ -19,8 +18,7 @@
 #define MAX_WRITE_ZEROES_BYTES	(UINT32_C(4) << 20)
 
 struct mem {
-	char *bytes;
-	size_t page_bytes;	/* power of 2, not below 4096 */
+	struct ublkev__memmap map;
 	struct ublkev_disk_conf conf;
 };
 
@@ -30,40 +28,14 @@ static int mem_open(void *ctx, struct ublkev_limits *limits)
 
 	ublkev__disk_limits(&m->conf, limits, MAX_DISCARD_BYTES,
 			    MAX_WRITE_ZEROES_BYTES);
-	limits->discard_granularity_bytes = (uint32_t)m->page_bytes;
+	limits->discard_granularity_bytes = (uint32_t)m->map.page_bytes;
 	return 0;
-}
-
-/* a page never written stays so: reading it does not cost one */
-static void zero_edge(char *from, const char *to)
-{
-	size_t n = (size_t)(to - from);
-
-	if (n && (*from || memcmp(from, from + 1, n - 1)))
-		memset(from, 0, n);
-}
-
-static void give_back(const struct mem *m, char *from, char *to)
-{
-	size_t mask = m->page_bytes - 1;
-	char *first = from + (-(uintptr_t)from & mask);
-	char *last = to - ((uintptr_t)to & mask);
-
-	if (first >= last) {
-		zero_edge(from, to);
-		return;
-	}
-	zero_edge(from, first);
-	/* refused when the application has locked its memory */
-	if (madvise(first, (size_t)(last - first), MADV_DONTNEED))
-		memset(first, 0, (size_t)(last - first));
-	zero_edge(last, to);
 }
 
 static int mem_submit(void *ctx, struct ublkev_req *req)
 {
 	const struct mem *m = ctx;
-	char *at = m->bytes + req->offset_bytes;
+	char *at = m->map.bytes + req->offset_bytes;
 
 	switch (req->op) {
 	case UBLKEV_OP_READ:
@@ -81,7 +53,8 @@ static int mem_submit(void *ctx, struct ublkev_req *req)
 		}
 		/* fall through */
 	case UBLKEV_OP_DISCARD:
-		give_back(m, at, at + req->len_bytes);
+		ublkev__memmap_discard(&m->map, req->offset_bytes,
+				       req->len_bytes);
 		return UBLKEV_DONE;
 	default:
 		return -EOPNOTSUPP;
@@ -96,7 +69,17 @@ static void *mem_map(void *ctx, const struct ublkev_req *req)
 {
 	const struct mem *m = ctx;
 
-	return m->bytes + req->offset_bytes;
+	return m->map.bytes + req->offset_bytes;
+}
+
+static int mem_resize(void *ctx, uint64_t dev_bytes)
+{
+	struct mem *m = ctx;
+	int err = ublkev__memmap_resize(&m->map, dev_bytes);
+
+	if (!err)
+		m->conf.dev_bytes = dev_bytes;
+	return err;
 }
 
 static const struct ublkev_backend_ops mem_ops = {
@@ -105,40 +88,14 @@ static const struct ublkev_backend_ops mem_ops = {
 	.open = mem_open,
 	.submit = mem_submit,
 	.map = mem_map,
+	.resize = mem_resize,
 };
-
-/* the kernel rounds all lengths up to whole pages */
-static int map(struct mem *m)
-{
-	size_t bytes = (size_t)m->conf.dev_bytes;
-	void *p;
-
-	if (m->conf.dev_bytes > PTRDIFF_MAX)
-		return -ENOMEM;
-	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return -ENOMEM;
-	if (madvise(p, bytes, MADV_DONTFORK)) {
-		munmap(p, bytes);
-		return -ENOMEM;
-	}
-	/*
-	 * Where the system gives huge pages to all, the first write of 4 KiB
-	 * would cost 2 MiB. A kernel without huge pages refuses either wish.
-	 */
-	(void)madvise(p, bytes, m->conf.flags & UBLKEV_DISK_HUGE_PAGES ?
-		      MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	m->bytes = p;
-	return 0;
-}
 
 static void mem_free(void *ctx)
 {
 	struct mem *m = ctx;
 
-	if (m->bytes)
-		munmap(m->bytes, (size_t)m->conf.dev_bytes);
+	ublkev__memmap_fini(&m->map);
 	free(m);
 }
 
@@ -156,11 +113,20 @@ int ublkev_mem_new(struct ublkev_backend **backendp,
 	if (!m)
 		return -ENOMEM;
 	m->conf = own;
-	m->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-	err = map(m);
-	if (!err)
-		err = ublkev__backend_new(backendp, &mem_ops, m, mem_free);
+	err = ublkev__memmap_init(&m->map, &own);
+	if (err) {
+		free(m);
+		return err;
+	}
+	err = ublkev__backend_new(backendp, &mem_ops, m, mem_free);
 	if (err)
 		mem_free(m);
 	return err;
+}
+
+int ublkev_mem_fd(const struct ublkev_backend *backend)
+{
+	const struct mem *m = backend->ctx;
+
+	return backend->ctx_free == mem_free ? m->map.fd : -1;
 }

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "backend/memmap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* a page never written stays so: reading it does not cost one */
+static void zero_edge(char *from, const char *to)
+{
+	size_t n = (size_t)(to - from);
+
+	if (n && (*from || memcmp(from, from + 1, n - 1)))
+		memset(from, 0, n);
+}
+
+static void give_back(char *from, char *to, size_t page_bytes)
+{
+	size_t mask = page_bytes - 1;
+	char *first = from + (-(uintptr_t)from & mask);
+	char *last = to - ((uintptr_t)to & mask);
+
+	if (first >= last) {
+		zero_edge(from, to);
+		return;
+	}
+	zero_edge(from, first);
+	/* refused when the application has locked its memory */
+	if (madvise(first, (size_t)(last - first), MADV_DONTNEED))
+		memset(first, 0, (size_t)(last - first));
+	zero_edge(last, to);
+}
+
+void ublkev__memmap_discard(const struct ublkev__memmap *m, uint64_t offset,
+			    uint64_t len)
+{
+	char *from = m->bytes + offset;
+
+	if (m->fd < 0)
+		give_back(from, from + len, m->page_bytes);
+	/*
+	 * The edges too, for there even reading a page that was never
+	 * written costs one.
+	 */
+	else if (fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			   (off_t)offset, (off_t)len))
+		memset(from, 0, (size_t)len);
+}
+
+/* 0: more than the address space has */
+static size_t whole_pages(const struct ublkev__memmap *m, uint64_t dev_bytes)
+{
+	if (dev_bytes > PTRDIFF_MAX - (m->page_bytes - 1))
+		return 0;
+	return (size_t)((dev_bytes + m->page_bytes - 1) &
+			~(uint64_t)(m->page_bytes - 1));
+}
+
+/* 0: a file whose pages can be mapped and given back */
+static int check_file(struct ublkev__memmap *m)
+{
+	int flags = fcntl(m->fd, F_GETFL);
+	struct statfs fs;
+	struct stat st;
+
+	if (flags < 0 || fstat(m->fd, &st) || fstatfs(m->fd, &fs))
+		return -errno;
+	if ((flags & O_ACCMODE) != O_RDWR || !S_ISREG(st.st_mode))
+		return -EINVAL;
+	if ((uint32_t)fs.f_type == HUGETLBFS_MAGIC)
+		m->page_bytes = (size_t)fs.f_bsize;
+	else if ((uint32_t)fs.f_type != TMPFS_MAGIC)
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * A page that tmpfs has no room for is a SIGBUS when it is written, so what
+ * may be written has to fit; a memfd's file system has no bound (0 blocks),
+ * and hugetlbfs reserves pages for a mapping.
+ */
+static int check_room(const struct ublkev__memmap *m, uint64_t dev_bytes)
+{
+	struct statfs fs;
+	struct stat st;
+	uint64_t room;
+
+	if (fstat(m->fd, &st) || fstatfs(m->fd, &fs))
+		return -errno;
+	if ((uint32_t)fs.f_type != TMPFS_MAGIC || !fs.f_blocks)
+		return 0;
+	room = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize +
+	       (uint64_t)st.st_blocks * 512;
+	return room < dev_bytes ? -ENOSPC : 0;
+}
+
+static int has_huge_pages(const struct ublkev__memmap *m)
+{
+	return m->page_bytes > (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* hugetlbfs takes no other lengths than whole pages */
+static uint64_t file_bytes(const struct ublkev__memmap *m, uint64_t dev_bytes)
+{
+	return has_huge_pages(m) ? whole_pages(m, dev_bytes) : dev_bytes;
+}
+
+/* only ever longer; *was: as before */
+static int lengthen(const struct ublkev__memmap *m, uint64_t dev_bytes,
+		    off_t *was)
+{
+	uint64_t bytes = file_bytes(m, dev_bytes);
+	struct stat st;
+	int err;
+
+	err = check_room(m, dev_bytes);
+	if (err)
+		return err;
+	if (fstat(m->fd, &st))
+		return -errno;
+	*was = st.st_size;
+	if ((uint64_t)st.st_size >= bytes)
+		return 0;
+	return ftruncate(m->fd, (off_t)bytes) ? -errno : 0;
+}
+
+static int take_file(struct ublkev__memmap *m,
+		     const struct ublkev_disk_conf *conf)
+{
+	off_t was;
+	int err;
+
+	if (conf->fd < 0)
+		m->fd = memfd_create("ublkev-disk", MFD_CLOEXEC);
+	else
+		m->fd = fcntl(conf->fd, F_DUPFD_CLOEXEC, 3);
+	if (m->fd < 0)
+		return errno == EBADF ? -EINVAL : -errno;
+	err = check_file(m);
+	return err ? err : lengthen(m, conf->dev_bytes, &was);
+}
+
+static int map(struct ublkev__memmap *m, uint32_t flags)
+{
+	int how = m->fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+	void *p;
+
+	/* else hugetlbfs would find out at the first write: a SIGBUS */
+	if (!has_huge_pages(m))
+		how |= MAP_NORESERVE;
+	p = mmap(NULL, m->map_bytes, PROT_READ | PROT_WRITE, how, m->fd, 0);
+	if (p == MAP_FAILED)
+		return m->fd < 0 ? -ENOMEM : -errno;
+	m->bytes = p;
+	if (madvise(p, m->map_bytes, MADV_DONTFORK))
+		return -ENOMEM;
+	/*
+	 * Where the system gives huge pages to all, the first write of 4 KiB
+	 * would cost 2 MiB. A kernel without huge pages refuses either wish.
+	 */
+	(void)madvise(p, m->map_bytes, flags & UBLKEV_DISK_HUGE_PAGES ?
+		      MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	return 0;
+}
+
+int ublkev__memmap_init(struct ublkev__memmap *m,
+			const struct ublkev_disk_conf *conf)
+{
+	int err = 0;
+
+	m->bytes = NULL;
+	m->fd = -1;
+	m->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	m->dev_bytes = conf->dev_bytes;
+	if (conf->fd >= 0 || conf->flags & UBLKEV_DISK_SHARED)
+		err = take_file(m, conf);
+	m->map_bytes = whole_pages(m, conf->dev_bytes);
+	if (!err && !m->map_bytes)
+		err = -ENOMEM;
+	if (!err)
+		err = map(m, conf->flags);
+	if (err)
+		ublkev__memmap_fini(m);
+	return err;
+}
+
+void ublkev__memmap_fini(struct ublkev__memmap *m)
+{
+	if (m->bytes)
+		munmap(m->bytes, m->map_bytes);
+	if (m->fd >= 0)
+		close(m->fd);
+	m->bytes = NULL;
+	m->fd = -1;
+}
+
+/* a mapping of hugetlbfs cannot grow: another one, then */
+static int remap(struct ublkev__memmap *m, size_t map_bytes)
+{
+	struct ublkev__memmap now = *m;
+	void *p;
+	int err;
+
+	if (map_bytes == m->map_bytes)
+		return 0;
+	p = mremap(m->bytes, m->map_bytes, map_bytes, MREMAP_MAYMOVE);
+	if (p != MAP_FAILED) {
+		m->bytes = p;
+		m->map_bytes = map_bytes;
+		return 0;
+	}
+	if (m->fd < 0 || errno != EINVAL)
+		return -errno;
+	now.map_bytes = map_bytes;
+	now.bytes = NULL;
+	err = map(&now, 0);
+	if (err) {
+		if (now.bytes)
+			munmap(now.bytes, map_bytes);
+		return err;
+	}
+	munmap(m->bytes, m->map_bytes);
+	*m = now;
+	return 0;
+}
+
+static int grow(struct ublkev__memmap *m, uint64_t dev_bytes)
+{
+	size_t map_bytes = whole_pages(m, dev_bytes);
+	off_t was = 0;
+	int err = 0;
+
+	if (!map_bytes)
+		return -ENOMEM;
+	if (m->fd >= 0)
+		err = lengthen(m, dev_bytes, &was);
+	if (err)
+		return err;
+	err = remap(m, map_bytes);
+	if (err && m->fd >= 0)
+		(void)!ftruncate(m->fd, was);
+	return err;
+}
+
+/* the last page stays, its end must not come back when it grows again */
+static int shrink(struct ublkev__memmap *m, uint64_t dev_bytes)
+{
+	size_t map_bytes = whole_pages(m, dev_bytes);
+	uint64_t end = map_bytes < m->dev_bytes ? map_bytes : m->dev_bytes;
+
+	ublkev__memmap_discard(m, dev_bytes, end - dev_bytes);
+	if (remap(m, map_bytes))
+		ublkev__memmap_discard(m, end, m->dev_bytes - end);
+	else if (m->fd >= 0)
+		(void)!ftruncate(m->fd, (off_t)file_bytes(m, dev_bytes));
+	return 0;
+}
+
+int ublkev__memmap_resize(struct ublkev__memmap *m, uint64_t dev_bytes)
+{
+	int err = dev_bytes > m->dev_bytes ? grow(m, dev_bytes) :
+		  shrink(m, dev_bytes);
+
+	if (!err)
+		m->dev_bytes = dev_bytes;
+	return err;
+}
