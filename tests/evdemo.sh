@@ -73,9 +73,137 @@ check "pidfile removed" gone pid
 check "socket removed" gone ctl
 check "one line of stdout" [ "$(wc -l <out)" = 1 ]
 
+# --- words that take their time
+forget
+if command -v python3 >/dev/null; then
+	"$demo" --size 1M --control ctl >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	ask ctl 'resize 2M' 'resize 1M' 'resize 1M shrink' 'resize 5' \
+		'resize' 'resize 4M now' 'release' 'done' >answer
+	check "answers" [ "$(wc -l <answer)" = 8 ]
+	check "grown" has '"resized":true,"dev_bytes":2097152' answer
+	check "not shrunk" has '"error":"resize: Invalid arg.*"errno":22' answer
+	check "shrunk" has '"resized":true,"dev_bytes":1048576' answer
+	check "no size" has 'say: resize SIZE' answer
+	check "no recovery" has '"release: Operation not supp' answer
+	check "done with nothing" has 'nothing was released' answer
+	ask ctl stop stop >answer
+	check "stop" has '"stopping":true' answer
+	wait $pid
+	check "stop's status" [ $? = 0 ]
+fi
+
+# --- an upgrade
+successor() { # arguments: starts one
+	"$demo" --take-over ctl "$@" >out2 2>err2 &
+	pid2=$!
+}
+forget
+rm -f out2 err2
+if command -v python3 >/dev/null; then
+	"$demo" --size 1M --recovery reissue --control ctl --pidfile pid \
+		>out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	# one that dies: the old one serves on
+	FAKE_NEVER=1 "$demo" --take-over ctl >out2 2>err2 &
+	pid2=$!
+	released() { ask ctl stats | grep -q '"state":"OTHER"'; }
+	check "released" await released
+	kill -TERM $pid
+	check "waits" await has 'waiting for the successor' err
+	kill -KILL $pid2
+	wait $pid2
+	check "taken back" await has 'serving /dev/ublkb7 again' err
+	wait $pid
+	check "then told to end" [ $? = 0 ]
+	check "no line" [ ! -s out2 ]
+
+	forget
+	"$demo" --size 1M --recovery reissue --control ctl --pidfile pid \
+		>out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	successor --pidfile pid
+	check "successor's line" await has '^/dev/ublkb7$' out2
+	wait $pid
+	check "old one's status" [ $? = 0 ]
+	check "old one's word" has 'has another server' err
+	check "gap" has 'took over /dev/ublkb7 in [0-9.]* ms' err2
+	check "successor's pidfile" [ "$(cat pid)" = $pid2 ]
+	check "successor's socket" has "\"pid\":$pid2," <(ask ctl stats)
+	check "gap in stats" has '"gap_ms":[0-9.]*,.*"reissue"' <(ask ctl stats)
+	# and on, as a daemon
+	"$demo" --take-over ctl --pidfile pid --daemon >out 2>err
+	check "daemon" [ $? = 0 ]
+	check "daemon's line" has '^/dev/ublkb7$' out
+	wait $pid2
+	check "successor's status" [ $? = 0 ]
+	pid=$(cat pid)
+	check "third pid" [ "$pid" != "$pid2" ]
+	kill "$pid"
+	check "daemon ends" await dead "$pid"
+	check "nothing left" gone ctl
+	check "nothing left" gone pid
+
+	forget
+	rm -f out2 err2
+	FAKE_REFUSE=16 "$demo" --size 1M --recovery reissue --control ctl \
+		>out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	FAKE_NEVER=1 "$demo" --take-over ctl >out2 2>err2
+	check "refused" [ $? = 1 ]
+	check "refused" has 'take over ctl: release: Device or res' err2
+	check "serves on" has '"state":"LIVE"' <(ask ctl stats)
+	kill $pid
+	wait $pid
+
+	forget
+	"$demo" --size 1M --control ctl >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	"$demo" --take-over ctl >out2 2>err2
+	check "cannot be taken over" [ $? = 1 ]
+	check "cannot be taken over" has 'made without --recovery' err2
+	kill $pid
+	wait $pid
+	"$demo" --take-over ctl >out2 2>err2
+	check "nobody there" [ $? = 1 ]
+	check "nobody there" [ "$(wc -l <err2)" = 1 ]
+fi
+
+# --- a file of the disk's data
+forget
+"$demo" --memory-file mem --size 1M --control none >out 2>err &
+pid=$!
+check "line" await has ublkb7 out
+check "file" [ -e mem ]
+"$demo" --memory-file mem --control none >out2 2>err2
+check "file in use" [ $? = 1 ]
+check "file in use" has 'memory file mem: in use' err2
+kill $pid
+wait $pid
+"$demo" --recover 3 --memory-file none >out2 2>err2
+check "no file" [ $? = 1 ]
+check "no file" gone none
+"$demo" --memory-file / >out2 2>err2
+check "a directory" [ $? = 1 ]
+"$demo" --recover 3 --memory-file mem --control none --daemon --pidfile pid \
+	>out 2>err
+check "recovers" [ $? = 0 ]
+check "recovers" has '^/dev/ublkb3$' out
+pid=$(cat pid)
+kill "$pid"
+check "daemon ends" await dead "$pid"
+FAKE_ERR=16 "$demo" --recover 3 --memory-file mem --control none >out 2>err
+check "recovery fails" [ $? = 1 ]
+check "recovery fails" has 'RECOVER: Device or resource busy' err
+
 # --- a stop that hangs is ended by the second signal
 forget
-FAKE_STUCK=1 "$demo" >out 2>err &
+FAKE_STUCK=1 "$demo" --control none >out 2>err &
 pid=$!
 check "line" await has ublkb7 out
 kill -INT $pid
@@ -105,7 +233,7 @@ check "nothing left" gone ctl
 
 # --- broken stdout does not end it
 forget
-"$demo" >&- 2>err &
+"$demo" --control none >&- 2>err &
 pid=$!
 check "closed stdout" await has 'stdout: Bad file' err
 check "serves" kill $pid

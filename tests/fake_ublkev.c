@@ -3,14 +3,17 @@
  * A libublkev without a driver, for the daemon: devices come up, hold one
  * request and go as the environment says.
  *
- * FAKE_ERR=errno	ADD_DEV fails
+ * FAKE_ERR=errno	ADD_DEV, or the recovery, fails
  * FAKE_NEVER=1		LIVE never comes
  * FAKE_STUCK=1		a stop ends only by an abort
+ * FAKE_REFUSE=errno	a release or a resize is refused
  */
 #include <errno.h>
 #include <ev.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <ublkev.h>
 
@@ -19,10 +22,14 @@ struct ublkev__engine {
 	struct ublkev_conf conf;
 	ev_timer timer;
 	int event;
+	int recovering;
+	int releasing;
+	uint64_t new_bytes;
 };
 
 struct ublkev_backend {
-	int unused;
+	int fd;
+	uint64_t dev_bytes;
 };
 
 static struct ublkev_backend the_backend;
@@ -34,17 +41,24 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	int event = e->event;
 
 	(void)revents;
-	if (event == UBLKEV_LIVE) {
+	if (event == UBLKEV_RESIZED || event == UBLKEV_REFUSED) {
+		if (event == UBLKEV_RESIZED && !dev->res)
+			the_backend.dev_bytes = e->new_bytes;
+		e->releasing = 0;
+		dev->step = UBLKEV_STEP_LIVE;
+	} else if (event == UBLKEV_LIVE) {
 		dev->id = e->conf.id < 0 ? 7 : e->conf.id;
 		dev->step = UBLKEV_STEP_LIVE;
 	} else if (event == UBLKEV_ERROR) {
-		dev->step = UBLKEV_STEP_ADD;
+		dev->step = e->recovering ? UBLKEV_STEP_RECOVER :
+			    UBLKEV_STEP_ADD;
 		dev->err = -atoi(getenv("FAKE_ERR"));
 		e->event = UBLKEV_STOPPED;
 		ev_timer_set(w, .01, 0.);
 		ev_timer_start(loop, w);
 	} else {
-		dev->step = UBLKEV_STEP_GONE;
+		dev->step = e->releasing ? UBLKEV_STEP_RELEASED :
+			    UBLKEV_STEP_GONE;
 		dev->active = 0;
 	}
 	dev->cb(loop, dev, event);
@@ -98,6 +112,50 @@ int ublkev_dev_start(struct ev_loop *loop, struct ublkev_dev *dev)
 	return 0;
 }
 
+int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev)
+{
+	if (dev->priv->conf.id < 0)
+		return -EINVAL;
+	dev->priv->recovering = 1;
+	dev->step = UBLKEV_STEP_RECOVER;
+	return ublkev_dev_start(loop, dev);
+}
+
+/* 0: none */
+static int refusal(void)
+{
+	const char *err = getenv("FAKE_REFUSE");
+
+	return err ? -atoi(err) : 0;
+}
+
+int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
+{
+	if (dev->step != UBLKEV_STEP_LIVE)
+		return -EINVAL;
+	if (!dev->priv->recovering &&
+	    dev->priv->conf.recovery == UBLKEV_RECOVERY_NONE)
+		return -EOPNOTSUPP;
+	dev->step = UBLKEV_STEP_QUIESCE;
+	dev->priv->releasing = 1;
+	dev->res = refusal();
+	later(loop, dev, dev->res ? UBLKEV_REFUSED : UBLKEV_STOPPED);
+	return 0;
+}
+
+int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
+		      uint64_t dev_bytes, unsigned int flags)
+{
+	if (dev->step != UBLKEV_STEP_LIVE || dev_bytes % 512 ||
+	    (dev_bytes < the_backend.dev_bytes &&
+	     !(flags & UBLKEV_RESIZE_SHRINK)))
+		return -EINVAL;
+	dev->res = refusal();
+	dev->priv->new_bytes = dev_bytes;
+	later(loop, dev, UBLKEV_RESIZED);
+	return 0;
+}
+
 int ublkev_dev_remove(struct ev_loop *loop, struct ublkev_dev *dev)
 {
 	dev->active = 1;
@@ -128,7 +186,12 @@ int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 		    size_t size)
 {
 	memset(info, 0, size);
-	info->dev_bytes = 1 << 20;
+	info->dev_bytes = the_backend.dev_bytes;
+	info->logical_block_bytes = 512;
+	/* UBLK_F_USER_RECOVERY and _REISSUE */
+	if (dev->priv->recovering ||
+	    dev->priv->conf.recovery == UBLKEV_RECOVERY_REISSUE)
+		info->features = 3 << 3;
 	info->queues = dev->priv->conf.queues;
 	return 0;
 }
@@ -154,27 +217,39 @@ unsigned int ublkev_dev_inflight(const struct ublkev_dev *dev,
 	return 1;
 }
 
-static int new_backend(struct ublkev_backend **backendp)
+static int new_backend(struct ublkev_backend **backendp,
+		       const struct ublkev_disk_conf *conf)
 {
 	*backendp = &the_backend;
-	return 0;
+	the_backend.dev_bytes = conf->dev_bytes;
+	return conf->dev_bytes ? 0 : -EINVAL;
 }
 
 int ublkev_mem_new(struct ublkev_backend **backendp,
 		   const struct ublkev_disk_conf *conf)
 {
-	return conf->dev_bytes ? new_backend(backendp) : -EINVAL;
+	the_backend.fd = conf->fd >= 0 ? dup(conf->fd) :
+			 conf->flags & UBLKEV_DISK_SHARED ?
+			 memfd_create("fake", MFD_CLOEXEC) : -1;
+	return new_backend(backendp, conf);
+}
+
+int ublkev_mem_fd(const struct ublkev_backend *backend)
+{
+	return backend->fd;
 }
 
 int ublkev_null_new(struct ublkev_backend **backendp,
 		    const struct ublkev_disk_conf *conf)
 {
-	return conf->dev_bytes ? new_backend(backendp) : -EINVAL;
+	the_backend.fd = -1;
+	return new_backend(backendp, conf);
 }
 
 void ublkev_disk_conf_init(struct ublkev_disk_conf *conf, size_t size)
 {
 	memset(conf, 0, size);
+	conf->fd = -1;
 }
 
 void ublkev_backend_free(struct ublkev_backend *backend)
@@ -184,7 +259,7 @@ void ublkev_backend_free(struct ublkev_backend *backend)
 
 const char *ublkev_backend_name(const struct ublkev_backend *backend)
 {
-	return backend ? "fake" : "none";
+	return backend->fd < 0 ? "null" : "mem";
 }
 
 int ublkev_broker_start(struct ublkev_broker **brokerp)
@@ -215,6 +290,7 @@ const char *ublkev_op_name(unsigned int op)
 const char *ublkev_step_name(unsigned int step)
 {
 	return step == UBLKEV_STEP_ADD ? "ADD_DEV" :
+	       step == UBLKEV_STEP_RECOVER ? "RECOVER" :
 	       step == UBLKEV_STEP_LIVE ? "LIVE" : "OTHER";
 }
 

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "evdemo/ctlpath.h"
 #include "evdemo/ctlsock.h"
 #include "proctree.h"
 #include "testlib.h"
@@ -21,7 +22,11 @@ static char err[512];
 static int answers;
 static size_t answer_bytes;
 
-static char *echo(void *data, const char *line)
+/* who asked for what is answered later, and whose leaving was told */
+static struct ctlclient *waiting;
+static int gone;
+
+static void echo(void *data, struct ctlclient *client, const char *line)
 {
 	char *text = malloc(answer_bytes + strlen(line) + 1);
 
@@ -29,8 +34,26 @@ static char *echo(void *data, const char *line)
 	memset(text, 'x', answer_bytes);
 	strcpy(text + answer_bytes, line);
 	answers++;
-	return text;
+	if (!strcmp(line, "later")) {
+		free(text);
+		waiting = client;
+	} else if (!strcmp(line, "nothing")) {
+		free(text);
+		ctlclient_answer(client, NULL, -1);
+	} else {
+		ctlclient_answer(client, text, -1);
+	}
 }
+
+static void leave(void *data, struct ctlclient *client)
+{
+	ck_assert_ptr_eq(data, &answers);
+	gone++;
+	if (waiting == client)
+		waiting = NULL;
+}
+
+static const struct ctlsock_ops ops = { .line = echo, .gone = leave };
 
 static void set_up(void)
 {
@@ -39,7 +62,9 @@ static void set_up(void)
 	snprintf(path, sizeof(path), "%s/ctl", dir);
 	answers = 0;
 	answer_bytes = 0;
-	ck_assert_int_eq(ctlsock_new(&cs, loop, path, echo, &answers, err,
+	waiting = NULL;
+	gone = 0;
+	ck_assert_int_eq(ctlsock_new(&cs, loop, path, 0, &ops, &answers, err,
 				     sizeof(err)), 0);
 }
 
@@ -223,8 +248,8 @@ START_TEST(second_refused)
 
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_eq(st.st_mode & 07777, 0600);
-	ck_assert_int_eq(ctlsock_new(&other, loop, path, echo, NULL, err,
-				     sizeof(err)), -EADDRINUSE);
+	ck_assert_int_eq(ctlsock_new(&other, loop, path, 0, &ops, NULL,
+				     err, sizeof(err)), -EADDRINUSE);
 	ck_assert_ptr_nonnull(strstr(err, path));
 	ck_assert_ptr_nonnull(strstr(err, "somebody listens"));
 	ck_assert_int_eq(access(path, F_OK), 0);
@@ -241,8 +266,8 @@ START_TEST(stale_replaced)
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, old);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	close(fd);
-	ck_assert_int_eq(ctlsock_new(&other, loop, a.sun_path, echo, NULL,
-				     err, sizeof(err)), 0);
+	ck_assert_int_eq(ctlsock_new(&other, loop, a.sun_path, 0, &ops,
+				     NULL, err, sizeof(err)), 0);
 	ctlsock_free(other);
 	ck_assert_int_eq(access(a.sun_path, F_OK), -1);
 }
@@ -255,16 +280,16 @@ START_TEST(bad_paths)
 
 	snprintf(file, sizeof(file), "%s/file", dir);
 	proctree_file(dir, "file", "mine");
-	ck_assert_int_eq(ctlsock_new(&other, loop, file, echo, NULL, err,
-				     sizeof(err)), -EEXIST);
+	ck_assert_int_eq(ctlsock_new(&other, loop, file, 0, &ops, NULL,
+				     err, sizeof(err)), -EEXIST);
 	ck_assert_int_eq(access(file, F_OK), 0);
-	ck_assert_int_eq(ctlsock_new(&other, loop, "/nonexistent/x", echo,
-				     NULL, err, sizeof(err)), -ENOENT);
+	ck_assert_int_eq(ctlsock_new(&other, loop, "/nonexistent/x", 0,
+				     &ops, NULL, err, sizeof(err)), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(err, "directory"));
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
-	ck_assert_int_eq(ctlsock_new(&other, loop, longer, echo, NULL, err,
-				     sizeof(err)), -ENAMETOOLONG);
+	ck_assert_int_eq(ctlsock_new(&other, loop, longer, 0, &ops, NULL,
+				     err, sizeof(err)), -ENAMETOOLONG);
 }
 END_TEST
 
@@ -275,14 +300,208 @@ START_TEST(replaced_file_stays)
 	char file[600];
 
 	snprintf(file, sizeof(file), "%s/other", dir);
-	ck_assert_int_eq(ctlsock_new(&other, loop, file, echo, NULL, err,
-				     sizeof(err)), 0);
+	ck_assert_int_eq(ctlsock_new(&other, loop, file, 0, &ops, NULL,
+				     err, sizeof(err)), 0);
 	unlink(file);
 	/* holds an inode number, which the next file must not get */
 	proctree_file(dir, "spare", "");
 	proctree_file(dir, "other", "theirs");
 	ctlsock_free(other);
 	ck_assert_int_eq(access(file, F_OK), 0);
+}
+END_TEST
+
+START_TEST(later)
+{
+	int a = dial(), b = dial();
+
+	say(a, "later\nnext\n");
+	ck_assert_str_eq(hear(a), "");
+	ck_assert_ptr_nonnull(waiting);
+	/* its further lines wait, those of others do not */
+	ck_assert_int_eq(answers, 1);
+	say(b, "b\n");
+	ck_assert_str_eq(hear(b), "b\n");
+	ctlclient_answer(waiting, strdup("now"), -1);
+	ck_assert_str_eq(hear(a), "now\nnext\n");
+	close(a);
+	turn(3);
+	ck_assert_int_eq(gone, 1);
+	ck_assert_ptr_null(waiting);
+	close(b);
+}
+END_TEST
+
+/* one that leaves is told of when it has had its answer */
+START_TEST(later_and_gone)
+{
+	int a = dial(), b = dial();
+
+	say(a, "later\n");
+	turn(3);
+	close(a);
+	turn(10);
+	ck_assert_int_eq(gone, 0);
+	ctlclient_answer(waiting, strdup("now"), -1);
+	turn(3);
+	ck_assert_int_eq(gone, 1);
+	/* half closed is not gone */
+	say(b, "later\n");
+	shutdown(b, SHUT_WR);
+	turn(3);
+	ctlclient_answer(waiting, strdup("now"), -1);
+	ck_assert_str_eq(hear(b), "now\n");
+	ck_assert_int_eq(gone, 2);
+	close(b);
+}
+END_TEST
+
+START_TEST(no_memory)
+{
+	int a = dial();
+
+	say(a, "nothing\n");
+	ck_assert_str_eq(hear(a), "EOF");
+	ck_assert_int_eq(gone, 1);
+	close(a);
+	a = dial();
+	say(a, "later\n");
+	turn(3);
+	ctlclient_answer(waiting, NULL, -1);
+	ck_assert_str_eq(hear(a), "EOF");
+	ck_assert_int_eq(gone, 2);
+	close(a);
+}
+END_TEST
+
+/* a line of `a`, with its descriptor; -1: there was none */
+static int hear_fd(int a, char *buf, size_t size)
+{
+	struct iovec iov = { buf, size - 1 };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} u;
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+	};
+	ssize_t n;
+	int fd = -1;
+
+	turn(5);
+	n = recvmsg(a, &m, 0);
+	ck_assert_int_gt(n, 0);
+	buf[n] = '\0';
+	if (CMSG_FIRSTHDR(&m))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+	return fd;
+}
+
+START_TEST(descriptor)
+{
+	int a = dial(), p[2], fd;
+	char buf[64];
+
+	ck_assert_int_eq(pipe(p), 0);
+	say(a, "later\n");
+	turn(3);
+	ctlclient_answer(waiting, strdup("here"), p[1]);
+	/* a duplicate was taken */
+	close(p[1]);
+	fd = hear_fd(a, buf, sizeof(buf));
+	ck_assert_str_eq(buf, "here\n");
+	ck_assert_int_eq(write(fd, "x", 1), 1);
+	ck_assert_int_eq(read(p[0], buf, sizeof(buf)), 1);
+	close(fd);
+	/* and given back: the pipe has no writer any more */
+	ck_assert_int_eq(read(p[0], buf, sizeof(buf)), 0);
+	say(a, "plain\n");
+	ck_assert_int_eq(hear_fd(a, buf, sizeof(buf)), -1);
+	/* one that never read it */
+	say(a, "later\n");
+	turn(3);
+	ctlclient_answer(waiting, strdup("never"), p[0]);
+	close(a);
+	turn(3);
+	ck_assert_int_eq(gone, 1);
+	say(dial(), "later\n");
+	turn(3);
+	ctlclient_answer(waiting, strdup("bad"), 12345);
+	turn(3);
+	ck_assert_int_eq(gone, 2);
+}
+END_TEST
+
+/* a successor's takes the place of one that is listened on */
+START_TEST(replaced)
+{
+	struct ctlsock *other;
+	int was = dial(), is;
+
+	ck_assert_int_eq(ctlsock_new(&other, loop, path, 1, &ops, &answers,
+				     err, sizeof(err)), 0);
+	is = dial();
+	say(was, "old\n");
+	say(is, "new\n");
+	ck_assert_str_eq(hear(was), "old\n");
+	ck_assert_str_eq(hear(is), "new\n");
+	/* it is not the old one's to remove */
+	ctlsock_free(cs);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	ck_assert_str_eq(hear(was), "EOF");
+	close(was);
+	close(is);
+	cs = other;
+}
+END_TEST
+
+START_TEST(replace_nothing)
+{
+	struct ctlsock *other;
+	char file[600], longest[128];
+
+	snprintf(file, sizeof(file), "%s/new", dir);
+	ck_assert_int_eq(ctlsock_new(&other, loop, file, 1, &ops, &answers,
+				     err, sizeof(err)), 0);
+	ctlsock_free(other);
+	ck_assert_int_eq(access(file, F_OK), -1);
+	ck_assert_int_eq(ctlsock_new(&other, loop, "/nonexistent/x", 1, &ops,
+				     &answers, err, sizeof(err)), -ENOENT);
+	/* no room for the name beside it */
+	memset(longest, 'x', sizeof(longest));
+	longest[0] = '/';
+	longest[106] = '\0';
+	ck_assert_int_eq(ctlsock_new(&other, loop, longest, 1, &ops, &answers,
+				     err, sizeof(err)), -ENAMETOOLONG);
+}
+END_TEST
+
+START_TEST(default_path)
+{
+	char buf[512], want[600], root[400];
+
+	snprintf(root, sizeof(root), "%s", dir);
+	proctree_dir(root, "run");
+	ck_assert_int_eq(ctlpath_default(buf, sizeof(buf), root, 0, "/x", 3),
+			 0);
+	snprintf(want, sizeof(want), "%s/run/ublk-ev/ublkb3.sock", root);
+	ck_assert_str_eq(buf, want);
+	/* the directory is there already */
+	ck_assert_int_eq(ctlpath_default(buf, sizeof(buf), root, 0, NULL, 4),
+			 0);
+	ck_assert_int_eq(ctlpath_default(buf, sizeof(buf), "/x", 1000, root,
+					 3), 0);
+	snprintf(want, sizeof(want), "%s/ublk-ev/ublkb3.sock", root);
+	ck_assert_str_eq(buf, want);
+	ck_assert_int_eq(ctlpath_default(buf, sizeof(buf), "", 1000, NULL, 3),
+			 -ENOENT);
+	ck_assert_int_eq(ctlpath_default(buf, sizeof(buf), "", 1000, "rel",
+					 3), -ENOENT);
+	ck_assert_int_eq(ctlpath_default(buf, sizeof(buf), "", 1000,
+					 "/nonexistent", 3), -ENOENT);
+	ck_assert_int_eq(ctlpath_default(buf, 20, root, 0, NULL, 3),
+			 -ENAMETOOLONG);
 }
 END_TEST
 
@@ -304,5 +523,12 @@ int main(void)
 	tcase_add_test(t, stale_replaced);
 	tcase_add_test(t, bad_paths);
 	tcase_add_test(t, replaced_file_stays);
+	tcase_add_test(t, later);
+	tcase_add_test(t, later_and_gone);
+	tcase_add_test(t, no_memory);
+	tcase_add_test(t, descriptor);
+	tcase_add_test(t, replaced);
+	tcase_add_test(t, replace_nothing);
+	tcase_add_test(t, default_path);
 	return test_main(s);
 }

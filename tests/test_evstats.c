@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,7 +185,7 @@ START_TEST(json_of_live)
 		.features = 1 << 7, .kernel_features = UINT64_C(1) << 63,
 	};
 	struct json_source s = { .id = 3, .state = "LIVE", .backend = "mem",
-		.uptime_ms = 12, .info = &info, .stats = &now };
+		.uptime_ms = 12, .gap_ms = -1, .info = &info, .stats = &now };
 	json_t *j;
 
 	fill(&now, &then);
@@ -200,6 +201,72 @@ START_TEST(json_of_live)
 	ck_assert_int_eq(at(j, "loop", "wakes", NULL), 0);
 	ck_assert_int_eq(json_array_size(json_object_get(
 		json_object_get(j, "info"), "features")), 1);
+	ck_assert_str_eq(json_string_value(json_object_get(j, "recovery")),
+			 "none");
+	ck_assert_ptr_null(json_object_get(j, "gap_ms"));
+	json_decref(j);
+	s.gap_ms = 12.5;
+	j = load(json_stats(&s));
+	ck_assert_double_eq(json_real_value(json_object_get(j, "gap_ms")),
+			    12.5);
+	json_decref(j);
+}
+END_TEST
+
+START_TEST(json_of_memory)
+{
+	static const struct {
+		uint64_t bits;
+		const char *name;
+	} modes[] = {
+		{ 0, "none" }, { 1 << 3, "requeue" }, { 3 << 3, "reissue" },
+		{ 1 << 3 | 1 << 9, "fail-io" },
+	};
+	struct ublkev_info info = {
+		.dev_bytes = 1 << 20, .logical_block_bytes = 4096,
+	};
+	struct opts o = { .read_only = 1 };
+	struct json_source s = { .id = 3, .state = "LIVE", .backend = "mem",
+		.gap_ms = -1, .info = &info, .opts = &o };
+	unsigned int i;
+	json_t *j;
+
+	for (i = 0; i < TEST_COUNT(modes); i++) {
+		info.features = modes[i].bits;
+		j = load(json_memory(&s));
+		ck_assert_str_eq(json_string_value(json_object_get(j,
+					"recovery")), modes[i].name);
+		ck_assert_int_eq(at(j, "id", NULL, NULL), 3);
+		ck_assert_int_eq(at(j, "dev_bytes", NULL, NULL), 1 << 20);
+		ck_assert_int_eq(at(j, "logical_block_bytes", NULL, NULL),
+				 4096);
+		ck_assert(json_is_true(json_object_get(j, "read_only")));
+		ck_assert(json_is_false(json_object_get(j, "huge_pages")));
+		json_decref(j);
+	}
+}
+END_TEST
+
+START_TEST(json_of_answers)
+{
+	static const char *const names[] = { "a", "b" };
+	static const char *const whats[] = { "one", "two" };
+	json_t *j = load(json_resized(4096));
+
+	ck_assert(json_is_true(json_object_get(j, "resized")));
+	ck_assert_int_eq(at(j, "dev_bytes", NULL, NULL), 4096);
+	json_decref(j);
+	j = load(json_done("stopping"));
+	ck_assert(json_is_true(json_object_get(j, "stopping")));
+	json_decref(j);
+	j = load(json_failure("resize", -ENOSPC));
+	ck_assert_str_eq(json_string_value(json_object_get(j, "error")),
+			 "resize: No space left on device");
+	ck_assert_int_eq(at(j, "errno", NULL, NULL), ENOSPC);
+	json_decref(j);
+	j = load(json_help(names, whats, 2));
+	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(j,
+				"commands"), "b")), "two");
 	json_decref(j);
 }
 END_TEST
@@ -207,15 +274,11 @@ END_TEST
 START_TEST(json_before_live)
 {
 	struct json_source s = { .id = -1, .state = "ADD_DEV",
-		.backend = "null" };
+		.backend = "null", .gap_ms = -1 };
 	json_t *j = load(json_stats(&s));
 
 	ck_assert(json_is_null(json_object_get(j, "device")));
 	ck_assert_ptr_null(json_object_get(j, "ops"));
-	json_decref(j);
-	j = load(json_help());
-	ck_assert_ptr_nonnull(json_object_get(json_object_get(j, "commands"),
-					      "stats"));
 	json_decref(j);
 	j = load(json_error("no \"such\"\n"));
 	ck_assert_str_eq(json_string_value(json_object_get(j, "error")),
@@ -238,6 +301,8 @@ int main(void)
 	tcase_add_test(t, longest_counters);
 	tcase_add_test(t, inflight_text);
 	tcase_add_test(t, json_of_live);
+	tcase_add_test(t, json_of_memory);
+	tcase_add_test(t, json_of_answers);
 	tcase_add_test(t, json_before_live);
 	return test_main(s);
 }

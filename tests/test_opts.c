@@ -47,6 +47,12 @@ START_TEST(defaults)
 		  !o.no_broker);
 	ck_assert_ptr_null(o.pidfile);
 	ck_assert_ptr_null(o.control);
+	ck_assert_ptr_null(o.memory_file);
+	ck_assert_ptr_null(o.take_over);
+	ck_assert_int_eq(o.recover_id, -1);
+	ck_assert_int_eq(o.recovery, UBLKEV_RECOVERY_NONE);
+	ck_assert(!o.no_control && !o.unprivileged && !o.io_flusher &&
+		  !o.size_given);
 }
 END_TEST
 
@@ -90,6 +96,43 @@ START_TEST(everything)
 	ck_assert_int_eq(o.mode, OPTS_HELP);
 	ck_assert_int_eq(parse(&o, "--version"), 0);
 	ck_assert_int_eq(o.mode, OPTS_VERSION);
+}
+END_TEST
+
+START_TEST(lives)
+{
+	struct opts o;
+
+	ck_assert_int_eq(parse(&o, "--recovery reissue --memory-file f "
+			       "--io-flusher --size 1M --control none"), 0);
+	ck_assert_int_eq(o.recovery, UBLKEV_RECOVERY_REISSUE);
+	ck_assert_str_eq(o.memory_file, "f");
+	ck_assert(o.io_flusher && o.size_given && o.no_control);
+	ck_assert_ptr_null(o.control);
+	ck_assert_int_eq(parse(&o, "--control none --control c"), 0);
+	ck_assert_str_eq(o.control, "c");
+	ck_assert(!o.no_control);
+	ck_assert_int_eq(parse(&o, "--recover 5 --memory-file f --daemon "
+			       "--size 2M --pidfile p"), 0);
+	ck_assert_int_eq(o.recover_id, 5);
+	ck_assert_int_eq(parse(&o, "--recover 0 --backend null"), 0);
+	ck_assert_int_eq(parse(&o, "--take-over s --daemon --control c "
+			       "--stop-timeout 1 --stats 3"), 0);
+	ck_assert_str_eq(o.take_over, "s");
+	ck_assert_int_eq(parse(&o, "--unprivileged --recovery none"), 0);
+	ck_assert(o.unprivileged);
+}
+END_TEST
+
+START_TEST(recoveries)
+{
+	int i;
+
+	for (i = 0; i < UBLKEV_NR_RECOVERIES; i++)
+		ck_assert_int_eq(opts_recovery(opts_recovery_name(
+					 (unsigned int)i)), i);
+	ck_assert_str_eq(opts_recovery_name(UBLKEV_NR_RECOVERIES), "?");
+	ck_assert_int_eq(opts_recovery("failio"), -1);
 }
 END_TEST
 
@@ -164,6 +207,26 @@ static const struct {
 	{ "--delete 1 --size 1M", { "--size", "--delete", "leave it out" } },
 	{ "--read-only --delete 1", { "--read-only", "--delete", "leave" } },
 	{ "--copy twice", { "--copy", "'twice'", "direct" } },
+	{ "--recovery", { "--recovery", "value", "missing" } },
+	{ "--recovery fail", { "--recovery", "'fail'", "fail-io" } },
+	{ "--recover x", { "--recover", "'x'", "ublkcN" } },
+	{ "--recover 1", { "--recover", "data", "--memory-file" } },
+	{ "--recover 1 --memory-file ''", { "--memory-file", "''", "path" } },
+	{ "--id 1 --recover 1", { "--id", "--recover", "leave it out" } },
+	{ "--recover 1 --backend null --queues 2",
+	  { "--queues", "--recover", "leave it out" } },
+	{ "--recover 1 --backend null --recovery reissue",
+	  { "--recovery", "--recover", "leave it out" } },
+	{ "--take-over s --recover 1",
+	  { "--recover", "--take-over", "leave" } },
+	{ "--size 1M --take-over s", { "--size", "--take-over", "leave" } },
+	{ "--take-over s --depth 2", { "--depth", "--take-over", "leave" } },
+	{ "--take-over ''", { "--take-over", "''", "path" } },
+	{ "--take-over s --delete 1", { "--take-over", "--delete", "leave" } },
+	{ "--unprivileged --recovery reissue",
+	  { "--recovery", "--unprivileged", "leave it out" } },
+	{ "--memory-file f --backend null",
+	  { "--memory-file", "null", "mem" } },
 	{ "--huge-pages --backend null", { "--huge-pages", "null", "mem" } },
 	{ "--read-only=1", { "--read-only=1", "takes no value", "leave" } },
 	{ "--verbose=1", { "--verbose=1", "takes no value", "leave" } },
@@ -214,7 +277,8 @@ START_TEST(help_names_all)
 		"huge-pages", "no-broker",
 		"id", "queues", "depth", "max-io", "stats", "control",
 		"stop-timeout", "daemon", "pidfile", "delete", "verbose",
-		"help", "version",
+		"help", "version", "recovery", "recover", "memory-file",
+		"unprivileged", "io-flusher", "take-over",
 	};
 	char opt[32];
 	unsigned int i;
@@ -234,6 +298,8 @@ int main(void)
 	suite_add_tcase(s, t);
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, everything);
+	tcase_add_test(t, lives);
+	tcase_add_test(t, recoveries);
 	tcase_add_test(t, sizes);
 	tcase_add_loop_test(t, wrong_lines, 0, TEST_COUNT(wrong));
 	tcase_add_test(t, unprintable);

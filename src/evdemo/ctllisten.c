@@ -88,18 +88,39 @@ static int bind_listen(int fd, const struct sockaddr_un *addr)
 	return err;
 }
 
-static int open_at(struct ctllisten *l, const struct sockaddr_un *addr)
+/* under a name of its own beside it, which then becomes the path's */
+static int bind_over(int fd, const struct sockaddr_un *addr)
+{
+	struct sockaddr_un own = { .sun_family = AF_UNIX };
+	int n, err;
+
+	n = snprintf(own.sun_path, sizeof(own.sun_path), "%.*s.%d",
+		     (int)sizeof(addr->sun_path) - 1, addr->sun_path,
+		     (int)getpid());
+	if (n < 0 || (size_t)n >= sizeof(own.sun_path))
+		return -ENAMETOOLONG;
+	err = bind_listen(fd, &own);
+	if (err || !rename(own.sun_path, addr->sun_path))
+		return err;
+	err = -errno;
+	unlink(own.sun_path);
+	return err;
+}
+
+static int open_at(struct ctllisten *l, const struct sockaddr_un *addr,
+		   int replace)
 {
 	struct stat st;
-	int err;
+	int err = 0;
 
-	err = clear_path(addr);
+	if (!replace)
+		err = clear_path(addr);
 	if (err)
 		return err;
 	l->fd = new_socket();
 	if (l->fd < 0)
 		return l->fd;
-	err = bind_listen(l->fd, addr);
+	err = replace ? bind_over(l->fd, addr) : bind_listen(l->fd, addr);
 	if (!err && lstat(addr->sun_path, &st))
 		err = -errno;
 	if (err) {
@@ -128,8 +149,8 @@ static const char *remedy(int err)
 	}
 }
 
-int ctllisten_open(struct ctllisten *l, const char *path, char *err_text,
-		   size_t err_size)
+int ctllisten_open(struct ctllisten *l, const char *path, int replace,
+		   char *err_text, size_t err_size)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int err = 0, dir;
@@ -143,7 +164,7 @@ int ctllisten_open(struct ctllisten *l, const char *path, char *err_text,
 	if (!err) {
 		memcpy(addr.sun_path, path, strlen(path) + 1);
 		dir = lock_dir(path);
-		err = open_at(l, &addr);
+		err = open_at(l, &addr, replace);
 		if (dir >= 0)
 			close(dir);
 	}

@@ -15,9 +15,13 @@ struct ctllisten {
 	ino_t ino;
 };
 
-/* see ctlsock_new(); may take half a second when two start at once */
-int ctllisten_open(struct ctllisten *l, const char *path, char *err,
-		   size_t err_size);
+/*
+ * See ctlsock_new(); may take half a second when two start at once. With
+ * `replace` a socket that somebody listens on is replaced, at no moment
+ * absent: its owner hands over to this one.
+ */
+int ctllisten_open(struct ctllisten *l, const char *path, int replace,
+		   char *err, size_t err_size);
 void ctllisten_close(struct ctllisten *l);
 
 #endif /* EVDEMO_CTLLISTEN_H */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +16,21 @@
 /* seconds without accept() after it found no descriptor */
 #define PAUSE_S 1.
 
-struct client {
+struct ctlclient {
 	struct ctlsock *cs;
-	struct client *next, **prevp;
+	struct ctlclient *next, **prevp;
 	ev_io io;
 	ev_timer stall;
 	int eof;
 	int overlong;		/* skip up to the next \n */
+	int asked;		/* a line that is not answered yet */
+	int lost;		/* its answer could not be had */
+	int stepping;		/* inside ops.line() */
 	size_t in_len;
 	char in[CTLSOCK_LINE_BYTES];
 	char *out;		/* NULL: nothing to send */
 	size_t out_len, out_at;
+	int out_fd;		/* goes with the first byte; -1: none */
 };
 
 struct ctlsock {
@@ -33,17 +38,19 @@ struct ctlsock {
 	struct ctllisten listener;
 	ev_io accept;
 	ev_timer pause;
-	ctlsock_answer_fn *answer;
+	struct ctlsock_ops ops;
 	void *data;
-	struct client *clients;
+	struct ctlclient *clients;
 	unsigned int nr_clients;
 };
 
-static void client_free(struct client *c)
+static void client_free(struct ctlclient *c)
 {
 	ev_io_stop(c->cs->loop, &c->io);
 	ev_timer_stop(c->cs->loop, &c->stall);
 	close(c->io.fd);
+	if (c->out_fd >= 0)
+		close(c->out_fd);
 	*c->prevp = c->next;
 	if (c->next)
 		c->next->prevp = c->prevp;
@@ -52,17 +59,20 @@ static void client_free(struct client *c)
 	free(c);
 }
 
-static void client_watch(struct client *c, int events)
+/* 0: not at all */
+static void client_watch(struct ctlclient *c, int events)
 {
-	if ((c->io.events & (EV_READ | EV_WRITE)) == events)
+	if (ev_is_active(&c->io) &&
+	    (c->io.events & (EV_READ | EV_WRITE)) == events)
 		return;
 	ev_io_stop(c->cs->loop, &c->io);
 	ev_io_set(&c->io, c->io.fd, events);
-	ev_io_start(c->cs->loop, &c->io);
+	if (events)
+		ev_io_start(c->cs->loop, &c->io);
 }
 
 /* takes `text` over; 0 or -ENOMEM */
-static int client_answer(struct client *c, char *text)
+static int client_say(struct ctlclient *c, char *text)
 {
 	char *line;
 
@@ -80,19 +90,57 @@ static int client_answer(struct client *c, char *text)
 	return 0;
 }
 
+void ctlclient_answer(struct ctlclient *c, char *text, int fd)
+{
+	c->asked = 0;
+	c->lost = client_say(c, text) != 0;
+	if (fd >= 0) {
+		c->out_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		c->lost |= c->out_fd < 0;
+	}
+	if (!c->stepping)
+		client_watch(c, EV_WRITE);
+}
+
+/* what is to go out next, with the descriptor if it has not gone yet */
+static ssize_t client_send_some(const struct ctlclient *c)
+{
+	struct iovec iov = { c->out + c->out_at, c->out_len - c->out_at };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} u;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *h;
+
+	if (c->out_fd >= 0) {
+		memset(&u, 0, sizeof(u));
+		m.msg_control = u.buf;
+		m.msg_controllen = sizeof(u.buf);
+		h = CMSG_FIRSTHDR(&m);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(h), &c->out_fd, sizeof(int));
+	}
+	return sendmsg(c->io.fd, &m, MSG_NOSIGNAL);
+}
+
 /* 0: all is out; -EAGAIN: later; else the client is lost */
-static int client_send(struct client *c)
+static int client_send(struct ctlclient *c)
 {
 	ssize_t n;
 
 	while (c->out_at < c->out_len) {
-		n = send(c->io.fd, c->out + c->out_at, c->out_len - c->out_at,
-			 MSG_NOSIGNAL);
+		n = client_send_some(c);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
 		c->out_at += (size_t)n;
+		if (c->out_fd >= 0)
+			close(c->out_fd);
+		c->out_fd = -1;
 	}
 	free(c->out);
 	c->out = NULL;
@@ -102,7 +150,7 @@ static int client_send(struct client *c)
 }
 
 /* bytes of the first line with its end, 0 when there is none yet */
-static size_t client_line(const struct client *c)
+static size_t client_line(const struct ctlclient *c)
 {
 	const char *nl = memchr(c->in, '\n', c->in_len);
 
@@ -111,14 +159,14 @@ static size_t client_line(const struct client *c)
 	return c->eof ? c->in_len : 0;
 }
 
-static void client_take(struct client *c, size_t len)
+static void client_take(struct ctlclient *c, size_t len)
 {
 	memmove(c->in, c->in + len, c->in_len - len);
 	c->in_len -= len;
 }
 
 /* 1: one line was dealt with; 0: there is none; or a negative errno */
-static int client_step(struct client *c)
+static int client_step(struct ctlclient *c)
 {
 	char line[CTLSOCK_LINE_BYTES + 1];
 	size_t len = client_line(c);
@@ -130,7 +178,7 @@ static int client_step(struct client *c)
 		if (c->overlong)
 			return 0;
 		c->overlong = 1;
-		return client_answer(c, json_error("line too long")) ?: 1;
+		return client_say(c, json_error("line too long")) ?: 1;
 	}
 	memcpy(line, c->in, len);
 	client_take(c, len);
@@ -143,10 +191,14 @@ static int client_step(struct client *c)
 	line[len] = '\0';
 	if (!len)
 		return 1;
-	return client_answer(c, c->cs->answer(c->cs->data, line)) ?: 1;
+	c->asked = 1;
+	c->stepping = 1;
+	c->cs->ops.line(c->cs->data, c, line);
+	c->stepping = 0;
+	return 1;
 }
 
-static int client_read(struct client *c)
+static int client_read(struct ctlclient *c)
 {
 	ssize_t n;
 
@@ -162,18 +214,20 @@ static int client_read(struct client *c)
 }
 
 /* one line a turn, however many the client has sent */
-static int client_turn(struct client *c, int revents)
+static int client_turn(struct ctlclient *c, int revents)
 {
 	int ret = 0;
 
 	if (revents & EV_READ)
 		ret = client_read(c);
-	if (!ret && !c->out) {
+	if (!ret && !c->out && !c->asked) {
 		ret = client_step(c);
 		if (ret < 0)
 			return ret;
 		ret = 0;
 	}
+	if (c->lost)
+		return -ENOMEM;
 	if (c->out)
 		ret = client_send(c);
 	if (ret && ret != -EAGAIN)
@@ -181,7 +235,9 @@ static int client_turn(struct client *c, int revents)
 	if (c->out && !ev_is_active(&c->stall))
 		ev_timer_again(c->cs->loop, &c->stall);
 	/* more to do: writable wakes at once, or when there is room */
-	if (c->out || client_line(c))
+	if (c->asked)
+		client_watch(c, 0);
+	else if (c->out || client_line(c))
 		client_watch(c, EV_WRITE);
 	else if (c->eof)
 		return -ESHUTDOWN;
@@ -190,27 +246,36 @@ static int client_turn(struct client *c, int revents)
 	return 0;
 }
 
+static void client_lose(struct ctlclient *c)
+{
+	struct ctlsock *cs = c->cs;
+
+	if (cs->ops.gone)
+		cs->ops.gone(cs->data, c);
+	client_free(c);
+}
+
 static void on_client(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct client *c = w->data;
+	struct ctlclient *c = w->data;
 
 	(void)loop;
 	if (client_turn(c, revents))
-		client_free(c);
+		client_lose(c);
 }
 
 static void on_stall(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)loop;
 	(void)revents;
-	client_free(w->data);
+	client_lose(w->data);
 }
 
 static void client_new(struct ctlsock *cs, int fd)
 {
 	static const char full[] =
 		"{\"schema\":1,\"error\":\"too many clients\"}\n";
-	struct client *c = NULL;
+	struct ctlclient *c = NULL;
 
 	if (cs->nr_clients < CTLSOCK_MAX_CLIENTS)
 		c = calloc(1, sizeof(*c));
@@ -220,6 +285,7 @@ static void client_new(struct ctlsock *cs, int fd)
 		return;
 	}
 	c->cs = cs;
+	c->out_fd = -1;
 	c->next = cs->clients;
 	c->prevp = &cs->clients;
 	if (c->next)
@@ -261,8 +327,8 @@ static void on_pause(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 int ctlsock_new(struct ctlsock **csp, struct ev_loop *loop, const char *path,
-		ctlsock_answer_fn *answer, void *data, char *err_text,
-		size_t err_size)
+		int replace, const struct ctlsock_ops *ops, void *data,
+		char *err_text, size_t err_size)
 {
 	struct ctlsock *cs = calloc(1, sizeof(*cs));
 	int err;
@@ -271,13 +337,14 @@ int ctlsock_new(struct ctlsock **csp, struct ev_loop *loop, const char *path,
 		snprintf(err_text, err_size, "control socket: no memory");
 		return -ENOMEM;
 	}
-	err = ctllisten_open(&cs->listener, path, err_text, err_size);
+	err = ctllisten_open(&cs->listener, path, replace, err_text,
+			     err_size);
 	if (err) {
 		free(cs);
 		return err;
 	}
 	cs->loop = loop;
-	cs->answer = answer;
+	cs->ops = *ops;
 	cs->data = data;
 	ev_io_init(&cs->accept, on_accept, cs->listener.fd, EV_READ);
 	ev_timer_init(&cs->pause, on_pause, 0., PAUSE_S);

@@ -17,24 +17,41 @@
 #define CTLSOCK_MAX_CLIENTS 64
 
 struct ctlsock;
+struct ctlclient;
+
+struct ctlsock_ops {
+	/*
+	 * A line (without \n). One ctlclient_answer() follows, from inside
+	 * or later; until then the client's further lines wait.
+	 */
+	void (*line)(void *data, struct ctlclient *client, const char *line);
+	/*
+	 * The client is gone, and not to be answered any more. Not called
+	 * from inside a call of this page. May be NULL.
+	 */
+	void (*gone)(void *data, struct ctlclient *client);
+};
 
 /*
- * The answer to a line (without \n), to be freed by the caller; NULL: no
- * memory, the client is dropped.
+ * Takes `text` over; NULL: no memory, the client is dropped. A duplicate of
+ * `fd`, if it is not -1, goes along with the first byte (SCM_RIGHTS).
  */
-typedef char *ctlsock_answer_fn(void *data, const char *line);
+void ctlclient_answer(struct ctlclient *client, char *text, int fd);
 
 /*
  * Listens at `path`, mode 0600, and serves in `loop`. A socket file that
- * nobody listens on is replaced.
+ * nobody listens on is replaced; with `replace` any other one too.
  * 0, or a negative errno and one line in err: -EADDRINUSE (somebody does),
  * -EEXIST (no socket), or what socket(2) and bind(2) answer.
  */
 int ctlsock_new(struct ctlsock **csp, struct ev_loop *loop, const char *path,
-		ctlsock_answer_fn *answer, void *data, char *err,
-		size_t err_size);
+		int replace, const struct ctlsock_ops *ops, void *data,
+		char *err, size_t err_size);
 
-/* Drops the clients, and removes the file if it is still this socket's. */
+/*
+ * Drops the clients, without a word of it, and removes the file if it is
+ * still this socket's.
+ */
 void ctlsock_free(struct ctlsock *cs);
 
 #endif /* EVDEMO_CTLSOCK_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "evdemo/json.h"
@@ -113,6 +114,25 @@ static void add_info(json_t *top, const struct ublkev_info *i)
 	json_object_set_new(top, "info", o);
 }
 
+/* the driver's numbers */
+#define F_USER_RECOVERY		(UINT64_C(1) << 3)
+#define F_USER_RECOVERY_REISSUE	(UINT64_C(1) << 4)
+#define F_USER_RECOVERY_FAIL_IO	(UINT64_C(1) << 9)
+
+/* the device's, which one that was recovered was not told */
+static const char *recovery(uint64_t bits)
+{
+	enum ublkev_recovery r = UBLKEV_RECOVERY_NONE;
+
+	if (bits & F_USER_RECOVERY_REISSUE)
+		r = UBLKEV_RECOVERY_REISSUE;
+	else if (bits & F_USER_RECOVERY_FAIL_IO)
+		r = UBLKEV_RECOVERY_FAIL_IO;
+	else if (bits & F_USER_RECOVERY)
+		r = UBLKEV_RECOVERY_REQUEUE;
+	return opts_recovery_name(r);
+}
+
 static char *dump(json_t *top)
 {
 	char *text = NULL;
@@ -137,6 +157,11 @@ char *json_stats(const struct json_source *s)
 			"state", s->state,
 			"backend", s->backend,
 			"uptime_ms", n(s->uptime_ms));
+	if (top && s->gap_ms >= 0)
+		json_object_set_new(top, "gap_ms", json_real(s->gap_ms));
+	if (top && s->info)
+		json_object_set_new(top, "recovery",
+				    json_string(recovery(s->info->features)));
 	if (top && s->info)
 		add_info(top, s->info);
 	if (top && s->stats)
@@ -144,16 +169,57 @@ char *json_stats(const struct json_source *s)
 	return dump(top);
 }
 
-char *json_help(void)
+char *json_memory(const struct json_source *s)
 {
-	return dump(json_pack("{s:i, s:{s:s, s:s}}", "schema", JSON_SCHEMA,
-			      "commands",
-			      "stats", "state, counters, latencies",
-			      "help", "this"));
+	const struct opts *o = s->opts;
+
+	return dump(json_pack("{s:i, s:i, s:i, s:s, s:I, s:I, s:b, s:b, s:b, "
+			      "s:s}", "schema", JSON_SCHEMA,
+			      "pid", (int)getpid(), "id", s->id,
+			      "backend", s->backend,
+			      "dev_bytes", n(s->info->dev_bytes),
+			      "logical_block_bytes",
+			      n(s->info->logical_block_bytes),
+			      "read_only", o->read_only,
+			      "huge_pages", o->huge_pages,
+			      "unprivileged", o->unprivileged,
+			      "recovery", recovery(s->info->features)));
+}
+
+char *json_help(const char *const *names, const char *const *whats,
+		unsigned int n_words)
+{
+	json_t *all = json_object();
+	unsigned int i;
+
+	for (i = 0; i < n_words; i++)
+		json_object_set_new(all, names[i], json_string(whats[i]));
+	return dump(json_pack("{s:i, s:o}", "schema", JSON_SCHEMA,
+			      "commands", all));
+}
+
+char *json_resized(uint64_t dev_bytes)
+{
+	return dump(json_pack("{s:i, s:b, s:I}", "schema", JSON_SCHEMA,
+			      "resized", 1, "dev_bytes", n(dev_bytes)));
+}
+
+char *json_done(const char *what)
+{
+	return dump(json_pack("{s:i, s:b}", "schema", JSON_SCHEMA, what, 1));
 }
 
 char *json_error(const char *text)
 {
 	return dump(json_pack("{s:i, s:s}", "schema", JSON_SCHEMA,
 			      "error", text));
+}
+
+char *json_failure(const char *what, int err)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s: %s", what, strerror(-err));
+	return dump(json_pack("{s:i, s:s, s:i}", "schema", JSON_SCHEMA,
+			      "error", text, "errno", -err));
 }

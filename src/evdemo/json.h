@@ -9,22 +9,33 @@
 
 #include <ublkev.h>
 
+#include "evdemo/opts.h"
+
 /* grows when a member changes its meaning or goes; new ones don't count */
 #define JSON_SCHEMA 1
 
-/* what `stats` is made of */
+/* what `stats` and `memory` are made of */
 struct json_source {
 	int id;				/* -1: unknown yet */
 	const char *state;		/* ublkev_step_name() */
 	const char *backend;
 	uint64_t uptime_ms;
+	double gap_ms;			/* of an upgrade; -1: there was none */
+	const struct opts *opts;
 	const struct ublkev_info *info;	/* NULL: unknown yet */
 	const struct ublkev_stats *stats;	/* NULL: none */
 };
 
 /* Each is one line without \n, to be freed; NULL: no memory. */
 char *json_stats(const struct json_source *s);
-char *json_help(void);
+char *json_memory(const struct json_source *s);	/* with its info */
+char *json_help(const char *const *names, const char *const *whats,
+		unsigned int n);
+char *json_resized(uint64_t dev_bytes);
+/* {"stopping":true} */
+char *json_done(const char *what);
 char *json_error(const char *text);
+/* "release: Device or resource busy", and the errno */
+char *json_failure(const char *what, int err);
 
 #endif /* EVDEMO_JSON_H */

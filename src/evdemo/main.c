@@ -48,23 +48,30 @@ static char *absolute(const char *path)
 
 static int serve_daemon(struct opts *o)
 {
-	char *pidfile = o->pidfile ? absolute(o->pidfile) : NULL;
-	char *control = o->control ? absolute(o->control) : NULL;
-	int ready_fd = -1;
-	int status = 1;
+	const char **const paths[] = {
+		&o->pidfile, &o->control, &o->memory_file, &o->take_over,
+	};
+	char *own[sizeof(paths) / sizeof(paths[0])] = { NULL };
+	int ready_fd = -1, status = -1;
+	unsigned int i;
 
-	if ((o->pidfile && !pidfile) || (o->control && !control)) {
-		log_msg(LOG_ERR, "the working directory: %s: "
-			"give absolute paths", strerror(errno));
-	} else {
-		o->pidfile = pidfile;
-		o->control = control;
-		status = daemon_fork(&ready_fd);
-		if (status < 0)
-			status = app_serve(o, ready_fd);
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (!*paths[i])
+			continue;
+		own[i] = absolute(*paths[i]);
+		if (!own[i] && status < 0) {
+			log_msg(LOG_ERR, "the working directory: %s: "
+				"give absolute paths", strerror(errno));
+			status = 1;
+		}
+		*paths[i] = own[i];
 	}
-	free(pidfile);
-	free(control);
+	if (status < 0)
+		status = daemon_fork(&ready_fd);
+	if (status < 0)
+		status = app_serve(o, ready_fd);
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		free(own[i]);
 	return status;
 }
 

@@ -32,6 +32,12 @@ enum {
 	OPT_CONTROL,
 	OPT_STOP_TIMEOUT,
 	OPT_DELETE,
+	OPT_RECOVERY,
+	OPT_RECOVER,
+	OPT_MEMORY_FILE,
+	OPT_UNPRIVILEGED,
+	OPT_IO_FLUSHER,
+	OPT_TAKE_OVER,
 	OPT_VERSION
 };
 
@@ -55,48 +61,17 @@ static const struct option long_options[] = {
 	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "stop-timeout", required_argument, NULL, OPT_STOP_TIMEOUT },
 	{ "delete", required_argument, NULL, OPT_DELETE },
+	{ "recovery", required_argument, NULL, OPT_RECOVERY },
+	{ "recover", required_argument, NULL, OPT_RECOVER },
+	{ "memory-file", required_argument, NULL, OPT_MEMORY_FILE },
+	{ "unprivileged", no_argument, NULL, OPT_UNPRIVILEGED },
+	{ "io-flusher", no_argument, NULL, OPT_IO_FLUSHER },
+	{ "take-over", required_argument, NULL, OPT_TAKE_OVER },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 }
 };
-
-const char opts_help[] =
-"usage: ublk-evdemo [options]\n"
-"       ublk-evdemo --delete N\n"
-"\n"
-"Serves a disk in memory as the block device /dev/ublkbN, from one libev\n"
-"loop. Prints the device's name on stdout once it can be used. Ends on\n"
-"SIGINT or SIGTERM; SIGUSR1 logs requests in flight and counters.\n"
-"\n"
-"  --size SIZE          capacity (256M)\n"
-"  --backend mem|null   keep the data, or answer and forget (mem)\n"
-"  --block-size BYTES   logical block: 512, 1024, 2048 or 4096 (512)\n"
-"  --read-only          refuse writes\n"
-"  --huge-pages         mem: ask for transparent huge pages\n"
-"  --copy MODE          how data get to the disk: auto, plain, direct or\n"
-"                       user (auto)\n"
-"  --batch              one command for many requests, where the kernel can\n"
-"  --id N               be /dev/ublkbN (the kernel picks)\n"
-"  --queues N           hardware queues (1)\n"
-"  --depth N            requests a queue, 1 to 4096 (128)\n"
-"  --max-io SIZE        largest read or write, 4K to 32M (512K)\n"
-"  --wait USEC          longest wait for a request before sleep; 0 none (50)\n"
-"  --stats SECONDS      log rates and latencies so often\n"
-"  --control PATH       Unix socket that answers 'stats' and 'help'\n"
-"  --stop-timeout SECONDS\n"
-"                       how long to wait, when told to end, for who holds\n"
-"                       the device (30)\n"
-"  --daemon             go to the background once the device is live\n"
-"  --pidfile FILE       keep the process id there\n"
-"  --no-broker          send control commands from this process: not safe\n"
-"                       against kill -9 while it starts or stops\n"
-"  --delete N           remove device N, which a dead server left behind\n"
-"  -v, --verbose        log what happens in detail\n"
-"  -h, --help           this text\n"
-"  --version            the version\n"
-"\n"
-"SIZE is a number of bytes, or with K, M, G, T of 1024-fold units.\n";
 
 /* an option that takes a number */
 struct number {
@@ -123,6 +98,7 @@ static const struct number numbers[] = {
 	  "give 0 to 1048575, or leave it out for a free one" },
 	{ OPT_DELETE, 0, 0, (1 << 20) - 1, "give the N of /dev/ublkcN" },
 	{ OPT_WAIT, 0, 0, 1000, "give microseconds, 0 to 1000" },
+	{ OPT_RECOVER, 0, 0, (1 << 20) - 1, "give the N of /dev/ublkcN" },
 	{ OPT_STATS, 0, 1, 86400, "give whole seconds, 1 to 86400" },
 	{ OPT_STOP_TIMEOUT, 0, 0, 86400, "give whole seconds, 0 to 86400" },
 };
@@ -133,8 +109,35 @@ struct parse {
 	struct opts *o;
 	char *err;
 	size_t err_size;
-	const char *serve_opt;	/* first option that --delete excludes */
+	/* the first option given that does not go with ... */
+	const char *not_delete;
+	const char *not_recover;
+	const char *not_take_over;
 };
+
+static const char *const recovery_names[] = {
+	[UBLKEV_RECOVERY_NONE] = "none",
+	[UBLKEV_RECOVERY_REQUEUE] = "requeue",
+	[UBLKEV_RECOVERY_REISSUE] = "reissue",
+	[UBLKEV_RECOVERY_FAIL_IO] = "fail-io",
+};
+static_assert(sizeof(recovery_names) / sizeof(recovery_names[0]) ==
+	      UBLKEV_NR_RECOVERIES, "each recovery has a name");
+
+const char *opts_recovery_name(unsigned int recovery)
+{
+	return recovery < UBLKEV_NR_RECOVERIES ? recovery_names[recovery] : "?";
+}
+
+int opts_recovery(const char *name)
+{
+	int i;
+
+	for (i = 0; i < UBLKEV_NR_RECOVERIES; i++)
+		if (!strcmp(name, recovery_names[i]))
+			return i;
+	return -1;
+}
 
 static const char *opt_name(int opt)
 {
@@ -197,6 +200,7 @@ static int set_number(const struct parse *p, int opt, const char *text)
 	switch (opt) {
 	case OPT_SIZE:
 		o->size_bytes = v;
+		o->size_given = 1;
 		break;
 	case OPT_BLOCK_SIZE:
 		if (v & (v - 1))
@@ -226,6 +230,9 @@ static int set_number(const struct parse *p, int opt, const char *text)
 		break;
 	case OPT_WAIT:
 		o->wait_us = (unsigned int)v;
+		break;
+	case OPT_RECOVER:
+		o->recover_id = (int)v;
 		break;
 	case OPT_STATS:
 		o->stats_s = (unsigned int)v;
@@ -270,20 +277,46 @@ static int set_copy(const struct parse *p, const char *text)
 			  "give auto, plain, direct or user");
 }
 
+static int set_recovery(const struct parse *p, const char *text)
+{
+	int recovery = opts_recovery(text);
+
+	if (recovery < 0)
+		return fail_value(p, OPT_RECOVERY, text, "is no recovery",
+				  "give none, requeue, reissue or fail-io");
+	p->o->recovery = (enum ublkev_recovery)recovery;
+	return 0;
+}
+
+static int set_socket(const struct parse *p, int opt, const char *text)
+{
+	if (strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return fail_value(p, opt, text, "is too long for a socket",
+				  "give a path of 107 characters at most");
+	if (opt == OPT_TAKE_OVER) {
+		p->o->take_over = text;
+		return 0;
+	}
+	p->o->no_control = !strcmp(text, "none");
+	p->o->control = p->o->no_control ? NULL : text;
+	return 0;
+}
+
 static int set_path(const struct parse *p, int opt, const char *text)
 {
 	if (!*text)
 		return fail_value(p, opt, text, "is empty",
 				  "give the path of a file");
-	if (opt == OPT_PIDFILE) {
+	switch (opt) {
+	case OPT_PIDFILE:
 		p->o->pidfile = text;
 		return 0;
+	case OPT_MEMORY_FILE:
+		p->o->memory_file = text;
+		return 0;
+	default:
+		return set_socket(p, opt, text);
 	}
-	if (strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return fail_value(p, opt, text, "is too long for a socket",
-				  "give a path of 107 characters at most");
-	p->o->control = text;
-	return 0;
 }
 
 static int set_flag(const struct parse *p, int opt)
@@ -304,6 +337,12 @@ static int set_flag(const struct parse *p, int opt)
 	case OPT_DAEMON:
 		p->o->daemon = 1;
 		break;
+	case OPT_UNPRIVILEGED:
+		p->o->unprivileged = 1;
+		break;
+	case OPT_IO_FLUSHER:
+		p->o->io_flusher = 1;
+		break;
 	case 'v':
 		p->o->verbose = 1;
 		break;
@@ -311,24 +350,70 @@ static int set_flag(const struct parse *p, int opt)
 	return 0;
 }
 
+/* what is the device's and the disk's already, and not to be chosen */
+static int is_of_device(int opt)
+{
+	static const int of_device[] = {
+		OPT_QUEUES, OPT_DEPTH, OPT_MAX_IO, OPT_ID, OPT_COPY,
+		OPT_RECOVERY, OPT_UNPRIVILEGED,
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(of_device) / sizeof(of_device[0]); i++)
+		if (of_device[i] == opt)
+			return 1;
+	return 0;
+}
+
+static int is_of_disk(int opt)
+{
+	static const int of_disk[] = {
+		OPT_SIZE, OPT_BACKEND, OPT_BLOCK_SIZE, OPT_READ_ONLY,
+		OPT_HUGE_PAGES, OPT_MEMORY_FILE, OPT_RECOVER,
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(of_disk) / sizeof(of_disk[0]); i++)
+		if (of_disk[i] == opt)
+			return 1;
+	return 0;
+}
+
+static void note(struct parse *p, int opt)
+{
+	const char *name = opt_name(opt);
+
+	if (opt != 'v' && opt != OPT_DELETE && opt != OPT_NO_BROKER &&
+	    !p->not_delete)
+		p->not_delete = name;
+	if (is_of_device(opt) && !p->not_recover)
+		p->not_recover = name;
+	if ((is_of_device(opt) || is_of_disk(opt)) && !p->not_take_over)
+		p->not_take_over = name;
+}
+
 static int set(struct parse *p, int opt, const char *value)
 {
-	if (opt != 'v' && opt != OPT_DELETE && opt != OPT_NO_BROKER &&
-	    !p->serve_opt)
-		p->serve_opt = opt_name(opt);
+	note(p, opt);
 	switch (opt) {
 	case OPT_BACKEND:
 		return set_backend(p, value);
 	case OPT_COPY:
 		return set_copy(p, value);
+	case OPT_RECOVERY:
+		return set_recovery(p, value);
 	case OPT_PIDFILE:
 	case OPT_CONTROL:
+	case OPT_MEMORY_FILE:
+	case OPT_TAKE_OVER:
 		return set_path(p, opt, value);
 	case OPT_READ_ONLY:
 	case OPT_HUGE_PAGES:
 	case OPT_BATCH:
 	case OPT_NO_BROKER:
 	case OPT_DAEMON:
+	case OPT_UNPRIVILEGED:
+	case OPT_IO_FLUSHER:
 	case 'v':
 		return set_flag(p, opt);
 	default:
@@ -356,14 +441,48 @@ static int refuse(const struct parse *p, int got, char **argv)
 		    number_shown(buf, sizeof(buf), argv[optind - 1]));
 }
 
+static int refuse_with(const struct parse *p, const char *opt,
+		       const char *other)
+{
+	return fail(p, "option --%s: does not go with --%s: leave it out", opt,
+		    other);
+}
+
+/* what goes with what */
+static int check_modes(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
+	if (o->mode == OPTS_DELETE && p->not_delete)
+		return refuse_with(p, p->not_delete, "delete");
+	if (o->take_over && p->not_take_over)
+		return refuse_with(p, p->not_take_over, "take-over");
+	if (o->recover_id >= 0 && p->not_recover)
+		return refuse_with(p, p->not_recover, "recover");
+	if (o->unprivileged && o->recovery != UBLKEV_RECOVERY_NONE)
+		return refuse_with(p, "recovery", "unprivileged");
+	if (o->recover_id >= 0 && o->backend == OPTS_MEM && !o->memory_file)
+		return fail(p, "option --recover: where are the data? give "
+			    "--memory-file, or --backend null");
+	if (o->backend != OPTS_NULL)
+		return 0;
+	if (o->huge_pages)
+		return fail(p, "option --huge-pages: the null backend keeps "
+			    "no data: leave it out, or give --backend mem");
+	if (o->memory_file)
+		return fail(p, "option --memory-file: the null backend keeps "
+			    "no data: leave it out, or give --backend mem");
+	return 0;
+}
+
 /* what single options cannot tell */
 static int check(const struct parse *p)
 {
 	const struct opts *o = p->o;
+	int err = check_modes(p);
 
-	if (o->mode == OPTS_DELETE && p->serve_opt)
-		return fail(p, "option --%s: does not go with --delete: "
-			    "leave it out", p->serve_opt);
+	if (err)
+		return err;
 	if (o->queues * o->depth > MAX_REQS)
 		return fail(p, "option --queues: '%u' queues of --depth %u "
 			    "are more than %d requests: lower one",
@@ -373,9 +492,6 @@ static int check(const struct parse *p)
 			    "block size %u: round it",
 			    (unsigned long long)o->size_bytes,
 			    o->block_bytes);
-	if (o->huge_pages && o->backend != OPTS_MEM)
-		return fail(p, "option --huge-pages: the null backend keeps "
-			    "no data: leave it out, or give --backend mem");
 	return 0;
 }
 
@@ -390,13 +506,14 @@ static void defaults(struct opts *o)
 	o->id = -1;
 	o->delete_id = -1;
 	o->wait_us = 50;
+	o->recover_id = -1;
 	o->stop_timeout_s = 30;
 }
 
 int opts_parse(struct opts *o, int argc, char **argv, char *err,
 	       size_t err_size)
 {
-	struct parse p = { o, err, err_size, NULL };
+	struct parse p = { o, err, err_size, NULL, NULL, NULL };
 	char buf[64];
 	int got, ret;
 

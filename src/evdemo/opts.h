@@ -26,13 +26,18 @@ enum opts_backend {
 struct opts {
 	enum opts_mode mode;
 	enum opts_backend backend;
+	enum ublkev_recovery recovery;
 	uint64_t size_bytes;
+	int size_given;
 	uint32_t block_bytes;
 	uint32_t max_io_bytes;
 	unsigned int queues;
 	unsigned int depth;
 	int id;				/* -1: the kernel picks */
 	int delete_id;
+	int recover_id;			/* -1: a new device */
+	int unprivileged;
+	int io_flusher;
 	int read_only;
 	int huge_pages;
 	enum ublkev_copy copy;
@@ -44,7 +49,10 @@ struct opts {
 	unsigned int stats_s;		/* 0: none */
 	unsigned int stop_timeout_s;
 	const char *pidfile;
-	const char *control;
+	const char *control;		/* NULL: the default one */
+	int no_control;
+	const char *memory_file;
+	const char *take_over;		/* socket of the server */
 };
 
 /*
@@ -53,6 +61,11 @@ struct opts {
  */
 int opts_parse(struct opts *o, int argc, char **argv, char *err,
 	       size_t err_size);
+
+/* "reissue"; "?" for no mode */
+const char *opts_recovery_name(unsigned int recovery);
+/* the mode of that name, -1: none */
+int opts_recovery(const char *name);
 
 /* the text of --help, with \n */
 extern const char opts_help[];

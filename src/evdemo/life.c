@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * life.c - from the start to the end of the device: its events, who takes it
+ * over from whom, and when it is stopped
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "evdemo/app.h"
+#include "evdemo/app_priv.h"
+#include "evdemo/clock.h"
+#include "evdemo/command.h"
+#include "evdemo/ctlpath.h"
+#include "evdemo/daemon.h"
+#include "evdemo/log.h"
+
+/*
+ * How long a mere open of the block device puts a stop off. fio or dd under
+ * way lose nothing that was answered; a mount would.
+ */
+#define OPEN_S 2.
+#define RECHECK_S .5
+
+void life_log_failure(const struct ublkev_dev *dev, int err)
+{
+	char line[512];
+
+	app_failure(line, sizeof(line), dev->step, err);
+	log_msg(LOG_ERR, "%s", line);
+}
+
+static void leave(struct app *app)
+{
+	ev_break(app->loop, EVBREAK_ALL);
+}
+
+/* ---- its end ------------------------------------------------------------ */
+
+static void do_stop(void *data)
+{
+	struct app *app = data;
+
+	log_msg(LOG_NOTICE, "stopping");
+	ublkev_dev_stop(app->loop, &app->dev);
+}
+
+static void do_abort(void *data)
+{
+	struct app *app = data;
+
+	ublkev_dev_abort(app->loop, &app->dev);
+}
+
+int life_is_ending(const struct app *app)
+{
+	return app->ending;
+}
+
+static void end_device(struct app *app)
+{
+	struct shutdown_conf conf = {
+		.root = "",
+		.id = app->live ? app->dev.id : -1,
+		.timeout_s = app->opts.stop_timeout_s,
+		.open_s = OPEN_S,
+		.recheck_s = RECHECK_S,
+		.stop = do_stop,
+		.abort = do_abort,
+		.data = app,
+	};
+
+	shutdown_next(&app->shutdown, &conf);
+}
+
+void life_end(struct app *app)
+{
+	switch (app->handover.state) {
+	case HANDOVER_NONE:
+		break;
+	case HANDOVER_DONE:
+		return;
+	default:
+		/* the device is nobody's now: the successor's, or ours again */
+		if (!app->ending) {
+			log_msg(LOG_NOTICE, "waiting for the successor (a "
+				"second signal leaves /dev/ublkb%d without a "
+				"server)", app->dev.id);
+		} else if (app->handover.state == HANDOVER_RELEASED) {
+			app->failed = 1;
+			leave(app);
+		}
+		app->ending = 1;
+		return;
+	}
+	app->ending = 1;
+	end_device(app);
+}
+
+/* ---- it is live --------------------------------------------------------- */
+
+static void announce(struct app *app)
+{
+	char line[32];
+	int err;
+
+	snprintf(line, sizeof(line), "/dev/ublkb%d\n", app->dev.id);
+	if (app->ready_fd >= 0) {
+		daemon_ready(app->ready_fd, line);
+		app->ready_fd = -1;
+		log_to_syslog("/dev/log");
+		return;
+	}
+	/* whoever waited for the line is gone; who uses the disk is not */
+	err = log_write(STDOUT_FILENO, line);
+	if (err)
+		log_msg(LOG_WARNING, "stdout: %s; serving /dev/ublkb%d",
+			strerror(-err), app->dev.id);
+}
+
+/* the socket that waits for the id, and is worth a line at most */
+static void listen_late(struct app *app)
+{
+	const char *path = app->opts.control;
+	char buf[256], line[512];
+	int err = 0;
+
+	if (app->ctl || app->opts.no_control)
+		return;
+	if (!path) {
+		err = ctlpath_default(buf, sizeof(buf), "", geteuid(),
+				      getenv("XDG_RUNTIME_DIR"), app->dev.id);
+		path = buf;
+	}
+	if (err) {
+		log_msg(LOG_INFO, "no control socket: %s", strerror(-err));
+		return;
+	}
+	/* the predecessor's, if there was one: it has no more use for it */
+	if (ctlsock_new(&app->ctl, app->loop, path, app->opts.take_over != NULL,
+			&command_ops, app, line, sizeof(line)))
+		log_msg(LOG_NOTICE, "%s", line);
+}
+
+static void log_info(struct app *app)
+{
+	struct ublkev_info i;
+
+	if (ublkev_dev_info(&app->dev, &i, sizeof(i)))
+		return;
+	log_msg(LOG_INFO, "/dev/ublkb%d: %llu bytes, blocks of %u, %u queues "
+		"of %u requests, %u bytes a request at most", app->dev.id,
+		(unsigned long long)i.dev_bytes, i.logical_block_bytes,
+		i.queues, i.depth, i.max_io_bytes);
+}
+
+/* the predecessor has let go of all its files */
+static void on_taken(void *data)
+{
+	struct app *app = data;
+	const char *path = app->opts.pidfile;
+	char line[512];
+
+	if (path && pidfile_open(&app->pidfile, path, line, sizeof(line)))
+		log_msg(LOG_WARNING, "%s", line);
+	announce(app);
+}
+
+static void on_live(struct app *app)
+{
+	int first = !app->live;
+
+	app->live = 1;
+	app->then_ns = now_ns();
+	if (app->opts.stats_s)
+		ev_timer_again(app->loop, &app->timer);
+	if (!first) {
+		log_msg(LOG_NOTICE, "serving /dev/ublkb%d again",
+			app->dev.id);
+		if (app->ending)
+			end_device(app);
+		return;
+	}
+	if (app->opts.take_over) {
+		app->gap_ms = takeover_done(&app->takeover);
+		log_msg(LOG_NOTICE, "took over /dev/ublkb%d in %.1f ms",
+			app->dev.id, app->gap_ms);
+	}
+	listen_late(app);
+	if (!app->opts.take_over)
+		announce(app);
+	log_info(app);
+}
+
+/* ---- it is gone, or somebody else's ------------------------------------- */
+
+static int do_release(void *data)
+{
+	struct app *app = data;
+
+	return ublkev_dev_release(app->loop, &app->dev);
+}
+
+/* after STOPPED; for good if that fails */
+static void recover_again(void *data)
+{
+	struct app *app = data;
+	int id = app->dev.id;
+	int err;
+
+	ublkev_dev_fini(&app->dev);
+	app->has_dev = 0;
+	err = app_new_dev(app, id);
+	if (!err) {
+		err = ublkev_dev_recover(app->loop, &app->dev);
+		if (err)
+			life_log_failure(&app->dev, err);
+	}
+	if (!err)
+		return;
+	app->failed = 1;
+	leave(app);
+}
+
+static void on_done(void *data)
+{
+	struct app *app = data;
+
+	log_msg(LOG_NOTICE, "/dev/ublkb%d has another server", app->dev.id);
+	pidfile_close(&app->pidfile);
+	leave(app);
+}
+
+/*
+ * Somebody else has quiesced it (ublk-evctl quiesce). What is in a file can be
+ * served by whoever comes; what is in this process' memory only by this one.
+ */
+static void on_released(struct app *app)
+{
+	if (app->opts.memory_file || app->opts.backend == OPTS_NULL) {
+		log_msg(LOG_NOTICE, "/dev/ublkb%d was quiesced, and waits for "
+			"another server", app->dev.id);
+		leave(app);
+		return;
+	}
+	log_msg(LOG_WARNING, "/dev/ublkb%d was quiesced, but its data are "
+		"here: serving on", app->dev.id);
+	recover_again(app);
+}
+
+static void on_stopped(struct app *app)
+{
+	struct ublkev_dev *dev = &app->dev;
+
+	ev_timer_stop(app->loop, &app->timer);
+	if (dev->step == UBLKEV_STEP_RELEASED && !app->failed) {
+		if (!handover_released(&app->handover, 0))
+			on_released(app);
+		return;
+	}
+	/* stopped or lost in the midst of it: the answer is due all the same */
+	handover_released(&app->handover, -ENODEV);
+	if (dev->step == UBLKEV_STEP_LOST) {
+		app->failed = 1;
+		log_msg(LOG_ERR, "the kernel did not let go of device %d: "
+			"look in dmesg; later: ublk-evdemo --delete %d",
+			dev->id, dev->id);
+	}
+	leave(app);
+}
+
+void life_on_dev(struct ev_loop *loop, struct ublkev_dev *dev, int revents)
+{
+	struct app *app = dev->data;
+
+	(void)loop;
+	if (revents & UBLKEV_LIVE)
+		on_live(app);
+	if (revents & UBLKEV_RESIZED)
+		command_resized(app, dev->res);
+	if (revents & UBLKEV_REFUSED)
+		handover_released(&app->handover, dev->res);
+	if (revents & UBLKEV_ERROR) {
+		app->failed = 1;
+		life_log_failure(dev, dev->err);
+	}
+	if (revents & UBLKEV_STOPPED)
+		on_stopped(app);
+}
+
+/* ---- its beginning ------------------------------------------------------ */
+
+/* the predecessor serves on: there is nothing to take over */
+static void on_refused(void *data, const char *why)
+{
+	struct app *app = data;
+
+	log_msg(LOG_ERR, "take over %s: %s", app->opts.take_over, why);
+	app->failed = 1;
+	ublkev_dev_stop(app->loop, &app->dev);
+}
+
+void life_init(struct app *app)
+{
+	static const struct handover_ops ops = {
+		.release = do_release,
+		.readopt = recover_again,
+		.end = on_done,
+	};
+
+	handover_init(&app->handover, &ops, app);
+	takeover_init(&app->takeover);
+	shutdown_init(&app->shutdown, app->loop);
+}
+
+int life_start(struct app *app)
+{
+	static const struct takeover_ops ops = {
+		.refused = on_refused,
+		.done = on_taken,
+	};
+	int err;
+
+	if (app->opts.take_over)
+		takeover_release(&app->takeover, app->loop, &ops, app);
+	err = app->opts.recover_id < 0 ?
+	      ublkev_dev_start(app->loop, &app->dev) :
+	      ublkev_dev_recover(app->loop, &app->dev);
+	if (err)
+		life_log_failure(&app->dev, err);
+	return err;
+}
