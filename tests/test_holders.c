@@ -107,9 +107,53 @@ START_TEST(mounts)
 		ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/part"), 1);
 		ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/btr"), 1);
 	}
-	ck_assert_uint_eq(count(HOLDER_MOUNT, SELF, "/mine"), 1);
+	ck_assert_uint_eq(count(HOLDER_OWN_MOUNT, SELF, "/mine"), 1);
 	holder_text(line, sizeof(line), holders_at(h, 0));
 	ck_assert_ptr_nonnull(strstr(line, "mounted on /"));
+}
+END_TEST
+
+/* a mount that the end of this process would have to undo */
+START_TEST(own_mount)
+{
+	char line[256];
+	unsigned int i;
+
+	proctree_pid(root, SELF, "self", 300,
+		     "40 22 259:7 / /mine rw - ext4 /dev/x rw\n");
+	proctree_pid(root, 10, "bash", 200,
+		     "40 22 259:7 / /theirs rw - ext4 /dev/x rw\n");
+	proctree_pid(root, 11, "vi", 300,
+		     "40 22 259:7 / /mine rw - ext4 /dev/x rw\n");
+	proctree_link(root, "proc/11/cwd", "/mine/dir");
+	scan(3);
+	/* either of the two that see it may have told of it */
+	ck_assert_uint_eq(count(HOLDER_OWN_MOUNT, SELF, "/mine") +
+			  count(HOLDER_OWN_MOUNT, 11, "/mine"), 1);
+	ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/theirs"), 1);
+	for (i = 0; i < holders_count(h); i++) {
+		if (holders_at(h, i)->kind != HOLDER_OWN_MOUNT)
+			continue;
+		holder_text(line, sizeof(line), holders_at(h, i));
+		ck_assert_ptr_nonnull(strstr(line, "waits for itself"));
+		ck_assert_ptr_nonnull(strstr(line, "umount /mine"));
+	}
+}
+END_TEST
+
+/* the namespace of process 1 outlives us; so it does if we may not know it */
+START_TEST(not_own_mount)
+{
+	const char *mount = "40 22 259:7 / /mine rw - ext4 /dev/x rw\n";
+
+	proctree_pid(root, SELF, "self", _i ? 300 : 100, mount);
+	if (_i)
+		proctree_link(root, "proc/1/ns/mnt", "none");
+	else
+		proctree_file(root, "proc/1/mountinfo", mount);
+	scan(3);
+	ck_assert_uint_eq(holders_count(h), 1);
+	ck_assert_int_eq(holders_at(h, 0)->kind, HOLDER_MOUNT);
 }
 END_TEST
 
@@ -240,6 +284,8 @@ int main(void)
 	tcase_add_test(t, no_device);
 	tcase_add_test(t, no_proc);
 	tcase_add_test(t, mounts);
+	tcase_add_test(t, own_mount);
+	tcase_add_loop_test(t, not_own_mount, 0, 2);
 	tcase_add_test(t, users);
 	tcase_add_test(t, swap_and_stacked);
 	tcase_add_test(t, open_nodes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "evdemo/log.h"
 #include "evdemo/shutdown.h"
@@ -121,6 +122,18 @@ START_TEST(held_too_long)
 }
 END_TEST
 
+/* whatever may be done about the others, its own mount is waited for */
+START_TEST(own_mount)
+{
+	proctree_pid(root, getpid(), "self", 300, HELD);
+	conf.open_s = 0;
+	shutdown_next(&s, &conf);
+	run_for(.2);
+	ck_assert_int_eq(stops, 0);
+	ck_assert_uint_ne(s.said, 0);
+}
+END_TEST
+
 START_TEST(no_patience)
 {
 	proctree_pid(root, 9, "bash", 200, HELD);
@@ -180,6 +193,7 @@ int main(void)
 	tcase_add_test(t, no_proc);
 	tcase_add_test(t, held_then_free);
 	tcase_add_test(t, held_too_long);
+	tcase_add_test(t, own_mount);
 	tcase_add_test(t, no_patience);
 	tcase_add_test(t, second_and_third_signal);
 	tcase_add_test(t, second_while_looking);

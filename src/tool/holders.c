@@ -24,6 +24,7 @@ struct holders {
 	pid_t pid;
 	char comm[32];
 	unsigned long ns;	/* mount namespace of `pid`, 0: unknown */
+	unsigned long own_ns;	/* of `self`, 0: that of process 1 */
 	unsigned long *seen_ns;
 	unsigned int nr_ns;
 	unsigned long *mount_ns;	/* of holder i, when it is a mount */
@@ -103,7 +104,8 @@ static void mount_line(struct holders *h, char *line)
 		source = strtok_r(NULL, " \n", &save);
 	if (holdev_has_text(&h->dev, f[2]) ||
 	    (source && holdev_is_node(&h->dev, source)))
-		add(h, HOLDER_MOUNT, h->pid, h->comm, f[4]);
+		add(h, h->own_ns && h->ns == h->own_ns ? HOLDER_OWN_MOUNT :
+		    HOLDER_MOUNT, h->pid, h->comm, f[4]);
 }
 
 static FILE *open_file(const char *dir, const char *name)
@@ -173,16 +175,17 @@ static int read_link(int dirfd, const char *name, char target[HOLDEV_PATH])
 	return 1;
 }
 
-static void read_ns(struct holders *h, const char *dir)
+/* 0: unknown */
+static unsigned long ns_of(const struct holders *h, pid_t pid)
 {
 	char path[HOLDEV_PATH], target[HOLDEV_PATH];
+	unsigned long ns;
 
-	h->ns = 0;
-	if (!holdev_path(path, "%s/%s", dir, "ns/mnt") ||
-	    !read_link(AT_FDCWD, path, target))
-		return;
-	if (sscanf(target, "mnt:[%lu]", &h->ns) != 1)
-		h->ns = 0;
+	if (!holdev_path(path, "%s/%d/ns/mnt", h->proc, (int)pid) ||
+	    !read_link(AT_FDCWD, path, target) ||
+	    sscanf(target, "mnt:[%lu]", &ns) != 1)
+		return 0;
+	return ns;
 }
 
 /* a path below a mount point that this process sees */
@@ -192,7 +195,8 @@ static int on_mount(const struct holders *h, const char *path)
 	size_t len;
 
 	for (i = 0; i < h->nr && h->ns; i++) {
-		if (h->v[i].kind != HOLDER_MOUNT || h->mount_ns[i] != h->ns)
+		if (h->v[i].kind > HOLDER_OWN_MOUNT ||
+		    h->mount_ns[i] != h->ns)
 			continue;
 		len = strlen(h->v[i].what);
 		if (!strncmp(path, h->v[i].what, len) &&
@@ -250,7 +254,7 @@ static void begin_pid(struct holders *h)
 	snprintf(dir, sizeof(dir), "%.*s/%d", HOLDEV_PATH / 2, h->proc,
 		 (int)h->pid);
 	read_comm(h, dir);
-	read_ns(h, dir);
+	h->ns = ns_of(h, h->pid);
 	if (!h->ns || first_seen(h))
 		read_mounts(h, dir);
 	if (h->pid == h->self)
@@ -327,6 +331,10 @@ int holders_new(struct holders **hp, const char *root, int id, pid_t self)
 		free(h);
 		return err;
 	}
+	h->own_ns = ns_of(h, self);
+	/* one that may not be known (EACCES) is taken for the same */
+	if (!ns_of(h, 1) || ns_of(h, 1) == h->own_ns)
+		h->own_ns = 0;
 	holdev_init(&h->dev, root, id, add_stacked, h);
 	read_swaps(h);
 	if (h->err) {
@@ -372,6 +380,11 @@ int holder_text(char *buf, size_t size, const struct holder *h)
 		return snprintf(buf, size, "mounted on %s, seen by pid %d "
 				"(%s): umount it", h->what, (int)h->pid,
 				h->comm);
+	case HOLDER_OWN_MOUNT:
+		return snprintf(buf, size, "mounted on %s in the mount "
+				"namespace of this server, which waits for "
+				"itself if it ends so: nsenter -m -t %d "
+				"umount %s", h->what, (int)h->pid, h->what);
 	case HOLDER_SWAP:
 		return snprintf(buf, size, "swap on %s: swapoff it", h->what);
 	case HOLDER_STACKED:

@@ -19,6 +19,12 @@
 
 enum holder_kind {
 	HOLDER_MOUNT,		/* what: mount point */
+	/*
+	 * The same in this process' own mount namespace, which is not that of
+	 * process 1. If it is the last one there its exit unmounts, and waits
+	 * for its own answers.
+	 */
+	HOLDER_OWN_MOUNT,
 	HOLDER_SWAP,		/* what: node */
 	HOLDER_STACKED,		/* what: block device on top of it */
 	HOLDER_USER,		/* what: path on the mounted filesystem */
