@@ -147,6 +147,24 @@ if command -v python3 >/dev/null; then
 	check "nothing left" gone ctl
 	check "nothing left" gone pid
 
+	# a kernel that wants to see the old one exit
+	forget
+	rm -f out2 err2
+	FAKE_OLD=1 "$demo" --size 1M --recovery reissue --control ctl \
+		--pidfile pid >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	successor --pidfile pid
+	check "successor's line" await has '^/dev/ublkb7$' out2
+	wait $pid
+	check "old one's status" [ $? = 0 ]
+	check "gap" has 'took over /dev/ublkb7 in [0-9.]* ms' err2
+	check "successor's pidfile" [ "$(cat pid)" = $pid2 ]
+	check "successor's socket" has "\"pid\":$pid2," <(ask ctl stats)
+	kill $pid2
+	wait $pid2
+	check "nothing left" gone ctl
+
 	forget
 	rm -f out2 err2
 	FAKE_REFUSE=16 "$demo" --size 1M --recovery reissue --control ctl \

@@ -7,6 +7,7 @@
  * FAKE_NEVER=1		LIVE never comes
  * FAKE_STUCK=1		a stop ends only by an abort
  * FAKE_REFUSE=errno	a release or a resize is refused
+ * FAKE_OLD=1		a kernel without QUIESCE_DEV
  */
 #include <errno.h>
 #include <ev.h>
@@ -188,6 +189,8 @@ int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 	memset(info, 0, size);
 	info->dev_bytes = the_backend.dev_bytes;
 	info->logical_block_bytes = 512;
+	/* UBLK_F_QUIESCE */
+	info->kernel_features = getenv("FAKE_OLD") ? 0 : 1 << 12;
 	/* UBLK_F_USER_RECOVERY and _REISSUE */
 	if (dev->priv->recovering ||
 	    dev->priv->conf.recovery == UBLKEV_RECOVERY_REISSUE)

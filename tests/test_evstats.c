@@ -242,6 +242,7 @@ START_TEST(json_of_memory)
 				 4096);
 		ck_assert(json_is_true(json_object_get(j, "read_only")));
 		ck_assert(json_is_false(json_object_get(j, "huge_pages")));
+		ck_assert(json_is_boolean(json_object_get(j, "stays")));
 		json_decref(j);
 	}
 }

@@ -266,10 +266,11 @@ static int serve(struct app *app)
 	if (ask_predecessor(app) ||
 	    disk_new(&app->backend, &app->opts, app->takeover.memory_fd) ||
 	    new_files(app) ||
-	    app_new_dev(app, o->recover_id < 0 ? o->id : o->recover_id) ||
-	    life_start(app))
+	    app_new_dev(app, o->recover_id < 0 ? o->id : o->recover_id))
 		return -1;
-	ev_run(app->loop, 0);
+	life_start(app);
+	if (!app->failed)
+		ev_run(app->loop, 0);
 	return app->failed ? -1 : 0;
 }
 

@@ -29,6 +29,7 @@ struct app {
 	struct ctlsock *ctl;
 	struct ctlclient *resizer;	/* waits for RESIZED */
 	struct handover handover;	/* to a successor */
+	int stays;			/* see json_stays() */
 	struct takeover takeover;	/* from a predecessor */
 	double gap_ms;			/* of that; -1: none */
 	struct shutdown shutdown;
@@ -53,8 +54,11 @@ ublkev_dev_cb life_on_dev;
 void life_log_failure(const struct ublkev_dev *dev, int err);
 /* told to end, once more: SIGTERM, 'stop' */
 void life_end(struct app *app);
-/* begin to serve: a new device, one to recover, one to take over */
-int life_start(struct app *app);
+/*
+ * Begin to serve: a new device, one to recover, one to take over. What fails
+ * at once has been logged, sets `failed`, and breaks the loop.
+ */
+void life_start(struct app *app);
 /* whether an end has been asked for */
 int life_is_ending(const struct app *app);
 

@@ -102,6 +102,12 @@ void ctlclient_answer(struct ctlclient *c, char *text, int fd)
 		client_watch(c, EV_WRITE);
 }
 
+void ctlclient_linger(const struct ctlclient *c)
+{
+	/* a duplicate that nobody closes */
+	(void)fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3);
+}
+
 /* what is to go out next, with the descriptor if it has not gone yet */
 static ssize_t client_send_some(const struct ctlclient *c)
 {

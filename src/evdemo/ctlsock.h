@@ -38,6 +38,9 @@ struct ctlsock_ops {
  */
 void ctlclient_answer(struct ctlclient *client, char *text, int fd);
 
+/* the client sees the end of the connection only when this process is gone */
+void ctlclient_linger(const struct ctlclient *client);
+
 /*
  * Listens at `path`, mode 0600, and serves in `loop`. A socket file that
  * nobody listens on is replaced; with `replace` any other one too.

@@ -52,10 +52,23 @@ void handover_done(struct handover *h, struct ctlclient *client)
 	h->ops.end(h->data);
 }
 
-int handover_released(struct handover *h, int err)
+/* the end of this process is the answer */
+static void leave(struct handover *h)
+{
+	h->state = HANDOVER_DONE;
+	if (h->client)
+		ctlclient_linger(h->client);
+	h->ops.end(h->data);
+}
+
+int handover_released(struct handover *h, int err, int stays)
 {
 	if (h->state != HANDOVER_RELEASING)
 		return 0;
+	if (!err && !stays) {
+		leave(h);
+		return 1;
+	}
 	h->state = err ? HANDOVER_NONE : HANDOVER_RELEASED;
 	if (h->client)
 		ctlclient_answer(h->client, err ? json_failure("release", err) :

@@ -4,7 +4,8 @@
  *
  * A client says 'release': the device is released, and the memory is kept
  * until the client says 'done', after which this process ends. If the client
- * goes away without it the device is taken back.
+ * goes away without it the device is taken back. Where the kernel wants to
+ * see this process exit (json_stays()) it does so at once.
  */
 #ifndef EVDEMO_HANDOVER_H
 #define EVDEMO_HANDOVER_H
@@ -40,10 +41,10 @@ void handover_release(struct handover *h, struct ctlclient *client);
 void handover_done(struct handover *h, struct ctlclient *client);
 
 /*
- * How the release ended: err 0 for RELEASED. Answers whether it was asked for
+ * How the release ended: err 0 for RELEASED, `stays` as json_stays() says. Answers whether it was asked for
  * here, and if it was, what becomes of the device is dealt with.
  */
-int handover_released(struct handover *h, int err);
+int handover_released(struct handover *h, int err, int stays);
 
 /* a client is gone, whoever it was */
 void handover_gone(struct handover *h, const struct ctlclient *client);

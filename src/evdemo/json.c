@@ -118,6 +118,12 @@ static void add_info(json_t *top, const struct ublkev_info *i)
 #define F_USER_RECOVERY		(UINT64_C(1) << 3)
 #define F_USER_RECOVERY_REISSUE	(UINT64_C(1) << 4)
 #define F_USER_RECOVERY_FAIL_IO	(UINT64_C(1) << 9)
+#define F_QUIESCE		(UINT64_C(1) << 12)
+
+int json_stays(const struct ublkev_info *info)
+{
+	return (info->kernel_features & F_QUIESCE) != 0;
+}
 
 /* the device's, which one that was recovered was not told */
 static const char *recovery(uint64_t bits)
@@ -174,7 +180,7 @@ char *json_memory(const struct json_source *s)
 	const struct opts *o = s->opts;
 
 	return dump(json_pack("{s:i, s:i, s:i, s:s, s:I, s:I, s:b, s:b, s:b, "
-			      "s:s}", "schema", JSON_SCHEMA,
+			      "s:b, s:s}", "schema", JSON_SCHEMA,
 			      "pid", (int)getpid(), "id", s->id,
 			      "backend", s->backend,
 			      "dev_bytes", n(s->info->dev_bytes),
@@ -183,6 +189,7 @@ char *json_memory(const struct json_source *s)
 			      "read_only", o->read_only,
 			      "huge_pages", o->huge_pages,
 			      "unprivileged", o->unprivileged,
+			      "stays", json_stays(s->info),
 			      "recovery", recovery(s->info->features)));
 }
 

@@ -26,6 +26,13 @@ struct json_source {
 	const struct ublkev_stats *stats;	/* NULL: none */
 };
 
+/*
+ * Whether a server can stay when it has released its device. The driver of a
+ * kernel without QUIESCE_DEV wants to see it exit: START_USER_RECOVERY warns
+ * (WARN_ON) as long as the thread that served lives.
+ */
+int json_stays(const struct ublkev_info *info);
+
 /* Each is one line without \n, to be freed; NULL: no memory. */
 char *json_stats(const struct json_source *s);
 char *json_memory(const struct json_source *s);	/* with its info */

@@ -16,6 +16,7 @@
 #include "evdemo/command.h"
 #include "evdemo/ctlpath.h"
 #include "evdemo/daemon.h"
+#include "evdemo/json.h"
 #include "evdemo/log.h"
 
 /*
@@ -200,7 +201,10 @@ static void on_live(struct app *app)
 static int do_release(void *data)
 {
 	struct app *app = data;
+	struct ublkev_info info;
 
+	app->stays = !ublkev_dev_info(&app->dev, &info, sizeof(info)) &&
+		     json_stays(&info);
 	return ublkev_dev_release(app->loop, &app->dev);
 }
 
@@ -257,12 +261,12 @@ static void on_stopped(struct app *app)
 
 	ev_timer_stop(app->loop, &app->timer);
 	if (dev->step == UBLKEV_STEP_RELEASED && !app->failed) {
-		if (!handover_released(&app->handover, 0))
+		if (!handover_released(&app->handover, 0, app->stays))
 			on_released(app);
 		return;
 	}
 	/* stopped or lost in the midst of it: the answer is due all the same */
-	handover_released(&app->handover, -ENODEV);
+	handover_released(&app->handover, -ENODEV, 1);
 	if (dev->step == UBLKEV_STEP_LOST) {
 		app->failed = 1;
 		log_msg(LOG_ERR, "the kernel did not let go of device %d: "
@@ -282,7 +286,7 @@ void life_on_dev(struct ev_loop *loop, struct ublkev_dev *dev, int revents)
 	if (revents & UBLKEV_RESIZED)
 		command_resized(app, dev->res);
 	if (revents & UBLKEV_REFUSED)
-		handover_released(&app->handover, dev->res);
+		handover_released(&app->handover, dev->res, 1);
 	if (revents & UBLKEV_ERROR) {
 		app->failed = 1;
 		life_log_failure(dev, dev->err);
@@ -300,7 +304,10 @@ static void on_refused(void *data, const char *why)
 
 	log_msg(LOG_ERR, "take over %s: %s", app->opts.take_over, why);
 	app->failed = 1;
-	ublkev_dev_stop(app->loop, &app->dev);
+	if (app->dev.active)
+		ublkev_dev_stop(app->loop, &app->dev);
+	else
+		leave(app);
 }
 
 void life_init(struct app *app)
@@ -316,20 +323,37 @@ void life_init(struct app *app)
 	shutdown_init(&app->shutdown, app->loop);
 }
 
-int life_start(struct app *app)
+static int start(struct app *app)
 {
-	static const struct takeover_ops ops = {
-		.refused = on_refused,
-		.done = on_taken,
-	};
-	int err;
+	int err = app->opts.recover_id < 0 ?
+		  ublkev_dev_start(app->loop, &app->dev) :
+		  ublkev_dev_recover(app->loop, &app->dev);
 
-	if (app->opts.take_over)
-		takeover_release(&app->takeover, app->loop, &ops, app);
-	err = app->opts.recover_id < 0 ?
-	      ublkev_dev_start(app->loop, &app->dev) :
-	      ublkev_dev_recover(app->loop, &app->dev);
 	if (err)
 		life_log_failure(&app->dev, err);
 	return err;
+}
+
+static void on_go(void *data)
+{
+	struct app *app = data;
+
+	if (!start(app))
+		return;
+	app->failed = 1;
+	leave(app);
+}
+
+void life_start(struct app *app)
+{
+	static const struct takeover_ops ops = {
+		.go = on_go,
+		.refused = on_refused,
+		.done = on_taken,
+	};
+
+	if (app->opts.take_over)
+		takeover_release(&app->takeover, app->loop, &ops, app);
+	else
+		on_go(app);
 }

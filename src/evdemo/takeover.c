@@ -116,7 +116,7 @@ static const char *error_of(const json_t *top)
 }
 
 /* 0, or what it lacks */
-static int take_disk(struct opts *o, json_t *top)
+static int take_disk(struct takeover *t, struct opts *o, json_t *top)
 {
 	const char *backend, *recovery;
 	int read_only, huge_pages, unprivileged, id;
@@ -124,11 +124,12 @@ static int take_disk(struct opts *o, json_t *top)
 	int mode;
 
 	if (json_unpack(top,
-			"{s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:s}",
+			"{s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:s}",
 			"id", &id, "backend", &backend, "dev_bytes", &bytes,
 			"logical_block_bytes", &block, "read_only", &read_only,
 			"huge_pages", &huge_pages, "unprivileged",
-			&unprivileged, "recovery", &recovery))
+			&unprivileged, "stays", &t->stays, "recovery",
+			&recovery))
 		return -EPROTO;
 	mode = opts_recovery(recovery);
 	if (id < 0 || bytes <= 0 || block <= 0 || block > 4096 || mode < 0 ||
@@ -169,7 +170,7 @@ static int ask(struct takeover *t, struct opts *o, char *why, size_t size)
 		snprintf(why, size, "%s", error_of(top));
 		err = -ECONNREFUSED;
 	} else {
-		err = take_disk(o, top);
+		err = take_disk(t, o, top);
 	}
 	json_decref(top);
 	if (!err && o->backend == OPTS_MEM && t->memory_fd < 0)
@@ -221,6 +222,12 @@ static void hang_up(struct takeover *t)
 	t->fd = -1;
 }
 
+static void go(struct takeover *t)
+{
+	t->gone = 1;
+	t->ops.go(t->data);
+}
+
 static void end(struct takeover *t)
 {
 	hang_up(t);
@@ -256,10 +263,13 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	if (n < 0) {
 		/* a server that died is one more that can be recovered */
-		if (t->done_said)
+		if (t->done_said) {
 			end(t);
-		else
-			hang_up(t);
+			return;
+		}
+		hang_up(t);
+		if (!t->gone)
+			go(t);
 		return;
 	}
 	while (t->fd >= 0 && (top = parsed(t))) {
@@ -289,6 +299,8 @@ void takeover_release(struct takeover *t, struct ev_loop *loop,
 	t->release_ns = now_ns();
 	/* if it cannot be said, the end of the connection is heard */
 	(void)say(t, "release\n");
+	if (t->stays)
+		go(t);
 }
 
 double takeover_done(struct takeover *t)

@@ -5,7 +5,8 @@
  * A connection to the control socket of the server that has the device:
  * 'memory' tells of the disk and hands over its data, 'release' makes the
  * server let go, 'done' lets it end. A server that hears no 'done' before the
- * connection closes takes the device back.
+ * connection closes takes the device back. One on a kernel that wants to see
+ * it exit before another may serve does not wait for it.
  */
 #ifndef EVDEMO_TAKEOVER_H
 #define EVDEMO_TAKEOVER_H
@@ -19,6 +20,8 @@
 
 /* what the library needs is up to the successor */
 struct takeover_ops {
+	/* recover the device now; may fail the process, not return so */
+	void (*go)(void *data);
 	/* the server said no; `why` is a line without \n */
 	void (*refused)(void *data, const char *why);
 	/* the server has heard 'done', is gone, or did not answer in 5 s */
@@ -34,6 +37,8 @@ struct takeover {
 	int fd;				/* -1: none */
 	int memory_fd;			/* -1: none */
 	uint64_t release_ns;
+	int stays;			/* see json_stays() */
+	int gone;			/* go() was called */
 	int done_said;
 	size_t len;
 	char line[1024];
@@ -49,7 +54,7 @@ void takeover_init(struct takeover *t);
 int takeover_ask(struct takeover *t, struct opts *o, char *err,
 		 size_t err_size);
 
-/* 'release', from here on in the loop */
+/* 'release', from here on in the loop; go() comes at once, or later */
 void takeover_release(struct takeover *t, struct ev_loop *loop,
 		      const struct takeover_ops *ops, void *data);
 
