@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * e2e_latency SECONDS - a memory disk, a 1 ms timer and an echo service in
- * one loop: how late does the timer come, how long takes an echo, while
- * somebody else (fio) uses the disk? On a real driver. The echo's client is
- * a process of its own, and prints what it measured at the end.
+ * e2e_latency SECONDS [mem|null [json]] - a disk, a 1 ms timer and an echo
+ * service in one loop: how late does the timer come, how long takes an echo,
+ * while somebody else (fio) uses the disk? On a real driver. The echo's client
+ * is a process of its own, and prints what it measured at the end; "json": as
+ * JSON, an object a line.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,7 @@ static struct ev_signal sigterm, sigint;
 static struct ev_io echo;
 static uint64_t due_us;
 static double seconds;
+static bool json;
 
 static uint64_t now_us(void)
 {
@@ -68,8 +71,13 @@ static void print(const char *what, struct times *t)
 		return;
 	}
 	qsort(t->us, t->nr, sizeof(*t->us), by_size);
-	printf("%s: n %u p50 %u p99 %u p99.9 %u max %u us\n", what, t->nr,
-	       at(t, .5), at(t, .99), at(t, .999), at(t, 1.));
+	if (json)
+		printf("{\"what\":\"%s\",\"n\":%u,\"p50\":%u,\"p99\":%u,"
+		       "\"p99.9\":%u,\"max\":%u}\n", what, t->nr, at(t, .5),
+		       at(t, .99), at(t, .999), at(t, 1.));
+	else
+		printf("%s: n %u p50 %u p99 %u p99.9 %u max %u us\n", what,
+		       t->nr, at(t, .5), at(t, .99), at(t, .999), at(t, 1.));
 	fflush(stdout);
 }
 
@@ -190,10 +198,10 @@ static pid_t fork_client(void)
 	return pid;
 }
 
-static int serve(struct ev_loop *loop)
+static int serve(struct ev_loop *loop, bool null)
 {
 	struct ublkev_backend *disk;
-	int err = ublkev_mem_new(&disk, NULL);
+	int err = (null ? ublkev_null_new : ublkev_mem_new)(&disk, NULL);
 
 	if (err)
 		return err;
@@ -212,11 +220,13 @@ static int serve(struct ev_loop *loop)
 
 int main(int argc, char **argv)
 {
-	pid_t pid = fork_client();
 	struct ev_loop *loop;
+	pid_t pid;
 	int err;
 
 	seconds = argc > 1 ? atof(argv[1]) : 10.;
+	json = argc > 3;
+	pid = fork_client();
 	lateness.us = malloc(MOST * sizeof(*lateness.us));
 	if (pid < 0 || !lateness.us)
 		return 1;
@@ -225,7 +235,7 @@ int main(int argc, char **argv)
 	ev_signal_start(loop, &sigterm);
 	ev_signal_init(&sigint, on_signal, SIGINT);
 	ev_signal_start(loop, &sigint);
-	err = serve(loop);
+	err = serve(loop, argc > 2 && !strcmp(argv[2], "null"));
 	if (err)
 		fprintf(stderr, "e2e_latency: %s\n", strerror(-err));
 	print("timer", &lateness);

@@ -1,0 +1,160 @@
+# shellcheck shell=bash disable=SC2034  # disk_server is for who sources it
+# SPDX-License-Identifier: BSD-2-Clause
+# vm/bench/disks.sh: the disks that are measured; sourced in the guest, behind
+# vm/lib.sh.  disk_make NAME QUEUES makes one; disk_dev[NAME/QUEUES] is then
+# its device, and disk_server[NAME/QUEUES] how it was made, for the record.
+
+disk_mib=64
+declare -A disk_dev disk_server
+
+made() {
+	disk_dev[$1]=$2
+	disk_server[$1]=$3
+}
+
+# prog NAME: a program of tests/, and not libtool's script around it
+prog() {
+	local dir=$BUILD/tests
+	[ ! -x "$dir/.libs/$1" ] || dir=$dir/.libs
+	[ -x "$dir/$1" ] || fail "tests/$1 was not built: make check VM=no"
+	echo "$dir/$1"
+}
+
+make_null() {
+	make_ours "$@"
+}
+
+make_mem() {
+	make_ours "$@"
+}
+
+# NAME is "null" or "mem" and options of the daemon, each behind a comma
+make_ours() {
+	local args
+	IFS=, read -r -a args <<<"$1"
+	set -- "$1/$2" --backend "${args[0]}" --size ${disk_mib}M \
+		--queues "$2" --depth 128 "${args[@]:1}"
+	DEMO_PLAIN=1 demo_start "${@:2}"
+	made "$1" "$DEV" "ublk-evdemo ${*:2}"
+}
+
+# "busy" is null in a loop that has a 1 ms timer and a socket to serve too. It
+# exists while it is measured, since these would slow down all others.
+make_busy() {
+	: >busy.out
+	"$(prog e2e_latency)" 3600 null >busy.out 2>&1 &
+	BUSY_PID=$!
+	# shellcheck disable=SC2317
+	busy_live() {
+		grep -q '^/dev/ublkb' busy.out || dead "$BUSY_PID"
+	}
+	wait_for 30 busy_live || fail "e2e_latency: no device"
+	made "busy/$2" "$(grep -m1 '^/dev/ublkb' busy.out)" \
+		"e2e_latency 3600 null"
+}
+
+busy_end() {
+	kill -TERM "$BUSY_PID"
+	wait "$BUSY_PID" || fail "e2e_latency: $(tail -n1 busy.out)"
+}
+
+make_loop() {
+	local file=/dev/shm/loop
+	[ -e $file ] || {
+		modprobe loop
+		truncate -s ${disk_mib}M $file
+		LOOP_DEV=$(losetup --show -f $file) || fail "losetup"
+	}
+	made "loop/$2" "$LOOP_DEV" "losetup -f FILE-ON-TMPFS"
+}
+
+make_brd() {
+	local size=$((disk_mib << 10))
+	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=$size
+	made "brd/$2" /dev/ram0 "modprobe brd rd_nr=1 rd_size=$size"
+}
+
+make_null_blk() {
+	local dir=/sys/kernel/config/nullb/bench$2
+	[ -d /sys/kernel/config/nullb ] || {
+		modprobe null_blk nr_devices=0
+		mountpoint -q /sys/kernel/config ||
+			mount -t configfs none /sys/kernel/config
+	}
+	mkdir "$dir"
+	echo $disk_mib >"$dir/size"
+	echo "$2" >"$dir/submit_queues"
+	echo 128 >"$dir/hw_queue_depth"
+	echo 1 >"$dir/power"
+	made "null_blk/$2" "/dev/bench$2" \
+		"null_blk size=$disk_mib submit_queues=$2 hw_queue_depth=128"
+}
+
+make_nbd() {
+	local sock=$PWD/nbd.$2.sock n=$2
+	local tool
+	for tool in nbdkit nbd-client; do
+		[ -n "$(command -v $tool)" ] ||
+			fail "no $tool: run ./bootstrap on the host"
+	done
+	[ -e /sys/module/nbd ] || modprobe nbd
+	nbdkit -f -U "$sock" memory size=${disk_mib}M &
+	wait_for 10 test -S "$sock" || fail "nbdkit: no socket"
+	nbd-client -unix "$sock" "/dev/nbd$n" -C "$2" -b 512 >nbd.log 2>&1 ||
+		fail "nbd-client: $(tail -n1 nbd.log)"
+	made "nbd/$2" "/dev/nbd$n" "nbdkit -U SOCK memory size=${disk_mib}M; \
+nbd-client -unix SOCK /dev/nbd$n -C $2 -b 512"
+}
+
+# What its contents are matters to a disk that keeps them: memory, not holes.
+fill() {
+	local i
+	[ -e block ] || head -c 1M /dev/urandom >block
+	for ((i = 0; i < disk_mib; i++)); do
+		echo block
+	done | xargs cat | dd of="$1" bs=1M iflag=fullblock oflag=direct \
+		status=none
+}
+
+disk_make() {
+	local key=$1/$2 q
+	"make_${1%%,*}" "$1" "$2"
+	q=/sys/block/${disk_dev[$key]#/dev/}/queue/scheduler
+	if grep -qs none "$q"; then echo none >"$q"; fi
+	case ${1%%,*} in
+	mem|loop|brd|nbd) fill "${disk_dev[$key]}" ;;
+	esac
+}
+
+# The daemons end as they should even after all that.
+disks_end() {
+	local d pid
+	for d in "${!disk_dev[@]}"; do
+		case $d in nbd/*) nbd-client -d "${disk_dev[$d]}" >>nbd.log ;; esac
+	done
+	for pid in $(jobs -p); do
+		kill -TERM "$pid"
+		wait "$pid" || fail "a server ended with $?"
+	done
+}
+
+# --- loads: each of them is a job of fio ---
+
+declare -A loads=(
+	[randread]="--rw=randread --bs=4k"
+	[randwrite]="--rw=randwrite --bs=4k"
+	[mixed]="--rw=randrw --rwmixread=70 --bs=4k"
+	[seqread]="--rw=read --bs=128k"
+	[seqwrite]="--rw=write --bs=128k"
+)
+
+# load DEVICE LOAD QD JOBS TIME: runs it; the result is in cell.json and the
+# command in FIO_COMMAND
+load() {
+	FIO_COMMAND="fio --name=cell --filename=$1 --direct=1 \
+--ioengine=io_uring ${loads[$2]} --iodepth=$3 --numjobs=$4 \
+--group_reporting --size=${disk_mib}M --norandommap --randrepeat=1 \
+--time_based --runtime=$5 --ramp_time=50ms --eta=never \
+--output-format=json --output=cell.json"
+	$FIO_COMMAND >fio.err 2>&1 || fail "$FIO_COMMAND: $(tail -n2 fio.err)"
+}
