@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * e2e_many N - N memory disks in one loop until SIGTERM. Prints the devices
- * and the time until all were live, then "stopped". On a real driver.
+ * e2e_many N [QUEUES] - N memory disks in one loop until SIGTERM. Prints the
+ * devices and the time until all were live, then "stopped". On a real driver.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct disk {
 };
 
 static struct disk *disks;
-static unsigned int nr, live, gone;
+static unsigned int nr, queues = 1, live, gone;
 static struct ev_signal sigterm, sigint;
 static double began;
 static int failed;
@@ -65,14 +65,17 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *w, int revents)
 
 static int start(struct ev_loop *loop, struct disk *d)
 {
-	struct ublkev_disk_conf conf;
+	struct ublkev_disk_conf disk_conf;
+	struct ublkev_conf conf;
 	int err;
 
-	ublkev_disk_conf_init(&conf, sizeof(conf));
-	conf.dev_bytes = 64 << 20;
-	err = ublkev_mem_new(&d->backend, &conf);
+	ublkev_disk_conf_init(&disk_conf, sizeof(disk_conf));
+	disk_conf.dev_bytes = 64 << 20;
+	ublkev_conf_init(&conf, sizeof(conf));
+	conf.queues = queues;
+	err = ublkev_mem_new(&d->backend, &disk_conf);
 	if (!err)
-		err = ublkev_dev_init(&d->dev, on_dev, NULL, d->backend);
+		err = ublkev_dev_init(&d->dev, on_dev, &conf, d->backend);
 	if (!err)
 		err = ublkev_dev_start(loop, &d->dev);
 	return err;
@@ -85,6 +88,8 @@ int main(int argc, char **argv)
 	int err = 0;
 
 	nr = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : 16;
+	if (argc > 2)
+		queues = (unsigned int)strtoul(argv[2], NULL, 0);
 	disks = calloc(nr, sizeof(*disks));
 	if (!nr || !disks)
 		return 2;

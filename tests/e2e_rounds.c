@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * e2e_rounds ROUNDS - create a device, use it, delete it, again and again in
- * one process; fds, mappings and memory must not grow. On a real driver.
+ * one process; fds, mappings and memory must not grow. Prints how long it took
+ * from start to LIVE and from stop to STOPPED. On a real driver.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ev.h>
@@ -29,6 +31,47 @@ static struct ev_child child;
 static unsigned long round_nr, rounds;
 static struct usage first;
 static int failed;
+
+/* microseconds of every round */
+struct times {
+	unsigned long *us, began;
+};
+
+static struct times to_live, to_gone;
+
+/* ---- time --------------------------------------------------------------- */
+
+static unsigned long now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (unsigned long)ts.tv_sec * 1000000 +
+	       (unsigned long)ts.tv_nsec / 1000;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	unsigned long x = *(const unsigned long *)a;
+	unsigned long y = *(const unsigned long *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print(const char *what, struct times *t, unsigned long n)
+{
+	qsort(t->us, n, sizeof(*t->us), by_size);
+	printf("%s: n %lu p50 %lu max %lu us\n", what, n, t->us[n / 2],
+	       t->us[n - 1]);
+}
+
+static void stop(struct ev_loop *loop)
+{
+	to_gone.began = now_us();
+	ublkev_dev_stop(loop, &dev);
+}
+
+/* ---- what a process has ------------------------------------------------- */
 
 static unsigned long count_fds(void)
 {
@@ -84,6 +127,8 @@ static struct usage look(const char *when)
 	return u;
 }
 
+/* ---- a round ------------------------------------------------------------ */
+
 /* in a child: the loop's thread never touches its own device */
 static int use(int id)
 {
@@ -114,7 +159,7 @@ static void on_child(struct ev_loop *loop, struct ev_child *w, int revents)
 			(unsigned int)w->rstatus);
 		failed = 1;
 	}
-	ublkev_dev_stop(loop, &dev);
+	stop(loop);
 }
 
 static void fork_user(struct ev_loop *loop, int id)
@@ -125,7 +170,7 @@ static void fork_user(struct ev_loop *loop, int id)
 		_exit(use(id));
 	if (pid < 0) {
 		failed = 1;
-		ublkev_dev_stop(loop, &dev);
+		stop(loop);
 		return;
 	}
 	ev_child_init(&child, on_child, pid, 0);
@@ -140,6 +185,7 @@ static void next_round(struct ev_loop *loop)
 		first = look("start");
 	if (round_nr++ == rounds + WARM_UP || failed)
 		return;
+	to_live.began = now_us();
 	err = ublkev_dev_start(loop, &dev);
 	if (!err)
 		return;
@@ -149,15 +195,19 @@ static void next_round(struct ev_loop *loop)
 
 static void on_dev(struct ev_loop *loop, struct ublkev_dev *d, int revents)
 {
-	if (revents & UBLKEV_LIVE)
+	if (revents & UBLKEV_LIVE) {
+		to_live.us[round_nr - 1] = now_us() - to_live.began;
 		fork_user(loop, d->id);
+	}
 	if (revents & UBLKEV_ERROR) {
 		fprintf(stderr, "round %lu: %s: %s\n", round_nr,
 			ublkev_step_name(d->step), strerror(-d->err));
 		failed = 1;
 	}
-	if (revents & UBLKEV_STOPPED)
+	if (revents & UBLKEV_STOPPED) {
+		to_gone.us[round_nr - 1] = now_us() - to_gone.began;
 		next_round(loop);
+	}
 }
 
 static int judge(void)
@@ -166,6 +216,8 @@ static int judge(void)
 
 	if (failed)
 		return 1;
+	print("live", &to_live, rounds + WARM_UP);
+	print("gone", &to_gone, rounds + WARM_UP);
 	if (last.fds <= first.fds && last.mappings <= first.mappings + 2 &&
 	    last.rss_kib <= first.rss_kib + RSS_SLACK_KIB)
 		return 0;
@@ -180,6 +232,10 @@ int main(int argc, char **argv)
 	int err;
 
 	rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 20;
+	to_live.us = calloc(rounds + WARM_UP, sizeof(*to_live.us));
+	to_gone.us = calloc(rounds + WARM_UP, sizeof(*to_gone.us));
+	if (!to_live.us || !to_gone.us)
+		return 2;
 	ublkev_disk_conf_init(&conf, sizeof(conf));
 	conf.dev_bytes = 16 << 20;
 	err = ublkev_mem_new(&disk, &conf);
@@ -194,5 +250,7 @@ int main(int argc, char **argv)
 	err = judge();
 	ublkev_dev_fini(&dev);
 	ublkev_backend_free(disk);
+	free(to_live.us);
+	free(to_gone.us);
 	return err;
 }
