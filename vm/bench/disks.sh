@@ -117,12 +117,9 @@ fill() {
 }
 
 disk_make() {
-	local key=$1/$2 q
 	"make_${1%%,*}" "$1" "$2"
-	q=/sys/block/${disk_dev[$key]#/dev/}/queue/scheduler
-	if grep -qs none "$q"; then echo none >"$q"; fi
 	case ${1%%,*} in
-	mem|loop|brd|nbd) fill "${disk_dev[$key]}" ;;
+	mem|loop|brd|nbd) fill "${disk_dev[$1/$2]}" ;;
 	esac
 }
 
@@ -148,9 +145,11 @@ declare -A loads=(
 	[seqwrite]="--rw=write --bs=128k"
 )
 
-# load DEVICE LOAD QD JOBS TIME: runs it; the result is in cell.json and the
-# command in FIO_COMMAND
+# load DEVICE LOAD QD JOBS TIME: runs it, without a scheduler; the result is in
+# cell.json and the command in FIO_COMMAND
 load() {
+	local scheduler=/sys/block/${1#/dev/}/queue/scheduler
+	if grep -qs none "$scheduler"; then echo none >"$scheduler"; fi
 	FIO_COMMAND="fio --name=cell --filename=$1 --direct=1 \
 --ioengine=io_uring ${loads[$2]} --iodepth=$3 --numjobs=$4 \
 --group_reporting --size=${disk_mib}M --norandommap --randrepeat=1 \

@@ -8,12 +8,11 @@ def kilo: . / 100 | round / 10;
 def figure: if .mode == "path" then .figure
 	else "\(.rounds | min | kilo)/\(.figure | kilo)/\(.rounds | max | kilo)"
 	end;
-# Median over the rounds of how it did beside the first disk.
-def ratio($first): [.rounds, $first.rounds] | transpose
+# Median over the rounds of how it did beside another one.
+def ratio($other): [.rounds, $other.rounds] | transpose
 	| map(.[0] / .[1]) | median * 100 | round / 100;
 
-. as $all
-| .[0] as $one
+.[0] as $one
 | (if $one.mode == "path"
    then "instructions per I/O, whole path, Linux \($one.kernel)"
    else "thousands of IOPS, min/median/max, Linux \($one.kernel), " +
@@ -31,8 +30,8 @@ def ratio($first): [.rounds, $first.rounds] | transpose
 	" p50/p99 in us",
 	($disks[] as $d | row($d; $qds[] as $q | cell($d; $q)
 		| "\(.p50_us | round)/\(.p99_us | round)")),
-	(if ($disks | length) > 1 then " times \($disks[0])",
-		($disks[1:][] as $d | row($d; $qds[] as $q
-		| cell($d; $q) | ratio(cell($disks[0]; $q))))
-	 else empty end)
+	(($disks | if index("loop") then "loop" else .[0] end) as $other
+	 | " times \($other)", ($disks - [$other] | .[] as $d
+		| row($d; $qds[] as $q
+		| cell($d; $q) | ratio(cell($other; $q)))))
       else empty end))
