@@ -153,7 +153,7 @@ load() {
 	FIO_COMMAND="fio --name=cell --filename=$1 --direct=1 \
 --ioengine=io_uring ${loads[$2]} --iodepth=$3 --numjobs=$4 \
 --group_reporting --size=${disk_mib}M --norandommap --randrepeat=1 \
---time_based --runtime=$5 --ramp_time=50ms --eta=never \
+--time_based --runtime=$5 --ramp_time=100ms --eta=never \
 --output-format=json --output=cell.json"
 	$FIO_COMMAND >fio.err 2>&1 || fail "$FIO_COMMAND: $(tail -n2 fio.err)"
 }
