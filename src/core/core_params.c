@@ -118,7 +118,11 @@ uint64_t ublkev__copy_features(const struct ublkev_conf *conf,
 	enum ublkev_copy copy = conf->copy;
 	uint64_t features = 0;
 
-	/* and PLAIN where the backend has no map() */
+	/*
+	 * One pass over the data less: for a READ at no price; for a WRITE at
+	 * that of one more round, which only shows at depth 1 (4 % at 4 KiB).
+	 * USER_COPY costs a READ more as well. PLAIN without map().
+	 */
 	if (copy == UBLKEV_COPY_AUTO)
 		copy = UBLKEV_COPY_DIRECT;
 	if (copy == UBLKEV_COPY_USER)
