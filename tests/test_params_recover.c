@@ -170,6 +170,18 @@ END_TEST
 				  (what)); \
 	} while (0)
 
+/* GET_PARAMS has no granularity then, whatever SET_PARAMS had */
+START_TEST(without_discard)
+{
+	struct ublkev__params own = sample, dev = sample;
+
+	own.max_discard_sectors = 0;
+	dev.max_discard_sectors = 0;
+	dev.discard_granularity = 0;
+	ck_assert_ptr_null(ublkev__params_misfit(&own, &dev));
+}
+END_TEST
+
 START_TEST(misfits)
 {
 	ck_assert_ptr_null(ublkev__params_misfit(&sample, &sample));
@@ -217,6 +229,7 @@ int main(void)
 	tcase_add_loop_test(tc, told_flags, 0, 4);
 	tcase_add_test(tc, told_nonsense);
 	tcase_add_test(tc, misfits);
+	tcase_add_test(tc, without_discard);
 	tcase_add_test(tc, tags);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);

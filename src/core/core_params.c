@@ -240,8 +240,10 @@ const char *ublkev__params_misfit(const struct ublkev__params *own,
 		return "max I/O size";
 	if (own->chunk_sectors != dev->chunk_sectors)
 		return "chunk size";
+	/* the driver forgets the granularity of what is never discarded */
 	if (own->max_discard_sectors < dev->max_discard_sectors ||
-	    own->discard_granularity > dev->discard_granularity)
+	    (dev->max_discard_sectors &&
+	     own->discard_granularity > dev->discard_granularity))
 		return "discard limits";
 	if (own->max_write_zeroes_sectors < dev->max_write_zeroes_sectors)
 		return "write-zeroes limit";
