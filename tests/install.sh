@@ -50,6 +50,15 @@ if [ -n "$daemon" ]; then
 	"$daemon" --version | grep -qF "$VERSION" ||
 		fail "ublk-evdemo --version does not say $VERSION"
 	[ -n "$(find "$root" -name ublk-evdemo.1)" ] || fail "no ublk-evdemo(1)"
+	tool=$(find "$root" -name ublk-evctl -type f -perm -u+x)
+	"$tool" --version | grep -qF "$VERSION" ||
+		fail "ublk-evctl --version does not say $VERSION"
+	[ -n "$(find "$root" -name ublk-evctl.1)" ] || fail "no ublk-evctl(1)"
+	[ -n "$(find "$root" -path '*/completions/ublk-evctl')" ] ||
+		fail "no completion"
+	rule=$(find "$root" -path '*/udev/rules.d/60-ublk-ev.rules')
+	grep -qF "PROGRAM=\"${tool#"$root"} owner" "$rule" ||
+		fail "udev's rule does not run ${tool#"$root"}"
 fi
 [ -n "$(find "$root" -name ublkev.3)" ] || fail "no ublkev(3)"
 

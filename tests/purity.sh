@@ -90,6 +90,7 @@ not_included uring 'ev\.h|ev/|backend/'
 not_included ev 'liburing|uring/(abi|sqe|ring|cdev|udata|iobuf)\.h'
 not_included backend 'core/|uring/|ev/|liburing'
 not_included tool 'core/|uring/|ev/|backend/|util/|liburing|evdemo/'
+not_included evctl 'core/|uring/|ev/|backend/|util/|liburing|evdemo/'
 not_included evdemo 'core/|uring/|ev/|backend/|util/|liburing'
 
 lib=$build/.libs/libublkev.so

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -371,6 +372,22 @@ unsigned int holders_count(const struct holders *h)
 const struct holder *holders_at(const struct holders *h, unsigned int i)
 {
 	return &h->v[i];
+}
+
+static const char *const kind_names[] = {
+	[HOLDER_MOUNT] = "mount",
+	[HOLDER_SWAP] = "swap",
+	[HOLDER_STACKED] = "stacked",
+	[HOLDER_USER] = "user",
+	[HOLDER_OPEN] = "open",
+	[HOLDER_UDEV] = "udev",
+};
+static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == HOLDER_NR_KINDS,
+	      "each kind has a name");
+
+const char *holder_kind_name(enum holder_kind kind)
+{
+	return kind_names[kind];
 }
 
 int holder_text(char *buf, size_t size, const struct holder *h)

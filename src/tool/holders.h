@@ -29,7 +29,8 @@ enum holder_kind {
 	HOLDER_STACKED,		/* what: block device on top of it */
 	HOLDER_USER,		/* what: path on the mounted filesystem */
 	HOLDER_OPEN,		/* what: node */
-	HOLDER_UDEV		/* the same, by udev, which lets go soon */
+	HOLDER_UDEV,		/* the same, by udev, which lets go soon */
+	HOLDER_NR_KINDS
 };
 
 struct holder {
@@ -59,6 +60,9 @@ int holders_step(struct holders *h, unsigned int budget);
 
 unsigned int holders_count(const struct holders *h);
 const struct holder *holders_at(const struct holders *h, unsigned int i);
+
+/* "mount"; static string */
+const char *holder_kind_name(enum holder_kind kind);
 
 /* one line, as snprintf */
 int holder_text(char *buf, size_t size, const struct holder *h);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "evctl/ask.h"
+
+/* each has a channel or ring of its own: a few descriptors and pages */
+#define PARALLEL 16
+/* what the kernel gets for ending a command whose time is up */
+#define GRACE_MS 2000
+
+struct slot {
+	struct ublkev_ctl ctl;
+	struct batch *batch;
+	struct ask *ask;	/* under way */
+	int init;
+};
+
+struct batch {
+	struct evctl *t;
+	struct ask *v;
+	unsigned int n, next, busy;
+	struct slot slots[PARALLEL];
+};
+
+static int out_of_time(const struct evctl *t)
+{
+	return t->interrupted ? -ECANCELED : evctl_left(t) > 0 ? 0 :
+	       -ETIMEDOUT;
+}
+
+/* gives the slot the next command that can be sent */
+static void next(struct slot *s)
+{
+	struct batch *b = s->batch;
+	struct ask *a;
+	int err;
+
+	while (b->next < b->n) {
+		a = &b->v[b->next++];
+		err = out_of_time(b->t);
+		if (!err) {
+			err = ublkev_ctl_submit(b->t->loop, &s->ctl, a->cmd,
+						a->id, a->arg);
+			a->unsent = err != 0;
+		}
+		if (!err) {
+			s->ask = a;
+			b->busy++;
+			return;
+		}
+		a->answer.res = err;
+	}
+}
+
+static void on_answer(struct ev_loop *loop, struct ublkev_ctl *ctl,
+		      const struct ublkev_ctl_answer *answer)
+{
+	struct slot *s = ctl->data;
+	struct batch *b = s->batch;
+	int over = out_of_time(b->t);
+
+	s->ask->answer = *answer;
+	if (answer->res == -ECANCELED && over)
+		s->ask->answer.res = over;
+	s->ask = NULL;
+	b->busy--;
+	next(s);
+	if (!b->busy)
+		ev_break(loop, EVBREAK_ONE);
+}
+
+static int open_slot(struct batch *b, struct slot *s)
+{
+	struct ublkev_conf conf;
+	int err;
+
+	ublkev_conf_init(&conf, sizeof(conf));
+	conf.broker = b->t->broker;
+	conf.cmd_timeout_ms = (unsigned int)(evctl_left(b->t) * 1000) + 1;
+	conf.grace_ms = GRACE_MS;
+	err = ublkev_ctl_init(&s->ctl, on_answer, &conf);
+	if (err)
+		return err;
+	s->ctl.data = s;
+	s->batch = b;
+	s->init = 1;
+	return 0;
+}
+
+static void cancel(struct batch *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < PARALLEL; i++)
+		if (b->slots[i].ask)
+			ublkev_ctl_cancel(b->t->loop, &b->slots[i].ctl);
+}
+
+/* until all have answered; they do, a deadline of theirs is above them */
+static void wait_for(struct batch *b)
+{
+	evctl_wait(b->t);
+	if (!b->busy)
+		return;
+	cancel(b);
+	while (b->busy)
+		ev_run(b->t->loop, 0);
+}
+
+void ask_all(struct evctl *t, struct ask *v, unsigned int n)
+{
+	struct batch b = { .t = t, .v = v, .n = n };
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < PARALLEL && i < n && !err; i++) {
+		err = open_slot(&b, &b.slots[i]);
+		if (!err)
+			next(&b.slots[i]);
+	}
+	if (b.busy)
+		wait_for(&b);
+	/* not even one slot could be made */
+	for (; b.next < n; b.next++) {
+		v[b.next].answer.res = err;
+		v[b.next].unsent = 1;
+	}
+	for (i = 0; i < PARALLEL; i++)
+		if (b.slots[i].init)
+			ublkev_ctl_fini(&b.slots[i].ctl);
+}
+
+int ask_one(struct evctl *t, struct ask *a, enum ublkev_ctl_cmd cmd, int id,
+	    uint64_t arg)
+{
+	memset(a, 0, sizeof(*a));
+	a->cmd = cmd;
+	a->id = id;
+	a->arg = arg;
+	ask_all(t, a, 1);
+	return a->answer.res;
+}
+
+/* the step of a device's life that fails in the same way */
+static enum ublkev_step step(const struct ask *a)
+{
+	switch (a->cmd) {
+	case UBLKEV_CTL_GET_FEATURES:
+		return UBLKEV_STEP_FEATURES;
+	case UBLKEV_CTL_STOP_DEV:
+	case UBLKEV_CTL_TRY_STOP_DEV:
+		return UBLKEV_STEP_STOP;
+	case UBLKEV_CTL_DEL_DEV:
+	case UBLKEV_CTL_DEL_DEV_ASYNC:
+		return UBLKEV_STEP_DEL;
+	case UBLKEV_CTL_QUIESCE_DEV:
+		return UBLKEV_STEP_QUIESCE;
+	default:
+		return UBLKEV_STEP_INFO;
+	}
+}
+
+/* whether the driver's door or io_uring's was closed, the errno can't tell */
+static enum ublkev_step unsent_step(void)
+{
+	return access("/dev/ublk-control", R_OK | W_OK) ?
+	       UBLKEV_STEP_CONTROL : UBLKEV_STEP_SETUP;
+}
+
+int ask_fail(struct evctl *t, const struct ask *a)
+{
+	int err = a->answer.res;
+	const char *more;
+
+	if (a->unsent) {
+		more = ublkev_explain(unsent_step(), err);
+		return out_fail(t, out_status(err), "%s: %s",
+				more ? "no control command can be sent" :
+				strerror(-err),
+				more ? more : "ublk-evctl doctor may know");
+	}
+	if (err == -ENODEV)
+		return out_fail(t, ST_NOT_FOUND, "there is no device %d: "
+				"ublk-evctl list shows those that are", a->id);
+	more = err == -EPERM || err == -ETIMEDOUT ?
+	       ublkev_explain(step(a), err) : NULL;
+	if (a->cmd == UBLKEV_CTL_GET_FEATURES)
+		return out_fail(t, out_status(err), "%s: %s: %s",
+				ublkev_ctl_cmd_name(a->cmd), out_strerror(err),
+				more ? more : "ublk-evctl doctor may know");
+	return out_fail(t, out_status(err), "device %d: %s: %s%s%s", a->id,
+			ublkev_ctl_cmd_name(a->cmd), out_strerror(err),
+			more ? ": " : "", more ? more : "");
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evctl/ask.h"
+#include "evctl/dev.h"
+#include "evctl/held.h"
+#include "evctl/procs.h"
+
+static int add(struct devs *d, int id)
+{
+	struct dev *v = realloc(d->v, (d->nr + 1) * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	d->v = v;
+	memset(&v[d->nr], 0, sizeof(*v));
+	v[d->nr].held = -1;
+	v[d->nr++].id = id;
+	return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return ((const struct dev *)a)->id - ((const struct dev *)b)->id;
+}
+
+/* ublkcN of a directory; -ENOENT: there is none */
+static int read_dir(struct devs *d, const char *root, const char *name)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	int id, end, err = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (!err && (e = readdir(dir))) {
+		end = 0;
+		if (sscanf(e->d_name, "ublkc%d%n", &id, &end) == 1 &&
+		    !e->d_name[end] && id >= 0)
+			err = add(d, id);
+	}
+	closedir(dir);
+	return err;
+}
+
+int devs_find(struct devs *d, const char *root, int id)
+{
+	int err;
+
+	memset(d, 0, sizeof(*d));
+	if (id >= 0)
+		return add(d, id);
+	err = read_dir(d, root, "sys/class/ublk-char");
+	/* a container may have no such class to show */
+	if (err == -ENOENT)
+		err = read_dir(d, root, "dev");
+	if (err == -ENOENT)
+		err = 0;
+	if (d->nr)
+		qsort(d->v, d->nr, sizeof(*d->v), by_id);
+	return err;
+}
+
+void devs_free(struct devs *d)
+{
+	free(d->v);
+	memset(d, 0, sizeof(*d));
+}
+
+static void has_opened(void *data, int id, int pid)
+{
+	struct devs *d = data;
+	unsigned int i;
+
+	for (i = 0; i < d->nr; i++)
+		if (d->v[i].id == id)
+			d->v[i].pid = pid;
+}
+
+/*
+ * A server has /dev/ublkcN open: also while it brings the device up, when the
+ * driver knows of none, and not when the pid that the driver remembers is
+ * somebody else's by now. Who may not look has to believe the driver.
+ */
+static enum dev_server server(const struct dev *d, const char *root,
+			      int blind)
+{
+	int live = d->info.state == UBLKEV_STATE_LIVE;
+
+	if (d->pid || (live && procs_alive(root, d->info.pid)))
+		return DEV_SERVER_ALIVE;
+	if (blind)
+		return DEV_SERVER_UNKNOWN;
+	return live ? DEV_SERVER_DEAD : DEV_SERVER_NONE;
+}
+
+void devs_servers(struct devs *d, const char *root)
+{
+	struct dev *v;
+	int blind;
+
+	blind = procs_servers(root, has_opened, d);
+	for (v = d->v; v < d->v + d->nr; v++) {
+		if (v->err)
+			continue;
+		v->server = server(v, root, blind);
+		if (!v->pid && v->server == DEV_SERVER_ALIVE)
+			v->pid = v->info.pid;
+		if (v->pid)
+			procs_comm(root, v->pid, v->comm, sizeof(v->comm));
+	}
+}
+
+static int load(struct evctl *t, struct devs *d, struct ask **asks)
+{
+	unsigned int i;
+	struct ask *v;
+
+	v = calloc(d->nr * 2 + 1, sizeof(*v));
+	*asks = v;
+	if (!v)
+		return -ENOMEM;
+	for (i = 0; i < d->nr; i++) {
+		v[i].cmd = UBLKEV_CTL_GET_DEV_INFO;
+		v[i].id = d->v[i].id;
+		v[d->nr + i].cmd = UBLKEV_CTL_GET_PARAMS;
+		v[d->nr + i].id = d->v[i].id;
+	}
+	ask_all(t, v, d->nr * 2);
+	return 0;
+}
+
+void devs_load(struct evctl *t, struct devs *d, int held)
+{
+	struct ask *asks;
+	struct dev *v;
+	unsigned int i;
+
+	if (load(t, d, &asks)) {
+		for (i = 0; i < d->nr; i++)
+			d->v[i].err = -ENOMEM;
+		return;
+	}
+	for (i = 0; i < d->nr; i++) {
+		v = &d->v[i];
+		v->err = asks[i].answer.res;
+		v->unsent = asks[i].unsent;
+		v->info = asks[i].answer.u.info;
+		v->params_err = asks[d->nr + i].answer.res;
+		v->params = asks[d->nr + i].answer.u.params;
+	}
+	free(asks);
+	devs_servers(d, t->opts->root);
+	for (v = d->v; held && v < d->v + d->nr; v++)
+		if (!v->err)
+			v->held = held_now(t, v->id);
+}
+
+int dev_fail(struct evctl *t, const struct dev *d)
+{
+	struct ask a = {
+		.cmd = UBLKEV_CTL_GET_DEV_INFO,
+		.id = d->id,
+		.answer.res = d->err,
+		.unsent = d->unsent,
+	};
+
+	return ask_fail(t, &a);
+}
+
+int devs_load_one(struct evctl *t, struct devs *d, int held)
+{
+	int status;
+
+	if (devs_find(d, t->opts->root, t->opts->id))
+		return out_fail(t, ST_FAILED, "no memory");
+	devs_load(t, d, held);
+	if (!d->v->err)
+		return ST_OK;
+	status = dev_fail(t, d->v);
+	devs_free(d);
+	return status;
+}
+
+int dev_is_orphan(const struct dev *d)
+{
+	return !d->err && (d->server == DEV_SERVER_NONE ||
+			   d->server == DEV_SERVER_DEAD);
+}
+
+int dev_is_recoverable(const struct dev *d)
+{
+	return d->info.state == UBLKEV_STATE_QUIESCED ||
+	       d->info.state == UBLKEV_STATE_FAIL_IO;
+}
+
+const char *dev_recovery_name(uint64_t features)
+{
+	if (!(features & DEV_F_USER_RECOVERY))
+		return "none";
+	if (features & DEV_F_USER_RECOVERY_FAIL_IO)
+		return "fail-io";
+	return features & DEV_F_USER_RECOVERY_REISSUE ? "reissue" : "requeue";
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* stop, del, quiesce, orphans: commands that end something */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "evctl/ask.h"
+#include "evctl/dev.h"
+#include "evctl/held.h"
+#include "evctl/show.h"
+
+#define FORCE_REMEDY "end that first, or give --force: they see I/O errors"
+
+/* the kernel's patience with requests under way, when time is not short */
+#define QUIESCE_MS 5000
+
+static int device_is_there(struct evctl *t, struct ublkev_ctl_info *info)
+{
+	struct ask a;
+
+	if (ask_one(t, &a, UBLKEV_CTL_GET_DEV_INFO, t->opts->id, 0))
+		return ask_fail(t, &a);
+	*info = a.answer.u.info;
+	out_set(t, "id", json_integer(t->opts->id));
+	return ST_OK;
+}
+
+static int try_stop(struct evctl *t)
+{
+	const struct timespec pause = { 0, 100 * 1000 * 1000 };
+	struct ask a;
+	int err, status;
+
+	/* udev opens what is new or was just written, for a moment */
+	do {
+		err = ask_one(t, &a, UBLKEV_CTL_TRY_STOP_DEV, t->opts->id, 0);
+		if (err != -EBUSY)
+			break;
+		status = held_refuse(t, t->opts->id, "end that first");
+		if (status)
+			return status;
+		nanosleep(&pause, NULL);
+	} while (evctl_left(t) > 1 && !t->interrupted);
+	if (err == -EOPNOTSUPP)
+		return out_fail(t, ST_ABSENT, "TRY_STOP_DEV is not in this "
+				"kernel (Linux 7.0 has it): stop without "
+				"--safe looks itself who uses the device");
+	if (err == -EBUSY)
+		return out_fail(t, ST_BUSY, "somebody has /dev/ublkb%d open",
+				t->opts->id);
+	return err ? ask_fail(t, &a) : ST_OK;
+}
+
+static int stop(struct evctl *t, int id)
+{
+	struct ask a;
+
+	if (ask_one(t, &a, UBLKEV_CTL_STOP_DEV, id, 0))
+		return ask_fail(t, &a);
+	return ST_OK;
+}
+
+static int may_end(struct evctl *t, struct ublkev_ctl_info *info)
+{
+	int status = device_is_there(t, info);
+
+	if (!status && !t->opts->force && !t->opts->safe)
+		status = held_refuse(t, t->opts->id, FORCE_REMEDY);
+	return status;
+}
+
+int cmd_stop(struct evctl *t)
+{
+	struct ublkev_ctl_info info;
+	int status;
+
+	status = may_end(t, &info);
+	if (status)
+		return status;
+	if (info.state == UBLKEV_STATE_DEAD) {
+		out_say(t, "device %d: is stopped\n", t->opts->id);
+		return ST_OK;
+	}
+	status = t->opts->safe ? try_stop(t) : stop(t, t->opts->id);
+	if (!status)
+		out_say(t, "device %d: stopped\n", t->opts->id);
+	return status;
+}
+
+/* why it takes long; the failure of a DEL_DEV */
+static int del_failed(struct evctl *t, const struct ask *a)
+{
+	char remedy[96];
+
+	if (a->answer.res != -ETIMEDOUT)
+		return ask_fail(t, a);
+	snprintf(remedy, sizeof(remedy), "it is stopped, and goes when they "
+		 "let go; not waiting is del %d --async", a->id);
+	if (held_refuse(t, a->id, remedy) == ST_BUSY)
+		return ST_TIMEOUT;
+	return out_fail(t, ST_TIMEOUT, "device %d: DEL_DEV does not end: its "
+			"server has /dev/ublkc%d open still: see info %d",
+			a->id, a->id, a->id);
+}
+
+/*
+ * STOP, then DEL: DEL_DEV of a live device holds up the whole driver. The
+ * number may be another device's in between, as the server of a stopped
+ * device deletes it and another gets it; that one lives.
+ */
+static int stop_and_del(struct evctl *t, int id, int async)
+{
+	struct ask a;
+	int status;
+
+	status = stop(t, id);
+	if (status)
+		return status;
+	ask_one(t, &a, UBLKEV_CTL_GET_DEV_INFO, id, 0);
+	if (a.answer.res == -ENODEV)
+		return ST_OK;
+	if (!a.answer.res && a.answer.u.info.state != UBLKEV_STATE_DEAD)
+		return ST_OK;
+	if (a.answer.res)
+		return ask_fail(t, &a);
+	/* an ordinary user's device knows no DEL_DEV_ASYNC */
+	if (a.answer.u.info.features & DEV_F_UNPRIVILEGED)
+		async = 0;
+	ask_one(t, &a, async ? UBLKEV_CTL_DEL_DEV_ASYNC : UBLKEV_CTL_DEL_DEV,
+		id, 0);
+	if (a.answer.res && a.answer.res != -ENODEV)
+		return del_failed(t, &a);
+	return ST_OK;
+}
+
+int cmd_del(struct evctl *t)
+{
+	struct ublkev_ctl_info info;
+	int status;
+
+	status = may_end(t, &info);
+	if (!status)
+		status = stop_and_del(t, t->opts->id, t->opts->async);
+	if (!status)
+		out_say(t, "device %d: deleted\n", t->opts->id);
+	return status;
+}
+
+int cmd_quiesce(struct evctl *t)
+{
+	double left = evctl_left(t) * 1000 / 2;
+	struct ublkev_ctl_info info;
+	struct ask a;
+	int status, err;
+
+	status = device_is_there(t, &info);
+	if (status)
+		return status;
+	err = ask_one(t, &a, UBLKEV_CTL_QUIESCE_DEV, t->opts->id,
+		      left < QUIESCE_MS ? (uint64_t)left : QUIESCE_MS);
+	if (err == -EOPNOTSUPP)
+		return out_fail(t, ST_ABSENT, "device %d: cannot be quiesced: "
+				"that needs Linux 6.16, and a server that "
+				"made it with recovery", t->opts->id);
+	if (err == -EBUSY || err == -ETIME || err == -ETIMEDOUT)
+		return out_fail(t, ST_BUSY, "device %d: the kernel found no "
+				"moment to quiesce it: try again when it has "
+				"less to do", t->opts->id);
+	if (err)
+		return ask_fail(t, &a);
+	out_say(t, "device %d: quiesced; its clients wait for recover %d\n",
+		t->opts->id, t->opts->id);
+	return ST_OK;
+}
+
+/* ---- orphans ------------------------------------------------------------ */
+
+static int is_listed(const struct evctl *t, const struct dev *d)
+{
+	return dev_is_orphan(d) &&
+	       (t->opts->all || ublkev_tag_is_ours(d->info.tag));
+}
+
+static int load(struct evctl *t, struct devs *d)
+{
+	int err = devs_find(d, t->opts->root, -1);
+
+	if (err)
+		return out_fail(t, out_status(err), "the list of devices: %s",
+				out_strerror(err));
+	devs_load(t, d, 1);
+	return ST_OK;
+}
+
+static const struct dev *find(const struct devs *d, int id)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->nr; i++)
+		if (d->v[i].id == id)
+			return &d->v[i];
+	return NULL;
+}
+
+static int clean_one(struct evctl *t, const struct dev *d)
+{
+	int status;
+
+	if (d->held && !t->opts->force)
+		return out_fail(t, ST_BUSY, "device %d: left alone, somebody "
+				"uses it: end that first, or give --force",
+				d->id);
+	/* who holds it would keep DEL_DEV waiting */
+	status = stop_and_del(t, d->id, d->held != 0);
+	if (!status)
+		out_say(t, "device %d: deleted\n", d->id);
+	return status;
+}
+
+/*
+ * A device that is just being made has no server that the driver knows of,
+ * either: what is an orphan is one at a second look, too.
+ */
+static int clean(struct evctl *t, const struct devs *first)
+{
+	const struct timespec pause = { 0, 500 * 1000 * 1000 };
+	json_t *done = json_array();
+	const struct dev *d, *v;
+	int status, one;
+	struct devs now;
+
+	nanosleep(&pause, NULL);
+	status = load(t, &now);
+	for (v = first->v; v < first->v + first->nr; v++) {
+		d = find(&now, v->id);
+		if (!d || !is_listed(t, v) || !is_listed(t, d) ||
+		    v->info.tag != d->info.tag)
+			continue;
+		if (dev_is_recoverable(d) && !t->opts->force) {
+			out_say(t, "device %d: left alone, it waits for "
+				"recover %d\n", d->id, d->id);
+			continue;
+		}
+		one = clean_one(t, d);
+		if (!one)
+			json_array_append_new(done, json_integer(d->id));
+		/* the others' end does not depend on this one's */
+		status = status ? status : one;
+	}
+	out_set(t, "cleaned", done);
+	devs_free(&now);
+	return status;
+}
+
+int cmd_orphans(struct evctl *t)
+{
+	struct devs d;
+	int status;
+
+	status = load(t, &d);
+	if (status)
+		return status;
+	show_table(t, &d, is_listed);
+	if (t->opts->clean)
+		status = clean(t, &d);
+	devs_free(&d);
+	return status;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * procs.h - what /proc knows of servers; `root` is put before it
+ */
+#ifndef EVCTL_PROCS_H
+#define EVCTL_PROCS_H
+
+#include <stddef.h>
+
+/* from /proc/PID/stat: the state's letter, and PF_* flags; 0, or -ENOENT */
+int procs_stat(const char *root, int pid, char *state, unsigned int *flags);
+
+/* whether it runs; a zombie does not */
+int procs_alive(const char *root, int pid);
+
+/* its name; "" when there is none */
+void procs_comm(const char *root, int pid, char *buf, size_t size);
+
+/* its mount namespace; 0: unknown */
+unsigned long procs_mnt_ns(const char *root, int pid);
+
+/*
+ * Calls back for each process that has a /dev/ublkcN open. Answers 0, or not
+ * when there are processes that could not be looked into.
+ */
+int procs_servers(const char *root,
+		  void (*found)(void *data, int id, int pid), void *data);
+
+/*
+ * The first line of the file at root/fmt..., without its end; 0, or a
+ * negative errno.
+ */
+int procs_line(char *buf, size_t size, const char *root, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+#endif /* EVCTL_PROCS_H */

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* stats and resize: what only the device's server knows and can do */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "evctl/ask.h"
+#include "evctl/server.h"
+#include "evctl/sock.h"
+#include "evctl/text.h"
+
+struct once {
+	struct ev_loop *loop;
+	json_t *answer;
+	int err;
+};
+
+int server_path(const struct evctl *t, char *buf, size_t size)
+{
+	if (!t->opts->socket)
+		return sock_path(buf, size, t->opts->root, t->opts->id);
+	return (size_t)snprintf(buf, size, "%s", t->opts->socket) < size;
+}
+
+static void on_answer(void *data, json_t *answer, int err)
+{
+	struct once *o = data;
+
+	o->answer = json_incref(answer);
+	o->err = err;
+	ev_break(o->loop, EVBREAK_ONE);
+}
+
+int server_ask(struct evctl *t, const char *line, json_t **answer)
+{
+	struct once o = { t->loop, NULL, -ECANCELED };
+	char path[PATH_MAX];
+	struct sock *s;
+	int err;
+
+	if (!server_path(t, path, sizeof(path)))
+		return -ENAMETOOLONG;
+	err = sock_new(&s, t->loop, path, on_answer, &o);
+	if (err)
+		return err;
+	err = sock_ask(s, line, evctl_left(t));
+	if (!err) {
+		ev_run(t->loop, 0);
+		err = o.err;
+	}
+	sock_free(s);
+	*answer = o.answer;
+	return err;
+}
+
+int server_fail(struct evctl *t, int err, const char *remedy)
+{
+	char path[PATH_MAX];
+
+	if (!server_path(t, path, sizeof(path)))
+		path[0] = '\0';
+	return out_fail(t, out_status(err), "the server's control socket %s: "
+			"%s: %s", path, err == -EPROTO ?
+			"it answers something else" : out_strerror(err),
+			remedy);
+}
+
+/* whether it is the device's server that answers; its error is the command's */
+static int check(struct evctl *t, const json_t *answer)
+{
+	const char *text = json_string_value(json_object_get(answer, "error"));
+
+	if (!text)
+		return ST_OK;
+	return out_fail(t, ST_FAILED, "the server of device %d refuses: %s",
+			t->opts->id, text);
+}
+
+/* ---- stats -------------------------------------------------------------- */
+
+static json_int_t number(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static void say_ops(const json_t *stats)
+{
+	const json_t *ops = json_object_get(stats, "ops");
+	struct table tab;
+	const json_t *o;
+	unsigned int op;
+	char size[16];
+
+	table_init(&tab, 4);
+	table_cell(&tab, "OP");
+	table_cell(&tab, "REQUESTS");
+	table_cell(&tab, "BYTES");
+	table_cell(&tab, "ERRORS");
+	for (op = 0; op < UBLKEV_NR_OPS; op++) {
+		o = json_object_get(ops, ublkev_op_name(op));
+		table_cell(&tab, "%s", ublkev_op_name(op));
+		table_cell(&tab, "%" JSON_INTEGER_FORMAT, number(o, "reqs"));
+		table_cell(&tab, "%s", text_bytes(size, (uint64_t)
+						  number(o, "bytes")));
+		table_cell(&tab, "%" JSON_INTEGER_FORMAT,
+			   number(o, "errors"));
+	}
+	if (!tab.failed)
+		table_print(&tab, stdout);
+	table_fini(&tab);
+}
+
+static void say_latency(struct evctl *t, const json_t *stats,
+			const char *key, const char *name)
+{
+	const json_t *l = json_object_get(json_object_get(stats, "latency_us"),
+					  key);
+
+	if (number(l, "count"))
+		out_say(t, "%s: p50 %" JSON_INTEGER_FORMAT " p90 %"
+			JSON_INTEGER_FORMAT " p99 %" JSON_INTEGER_FORMAT
+			" max %" JSON_INTEGER_FORMAT " us\n", name,
+			number(l, "p50"), number(l, "p90"), number(l, "p99"),
+			number(l, "max"));
+}
+
+static void say_stats(struct evctl *t, const json_t *stats)
+{
+	say_ops(stats);
+	say_latency(t, stats, "read", "read latency");
+	say_latency(t, stats, "other", "other latency");
+	out_say(t, "in flight: %" JSON_INTEGER_FORMAT " (%"
+		JSON_INTEGER_FORMAT " at most); up %.1f s\n",
+		number(stats, "inflight"), number(stats, "inflight_max"),
+		(double)number(stats, "uptime_ms") / 1000);
+}
+
+int cmd_stats(struct evctl *t)
+{
+	json_t *stats = NULL;
+	int status, err;
+
+	err = server_ask(t, "stats", &stats);
+	if (err)
+		return server_fail(t, err, "is it a ublk-evdemo, and is this "
+				   "its user? give --socket if it has another");
+	status = check(t, stats);
+	if (!status && !t->top)
+		say_stats(t, stats);
+	out_set(t, "id", json_integer(t->opts->id));
+	out_set(t, "stats", stats);
+	return status;
+}
+
+/* ---- resize ------------------------------------------------------------- */
+
+static int resize_kernel(struct evctl *t)
+{
+	struct ask a;
+	int err;
+
+	err = ask_one(t, &a, UBLKEV_CTL_UPDATE_SIZE, t->opts->id,
+		      t->opts->size_bytes);
+	if (err == -EOPNOTSUPP)
+		return out_fail(t, ST_ABSENT, "UPDATE_SIZE is not in this "
+				"kernel: Linux 6.16 has it");
+	return err ? ask_fail(t, &a) : ST_OK;
+}
+
+static int resize_server(struct evctl *t)
+{
+	char line[64];
+	json_t *answer = NULL;
+	int err, status;
+
+	snprintf(line, sizeof(line), "resize %" PRIu64 "%s",
+		 t->opts->size_bytes, t->opts->shrink ? " shrink" : "");
+	err = server_ask(t, line, &answer);
+	if (err)
+		return server_fail(t, err, "only its server can resize the "
+				   "disk behind it; --force changes just what "
+				   "the kernel believes");
+	status = check(t, answer);
+	json_decref(answer);
+	return status;
+}
+
+static int is_live(struct evctl *t, const struct ublkev_ctl_info *i)
+{
+	if (i->state == UBLKEV_STATE_LIVE)
+		return ST_OK;
+	/* before Linux 7.0 UPDATE_SIZE of one without a disk is a crash */
+	return out_fail(t, ST_FAILED, "device %d is not live but %s: only a "
+			"device that is served can be resized", t->opts->id,
+			ublkev_state_name(i->state));
+}
+
+int cmd_resize(struct evctl *t)
+{
+	const struct opts *o = t->opts;
+	struct ask info, params;
+	uint64_t old;
+	int status;
+
+	if (ask_one(t, &info, UBLKEV_CTL_GET_DEV_INFO, o->id, 0))
+		return ask_fail(t, &info);
+	if (ask_one(t, &params, UBLKEV_CTL_GET_PARAMS, o->id, 0))
+		return ask_fail(t, &params);
+	old = params.answer.u.params.dev_bytes;
+	status = is_live(t, &info.answer.u.info);
+	if (status)
+		return status;
+	if (o->size_bytes < old && !o->shrink)
+		return out_fail(t, ST_FAILED, "device %d has %" PRIu64
+				" bytes: a smaller size cuts off what is "
+				"there: give --shrink if that is meant",
+				o->id, old);
+	status = o->force ? resize_kernel(t) : resize_server(t);
+	if (status)
+		return status;
+	out_set(t, "id", json_integer(o->id));
+	out_set(t, "old_bytes", json_integer((json_int_t)old));
+	out_set(t, "dev_bytes", json_integer((json_int_t)o->size_bytes));
+	out_say(t, "device %d: %" PRIu64 " bytes, was %" PRIu64 "\n", o->id,
+		o->size_bytes, old);
+	return ST_OK;
+}

@@ -1,0 +1,362 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# ublk-evctl as a process, linked with tests/fake_ctl.c: what each command
+# prints, for people and as JSON, its errors and its exit statuses.
+# shellcheck disable=SC2317  # check() calls the functions by name
+ctl=$(realpath "${1:-tests/fake_evctl}") || exit 1
+demo=$(realpath "${2:-tests/fake_evdemo}") || exit 1
+# make check -j tells its children, and none of them is make
+unset MAKEFLAGS
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failed=0
+jq=$(command -v jq) || echo "evctl.sh: no jq: JSON NOT TESTED"
+
+complain() {
+	echo "FAIL: $*"
+	sed 's/^/    /' out err 2>/dev/null
+	failed=1
+}
+check() { # what, condition...
+	local what=$1
+	shift
+	"$@" || complain "$what: $*"
+}
+has() { grep -q -- "$1" "$2"; }
+
+# run STATUS ARG...: stdout is in out, stderr in err; one line there if it fails
+run() {
+	local want=$1 status=0
+	shift
+	"$ctl" --root "$dir/root" "$@" >out 2>err || status=$?
+	[ $status = "$want" ] || complain "[$*] ended with $status, not $want"
+	if [ "$want" = 0 ]; then
+		[ ! -s err ] || complain "[$*] wrote to stderr"
+	elif [ "${*: -1}" != doctor ] && ! grep -q '^ublk-evctl: ' err ||
+	    grep -qv '^ublk-evctl: ' err; then
+		complain "[$*] not our lines on stderr"
+	fi
+}
+
+# json STATUS FILTER ARG...: one object of our schema, for which FILTER is true
+json() {
+	local want=$1 filter=$2
+	shift 2
+	run "$want" --json "$@"
+	[ "$(wc -l <out)" = 1 ] || complain "[--json $*] is not one line"
+	[ -n "$jq" ] || return 0
+	jq -e ".schema == 1 and .command == \"$1\" and .status == $want" \
+		out >/dev/null || complain "[--json $*] lacks a member"
+	jq -e "$filter" out >/dev/null || complain "[--json $*] not: $filter"
+	[ "$want" = 0 ] || [ "$1" = doctor ] ||
+		jq -e ".error.status == $want and .error.text != \"\"" \
+			out >/dev/null || complain "[--json $*] has no error"
+}
+
+ours=75626c6b2d657631
+export FAKE_DEVS=$dir/devs
+# id state pid features tag bytes queues: served, waiting, left, a stranger's,
+# an ordinary user's
+devs() {
+	mkdir -p root/proc root/run/ublk-ev root/sys/class/ublk-char
+	rm -rf root/proc/* root/sys/class/ublk-char/*
+	cat >devs <<-END
+	0 LIVE 100 40 $ours 268435456 1
+	1 QUIESCED -1 58 $ours 1073741824 2
+	2 DEAD -1 40 $ours 1048576 1
+	3 DEAD -1 40 0 1048576 1
+	4 LIVE 104 60 $ours 1048576 1
+	END
+	mkdir root/sys/class/ublk-char/ublkc{0,1,2,3,4}
+	process 1 init 1
+	process 100 ublk-evdemo 2
+	process 104 ublk-evdemo 2
+	ln -s /dev/ublkc0 root/proc/100/fd/7
+	ln -s /dev/ublkc4 root/proc/104/fd/7
+}
+process() { # pid comm ns
+	mkdir -p "root/proc/$1/fd" "root/proc/$1/ns"
+	echo "$2" >"root/proc/$1/comm"
+	echo "$1 ($2) S 1 1 1 0 -1 1572864 0 0" >"root/proc/$1/stat"
+	ln -s "mnt:[$3]" "root/proc/$1/ns/mnt"
+	echo "22 1 254:0 / / rw - ext4 /dev/vda rw" >"root/proc/$1/mountinfo"
+}
+# holds ID: /dev/ublkbID is mounted
+holds() {
+	mkdir -p "root/sys/class/block/ublkb$1/holders"
+	echo "259:$1" >"root/sys/class/block/ublkb$1/dev"
+	echo "30 22 259:$1 / /mnt rw - ext4 /dev/ublkb$1 rw" \
+		>>root/proc/1/mountinfo
+}
+state_of() { awk -v id="$1" '$1 == id { print $2 }' devs; }
+
+# --- list, info, features, affinity, owner
+devs
+run 0 list
+check "heads" has '^ID  *STATE' out
+check "row" has '^0  *LIVE  *256M  *1x128  *100 ublk-evdemo  *root  *none' out
+check "recovery" has '^1  *QUIESCED .* none  *root  *reissue' out
+[ "$(wc -l <out)" = 6 ] || complain "not five devices"
+json 0 '.devices | length == 5 and .[0].server == {"alive": true,
+	"pid": 100, "comm": "ublk-evdemo"} and .[1].orphan and
+	.[1].recovery == "reissue" and .[3].ours == false and
+	.[4].owner.uid == 1000 and .[0].held == false' list
+rm -r root/sys/class/ublk-char/ublkc0
+json 0 '.devices | length == 4' list
+sed -i 's/^3 .*/& GET_DEV_INFO=1/' devs
+run 7 list
+check "unknown row" has '^3  *?' out
+json 7 '.devices[2].error != null and .devices[1].state == "DEAD"' list
+rm -r root/sys/class/ublk-char
+json 0 '.devices == []' list
+devs
+run 0 info 0
+check "info" has '^size:  *268435456 bytes' out
+json 0 '.device.id == 1 and .device.params.logical_block_bytes == 512' info \
+	/dev/ublkb1
+run 3 info 9
+check "no such" has 'no device 9' err
+json 3 true info 9
+run 0 features
+check "features" has '^USER_COPY  *yes' out
+FAKE_FEATURES=0x48 run 0 features
+check "absent" has '^USER_COPY  *no' out
+json 0 '.bits == 2097151 and (.features | index("USER_COPY"))' features
+run 0 affinity 1
+[ "$(cat out)" = "0: 0
+1: 4-7,12-15" ] || complain "affinity"
+json 0 '.queues[1] == {"queue": 1, "cpus": "4-7,12-15"}' affinity 1
+run 0 owner 4
+[ "$(cat out)" = "1000 1001" ] || complain "owner"
+json 0 '.uid == 1000 and .gid == 1001' owner 4
+run 1 owner 0
+[ ! -s out ] || complain "owner of root's"
+
+# --- stop, del
+holds 0
+run 4 stop 0
+check "holder" has 'mounted on /mnt, seen by pid 1 (init)' err
+check "not stopped" [ "$(state_of 0)" = LIVE ]
+json 4 '.holders[0].kind == "mount" and .holders[0].what == "/mnt"' del 0
+run 0 stop 0 --force
+check "stopped" [ "$(state_of 0)" = DEAD ]
+run 0 stop 0 --force
+check "again" has 'is stopped' out
+devs
+run 0 stop 0 --safe
+check "stopped" [ "$(state_of 0)" = DEAD ]
+devs
+sed -i 's/^0 .*/& TRY_STOP_DEV=95/' devs
+run 5 stop 0 --safe
+check "absent" has 'not in this kernel' err
+devs
+sed -i 's/^0 .*/& TRY_STOP_DEV=16/' devs
+run 4 --timeout 2 stop 0 --safe
+json 0 true stop 0
+run 0 del 0
+check "deleted" [ -z "$(state_of 0)" ]
+json 0 true del 1 --async
+check "deleted" [ -z "$(state_of 1)" ]
+run 3 del 0
+sed -i 's/^2 .*/& DEL_DEV=1/' devs
+run 7 del 2
+# what does not end
+devs
+FAKE_SILENT=DEL_DEV run 6 --timeout 1 del 2
+check "who" has 'server has /dev/ublkc2 open' err
+holds 2
+FAKE_SILENT=DEL_DEV run 6 --timeout 1 del 2 --force
+check "advice" has 'del 2 --async' err
+FAKE_SILENT=STOP_DEV run 6 --timeout 1 stop 4
+FAKE_SILENT=GET_DEV_INFO run 6 --timeout 1 list
+
+# --- interrupted
+FAKE_SILENT=STOP_DEV "$ctl" --root root stop 4 >out 2>err &
+pid=$!
+sleep .5
+kill $pid
+wait $pid
+check "interrupted" [ $? = 1 ]
+check "interrupted" has 'interrupted' err
+
+# --- quiesce
+devs
+run 0 quiesce 0
+check "quiesced" [ "$(state_of 0)" = QUIESCED ]
+sed -i 's/^4 .*/& QUIESCE_DEV=95/; s/^2 .*/& QUIESCE_DEV=16/' devs
+run 5 quiesce 4
+json 4 true quiesce 2
+
+# --- orphans
+devs
+process 103 someone 2
+ln -s /dev/ublkc3 root/proc/103/fd/5
+run 0 orphans --all
+[ "$(wc -l <out)" = 3 ] || complain "not two orphans"
+rm root/proc/103/fd/5
+json 0 '[.devices[].id] == [1, 2]' orphans
+json 0 '[.devices[].id] == [1, 2, 3]' orphans --all
+holds 2
+run 4 orphans --clean
+check "said" has 'device 2: left alone, somebody uses it' err
+check "said" has 'device 1: left alone, it waits for recover 1' out
+check "kept" [ "$(wc -l <devs)" = 5 ]
+json 0 '.cleaned == [1, 2]' orphans --clean --force
+check "strangers stay" [ "$(state_of 3)" = DEAD ]
+json 0 '.cleaned == [3]' orphans --clean --all
+
+# --- no driver, no io_uring
+FAKE_SUBMIT=2 run 3 features
+[ -e /dev/ublk-control ] || check "remedy" has 'load the module' err
+FAKE_SUBMIT=24 run 1 list
+
+# --- stats, resize, top: of a server
+devs
+sed -i 's/^4 /7 /' devs
+mv root/sys/class/ublk-char/ublkc4 root/sys/class/ublk-char/ublkc7
+sock=$dir/root/run/ublk-ev/ublkb7.sock
+if [ "$(id -u)" != 0 ]; then
+	export XDG_RUNTIME_DIR=$dir/root/run
+fi
+run 3 stats 7
+check "where" has "$sock" err
+"$demo" --control "$sock" --stats 1 >demo.out 2>demo.err &
+pid=$!
+for _ in $(seq 250); do
+	grep -qs ublkb7 demo.out && break
+	sleep .02
+done
+run 0 stats 7
+check "stats" has '^READ  *5 ' out
+json 0 '.stats.pid == '$pid' and .stats.ops.READ.reqs == 5' stats 7
+json 0 '.stats.schema == 1' stats 7 --socket "$sock"
+run 1 resize 7 512
+check "shrink" has 'give --shrink' err
+run 0 resize 7 2M --force
+json 0 '.old_bytes == 2097152 and .dev_bytes == 1048576' resize 7 1M --shrink \
+	--force
+run 1 resize 2 2G
+check "not live" has 'not live but DEAD' err
+run 3 resize 7 2G --socket nothing
+check "remedy" has 'only its server can' err
+sed -i 's/^7 .*/& UPDATE_SIZE=95/' devs
+run 5 resize 7 2G --force
+mkdir -p root/sys/block/ublkb0/mq/{0,1}
+echo 64 >root/sys/block/ublkb0/mq/0/nr_tags
+echo 64 >root/sys/block/ublkb0/mq/1/nr_tags
+echo "   10 0 80 1 20 0 160 2 32 3 4" >root/sys/block/ublkb0/stat
+run 0 top --interval 1 --count 1
+check "a block" has '^7 .* 1  *server' out
+check "of the kernel" has '^0 .* 32/128 25%  *kernel' out
+check "no escapes" [ "$(grep -c "$(printf '\033')" out)" = 0 ]
+"$ctl" --root root --json top --interval 1 --count 2 >out 2>err
+check "top" [ $? = 0 ]
+check "a line each time" [ "$(wc -l <out)" = 2 ]
+if [ -n "$jq" ]; then
+	jq -e '.schema == 1 and .command == "top" and (.devices[] |
+		select(.id == 7) | .from == "server" and .read.iops == 0)' out \
+		>top.out || complain "top's JSON"
+	check "top" [ "$(grep -c true top.out)" = 2 ]
+fi
+"$ctl" --root root top --interval 1 >/dev/full 2>err
+check "nobody reads" [ $? = 1 ]
+# on a terminal: the other screen, and back on SIGTERM
+if script -qec true /dev/null >/dev/null 2>&1; then
+	script -qec "timeout -s TERM 2 '$ctl' --root root top --interval 1" \
+		/dev/null </dev/null >out 2>err
+	check "screen" has "$(printf '\033\\[?1049h')" out
+	check "restored" has "$(printf '\033\\[?1049l')" out
+fi
+kill $pid
+wait $pid
+
+# --- recover, upgrade
+cat >fake_server <<-'END'
+	#!/bin/sh
+	echo "$@" >args
+	[ -z "$SLOW" ] || { trap 'exit 1' TERM; sleep 30 & wait; }
+	[ -z "$BAD" ] || { echo "ublk-evdemo: $BAD" >&2; exit 1; }
+	echo "ublk-evdemo: taken over, 12.5 ms without a server" >&2
+	echo /dev/ublkb1
+	# what stays does not keep the caller waiting
+	sleep 3 >/dev/null 2>&1 &
+	END
+chmod +x fake_server
+devs
+run 0 recover 1
+check "arguments" has '^--recover 1 --daemon$' args
+json 0 '.id == 1' recover 1 -- --size 1G --verbose
+check "arguments" has '^--recover 1 --daemon --size 1G --verbose$' args
+BAD="no memory: give more" run 1 recover 1
+check "its words" has '^ublk-evctl: device 1: no memory: give more$' err
+SLOW=1 run 6 recover 1 --timeout 1
+run 3 recover 1 --program ./nothing
+run 5 recover 0
+sed -i 's/^0 \(.*\) 40 /0 \1 58 /' devs
+run 4 recover 0
+check "named" has 'pid 100: upgrade 0' err
+json 0 '.gap_ms == 12.5' upgrade 0
+check "arguments" has '^--take-over .*/ublk-ev/ublkb0.sock --daemon$' args
+run 0 upgrade 0 --socket s -- -v
+check "arguments" has '^--take-over s --daemon -v$' args
+check "for people" has 'waited 12.5 ms' out
+
+# --- doctor
+devs
+export FAKE_FEATURES=0x1fffff
+json 1 '.worst == "fault" and ([.checks[] | select(.name == "module")] | length)
+	== 1' doctor
+check "module" has '"ublk_drv is there"' out
+run 1 doctor
+check "lines" has '^fault  *control' out
+
+# --- what is written about it: every option and command of --help, everywhere
+# shellcheck disable=SC2013  # words
+src=${abs_top_srcdir:-$(dirname "$0")/..}
+case $src in
+/*) ;;
+*) src=$OLDPWD/$src ;;
+esac
+run 0 --help
+for word in $(grep -oE -- '--[a-z]+' out | sort -u); do
+	check "completion" has "$word" "$src/completions/ublk-evctl"
+	check "manual" has "Fl Fl ${word#--}" "$src/doc/ublk-evctl.1"
+done
+# shellcheck source=completions/ublk-evctl
+. "$src/completions/ublk-evctl"
+completed() { # expected, words...
+	local want=$1
+	shift
+	COMP_WORDS=(ublk-evctl "$@") COMP_CWORD=$#
+	_ublk_evctl
+	check "completion of $*" [ "${COMPREPLY[*]}" = "$want" ]
+}
+completed "stop stats" st
+completed "--safe" --json stop 1 --s
+completed "--shrink --socket" resize 1 2G --s
+completed "" stop 1 2
+completed "" list --safe
+completed "" --timeout st
+for word in $(sed -n 's/^  \([a-z]*\) .*/\1/p' out); do
+	check "manual" has "It Cm $word" "$src/doc/ublk-evctl.1"
+	completed "$word" "$word"
+done
+
+# --- usage
+for line in "" "nonsense" "info" "info x" "info 1 2" "resize 1" "resize 1 0" \
+	"list --safe" "--timeout 0 list" "--timeout" "list -- x" "-x" \
+	"stop 1 --safe --force" "resize 1 513"; do
+	# shellcheck disable=SC2086
+	run 2 $line
+done
+run 0 --help
+check "help" has '^usage: ublk-evctl' out
+run 0 --version
+"$ctl" --root root list >/dev/full 2>err
+check "full stdout" [ $? = 1 ]
+"$ctl" --root root list >&- 2>err
+check "closed stdout" [ $? = 0 ]
+
+[ $failed = 0 ] && echo "evctl.sh: all passed"
+exit $failed
