@@ -277,7 +277,7 @@ cat >fake_server <<-'END'
 	echo "$@" >args
 	[ -z "$SLOW" ] || { trap 'exit 1' TERM; sleep 30 & wait; }
 	[ -z "$BAD" ] || { echo "ublk-evdemo: $BAD" >&2; exit 1; }
-	echo "ublk-evdemo: taken over, 12.5 ms without a server" >&2
+	echo "ublk-evdemo: took over /dev/ublkb1 in 12.5 ms" >&2
 	echo /dev/ublkb1
 	# what stays does not keep the caller waiting
 	sleep 3 >/dev/null 2>&1 &

@@ -147,8 +147,6 @@ START_TEST(stat_lines)
 	ck_assert_int_eq(procs_stat(root, 50, &state, &flags), -ENOENT);
 	ck_assert_int_eq(procs_stat(root, 60, &state, &flags), -ENOENT);
 	ck_assert_int_eq(procs_stat(root, -1, &state, &flags), -ENOENT);
-	ck_assert_uint_eq(procs_mnt_ns(root, 50), 100);
-	ck_assert_uint_eq(procs_mnt_ns(root, 60), 0);
 }
 END_TEST
 

@@ -184,8 +184,9 @@ int ask_fail(struct evctl *t, const struct ask *a)
 	if (err == -ENODEV)
 		return out_fail(t, ST_NOT_FOUND, "there is no device %d: "
 				"ublk-evctl list shows those that are", a->id);
-	more = err == -EPERM || err == -ETIMEDOUT ?
-	       ublkev_explain(step(a), err) : NULL;
+	more = err == -EPERM ? ublkev_explain(step(a), err) :
+	       err == -ETIMEDOUT ? "the driver waits for the device's server "
+	       "or its users, and goes on when they do" : NULL;
 	if (a->cmd == UBLKEV_CTL_GET_FEATURES)
 		return out_fail(t, out_status(err), "%s: %s: %s",
 				ublkev_ctl_cmd_name(a->cmd), out_strerror(err),

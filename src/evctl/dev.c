@@ -119,45 +119,64 @@ void devs_servers(struct devs *d, const char *root)
 	}
 }
 
-static int load(struct evctl *t, struct devs *d, struct ask **asks)
+/* the same command about each; to be freed, NULL: no memory */
+static struct ask *ask_each(struct evctl *t, const struct devs *d,
+			    enum ublkev_ctl_cmd cmd)
 {
+	struct ask *v = calloc(d->nr + 1, sizeof(*v));
+	unsigned int i;
+
+	for (i = 0; v && i < d->nr; i++) {
+		v[i].cmd = cmd;
+		v[i].id = d->v[i].id;
+	}
+	if (v)
+		ask_all(t, v, d->nr);
+	return v;
+}
+
+static void load_info(struct evctl *t, struct devs *d)
+{
+	struct ask *v = ask_each(t, d, UBLKEV_CTL_GET_DEV_INFO);
+	unsigned int i;
+
+	for (i = 0; i < d->nr; i++) {
+		d->v[i].err = v ? v[i].answer.res : -ENOMEM;
+		if (d->v[i].err)
+			d->v[i].unsent = v && v[i].unsent;
+		else
+			d->v[i].info = v[i].answer.u.info;
+	}
+	free(v);
+}
+
+/*
+ * GET_PARAMS waits for a device that is being stopped, as long as that
+ * takes: no reason to tell nothing of it.
+ */
+static void load_params(struct evctl *t, struct devs *d)
+{
+	ev_tstamp deadline = t->deadline;
 	unsigned int i;
 	struct ask *v;
 
-	v = calloc(d->nr * 2 + 1, sizeof(*v));
-	*asks = v;
-	if (!v)
-		return -ENOMEM;
+	t->deadline = ev_time() + evctl_left(t) / 4;
+	v = ask_each(t, d, UBLKEV_CTL_GET_PARAMS);
+	t->deadline = deadline;
 	for (i = 0; i < d->nr; i++) {
-		v[i].cmd = UBLKEV_CTL_GET_DEV_INFO;
-		v[i].id = d->v[i].id;
-		v[d->nr + i].cmd = UBLKEV_CTL_GET_PARAMS;
-		v[d->nr + i].id = d->v[i].id;
+		d->v[i].params_err = v ? v[i].answer.res : -ENOMEM;
+		if (!d->v[i].params_err)
+			d->v[i].params = v[i].answer.u.params;
 	}
-	ask_all(t, v, d->nr * 2);
-	return 0;
+	free(v);
 }
 
 void devs_load(struct evctl *t, struct devs *d, int held)
 {
-	struct ask *asks;
 	struct dev *v;
-	unsigned int i;
 
-	if (load(t, d, &asks)) {
-		for (i = 0; i < d->nr; i++)
-			d->v[i].err = -ENOMEM;
-		return;
-	}
-	for (i = 0; i < d->nr; i++) {
-		v = &d->v[i];
-		v->err = asks[i].answer.res;
-		v->unsent = asks[i].unsent;
-		v->info = asks[i].answer.u.info;
-		v->params_err = asks[d->nr + i].answer.res;
-		v->params = asks[d->nr + i].answer.u.params;
-	}
-	free(asks);
+	load_info(t, d);
+	load_params(t, d);
 	devs_servers(d, t->opts->root);
 	for (v = d->v; held && v < d->v + d->nr; v++)
 		if (!v->err)

@@ -47,14 +47,9 @@ static int flusher(struct report *r, const char *root, const struct dev *d,
  * The last process of a mount namespace unmounts what is left in it as it
  * ends: the server would write back to the disk that it serves no more.
  */
-static int mounted(struct report *r, const char *root, const struct dev *d,
+static int mounted(struct report *r, const struct dev *d,
 		   const struct holder *h, const char *name)
 {
-	unsigned long ns = procs_mnt_ns(root, d->pid);
-
-	if (!ns || ns != procs_mnt_ns(root, h->pid) ||
-	    ns == procs_mnt_ns(root, 1))
-		return 0;
 	report_add(r, LEVEL_FAULT, name, "umount it there (nsenter -m -t), or "
 		   "start the server in init's mount namespace", "is mounted "
 		   "on %s in the mount namespace of its own server %d (%s): "
@@ -78,15 +73,14 @@ static int uses(struct report *r, const char *root, const struct dev *d,
 	unsigned int i;
 	int ret, found = 0;
 
-	/* the server's own files, or mounts, are what is looked for */
-	if (holders_new(&h, root, d->id, 0))
+	if (holders_new(&h, root, d->id, d->pid))
 		return 0;
 	while ((ret = holders_step(h, 1024)) == 1)
 		;
 	for (i = 0; !ret && i < holders_count(h); i++) {
 		v = holders_at(h, i);
-		if (v->kind == HOLDER_MOUNT)
-			found |= mounted(r, root, d, v, name);
+		if (v->kind == HOLDER_OWN_MOUNT)
+			found |= mounted(r, d, v, name);
 		else if (v->kind == HOLDER_SWAP)
 			found |= swap(r, v, name);
 	}

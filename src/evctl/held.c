@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "evctl/held.h"
 
@@ -15,7 +14,8 @@ static int scan(struct evctl *t, int id, struct holders **hp)
 {
 	int ret;
 
-	ret = holders_new(hp, t->opts->root, id, getpid());
+	/* nobody here serves it, so that no mount is its server's */
+	ret = holders_new(hp, t->opts->root, id, 0);
 	if (ret)
 		return ret;
 	while ((ret = holders_step(*hp, SLICE)) == 1) {

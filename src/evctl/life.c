@@ -110,6 +110,7 @@ static int del_failed(struct evctl *t, const struct ask *a)
  */
 static int stop_and_del(struct evctl *t, int id, int async)
 {
+	ev_tstamp deadline;
 	struct ask a;
 	int status;
 
@@ -126,8 +127,12 @@ static int stop_and_del(struct evctl *t, int id, int async)
 	/* an ordinary user's device knows no DEL_DEV_ASYNC */
 	if (a.answer.u.info.features & DEV_F_UNPRIVILEGED)
 		async = 0;
+	/* time is left for looking who it waits for */
+	deadline = t->deadline;
+	t->deadline = ev_time() + evctl_left(t) * 3 / 4;
 	ask_one(t, &a, async ? UBLKEV_CTL_DEL_DEV_ASYNC : UBLKEV_CTL_DEL_DEV,
 		id, 0);
+	t->deadline = deadline;
 	if (a.answer.res && a.answer.res != -ENODEV)
 		return del_failed(t, &a);
 	return ST_OK;

@@ -84,17 +84,6 @@ static int target(char *buf, size_t size, const char *path)
 	return 0;
 }
 
-unsigned long procs_mnt_ns(const char *root, int pid)
-{
-	char path[PATH_MAX], to[64];
-	unsigned long ns;
-
-	snprintf(path, sizeof(path), "%s/proc/%d/ns/mnt", root, pid);
-	if (target(to, sizeof(to), path) || sscanf(to, "mnt:[%lu]", &ns) != 1)
-		return 0;
-	return ns;
-}
-
 /* the N of /dev/ublkcN, -1: it is something else */
 static int char_id(const char *path)
 {

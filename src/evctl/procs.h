@@ -16,9 +16,6 @@ int procs_alive(const char *root, int pid);
 /* its name; "" when there is none */
 void procs_comm(const char *root, int pid, char *buf, size_t size);
 
-/* its mount namespace; 0: unknown */
-unsigned long procs_mnt_ns(const char *root, int pid);
-
 /*
  * Calls back for each process that has a /dev/ublkcN open. Answers 0, or not
  * when there are processes that could not be looked into.

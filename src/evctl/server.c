@@ -70,10 +70,12 @@ int server_fail(struct evctl *t, int err, const char *remedy)
 static int check(struct evctl *t, const json_t *answer)
 {
 	const char *text = json_string_value(json_object_get(answer, "error"));
+	json_int_t err = json_integer_value(json_object_get(answer, "errno"));
 
 	if (!text)
 		return ST_OK;
-	return out_fail(t, ST_FAILED, "the server of device %d refuses: %s",
+	return out_fail(t, err > 0 && err < 4096 ? out_status(-(int)err) :
+			ST_FAILED, "the server of device %d refuses: %s",
 			t->opts->id, text);
 }
 

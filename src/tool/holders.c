@@ -376,6 +376,7 @@ const struct holder *holders_at(const struct holders *h, unsigned int i)
 
 static const char *const kind_names[] = {
 	[HOLDER_MOUNT] = "mount",
+	[HOLDER_OWN_MOUNT] = "mount",
 	[HOLDER_SWAP] = "swap",
 	[HOLDER_STACKED] = "stacked",
 	[HOLDER_USER] = "user",

@@ -1,0 +1,74 @@
+# shellcheck shell=bash disable=SC2034  # OUT is for the case
+# SPDX-License-Identifier: BSD-2-Clause
+# vm/evctl_lib.sh: what the cases of ublk-evctl share; sourced after lib.sh.
+
+# beside the daemon, for which lib.sh has set LD_LIBRARY_PATH
+UBLK_EVCTL=${UBLK_EVDEMO%/*}/ublk-evctl
+[ -x "$UBLK_EVCTL" ] || fail "no $UBLK_EVCTL"
+
+# ctl STATUS ARG...: what it prints is in OUT, its errors in ERR; the errors are
+# lines of its own, and there is none when it succeeds
+ctl() {
+	local want=$1 status=0
+	shift
+	timeout -k 1 100 "$UBLK_EVCTL" "$@" >ctl.out 2>ctl.err || status=$?
+	OUT=$(cat ctl.out)
+	ERR=$(cat ctl.err)
+	note "[$*] -> $status${ERR:+: $ERR}"
+	[ "$status" = "$want" ] || {
+		cat ctl.out
+		fail "ublk-evctl $*: status $status, not $want"
+	}
+	! grep -qv '^ublk-evctl: ' ctl.err || fail "ublk-evctl $*: $ERR"
+	[ "$want" != 0 ] || [ -z "$ERR" ] || fail "ublk-evctl $*: $ERR"
+}
+
+# ctl_json STATUS FILTER ARG...: and one line of JSON for which jq's FILTER holds
+ctl_json() {
+	local want=$1 filter=$2
+	shift 2
+	ctl "$want" --json "$@"
+	[ "$(wc -l <ctl.out)" = 1 ] || fail "ublk-evctl $*: no line of JSON"
+	jq -e "$filter" ctl.out >/dev/null || {
+		cat ctl.out
+		fail "ublk-evctl --json $*: not $filter"
+	}
+}
+
+# says WHAT, in OUT; complains WHAT, in ERR
+says() {
+	echo "$OUT" | grep -qE -- "$1" || fail "does not say '$1': $OUT"
+}
+complains() {
+	echo "$ERR" | grep -qE -- "$1" || fail "does not complain '$1': $ERR"
+}
+
+# has_feature NAME: whether this kernel's driver has it
+has_feature() {
+	"$UBLK_EVCTL" features | grep -q "^$1 *yes"
+}
+
+# udev_start: udevd with our rule, and group ublk; sets UDEV, its process
+udev_start() {
+	local udevd=/lib/systemd/systemd-udevd
+	[ -x $udevd ] || skip "no udevd on this machine"
+	! pgrep -f systemd-udevd >/dev/null || skip "udevd runs already"
+	grep -q '^ublk:' /etc/group || groupadd --system ublk || fail "groupadd"
+	# a program that was not installed wants to know where its library is
+	mkdir -p /etc/udev/rules.d
+	sed "s|PROGRAM=\"[^ ]*/ublk-evctl |PROGRAM=\"/usr/bin/env \
+LD_LIBRARY_PATH=${LD_LIBRARY_PATH-} $UBLK_EVCTL |" \
+		"$BUILD/src/udev/60-ublk-ev.rules" \
+		>/etc/udev/rules.d/60-ublk-ev.rules || fail "no rule"
+	$udevd >udevd.log 2>&1 &
+	UDEV=$!
+	wait_for 10 test -S /run/udev/control || fail "udevd: $(cat udevd.log)"
+	udevadm trigger --action=add --name-match=ublk-control
+	udevadm settle -t 20 || fail "udev hangs"
+}
+
+udev_stop() {
+	kill "$UDEV"
+	wait "$UDEV"
+	rm -f /etc/udev/rules.d/60-ublk-ev.rules
+}
