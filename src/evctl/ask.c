@@ -143,55 +143,49 @@ int ask_one(struct evctl *t, struct ask *a, enum ublkev_ctl_cmd cmd, int id,
 	return a->answer.res;
 }
 
-/* the step of a device's life that fails in the same way */
-static enum ublkev_step step(const struct ask *a)
+/*
+ * Whether it is for the door of the driver, which the broker opens, too, and
+ * then answers so.
+ */
+static int is_closed(int err)
 {
-	switch (a->cmd) {
-	case UBLKEV_CTL_GET_FEATURES:
-		return UBLKEV_STEP_FEATURES;
-	case UBLKEV_CTL_STOP_DEV:
-	case UBLKEV_CTL_TRY_STOP_DEV:
-		return UBLKEV_STEP_STOP;
-	case UBLKEV_CTL_DEL_DEV:
-	case UBLKEV_CTL_DEL_DEV_ASYNC:
-		return UBLKEV_STEP_DEL;
-	case UBLKEV_CTL_QUIESCE_DEV:
-		return UBLKEV_STEP_QUIESCE;
-	default:
-		return UBLKEV_STEP_INFO;
-	}
+	return access("/dev/ublk-control", R_OK | W_OK) && err == -errno;
 }
 
-/* whether the driver's door or io_uring's was closed, the errno can't tell */
-static enum ublkev_step unsent_step(void)
+static const char *remedy(int err)
 {
-	return access("/dev/ublk-control", R_OK | W_OK) ?
-	       UBLKEV_STEP_CONTROL : UBLKEV_STEP_SETUP;
+	switch (err) {
+	case -EPERM:
+	case -EACCES:
+		return geteuid() ? "be root, or its owner" :
+		       "ublk-evctl doctor may know";
+	case -ETIMEDOUT:
+		return "the driver waits for the device's server or its "
+		       "users, and goes on when they do";
+	default:
+		return "ublk-evctl doctor may know";
+	}
 }
 
 int ask_fail(struct evctl *t, const struct ask *a)
 {
+	const char *cmd = ublkev_ctl_cmd_name(a->cmd), *more;
 	int err = a->answer.res;
-	const char *more;
+	int closed = is_closed(err);
 
-	if (a->unsent) {
-		more = ublkev_explain(unsent_step(), err);
+	if (a->unsent || closed) {
+		more = ublkev_explain(closed ? UBLKEV_STEP_CONTROL :
+				      UBLKEV_STEP_SETUP, err);
 		return out_fail(t, out_status(err), "%s: %s",
 				more ? "no control command can be sent" :
-				strerror(-err),
-				more ? more : "ublk-evctl doctor may know");
+				strerror(-err), more ? more : remedy(err));
 	}
 	if (err == -ENODEV)
 		return out_fail(t, ST_NOT_FOUND, "there is no device %d: "
 				"ublk-evctl list shows those that are", a->id);
-	more = err == -EPERM ? ublkev_explain(step(a), err) :
-	       err == -ETIMEDOUT ? "the driver waits for the device's server "
-	       "or its users, and goes on when they do" : NULL;
 	if (a->cmd == UBLKEV_CTL_GET_FEATURES)
-		return out_fail(t, out_status(err), "%s: %s: %s",
-				ublkev_ctl_cmd_name(a->cmd), out_strerror(err),
-				more ? more : "ublk-evctl doctor may know");
-	return out_fail(t, out_status(err), "device %d: %s: %s%s%s", a->id,
-			ublkev_ctl_cmd_name(a->cmd), out_strerror(err),
-			more ? ": " : "", more ? more : "");
+		return out_fail(t, out_status(err), "%s: %s: %s", cmd,
+				out_strerror(err), remedy(err));
+	return out_fail(t, out_status(err), "device %d: %s: %s: %s", a->id,
+			cmd, out_strerror(err), remedy(err));
 }

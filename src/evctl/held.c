@@ -110,24 +110,30 @@ static const struct holder *first(const struct holders *h)
 	return holders_at(h, i);
 }
 
+int held_fail(struct evctl *t, int status, int id, const struct holders *h,
+	      int n, const char *remedy)
+{
+	char line[600], more[32] = "";
+
+	holder_text(line, sizeof(line), first(h));
+	if (n > 1)
+		snprintf(more, sizeof(more), " (and %d more)", n - 1);
+	tell(t, h, id);
+	return out_fail(t, status, "/dev/ublkb%d is in use: %s%s; %s", id,
+			line, more, remedy);
+}
+
 int held_refuse(struct evctl *t, int id, const char *remedy)
 {
 	struct holders *h;
-	char line[600], more[32] = "";
 	int n;
 
 	n = held_scan(t, id, &h);
 	if (n == -ETIMEDOUT)
 		return out_fail(t, ST_TIMEOUT, "device %d: looking who uses "
 				"it took too long: raise --timeout", id);
-	if (n > 0) {
-		holder_text(line, sizeof(line), first(h));
-		if (n > 1)
-			snprintf(more, sizeof(more), " (and %d more)", n - 1);
-		tell(t, h, id);
-		out_fail(t, ST_BUSY, "/dev/ublkb%d is in use: %s%s; %s", id,
-			 line, more, remedy);
-	}
+	if (n > 0)
+		held_fail(t, ST_BUSY, id, h, n, remedy);
 	holders_free(h);
 	return n > 0 ? ST_BUSY : ST_OK;
 }

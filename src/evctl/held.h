@@ -21,9 +21,16 @@ int held_scan(struct evctl *t, int id, struct holders **hp);
 int held_now(struct evctl *t, int id);
 
 /*
- * Fails the command when somebody holds it: one line on stderr with the
- * first, the list in JSON, or on stdout. `remedy` ends the line. 0: nobody
- * does, or it could not be seen.
+ * Fails the command because of what held_scan() found, n of them: one line on
+ * stderr with the first, the list in JSON, or on stdout. `remedy` ends the
+ * line.
+ */
+int held_fail(struct evctl *t, int status, int id, const struct holders *h,
+	      int n, const char *remedy);
+
+/*
+ * Both, with ST_BUSY, when somebody holds it. 0: nobody does, or it could not
+ * be seen.
  */
 int held_refuse(struct evctl *t, int id, const char *remedy);
 

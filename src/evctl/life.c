@@ -87,8 +87,9 @@ int cmd_stop(struct evctl *t)
 	return status;
 }
 
-/* why it takes long; the failure of a DEL_DEV */
-static int del_failed(struct evctl *t, const struct ask *a)
+/* n: who held the device; without its disk, which is gone, none is found */
+static int del_failed(struct evctl *t, const struct ask *a,
+		      const struct holders *h, int n)
 {
 	char remedy[96];
 
@@ -96,46 +97,50 @@ static int del_failed(struct evctl *t, const struct ask *a)
 		return ask_fail(t, a);
 	snprintf(remedy, sizeof(remedy), "it is stopped, and goes when they "
 		 "let go; not waiting is del %d --async", a->id);
-	if (held_refuse(t, a->id, remedy) == ST_BUSY)
-		return ST_TIMEOUT;
+	if (n > 0)
+		return held_fail(t, ST_TIMEOUT, a->id, h, n, remedy);
 	return out_fail(t, ST_TIMEOUT, "device %d: DEL_DEV does not end: its "
 			"server has /dev/ublkc%d open still: see info %d",
 			a->id, a->id, a->id);
 }
 
 /*
- * STOP, then DEL: DEL_DEV of a live device holds up the whole driver. The
- * number may be another device's in between, as the server of a stopped
+ * The number may be another device's by now, as the server of a stopped
  * device deletes it and another gets it; that one lives.
  */
-static int stop_and_del(struct evctl *t, int id, int async)
+static int del(struct evctl *t, int id, int async, const struct holders *h,
+	       int n)
 {
-	ev_tstamp deadline;
 	struct ask a;
-	int status;
 
-	status = stop(t, id);
-	if (status)
-		return status;
 	ask_one(t, &a, UBLKEV_CTL_GET_DEV_INFO, id, 0);
 	if (a.answer.res == -ENODEV)
 		return ST_OK;
-	if (!a.answer.res && a.answer.u.info.state != UBLKEV_STATE_DEAD)
-		return ST_OK;
 	if (a.answer.res)
 		return ask_fail(t, &a);
+	if (a.answer.u.info.state != UBLKEV_STATE_DEAD)
+		return ST_OK;
 	/* an ordinary user's device knows no DEL_DEV_ASYNC */
 	if (a.answer.u.info.features & DEV_F_UNPRIVILEGED)
 		async = 0;
-	/* time is left for looking who it waits for */
-	deadline = t->deadline;
-	t->deadline = ev_time() + evctl_left(t) * 3 / 4;
 	ask_one(t, &a, async ? UBLKEV_CTL_DEL_DEV_ASYNC : UBLKEV_CTL_DEL_DEV,
 		id, 0);
-	t->deadline = deadline;
 	if (a.answer.res && a.answer.res != -ENODEV)
-		return del_failed(t, &a);
+		return del_failed(t, &a, h, n);
 	return ST_OK;
+}
+
+/* STOP, then DEL: DEL_DEV of a live device holds up the whole driver */
+static int stop_and_del(struct evctl *t, int id, int async)
+{
+	struct holders *h = NULL;
+	int n = async ? 0 : held_scan(t, id, &h);
+	int status = stop(t, id);
+
+	if (!status)
+		status = del(t, id, async, h, n);
+	holders_free(h);
+	return status;
 }
 
 int cmd_del(struct evctl *t)

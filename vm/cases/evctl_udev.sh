@@ -1,19 +1,83 @@
 # shellcheck shell=bash
-# udev's rule: the control node is group ublk's, root's devices stay root's (15 s)
+# timeout: 180
+# udev's rule: an ordinary user's device is that user's, root's stay root's (25 s)
 # shellcheck source=vm/evctl_lib.sh
 . "$1/evctl_lib.sh"
 mode() {
-	stat -c '%U:%G %a' "$1"
+	stat -c '%u:%g %a' "$1"
 }
-before=$(mode /dev/ublk-control)
+group() {
+	getent group ublk | cut -d: -f3
+}
 udev_start
 trap 'udev_stop' EXIT
-[ "$(mode /dev/ublk-control)" = "root:ublk 660" ] ||
-	fail "control: $(mode /dev/ublk-control), was $before"
+[ "$(mode /dev/ublk-control)" = "0:$(group) 660" ] ||
+	fail "control: $(mode /dev/ublk-control)"
 demo_start --size 16M
 udevadm settle -t 20 || fail "udev hangs"
-[ "$(stat -c %U "/dev/ublkc$ID")" = root ] || fail "whose is ublkc?"
-[ "$(stat -c %U "$DEV")" = root ] || fail "whose is $DEV?"
+[ "$(mode "/dev/ublkc$ID" | cut -d' ' -f1)" = 0:0 ] || fail "whose is ublkc?"
+[ "$(mode "$DEV" | cut -d: -f1)" = 0 ] || fail "whose is $DEV?"
 ctl 0 doctor
 says '^ok  *udev: /etc/udev'
+roots=$ID pid=$DEMO_PID sock=$DEMO_SOCK log=$DEMO_LOG
+
+note "an ordinary user's"
+# who may not be able to look into the build tree
+user=/tmp/user
+mkdir -m 755 $user
+cp "$UBLK_EVDEMO" "$UBLK_EVCTL" $user/
+[ -z "${LD_LIBRARY_PATH-}" ] || cp "$LD_LIBRARY_PATH"/*.so.* $user/
+chmod -R a+rX $user
+# as UID GROUPS COMMAND...
+as() {
+	local uid=$1 groups=$2
+	shift 2
+	env LD_LIBRARY_PATH=$user setpriv --reuid="$uid" --regid="$uid" \
+		--groups="$groups" "$@"
+}
+as 4001 "$(group)" $user/ublk-evdemo --unprivileged --size 16M --control none \
+	>user.out 2>user.log &
+server=$!
+# shellcheck disable=SC2317
+is_live() {
+	grep -q . user.out || dead $server
+}
+wait_for 30 is_live || fail "no device: $(cat user.log)"
+DEV=$(cat user.out)
+[ -n "$DEV" ] || fail "no device: $(cat user.log)"
+ID=${DEV#/dev/ublkb}
+udevadm settle -t 20 || fail "udev hangs"
+[ "$(mode "/dev/ublkc$ID")" = "4001:4001 600" ] ||
+	fail "ublkc$ID: $(mode "/dev/ublkc$ID")"
+[ "$(mode "$DEV")" = "4001:4001 600" ] || fail "$DEV: $(mode "$DEV")"
+ctl 0 owner "$ID"
+[ "$OUT" = "4001 4001" ] || fail "owner: $OUT"
+ctl_json 0 ".devices[] | select(.id == $ID) | .owner.uid == 4001" list
+ctl 0 list
+says "^$ID .* 4001 "
+bin=$UBLK_EVCTL
+# user_ctl UID STATUS ARG...
+user_ctl() {
+	local uid=$1
+	shift
+	printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec setpriv --reuid=%s --regid=%s \
+--groups=%s %s/ublk-evctl "$@"\n' $user "$uid" "$uid" "$(group)" $user >as_user
+	chmod +x as_user
+	UBLK_EVCTL=$PWD/as_user
+	ctl "$@"
+	UBLK_EVCTL=$bin
+}
+note "somebody else is refused, and with root's device"
+user_ctl 4002 7 info "$ID"
+user_ctl 4002 7 stop "$ID"
+user_ctl 4001 7 stop "$roots"
+note "its owner is not"
+user_ctl 4001 0 info "$ID"
+user_ctl 4001 0 affinity "$ID"
+user_ctl 4001 0 del "$ID"
+wait_for 20 dead $server || fail "the server does not end"
+wait $server
+wait_for 10 no_device "$ID" || fail "the device stays"
+rm -r $user
+DEMO_PID=$pid DEMO_SOCK=$sock DEMO_LOG=$log ID=$roots DEV=/dev/ublkb$roots
 demo_stop
