@@ -283,6 +283,9 @@ int app_serve(const struct opts *opts, int ready_fd)
 		return 1;
 	watch_signals(&app);
 	err = serve(&app);
+	/* the successor waits for the exit, and for the kernel's part in it */
+	if (app.handover.state == HANDOVER_DONE && app.dev.active)
+		_exit(0);
 	if (app.has_dev)
 		ublkev_dev_fini(&app.dev);
 	takeover_fini(&app.takeover);

@@ -29,7 +29,6 @@ struct app {
 	struct ctlsock *ctl;
 	struct ctlclient *resizer;	/* waits for RESIZED */
 	struct handover handover;	/* to a successor */
-	int stays;			/* see json_stays() */
 	struct takeover takeover;	/* from a predecessor */
 	double gap_ms;			/* of that; -1: none */
 	struct shutdown shutdown;

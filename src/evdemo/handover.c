@@ -32,12 +32,17 @@ void handover_release(struct handover *h, struct ctlclient *client)
 		return;
 	}
 	err = h->ops.release(h->data);
-	if (err) {
+	if (err < 0) {
 		ctlclient_answer(client, json_failure("release", err), -1);
 		return;
 	}
-	h->state = HANDOVER_RELEASING;
 	h->client = client;
+	h->state = err ? HANDOVER_DONE : HANDOVER_RELEASING;
+	if (!err)
+		return;
+	/* the end of this process is the answer */
+	ctlclient_linger(client);
+	h->ops.end(h->data);
 }
 
 void handover_done(struct handover *h, struct ctlclient *client)
@@ -52,23 +57,10 @@ void handover_done(struct handover *h, struct ctlclient *client)
 	h->ops.end(h->data);
 }
 
-/* the end of this process is the answer */
-static void leave(struct handover *h)
-{
-	h->state = HANDOVER_DONE;
-	if (h->client)
-		ctlclient_linger(h->client);
-	h->ops.end(h->data);
-}
-
-int handover_released(struct handover *h, int err, int stays)
+int handover_released(struct handover *h, int err)
 {
 	if (h->state != HANDOVER_RELEASING)
 		return 0;
-	if (!err && !stays) {
-		leave(h);
-		return 1;
-	}
 	h->state = err ? HANDOVER_NONE : HANDOVER_RELEASED;
 	if (h->client)
 		ctlclient_answer(h->client, err ? json_failure("release", err) :

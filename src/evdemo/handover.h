@@ -21,7 +21,8 @@ enum handover_state {
 
 /* all of them from the loop; readopt may fail the process, not return so */
 struct handover_ops {
-	int (*release)(void *data);	/* as ublkev_dev_release() */
+	/* as ublkev_dev_release(); 1: it ends with this process */
+	int (*release)(void *data);
 	void (*readopt)(void *data);
 	void (*end)(void *data);
 };
@@ -41,10 +42,10 @@ void handover_release(struct handover *h, struct ctlclient *client);
 void handover_done(struct handover *h, struct ctlclient *client);
 
 /*
- * How the release ended: err 0 for RELEASED, `stays` as json_stays() says. Answers whether it was asked for
+ * How the release ended: err 0 for RELEASED. Answers whether it was asked for
  * here, and if it was, what becomes of the device is dealt with.
  */
-int handover_released(struct handover *h, int err, int stays);
+int handover_released(struct handover *h, int err);
 
 /* a client is gone, whoever it was */
 void handover_gone(struct handover *h, const struct ctlclient *client);

@@ -125,18 +125,19 @@ int json_stays(const struct ublkev_info *info)
 	return (info->kernel_features & F_QUIESCE) != 0;
 }
 
-/* the device's, which one that was recovered was not told */
-static const char *recovery(uint64_t bits)
+enum ublkev_recovery json_recovery(const struct ublkev_info *info)
 {
-	enum ublkev_recovery r = UBLKEV_RECOVERY_NONE;
+	if (info->features & F_USER_RECOVERY_REISSUE)
+		return UBLKEV_RECOVERY_REISSUE;
+	if (info->features & F_USER_RECOVERY_FAIL_IO)
+		return UBLKEV_RECOVERY_FAIL_IO;
+	return info->features & F_USER_RECOVERY ? UBLKEV_RECOVERY_REQUEUE :
+	       UBLKEV_RECOVERY_NONE;
+}
 
-	if (bits & F_USER_RECOVERY_REISSUE)
-		r = UBLKEV_RECOVERY_REISSUE;
-	else if (bits & F_USER_RECOVERY_FAIL_IO)
-		r = UBLKEV_RECOVERY_FAIL_IO;
-	else if (bits & F_USER_RECOVERY)
-		r = UBLKEV_RECOVERY_REQUEUE;
-	return opts_recovery_name(r);
+static const char *recovery(const struct ublkev_info *info)
+{
+	return opts_recovery_name(json_recovery(info));
 }
 
 static char *dump(json_t *top)
@@ -167,7 +168,7 @@ char *json_stats(const struct json_source *s)
 		json_object_set_new(top, "gap_ms", json_real(s->gap_ms));
 	if (top && s->info)
 		json_object_set_new(top, "recovery",
-				    json_string(recovery(s->info->features)));
+				    json_string(recovery(s->info)));
 	if (top && s->info)
 		add_info(top, s->info);
 	if (top && s->stats)
@@ -190,7 +191,7 @@ char *json_memory(const struct json_source *s)
 			      "huge_pages", o->huge_pages,
 			      "unprivileged", o->unprivileged,
 			      "stays", json_stays(s->info),
-			      "recovery", recovery(s->info->features)));
+			      "recovery", recovery(s->info)));
 }
 
 char *json_help(const char *const *names, const char *const *whats,

@@ -27,11 +27,13 @@ struct json_source {
 };
 
 /*
- * Whether a server can stay when it has released its device. The driver of a
- * kernel without QUIESCE_DEV wants to see it exit: START_USER_RECOVERY warns
- * (WARN_ON) as long as the thread that served lives.
+ * Whether a server can stay when it has released its device: with QUIESCE_DEV.
+ * Without, the ring may only be closed by the exit of the process, and
+ * START_USER_RECOVERY warns (WARN_ON) as long as the thread that served lives.
  */
 int json_stays(const struct ublkev_info *info);
+/* the device's, which one that was recovered was not told */
+enum ublkev_recovery json_recovery(const struct ublkev_info *info);
 
 /* Each is one line without \n, to be freed; NULL: no memory. */
 char *json_stats(const struct json_source *s);

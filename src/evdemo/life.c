@@ -198,14 +198,24 @@ static void on_live(struct app *app)
 
 /* ---- it is gone, or somebody else's ------------------------------------- */
 
+/*
+ * A driver without QUIESCE_DEV loses requests when the ring is closed by a
+ * thread that lives: one that is dispatched just then belongs to nobody, and
+ * whoever wants the device's mutex waits for it. It does well when the process
+ * exits, and gives all that was not answered to the next server in REISSUE.
+ */
 static int do_release(void *data)
 {
 	struct app *app = data;
 	struct ublkev_info info;
 
-	app->stays = !ublkev_dev_info(&app->dev, &info, sizeof(info)) &&
-		     json_stays(&info);
-	return ublkev_dev_release(app->loop, &app->dev);
+	if (app->dev.step != UBLKEV_STEP_LIVE ||
+	    ublkev_dev_info(&app->dev, &info, sizeof(info)))
+		return -EINVAL;
+	if (json_stays(&info))
+		return ublkev_dev_release(app->loop, &app->dev);
+	return json_recovery(&info) == UBLKEV_RECOVERY_REISSUE ? 1 :
+	       -EOPNOTSUPP;
 }
 
 /* after STOPPED; for good if that fails */
@@ -261,12 +271,12 @@ static void on_stopped(struct app *app)
 
 	ev_timer_stop(app->loop, &app->timer);
 	if (dev->step == UBLKEV_STEP_RELEASED && !app->failed) {
-		if (!handover_released(&app->handover, 0, app->stays))
+		if (!handover_released(&app->handover, 0))
 			on_released(app);
 		return;
 	}
 	/* stopped or lost in the midst of it: the answer is due all the same */
-	handover_released(&app->handover, -ENODEV, 1);
+	handover_released(&app->handover, -ENODEV);
 	if (dev->step == UBLKEV_STEP_LOST) {
 		app->failed = 1;
 		log_msg(LOG_ERR, "the kernel did not let go of device %d: "
@@ -286,7 +296,7 @@ void life_on_dev(struct ev_loop *loop, struct ublkev_dev *dev, int revents)
 	if (revents & UBLKEV_RESIZED)
 		command_resized(app, dev->res);
 	if (revents & UBLKEV_REFUSED)
-		handover_released(&app->handover, dev->res, 1);
+		handover_released(&app->handover, dev->res);
 	if (revents & UBLKEV_ERROR) {
 		app->failed = 1;
 		life_log_failure(dev, dev->err);

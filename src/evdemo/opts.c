@@ -355,7 +355,7 @@ static int is_of_device(int opt)
 {
 	static const int of_device[] = {
 		OPT_QUEUES, OPT_DEPTH, OPT_MAX_IO, OPT_ID, OPT_COPY,
-		OPT_RECOVERY, OPT_UNPRIVILEGED,
+		OPT_BATCH, OPT_RECOVERY, OPT_UNPRIVILEGED,
 	};
 	unsigned int i;
 
