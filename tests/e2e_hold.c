@@ -1,19 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * e2e_hold [--hold] [--id N] - a memory disk, with a broker, that stops
- * answering: at SIGUSR1, or with --hold from its first request on. On a real
- * driver, for the cases that kill it.
+ * e2e_hold [OPTION...] - a memory disk, with a broker, that stops answering,
+ * or dies. On a real driver, for the cases that kill it.
+ *
+ *  --hold		no answers from the first request on (else from SIGUSR1)
+ *  --id N		be, or recover, device N
+ *  --recovery MODE	0 none, 1 requeue, 2 reissue, 3 fail I/O
+ *  --recover		serve device N, whose server has died
+ *  --file PATH		the disk's data, on tmpfs
+ *  --depth N
+ *  --die-at TEXT	_exit when a line of the library's log has this in it
+ *  --die-after N	_exit when N of the FETCHes are with the driver
  *
  * stdout: the block device, once live. stderr: control commands as they are
- * sent ("e2e_hold: STOP_DEV") and answered ("e2e_hold: STOP_DEV: 0"), and
- * "held: READ" for each request that gets no answer. SIGTERM stops the device.
+ * sent ("e2e_hold: STOP_DEV") and answered ("e2e_hold: STOP_DEV: 0"),
+ * "held: READ" for each request that gets no answer, and "WRITE" for each
+ * that gets one. SIGTERM stops the device.
  */
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <ev.h>
+#include <liburing.h>
 #include <ublkev.h>
 
 #define DISK_BYTES (UINT64_C(16) << 20)
@@ -23,6 +37,28 @@ struct disk {
 	char *bytes;
 	int holds;
 };
+
+static const char *die_at;
+static int die_after = -1;
+static int recovers;
+
+/*
+ * In front of liburing's: the first submission of the FETCHes, which has all
+ * of them, is cut short, and the last thing that this process does.
+ */
+int io_uring_submit_and_get_events(struct io_uring *ring)
+{
+	static int (*real)(struct io_uring *ring);
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT,
+					"io_uring_submit_and_get_events");
+	if (die_after < 0 || io_uring_sq_ready(ring) < 2)
+		return real(ring);
+	ring->sq.sqe_tail = ring->sq.sqe_head + (unsigned int)die_after;
+	real(ring);
+	_exit(9);
+}
 
 static int hold_open(void *ctx, struct ublkev_limits *limits)
 {
@@ -39,6 +75,7 @@ static int hold_submit(void *ctx, struct ublkev_req *req)
 		fprintf(stderr, "held: %s\n", ublkev_op_name(req->op));
 		return UBLKEV_LATER;
 	}
+	fprintf(stderr, "%s\n", ublkev_op_name(req->op));
 	if (req->op == UBLKEV_OP_READ)
 		memcpy(req->buf, d->bytes + req->offset_bytes, req->len_bytes);
 	else
@@ -58,6 +95,8 @@ static void on_log(void *log_data, int priority, const char *line)
 	(void)log_data;
 	(void)priority;
 	fprintf(stderr, "e2e_hold: %s\n", line);
+	if (die_at && strstr(line, die_at))
+		_exit(9);
 }
 
 static void on_dev(struct ev_loop *loop, struct ublkev_dev *dev, int revents)
@@ -114,7 +153,8 @@ static int serve(struct disk *d, struct ublkev_conf *conf)
 	if (err)
 		return err;
 	watch(loop, d, &dev);
-	err = ublkev_dev_start(loop, &dev);
+	err = recovers ? ublkev_dev_recover(loop, &dev) :
+	      ublkev_dev_start(loop, &dev);
 	if (!err) {
 		ev_run(loop, 0);
 		err = dev.err;
@@ -124,40 +164,81 @@ static int serve(struct disk *d, struct ublkev_conf *conf)
 	return err;
 }
 
+static void *map(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	void *p = MAP_FAILED;
+
+	if (fd >= 0 && !ftruncate(fd, DISK_BYTES))
+		p = mmap(NULL, DISK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 fd, 0);
+	if (fd >= 0)
+		close(fd);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int take(const char *name, const char *value, struct disk *d,
+		struct ublkev_conf *conf)
+{
+	int n = (int)strtol(value, NULL, 10);
+
+	if (!strcmp(name, "--id"))
+		conf->id = n;
+	else if (!strcmp(name, "--recovery"))
+		conf->recovery = (enum ublkev_recovery)n;
+	else if (!strcmp(name, "--depth"))
+		conf->depth = (unsigned int)n;
+	else if (!strcmp(name, "--die-after"))
+		die_after = n;
+	else if (!strcmp(name, "--die-at"))
+		die_at = value;
+	else if (!strcmp(name, "--file"))
+		d->bytes = map(value);
+	else
+		return -EINVAL;
+	return 0;
+}
+
 static int parse(int argc, char **argv, struct disk *d,
 		 struct ublkev_conf *conf)
 {
-	int i;
+	int i, err = 0;
 
-	for (i = 1; i < argc; i++)
-		if (!strcmp(argv[i], "--hold"))
+	for (i = 1; i < argc && !err; i++) {
+		if (!strcmp(argv[i], "--hold")) {
 			d->holds = 1;
-		else if (!strcmp(argv[i], "--id") && i + 1 < argc)
-			conf->id = (int)strtol(argv[++i], NULL, 10);
-		else
-			return -EINVAL;
-	return 0;
+		} else if (!strcmp(argv[i], "--recover")) {
+			recovers = 1;
+		} else if (i + 1 < argc) {
+			err = take(argv[i], argv[i + 1], d, conf);
+			i++;
+		} else {
+			err = -EINVAL;
+		}
+	}
+	if (!d->bytes)
+		d->bytes = mmap(NULL, DISK_BYTES, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return err ? err : d->bytes == MAP_FAILED ? -ENOMEM : 0;
 }
 
 int main(int argc, char **argv)
 {
 	struct ublkev_broker *broker = NULL;
 	struct ublkev_conf conf;
-	struct disk d = { .bytes = calloc(1, DISK_BYTES) };
-	int err = d.bytes ? 0 : -ENOMEM;
+	struct disk d = { .holds = 0 };
+	int err;
 
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	ublkev_conf_init(&conf, sizeof(conf));
 	conf.log = on_log;
-	if (!err)
-		err = parse(argc, argv, &d, &conf);
+	err = parse(argc, argv, &d, &conf);
 	if (!err)
 		err = ublkev_broker_start(&broker);
 	conf.broker = broker;
 	if (!err)
 		err = serve(&d, &conf);
 	ublkev_broker_stop(broker);
-	free(d.bytes);
 	if (err)
 		fprintf(stderr, "e2e_hold: %s\n", strerror(-err));
 	return err ? 1 : 0;

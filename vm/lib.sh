@@ -317,3 +317,131 @@ new_device() {
 	same ref || fail "the new device of the same number"
 	demo_stop
 }
+
+# --- a device that outlives its server ---
+
+# The driver's features, as a live device tells.
+has_feature() {
+	demo_json stats | jq -e --arg f "$1" \
+		'.info.kernel_features | index($f)' >/dev/null
+}
+
+# fio_begin NAME ARG...: fio_run in the background, until fio_end SECONDS
+fio_begin() {
+	FIO_NAME=$1
+	shift
+	fio --name="$FIO_NAME" --filename="$DEV" --direct=1 \
+		--ioengine=io_uring --fallocate=none --eta=never \
+		--time_based --runtime=600 --output="fio.$FIO_NAME" "$@" \
+		>/dev/null 2>"fio.$FIO_NAME.err" &
+	FIO_PID=$!
+}
+
+# It is told to end, and has seen no error and nothing but what it wrote.
+fio_end() {
+	kill -INT "$FIO_PID"
+	wait_for "$1" dead "$FIO_PID" || fail "fio hangs"
+	wait "$FIO_PID"
+	if [ -s "fio.$FIO_NAME.err" ] || ! grep -q 'err= 0' "fio.$FIO_NAME"; then
+		tail -n20 "fio.$FIO_NAME" "fio.$FIO_NAME.err"
+		fail "fio saw an error"
+	fi
+}
+
+# Until fio keeps the disk busy.
+fio_busy() {
+	# shellcheck disable=SC2317
+	busy() {
+		[ "$(stat_of .ops.WRITE.reqs)" -gt 100 ]
+	}
+	wait_for 30 busy || fail "fio does not get going"
+}
+
+# demo_kill: kill -9, and reaped
+demo_kill() {
+	kill -KILL "$DEMO_PID"
+	wait_for 5 dead "$DEMO_PID" || fail "not reaped after 5 s"
+	wait "$DEMO_PID"
+}
+
+# ask_in_turn WORD...: a connection on which each word is said and its answer
+# read; then it is closed.  The last answer is printed.
+ask_in_turn() {
+	# shellcheck disable=SC2016  # perl's variables
+	perl -MIO::Socket::UNIX -e '
+		my $s = IO::Socket::UNIX->new(Peer => shift) or
+			die "control socket: $!\n";
+		my $a;
+		for (@ARGV) { print $s "$_\n"; $s->flush; $a = <$s>; }
+		print $a;' "$DEMO_SOCK" "$@"
+}
+
+# percentiles FILE: "p50 and max" of the numbers in it
+percentiles() {
+	sort -n "$1" | awk '{ v[NR] = $1 }
+		END { print "p50", v[int((NR + 1) / 2)], "max", v[NR] }'
+}
+
+# recover_mode MODE OWNED NEW: what the server had when it was killed (OWNED)
+# and what comes while there is none (NEW): "waits" or "fails", in e2e_hold's
+# recovery MODE; then another server, and all is well again.
+recover_mode() {
+	local mode=$1 owned=$2 new=$3 a b status
+	hold_start --recovery "$mode" --file /dev/shm/hold.$$
+	# shellcheck disable=SC2317
+	is_settled() {
+		grep -q . "$HOLD_OUT" || dead "$HOLD_PID"
+	}
+	wait_for 30 is_settled || fail "e2e_hold: no device after 30 s"
+	! grep -q 'FEATURES: Operation not supported' "$HOLD_LOG" ||
+		skip "this kernel has no such recovery"
+	hold_live
+	random_file ref 65536
+	dd if=ref of="$DEV" bs=64k oflag=direct status=none || fail "write"
+	kill -USR1 "$HOLD_PID"
+	hold_said 5 '^holding'
+	dd if=ref of="$DEV" bs=4k count=1 oflag=direct seek=100 2>dd.a &
+	a=$!
+	hold_said 5 '^held: WRITE'
+	kill -KILL "$HOLD_PID"
+	wait_for 2 dead "$HOLD_PID" || fail "not reaped after 2 s"
+	wait "$HOLD_PID"
+	T=$(seconds)
+	sleep 1
+	[ -e "/dev/ublkc$ID" ] || fail "who has deleted device $ID?"
+	dd if=ref of="$DEV" bs=4k count=1 oflag=direct seek=200 2>dd.b &
+	b=$!
+	outcome "$owned" $a "the request that it had"
+	outcome "$new" $b "the request that came then"
+	hold_start --recovery "$mode" --file /dev/shm/hold.$$ --recover \
+		--id "$ID"
+	hold_live
+	note "recovered $(since "$T") s after the kill"
+	for status in "$owned:$a" "$new:$b"; do
+		[ "${status%:*}" = waits ] || continue
+		wait_for 30 dead "${status#*:}" || fail "a request hangs"
+		wait "${status#*:}" || fail "a request that waited failed"
+	done
+	same ref || fail "the data"
+	[ "$owned" = fails ] || cmp -n 4096 ref <(dd if="$DEV" bs=4k skip=100 \
+		count=1 iflag=direct status=none) || fail "a write was lost"
+	kill -TERM "$HOLD_PID"
+	wait_for 20 dead "$HOLD_PID" || fail "e2e_hold does not end"
+	wait "$HOLD_PID" || fail "e2e_hold: $(tail -n1 "$HOLD_LOG")"
+	no_device "$ID" || fail "device $ID is still there"
+	rm -f /dev/shm/hold.$$
+}
+
+# outcome waits|fails PID WHAT: within 3 s, or after recovery (requeue may need
+# the kernel's time-out until it gives up what the server had)
+outcome() {
+	case $1 in
+	waits)
+		sleep 1
+		! dead "$2" || fail "$3 did not wait" ;;
+	fails)
+		wait_for 45 dead "$2" || fail "$3 hangs"
+		! wait "$2" || fail "$3 did not fail"
+		note "$3 failed $(since "$T") s after the kill" ;;
+	esac
+}

@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# A server dies after any number of FETCHes: the broker deletes, the number serves (20 s)
+# timeout: 150
+ID=3
+# On 6.12 the driver warns once (WARN_ON in its cancel function) of a server that
+# dies between its first FETCH and its last; the device is deleted all the same.
+counts="0 8"
+# What was started before its server was dead, and can be recovered, is there
+# for the next one.
+forget() {
+	[ ! -e /dev/ublkc$ID ] || [ "$recovery" = 0 ] || {
+		note "$1, recovery $recovery: left to be recovered"
+		timeout -k 1 30 "$UBLK_EVDEMO" --delete $ID || fail "--delete"
+	}
+	no_device $ID || fail "$1, recovery $recovery: not deleted"
+}
+[ "$KERNEL" != newest ] || counts="0 1 3 7 8"
+for recovery in 0 2; do
+	for n in $counts; do
+		hold_start --id $ID --depth 8 --die-after "$n" \
+			--recovery $recovery
+		wait_for 10 dead "$HOLD_PID" || fail "did not die"
+		wait "$HOLD_PID"
+		[ ! -s "$HOLD_OUT" ] || fail "was live"
+		wait_for 10 no_broker || fail "the broker is still there"
+		forget "$n FETCHes"
+	done
+	for at in ADD_DEV: SET_PARAMS: START_DEV$ START_DEV:; do
+		hold_start --id $ID --depth 8 --die-at "${at%$}" \
+			--recovery $recovery
+		wait_for 10 dead "$HOLD_PID" || fail "did not die"
+		wait "$HOLD_PID"
+		wait_for 10 no_broker || fail "the broker is still there"
+		forget "$at"
+	done
+done
+new_device
