@@ -185,12 +185,16 @@ static void on_live(struct app *app)
 			end_device(app);
 		return;
 	}
+	/*
+	 * Before 'done': the predecessor's look whether the path is still its
+	 * own, and the removal, are two steps.
+	 */
+	listen_late(app);
 	if (app->opts.take_over) {
 		app->gap_ms = takeover_done(&app->takeover);
 		log_msg(LOG_NOTICE, "took over /dev/ublkb%d in %.1f ms",
 			app->dev.id, app->gap_ms);
 	}
-	listen_late(app);
 	if (!app->opts.take_over)
 		announce(app);
 	log_info(app);
