@@ -20,24 +20,28 @@ udev=$!
 trap 'kill $udev; wait $udev; rm -f $rule' EXIT
 sleep 1
 chmod 666 /dev/ublk-control
-chmod 777 .
-as() {
-	local who=$1
-	shift
-	setpriv --reuid "$who" --regid "$(id -g "$who")" --clear-groups \
-		--inh-caps=-all "$@"
-}
+# The build tree may be where an ordinary user cannot read.
+chmod 755 . ..
+mkdir bin
+cp "$UBLK_EVDEMO" bin/ublk-evdemo
+[ -z "${LD_LIBRARY_PATH-}" ] || cp "$LD_LIBRARY_PATH"/libublkev.so.0 bin/
+export LD_LIBRARY_PATH=$PWD/bin
+UBLK_EVDEMO=$PWD/bin/ublk-evdemo
+as_user=(setpriv --reuid "$user" --regid "$(id -g $user)" --clear-groups
+	--inh-caps=-all)
+as_other=(setpriv --reuid "$other" --regid "$(id -g $other)" --clear-groups
+	--inh-caps=-all)
 mkdir -m 700 xdg
 chown "$user:$(id -gn $user)" xdg
 : >un.out
-XDG_RUNTIME_DIR=$PWD/xdg as $user "$UBLK_EVDEMO" --unprivileged --size 16M \
+XDG_RUNTIME_DIR=$PWD/xdg "${as_user[@]}" "$UBLK_EVDEMO" --unprivileged --size 16M \
 	--pidfile "$PWD/xdg/pid" >un.out 2>un.log &
 pid=$!
 # shellcheck disable=SC2317
-is_live() {
+un_live() {
 	grep -q . un.out || dead "$pid"
 }
-wait_for 30 is_live || fail "no device after 30 s"
+wait_for 30 un_live || fail "no device after 30 s"
 DEV=$(head -n1 un.out)
 [ -n "$DEV" ] || fail "no device: $(tail -n1 un.log)"
 ID=${DEV#/dev/ublkb}
@@ -46,30 +50,30 @@ ID=${DEV#/dev/ublkb}
 udevadm settle -t 10
 random_file ref $((1 << 20))
 chmod 644 ref
-as $user dd if=ref of="$DEV" bs=64k oflag=direct status=none || fail "write"
-as $user cmp -n $((1 << 20)) ref "$DEV" || fail "the data"
-! as $other dd if="$DEV" of=/dev/null bs=4k count=1 2>dd.err ||
+"${as_user[@]}" dd if=ref of="$DEV" bs=64k oflag=direct status=none || fail "write"
+"${as_user[@]}" cmp -n $((1 << 20)) ref "$DEV" || fail "the data"
+! "${as_other[@]}" dd if="$DEV" of=/dev/null bs=4k count=1 2>dd.err ||
 	fail "another user reads it"
 # Another user has no way to the device, nor has this one to root's.
-! as $other "$UBLK_EVDEMO" --no-broker --delete "$ID" >del.out 2>&1 ||
+! "${as_other[@]}" "$UBLK_EVDEMO" --no-broker --delete "$ID" >del.out 2>&1 ||
 	fail "another user deleted it"
 ! dead $pid || fail "another user ended it"
 cat del.out
 demo_start --size 16M
-! as $user "$UBLK_EVDEMO" --no-broker --delete "$ID" >del.out 2>&1 ||
+! "${as_user[@]}" "$UBLK_EVDEMO" --no-broker --delete "$ID" >del.out 2>&1 ||
 	fail "an ordinary user deleted root's device"
 cat del.out
 [ "$(stat_of .state)" = LIVE ] || fail "root's device"
 demo_stop
-as $user kill -TERM $pid
+"${as_user[@]}" kill -TERM $pid
 wait_for 20 dead $pid || fail "does not end"
 wait $pid || fail "ended with $?: $(tail -n1 un.log)"
 no_device "${DEV#/dev/ublkb}" || fail "the device is left"
 # And one that is killed: its broker, the user's as well, deletes it.
 : >un.out
-as $user "$UBLK_EVDEMO" --unprivileged --size 16M >un.out 2>un.log &
+"${as_user[@]}" "$UBLK_EVDEMO" --unprivileged --size 16M >un.out 2>un.log &
 pid=$!
-wait_for 30 is_live || fail "no device after 30 s"
+wait_for 30 un_live || fail "no device after 30 s"
 ID=$(sed 's/.*ublkb//' un.out)
 [ -n "$ID" ] || fail "no device: $(tail -n1 un.log)"
 kill -KILL $pid
