@@ -69,7 +69,6 @@ static const char *action_name(const struct ublkev__ctl_action *a)
 	case UBLKEV__CTL_CANCEL: return ublkev__cmd_name(a->cmd);
 	case UBLKEV__CTL_OPEN: return "OPEN";
 	case UBLKEV__CTL_ARM: return "ARM";
-	case UBLKEV__CTL_FREEZE: return "FREEZE";
 	case UBLKEV__CTL_ABORT_IO: return "ABORT";
 	case UBLKEV__CTL_CLOSE: return "CLOSE";
 	case UBLKEV__CTL_EVENT: break;

@@ -276,9 +276,6 @@ static void do_action(struct life *l, const struct ublkev__ctl_action *a)
 	case UBLKEV__CTL_EVENT:
 		on_event(l, a);
 		break;
-	case UBLKEV__CTL_FREEZE:
-		ck_abort_msg("nothing was to be released");
-		break;
 	case UBLKEV__CTL_NONE:
 		ck_abort_msg("nothing is no action");
 	}

@@ -337,12 +337,9 @@ int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev);
  * Does nothing and returns 0 when it is under way already. REFUSED, with
  * QUIESCE_DEV's error, says that all is as before. Meanwhile only
  * ublkev_dev_abort() has an effect: the backend is not waited for.
- * On a kernel without QUIESCE_DEV end the thread that served before another
- * server begins, or the driver warns in the kernel log (WARN_ON of
- * ublk_queue_reinit()).
  * Errors: -EINVAL (not live, or busy with another change), -EOPNOTSUPP
- * (recovery NONE, or REQUEUE and FAIL_IO on a kernel without QUIESCE_DEV,
- * before 6.16, where requests would fail).
+ * (recovery NONE, or no QUIESCE_DEV, which came with 6.16: end the process
+ * instead, at once and without a stop; in REISSUE nothing fails).
  */
 int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev);
 

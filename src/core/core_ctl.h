@@ -69,8 +69,6 @@ enum ublkev__ctl_act {
 	UBLKEV__CTL_CANCEL,	/* cancel `cmd`, which is pending */
 	UBLKEV__CTL_OPEN,	/* open ublkc; ublkev__ctl_opened() follows */
 	UBLKEV__CTL_ARM,	/* arm all tags of all queues */
-	UBLKEV__CTL_FREEZE,	/* take no more requests from the driver, and
-				   drop those that the backend has not got */
 	UBLKEV__CTL_ABORT_IO,	/* fail requests, those to come also */
 	UBLKEV__CTL_CLOSE,	/* release it all; ublkev__ctl_closed()
 				   follows */

@@ -149,9 +149,7 @@ int ublkev__ctl_try_stop(struct ublkev__ctl *c, uint64_t now_ms)
 
 /*
  * QUIESCE_DEV has the driver keep back what comes, and give back the idle
- * tags; what it gave us already is answered as ever. Without it the driver
- * goes on until ublkc is closed: then requests that the backend never saw are
- * just left, to be given to the next server again.
+ * tags; what it gave us already is answered as ever.
  */
 int ublkev__ctl_release(struct ublkev__ctl *c, uint64_t now_ms)
 {
@@ -159,18 +157,12 @@ int ublkev__ctl_release(struct ublkev__ctl *c, uint64_t now_ms)
 		return 0;
 	if (!is_free(c))
 		return -EINVAL;
-	if (ublkev__ctl_uses(c, UBLKEV__F(QUIESCE))) {
-		c->stop_deadline_ms = now_ms + c->conf.stop_timeout_ms;
-		ublkev__ctl_enter(c, UBLKEV_STEP_QUIESCE, now_ms,
-				  c->stop_deadline_ms);
-		ublkev__ctl_command(c, UBLKEV__CMD_QUIESCE_DEV,
-				    c->conf.stop_timeout_ms);
-		return 0;
-	}
-	if (!ublkev__ctl_uses(c, UBLKEV__F(USER_RECOVERY_REISSUE)))
+	if (!ublkev__ctl_uses(c, UBLKEV__F(QUIESCE)))
 		return -EOPNOTSUPP;
-	leave(c, now_ms);
-	ublkev__ctl_do(c, UBLKEV__CTL_FREEZE);
+	c->stop_deadline_ms = now_ms + c->conf.stop_timeout_ms;
+	ublkev__ctl_enter(c, UBLKEV_STEP_QUIESCE, now_ms, c->stop_deadline_ms);
+	ublkev__ctl_command(c, UBLKEV__CMD_QUIESCE_DEV,
+			    c->conf.stop_timeout_ms);
 	return 0;
 }
 

@@ -161,10 +161,6 @@ static void request(struct ublkev__queue *q, struct ublkev__tag *t,
 
 	if (q->since_us)
 		q->since_us[t->req.tag] = q->now_us;
-	if (q->frozen) {
-		kill_tag(q, t);
-		return;
-	}
 	if (q->failing) {
 		fail_request(q, t, desc);
 		return;
@@ -203,8 +199,6 @@ static void moved(struct ublkev__queue *q, struct ublkev__tag *t)
 		result(q, t, UBLKEV__TAG_RESULT);
 	} else if (q->failing) {
 		set_result(q, t, &t->req, -EIO);
-	} else if (q->frozen) {
-		kill_tag(q, t);
 	} else {
 		t->state = UBLKEV__TAG_READY;
 		push(q, &q->in, t);
@@ -369,17 +363,6 @@ unsigned int ublkev__queue_abort(struct ublkev__queue *q)
 	return taken;
 }
 
-void ublkev__queue_freeze(struct ublkev__queue *q)
-{
-	unsigned int i;
-
-	q->frozen = true;
-	for (i = 0; i < q->depth; i++)
-		if (q->tags[i].state == UBLKEV__TAG_READY)
-			kill_tag(q, &q->tags[i]);
-	q->in.nr = 0;
-}
-
 bool ublkev__queue_idle(const struct ublkev__queue *q)
 {
 	unsigned int i;
@@ -475,7 +458,7 @@ void ublkev__queue_verify(const struct ublkev__queue *q)
 		assert(ublkev__cookie_tag(t->req.cookie) == i);
 		assert(ublkev__cookie_queue(t->req.cookie) == q->id);
 		if (t->state == UBLKEV__TAG_READY)
-			assert(!q->failing && !q->frozen);
+			assert(!q->failing);
 		if (!q->copy || t->state == UBLKEV__TAG_BACKEND)
 			assert(!(t->how & UBLKEV__HOW_AWAY));
 		if (t->state == UBLKEV__TAG_RESULT &&

@@ -83,7 +83,6 @@ struct ublkev__queue {
 	struct ublkev__taglist in;	/* READY */
 	struct ublkev__taglist out;	/* RESULT, MOVE, IDLE once armed */
 	bool failing;			/* answer -EIO, ask no backend */
-	bool frozen;			/* drop what comes */
 	bool gone;			/* no tag comes back from the driver */
 	bool no_data;			/* USER: nothing is to be moved */
 	uint8_t copy;			/* enum ublkev__copy */
@@ -173,12 +172,6 @@ void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err);
  * how many requests were taken from the backend.
  */
 unsigned int ublkev__queue_abort(struct ublkev__queue *q);
-
-/*
- * Drop what is READY, and all that comes: those tags are DEAD, their requests
- * the driver's to give to another server.
- */
-void ublkev__queue_freeze(struct ublkev__queue *q);
 
 /* fact: the ring is gone, no tag will be heard of again */
 void ublkev__queue_kill(struct ublkev__queue *q);

@@ -136,14 +136,6 @@ static void arm(struct ublkev__engine *e)
 		ublkev__pump_enter(e, ublkev__io_enter_unprivileged);
 }
 
-static void freeze(struct ublkev__engine *e)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->nr_queues; i++)
-		ublkev__queue_freeze(&e->queues[i]);
-}
-
 static void abort_io(struct ublkev__engine *e)
 {
 	unsigned int i, n = 0;
@@ -238,9 +230,6 @@ static bool act(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
 		break;
 	case UBLKEV__CTL_ARM:
 		arm(e);
-		break;
-	case UBLKEV__CTL_FREEZE:
-		freeze(e);
 		break;
 	case UBLKEV__CTL_ABORT_IO:
 		abort_io(e);
