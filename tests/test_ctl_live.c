@@ -478,6 +478,26 @@ START_TEST(try_refused_and_drained)
 }
 END_TEST
 
+/* refused, and quiesced by somebody else meanwhile: perhaps all of it was idle */
+START_TEST(quiesced_during_try)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	ck_assert_int_eq(ublkev__ctl_try_stop(&l.c, l.now), 0);
+	tag_died(&l);
+	if (_i)
+		life_drained(&l);
+	ck_assert_str_eq(l.text, "TRY_STOP_DEV ");
+	life_answer(&l, -EBUSY);
+	ck_assert_str_eq(l.text, "TRY_STOP_DEV !REFUSED=-16 GET_DEV_INFO ");
+	ck_assert_uint_eq(ublkev__ctl_deadline_ms(&l.c), l.now + CMD_MS);
+	life_answer(&l, 0);
+	idle(&l);
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
 START_TEST(stop_during_try)
 {
 	struct life l;
@@ -541,6 +561,7 @@ static void add_others(TCase *tc)
 	tcase_add_test(tc, try_refused);
 	tcase_add_test(tc, try_unknown);
 	tcase_add_test(tc, try_refused_and_drained);
+	tcase_add_loop_test(tc, quiesced_during_try, 0, 2);
 	tcase_add_loop_test(tc, stop_during_try, 0, 2);
 	tcase_add_test(tc, try_silent);
 }

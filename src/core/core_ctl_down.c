@@ -251,12 +251,8 @@ void ublkev__ctl_stop_done(struct ublkev__ctl *c, enum ublkev__cmd cmd,
 		stopped(c, res, now_ms);
 	} else if (c->stopping) {
 		ublkev__ctl_unwind(c, now_ms);
-	} else if (c->drained) {
-		c->step = UBLKEV_STEP_LIVE;
-		ublkev__ctl_fail(c, -ENODEV, now_ms);
 	} else {
-		ublkev__ctl_enter(c, UBLKEV_STEP_LIVE, now_ms, UBLKEV__NEVER);
-		ublkev__ctl_tell(c, UBLKEV_REFUSED, res);
+		ublkev__ctl_try_refused(c, res, now_ms);
 	}
 }
 

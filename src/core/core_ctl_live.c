@@ -67,7 +67,9 @@ static void resize_on(struct ublkev__ctl *c,
  */
 void ublkev__ctl_tag_died(struct ublkev__ctl *c, uint64_t now_ms)
 {
-	if (c->step != UBLKEV_STEP_LIVE || c->stopping ||
+	bool trying = c->pending == UBLKEV__CMD_TRY_STOP_DEV;
+
+	if ((c->step != UBLKEV_STEP_LIVE && !trying) || c->stopping ||
 	    !ublkev__ctl_uses(c, UBLKEV__F(QUIESCE)))
 		return;
 	c->suspect = true;
@@ -143,6 +145,18 @@ int ublkev__ctl_try_stop(struct ublkev__ctl *c, uint64_t now_ms)
 	ublkev__ctl_enter(c, UBLKEV_STEP_STOP, now_ms, c->stop_deadline_ms);
 	ublkev__ctl_command(c, UBLKEV__CMD_TRY_STOP_DEV, 0);
 	return 0;
+}
+
+void ublkev__ctl_try_refused(struct ublkev__ctl *c, int res, uint64_t now_ms)
+{
+	ublkev__ctl_enter(c, UBLKEV_STEP_LIVE, now_ms, UBLKEV__NEVER);
+	if (c->drained && !c->suspect) {
+		ublkev__ctl_fail(c, -ENODEV, now_ms);	/* by somebody else */
+		return;
+	}
+	ublkev__ctl_tell(c, UBLKEV_REFUSED, res);
+	if (c->suspect)
+		ask(c, now_ms);
 }
 
 /* ---- release -------------------------------------------------------------- */

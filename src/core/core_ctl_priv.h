@@ -49,6 +49,8 @@ void ublkev__ctl_retry(struct ublkev__ctl *c, uint64_t now_ms);
 void ublkev__ctl_live_done(struct ublkev__ctl *c, enum ublkev__cmd cmd,
 			   const struct ublkev__ctl_answer *a,
 			   uint64_t now_ms);
+/* TRY_STOP_DEV was refused */
+void ublkev__ctl_try_refused(struct ublkev__ctl *c, int res, uint64_t now_ms);
 /* in QUIESCE */
 void ublkev__ctl_quiesced(struct ublkev__ctl *c, int res, uint64_t now_ms);
 
