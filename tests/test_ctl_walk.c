@@ -1,212 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Many lives of core_ctl against a little model of the driver, which answers
- * late, wrongly or never; what must hold in every life is asserted here.
+ * Many lives of core_ctl against the driver of ctl_walk.h; what must hold in
+ * every life is asserted here.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/core_ctl.h"
-#include "core/core_names.h"
-#include "testlib.h"
+#include "ctl_walk.h"
 
 #define LIVES	20000
 #define TURNS	1000	/* of one life, at most */
-#define NEVER	UINT64_MAX
 #define LATE_MS	50	/* a loop is at most so late */
 
-struct life {
-	struct ublkev__ctl c;
-	struct test_rng *rng;
-	uint64_t now;
-	uint64_t down_ms;		/* when it turned down */
-	unsigned int misfortune;	/* in 100 */
-	/* wishes and strangers to come */
-	uint64_t stop_at, abort_at, fault_at, outside_at;
-	bool outside_deletes;
-	/* the driver */
-	bool exists, mine, ublkc, armed, running;
-	bool drained_told;
-	uint64_t drained_at;
-	enum ublkev__cmd pending;	/* as pulled */
-	uint64_t answer_at;
-	int answer;
-	/* what was seen */
-	unsigned int lives, errors, stops;
-	bool aborted, asked, refused;
-};
-
-/* libcheck's own write a note of each one that holds */
-#define must(cond) \
-	do { \
-		if (!(cond)) \
-			ck_abort_msg("not so: %s", #cond); \
-	} while (0)
-
-/* over all lives, to see that the walk goes everywhere */
-static struct {
-	unsigned int live, error, gone, lost, forced, turns;
-} seen;
-
-static bool chance(struct life *l, unsigned int percent)
-{
-	return test_rng_below(l->rng, 100) < percent;
-}
-
-static uint64_t soon(struct life *l, uint64_t ms)
-{
-	return l->now + test_rng_below(l->rng, ms);
-}
-
-static int one_of(struct life *l, const int *errs, size_t n)
-{
-	return errs[test_rng_below(l->rng, n)];
-}
-
-/* ---- the driver --------------------------------------------------------- */
-
-static int refusal(struct life *l)
-{
-	static const int errs[] = {
-		-EINVAL, -EPERM, -EACCES, -EEXIST, -EFAULT, -ENOMEM, -EINTR,
-		-EBUSY, -ENODEV, -EOPNOTSUPP, -EAGAIN,
-	};
-
-	return one_of(l, errs, TEST_COUNT(errs));
-}
-
-static void do_cmd(struct life *l, enum ublkev__cmd cmd)
-{
-	must(l->pending == UBLKEV__CMD_NONE);
-	must(l->stops == 0);
-	if (cmd == UBLKEV__CMD_START_DEV)
-		must(l->ublkc && l->armed);
-	if (cmd == UBLKEV__CMD_DEL_DEV || cmd == UBLKEV__CMD_DEL_DEV_ASYNC)
-		must(!l->ublkc && l->mine);
-	l->pending = cmd;
-	l->answer = chance(l, l->misfortune) ? refusal(l) : 0;
-	l->answer_at = chance(l, l->misfortune / 2) ? NEVER :
-		chance(l, 20) ? soon(l, 6000) : soon(l, 100);
-}
-
-static void do_cancel(struct life *l, enum ublkev__cmd cmd)
-{
-	if (l->pending != cmd || chance(l, 40))
-		return;
-	l->answer = -EINTR;
-	l->answer_at = soon(l, 300);
-}
-
-static void do_open(struct life *l)
-{
-	static const int errs[] = {
-		-ENOENT, -ENOENT, -EACCES, -EBUSY, -EBUSY, -EMFILE, -ENXIO,
-	};
-	int err = chance(l, l->misfortune) ?
-		one_of(l, errs, TEST_COUNT(errs)) : 0;
-
-	must(l->mine && !l->ublkc);
-	l->ublkc = !err;
-	ublkev__ctl_opened(&l->c, err, l->now);
-}
-
-/*
- * Before the last tag is back only where the ladder has failed the I/O, or
- * STOP_DEV was refused.
- */
-static void do_close(struct life *l)
-{
-	must(l->ublkc);
-	if (l->armed && !l->drained_told) {
-		must(l->aborted || l->refused);
-		seen.forced++;
-	}
-	l->ublkc = false;
-	l->armed = false;
-	l->drained_at = NEVER;
-	ublkev__ctl_closed(&l->c, l->now);
-}
-
-static void added(struct life *l, struct ublkev__devinfo *info)
-{
-	l->exists = l->mine = true;
-	info->id = info->id < 0 ? 4 : info->id;
-	info->features |= 1u << 13;
-	if (chance(l, 30))
-		info->queues = 1;
-	if (!chance(l, l->misfortune / 2))
-		return;
-	switch (test_rng_below(l->rng, 4)) {
-	case 0:
-		info->queues = 99;
-		break;
-	case 1:
-		info->depth++;
-		break;
-	case 2:
-		info->max_io_bytes *= 2;
-		break;
-	default:	/* whose it is cannot be known */
-		info->id = -1;
-		l->mine = false;
-	}
-}
-
-/* what the command does when it succeeds, or what it is answered instead */
-static int effect(struct life *l, struct ublkev__devinfo *info)
-{
-	bool gone = !l->exists && l->pending != UBLKEV__CMD_GET_FEATURES &&
-		l->pending != UBLKEV__CMD_ADD_DEV;
-
-	if (gone && !l->answer)
-		l->answer = -ENODEV;
-	if (l->answer == -ENODEV && l->pending >= UBLKEV__CMD_STOP_DEV)
-		l->mine = l->exists = false;
-	if (l->answer)
-		return l->answer;
-	switch (l->pending) {
-	case UBLKEV__CMD_ADD_DEV:
-		added(l, info);
-		break;
-	case UBLKEV__CMD_START_DEV:
-		l->running = true;
-		break;
-	case UBLKEV__CMD_STOP_DEV:
-		if (l->armed && l->drained_at == NEVER)
-			l->drained_at = chance(l, l->misfortune / 2) ? NEVER :
-				soon(l, 50);
-		break;
-	case UBLKEV__CMD_DEL_DEV:
-	case UBLKEV__CMD_DEL_DEV_ASYNC:
-		l->exists = l->mine = false;
-		break;
-	default:
-		break;
-	}
-	return 0;
-}
-
-static void answer(struct life *l)
-{
-	struct ublkev__ctl_answer a = {
-		.features = 0x1fe,
-		.info = l->c.info,
-	};
-	enum ublkev__cmd cmd = l->pending;
-	/* given up, but its owner has not heard of it */
-	bool late = l->c.step == UBLKEV_STEP_LOST;
-
-	a.res = effect(l, &a.info);
-	l->pending = UBLKEV__CMD_NONE;
-	l->answer_at = NEVER;
-	if (cmd == UBLKEV__CMD_STOP_DEV && a.res < 0)
-		l->refused = true;
-	must(ublkev__ctl_cmd_done(&l->c, cmd, &a, l->now) ==
-	     (late ? -EPROTO : 0));
-}
+struct seen seen;
 
 /* ---- what is told ------------------------------------------------------- */
+
+/* kept for another server: because that was wished for, or is best */
+static void on_released(struct life *l)
+{
+	bool untouched = !l->lives && !l->begun;
+
+	must(l->c.kept);
+	must(l->released || l->quiesced || l->faulted ||
+	     (l->c.mode == UBLKEV__CTL_RECOVER && !l->lives &&
+			     (untouched || can_be_kept(l))));
+	must(l->pending == UBLKEV__CMD_NONE);
+	seen.released++;
+}
 
 static void on_stopped(struct life *l, enum ublkev_step step)
 {
@@ -217,10 +39,14 @@ static void on_stopped(struct life *l, enum ublkev_step step)
 	must(ublkev__ctl_deadline_ms(&l->c) == NEVER);
 	must(l->asked || l->errors);
 	must(l->errors == (l->c.err ? 1 : 0));
+	must(l->resizes == l->resizes_told);
 	if (step == UBLKEV_STEP_GONE) {
-		must(!l->mine);
+		/* or END_USER_RECOVERY found none */
+		must(!l->mine || (l->c.kept && l->c.err == -ENODEV));
 		must(l->pending == UBLKEV__CMD_NONE);
 		seen.gone++;
+	} else if (step == UBLKEV_STEP_RELEASED) {
+		on_released(l);
 	} else {
 		must(step == UBLKEV_STEP_LOST);
 		must(l->errors == 1);
@@ -237,6 +63,23 @@ static void on_event(struct life *l, const struct ublkev__ctl_action *a)
 		must(l->errors == 0);
 		must(l->running && l->ublkc && l->armed);
 		seen.live++;
+		seen.recovered += l->begun;
+		break;
+	case UBLKEV_RESIZED:
+		must(l->resizing && ++l->resizes_told == l->resizes);
+		must(a->res <= 0);
+		l->resizing = 0;
+		seen.resized += !a->res;
+		break;
+	case UBLKEV_REFUSED:
+		must(a->res < 0 && !l->errors);
+		must(a->step == UBLKEV_STEP_LIVE);
+		must(l->released || l->tries > l->refusals);
+		if (l->tries > l->refusals)
+			l->refusals++;
+		else
+			l->released = false;
+		seen.refused++;
 		break;
 	case UBLKEV_ERROR:
 		must(++l->errors == 1);
@@ -254,13 +97,13 @@ static void do_action(struct life *l, const struct ublkev__ctl_action *a)
 {
 	switch (a->act) {
 	case UBLKEV__CTL_CMD:
-		do_cmd(l, a->cmd);
+		drv_cmd(l, a);
 		break;
 	case UBLKEV__CTL_CANCEL:
-		do_cancel(l, a->cmd);
+		drv_cancel(l, a->cmd);
 		break;
 	case UBLKEV__CTL_OPEN:
-		do_open(l);
+		drv_open(l);
 		break;
 	case UBLKEV__CTL_ARM:
 		must(l->ublkc && !l->armed && !l->running);
@@ -271,7 +114,7 @@ static void do_action(struct life *l, const struct ublkev__ctl_action *a)
 		l->aborted = true;
 		break;
 	case UBLKEV__CTL_CLOSE:
-		do_close(l);
+		drv_close(l, a->step);
 		break;
 	case UBLKEV__CTL_EVENT:
 		on_event(l, a);
@@ -301,19 +144,39 @@ static bool due(struct life *l, uint64_t *at_ms)
 	return true;
 }
 
-/* strangers stop the device, or delete it */
-static void outside(struct life *l)
+static void wish_to_resize(struct life *l)
 {
-	if (!due(l, &l->outside_at) || !l->exists)
+	if (ublkev__ctl_can_resize(&l->c))
 		return;
-	if (l->outside_deletes)
-		l->exists = false;
-	if (l->armed && l->drained_at == NEVER)
-		l->drained_at = soon(l, 30);
+	must(!l->resizing);
+	l->resizing = 1 + test_rng_below(l->rng, 1000);
+	l->resizes++;
+	ublkev__ctl_resize(&l->c, l->resizing, l->now);
+}
+
+static void wish_to_release(struct life *l)
+{
+	if (ublkev__ctl_release(&l->c, l->now))
+		return;
+	l->asked = l->released = true;
 }
 
 static void wishes(struct life *l)
 {
+	if (due(l, &l->outside_at)) {
+		/* then it is as if it had been asked for */
+		if (l->outsider == QUIESCE && l->lives)
+			l->quiesced = l->asked = true;
+		drv_outside(l);
+	}
+	if (due(l, &l->resize_at))
+		wish_to_resize(l);
+	if (due(l, &l->release_at))
+		wish_to_release(l);
+	if (due(l, &l->try_at) && !ublkev__ctl_try_stop(&l->c, l->now)) {
+		l->asked = true;
+		l->tries++;
+	}
 	if (due(l, &l->stop_at)) {
 		l->asked = true;
 		ublkev__ctl_stop(&l->c, l->now);
@@ -324,17 +187,49 @@ static void wishes(struct life *l)
 	}
 }
 
-static void facts(struct life *l)
+static void tell_tags(struct life *l)
 {
-	if (due(l, &l->fault_at))
-		ublkev__ctl_fault(&l->c, -EIO, l->now);
+	if (l->armed && due(l, &l->died_at)) {
+		l->died_told = true;
+		ublkev__ctl_tag_died(&l->c, l->now);
+	}
+	ublkev__ctl_verify(&l->c);
 	if (l->armed && due(l, &l->drained_at)) {
+		must(l->died_told);
 		l->drained_told = true;
 		ublkev__ctl_drained(&l->c, l->now);
 	}
 	ublkev__ctl_verify(&l->c);
+	/* until it has gone there is nothing that could come */
+	if (l->armed && l->idle_at <= l->now &&
+	    l->c.step == UBLKEV_STEP_QUIESCE)
+		ublkev__ctl_idle(&l->c, l->now);
+}
+
+static void fault(struct life *l)
+{
+	/* another server may do better */
+	if (l->c.step == UBLKEV_STEP_LIVE && !l->c.stopping &&
+	    l->c.info.features & UBLKEV__F(USER_RECOVERY))
+		l->faulted = true;
+	ublkev__ctl_fault(&l->c, -EIO, l->now);
+}
+
+static void facts(struct life *l)
+{
+	if (due(l, &l->fault_at))
+		fault(l);
+	tell_tags(l);
+	ublkev__ctl_verify(&l->c);
 	if (l->pending != UBLKEV__CMD_NONE && l->answer_at <= l->now)
-		answer(l);
+		drv_answer(l);
+}
+
+/* it is waited for that nothing is with us any more */
+static bool finishes(const struct life *l)
+{
+	return l->c.step == UBLKEV_STEP_QUIESCE &&
+	       l->c.pending == UBLKEV__CMD_NONE;
 }
 
 static uint64_t earliest(const struct life *l)
@@ -342,6 +237,8 @@ static uint64_t earliest(const struct life *l)
 	const uint64_t at[] = {
 		ublkev__ctl_deadline_ms(&l->c), l->answer_at, l->drained_at,
 		l->stop_at, l->abort_at, l->fault_at, l->outside_at,
+		l->died_at, l->release_at, l->try_at, l->resize_at,
+		finishes(l) ? l->idle_at : NEVER,
 	};
 	uint64_t min = NEVER;
 	size_t i;
@@ -367,7 +264,6 @@ static void pass_time(struct life *l)
 static void turn(struct life *l)
 {
 	pass_time(l);
-	outside(l);
 	wishes(l);
 	ublkev__ctl_verify(&l->c);
 	if (!chance(l, 5))
@@ -379,11 +275,12 @@ static void turn(struct life *l)
 		pull(l);
 	if (l->c.stopping && l->down_ms == NEVER)
 		l->down_ms = l->now;
-	/* FEATURES to START, the ladder of STOP, DRAIN and DEL, lateness */
+	/* FEATURES to START, QUIESCE, the ladder of STOP, DRAIN and DEL */
 	if (l->down_ms != NEVER && !l->stops)
 		must(l->now <= l->down_ms +
 				  l->c.conf.start_timeout_ms +
-				  l->c.conf.stop_timeout_ms +
+				  l->c.conf.recover_timeout_ms +
+				  2 * l->c.conf.stop_timeout_ms +
 				  2 * l->c.conf.cmd_timeout_ms +
 				  12 * (l->c.conf.grace_ms + LATE_MS));
 }
@@ -405,31 +302,53 @@ static void make_conf(struct life *l, struct ublkev_conf *conf)
 	conf->stop_timeout_ms = some_ms(l, 6000);
 	conf->grace_ms = some_ms(l, 500);
 	conf->recover_timeout_ms = some_ms(l, 4000);
+	conf->recovery = (enum ublkev_recovery)
+		test_rng_below(l->rng, UBLKEV_NR_RECOVERIES);
+	if (!conf->recovery && chance(l, 30))
+		conf->flags = UBLKEV_CONF_UNPRIVILEGED;
+}
+
+static void make_wishes(struct life *l)
+{
+	l->stop_at = soon(l, 10000);
+	l->abort_at = chance(l, 25) ? soon(l, 12000) : NEVER;
+	l->release_at = chance(l, 30) ? soon(l, 5000) : NEVER;
+	l->try_at = chance(l, 40) ? soon(l, 4000) : NEVER;
+	l->resize_at = chance(l, 40) ? soon(l, 4000) : NEVER;
+	l->fault_at = chance(l, 10) ? soon(l, 5000) : NEVER;
+	l->outside_at = chance(l, 20) ? soon(l, 5000) : NEVER;
+	l->outsider = test_rng_below(l->rng, 3);
+	l->busy_until = chance(l, 30) ? soon(l, 5000) : 0;
+}
+
+static enum ublkev__ctl_mode pick_mode(struct life *l)
+{
+	if (l->c.conf.id < 0 || chance(l, 30))
+		return UBLKEV__CTL_ADD;
+	return chance(l, 30) ? UBLKEV__CTL_REMOVE : UBLKEV__CTL_RECOVER;
 }
 
 static void begin(struct life *l, struct test_rng *rng)
 {
 	struct ublkev_conf conf;
+	enum ublkev__ctl_mode mode;
 
 	memset(l, 0, sizeof(*l));
 	l->rng = rng;
-	l->misfortune = chance(l, 50) ? 4 : 25;
+	l->misfortune = chance(l, 60) ? 3 : 25;
 	l->now = 1 + test_rng_below(rng, 1000000);
-	l->down_ms = l->answer_at = l->drained_at = NEVER;
-	l->stop_at = soon(l, 10000);
-	l->abort_at = chance(l, 25) ? soon(l, 12000) : NEVER;
-	l->fault_at = chance(l, 10) ? soon(l, 5000) : NEVER;
-	l->outside_at = chance(l, 15) ? soon(l, 5000) : NEVER;
-	l->outside_deletes = chance(l, 50);
+	l->kernel = chance(l, 50) ? 0x1fe : 0x1fffff;
+	l->down_ms = l->answer_at = NEVER;
+	l->died_at = l->drained_at = l->idle_at = NEVER;
+	make_wishes(l);
 	make_conf(l, &conf);
 	ublkev__ctl_init(&l->c, &conf);
-	if (conf.id >= 0 && chance(l, 20)) {
-		l->exists = chance(l, 80);
+	mode = pick_mode(l);
+	if (mode != UBLKEV__CTL_ADD)
+		l->exists = chance(l, 90);
+	if (mode == UBLKEV__CTL_REMOVE)
 		l->mine = l->asked = true;
-		ublkev__ctl_start(&l->c, UBLKEV__CTL_REMOVE, l->now);
-	} else {
-		ublkev__ctl_start(&l->c, UBLKEV__CTL_ADD, l->now);
-	}
+	ublkev__ctl_start(&l->c, mode, l->now);
 }
 
 START_TEST(walk)
@@ -452,11 +371,16 @@ START_TEST(walk)
 		ublkev__ctl_tick(&l.c, l.now + 1000000);
 		must(!ublkev__ctl_has_work(&l.c));
 	}
-	printf("test_ctl_walk: %d lives, %u turns: %u live, %u errors, %u gone, %u lost, %u closed by force\n",
-	       LIVES, seen.turns, seen.live, seen.error, seen.gone, seen.lost,
+	printf("test_ctl_walk: %d lives, %u turns: %u live, %u of them recovered; %u resized, %u refused; %u errors, %u gone, %u released, %u lost, %u closed by force\n",
+	       LIVES, seen.turns, seen.live, seen.recovered, seen.resized,
+	       seen.refused, seen.error, seen.gone, seen.released, seen.lost,
 	       seen.forced);
 	must(seen.live > LIVES / 10);
 	must(seen.gone > LIVES / 10);
+	must(seen.recovered > LIVES / 50);
+	must(seen.released > LIVES / 50);
+	must(seen.resized > LIVES / 400);
+	must(seen.refused > LIVES / 1000);
 	must(seen.lost > LIVES / 200);
 	must(seen.forced > LIVES / 200);
 }
