@@ -56,11 +56,15 @@ static int start(enum ublkev_ctl_cmd cmd, uint64_t arg)
 	return err;
 }
 
+/* of the device, when it is asked */
+static unsigned int state = UBLKEV_STATE_LIVE;
+
 static void answer(int res)
 {
 	struct ublkev__ctl_answer a = {
 		.res = res,
-		.info = { .id = ID, .features = 0x42, .pid = 77 },
+		.info = { .id = ID, .features = 0x42, .pid = 77,
+			  .state = state },
 	};
 
 	ublkev__cmd_done(&l, l.pending, &a, now);
@@ -120,6 +124,17 @@ START_TEST(asked_first)
 	ck_assert_str_eq(text, expected);
 	ck_assert_int_eq(l.cmd, UBLKEV__CMD_NONE);
 	ck_assert_uint_eq(l.deadline_ms, UINT64_MAX);
+}
+END_TEST
+
+/* some kernels would crash */
+START_TEST(no_size_without_disk)
+{
+	state = UBLKEV_STATE_DEAD;
+	ck_assert_int_eq(start(UBLKEV_CTL_UPDATE_SIZE, 7), 0);
+	answer(0);
+	ck_assert_str_eq(text, "GET_DEV_INFO2 =-19 ");
+	state = UBLKEV_STATE_LIVE;
 }
 END_TEST
 
@@ -390,6 +405,7 @@ int main(void)
 	TCase *tc = tcase_create("cmd");
 
 	tcase_add_loop_test(tc, asked_first, 0, (int)TEST_COUNT(cmds));
+	tcase_add_test(tc, no_size_without_disk);
 	tcase_add_test(tc, info);
 	tcase_add_test(tc, info_by_the_other_way);
 	tcase_add_test(tc, features);

@@ -24,6 +24,7 @@ static void on_released(struct life *l)
 
 	must(l->c.kept);
 	must(l->released || l->quiesced || l->faulted ||
+	     (l->lives && l->c.err_step == UBLKEV_STEP_LIVE) ||
 	     (l->c.mode == UBLKEV__CTL_RECOVER && !l->lives &&
 			     (untouched || can_be_kept(l))));
 	must(l->pending == UBLKEV__CMD_NONE);

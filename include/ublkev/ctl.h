@@ -30,8 +30,15 @@ enum ublkev_ctl_cmd {
 	UBLKEV_CTL_TRY_STOP_DEV,	/* -EBUSY: somebody has it open */
 	UBLKEV_CTL_DEL_DEV,		/* waits for who has it open */
 	UBLKEV_CTL_DEL_DEV_ASYNC,	/* does not, it goes when they do */
-	UBLKEV_CTL_QUIESCE_DEV,		/* arg: the kernel's patience in ms */
-	UBLKEV_CTL_UPDATE_SIZE,		/* arg: bytes, a multiple of 512 */
+	/*
+	 * arg: the kernel's patience in ms, not 0. After an error other than
+	 * -ENODEV, -EOPNOTSUPP and -EPERM the driver keeps requests back all
+	 * the same, and its server does not know: end the server then, and
+	 * have another recover the device (ublk_ctrl_quiesce_dev()).
+	 */
+	UBLKEV_CTL_QUIESCE_DEV,
+	UBLKEV_CTL_UPDATE_SIZE,		/* arg: bytes, a multiple of 512;
+					   -ENODEV: it is not live */
 	UBLKEV_NR_CTL_CMDS
 };
 

@@ -237,8 +237,8 @@ struct ublkev_conf {
 	 * most for the next request, looking at memory only: that saves a
 	 * client with one request at a time a wake-up of the server. Once a
 	 * turn of the loop, only while no request is with the backend and no
-	 * other watcher is due, never longer than budget_us, and only as long
-	 * as it pays: by the library's count requests come in less than
+	 * other watcher is pending (one that becomes so meanwhile waits so
+	 * long), never longer than budget_us, and only as long as it pays: by the library's count requests come in less than
 	 * wait_us of waiting each; else it tries now and then.
 	 */
 	unsigned int wait_us;

@@ -263,9 +263,12 @@ static int shrink(struct ublkev__memmap *m, uint64_t dev_bytes)
 
 int ublkev__memmap_resize(struct ublkev__memmap *m, uint64_t dev_bytes)
 {
-	int err = dev_bytes > m->dev_bytes ? grow(m, dev_bytes) :
-		  shrink(m, dev_bytes);
+	int err = 0;
 
+	if (dev_bytes > m->dev_bytes)
+		err = grow(m, dev_bytes);
+	else if (dev_bytes < m->dev_bytes)
+		err = shrink(m, dev_bytes);
 	if (!err)
 		m->dev_bytes = dev_bytes;
 	return err;

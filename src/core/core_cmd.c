@@ -86,6 +86,10 @@ static void asked(struct ublkev__cmdlife *l, enum ublkev__cmd cmd,
 		send(l, UBLKEV__CMD_GET_DEV_INFO, now_ms);
 	else if (a->res < 0 || l->cmd == UBLKEV__CMD_GET_DEV_INFO)
 		end(l, UBLKEV__CMD_ACT_END, a->res);
+	else if (l->cmd == UBLKEV__CMD_UPDATE_SIZE &&
+		 a->info.state != UBLKEV_STATE_LIVE)
+		/* without a disk it crashes some kernels (6.16 to 6.19) */
+		end(l, UBLKEV__CMD_ACT_END, -ENODEV);
 	else
 		send(l, l->cmd, now_ms);
 }

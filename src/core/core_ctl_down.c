@@ -196,6 +196,8 @@ void ublkev__ctl_expire(struct ublkev__ctl *c, uint64_t now_ms)
 	}
 	if (c->step == UBLKEV_STEP_QUIESCE && !c->stopping)
 		c->kept = true;		/* it is quiesced, or will be */
+	if (c->step == UBLKEV_STEP_LIVE && !c->stopping)
+		c->kept = ublkev__ctl_uses(c, UBLKEV__F(USER_RECOVERY));
 	if (!c->stopping)
 		turn_down(c, now_ms);
 	if (c->step == UBLKEV_STEP_OPEN)	/* ublkev__ctl_opened() follows */
@@ -206,6 +208,8 @@ void ublkev__ctl_expire(struct ublkev__ctl *c, uint64_t now_ms)
 
 void ublkev__ctl_abort(struct ublkev__ctl *c, uint64_t now_ms)
 {
+	if (c->step == UBLKEV_STEP_QUIESCE && !c->stopping)
+		c->kept = true;
 	ublkev__ctl_stop(c, now_ms);
 	if (c->step >= UBLKEV_STEP_GONE || c->step == UBLKEV_STEP_IDLE)
 		return;

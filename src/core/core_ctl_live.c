@@ -92,8 +92,10 @@ static void find_out(struct ublkev__ctl *c,
 	c->suspect = false;
 	if (c->stopping)
 		return;
-	if (a->res < 0)
+	if (a->res == -ENODEV)
 		ublkev__ctl_fail(c, a->res, now_ms);
+	else if (a->res < 0)
+		ublkev__ctl_fault(c, a->res, now_ms);
 	else if (a->info.state == UBLKEV_STATE_LIVE)
 		leave(c, now_ms);
 	else if (c->drained)
@@ -167,7 +169,7 @@ void ublkev__ctl_try_refused(struct ublkev__ctl *c, int res, uint64_t now_ms)
  */
 int ublkev__ctl_release(struct ublkev__ctl *c, uint64_t now_ms)
 {
-	if (c->kept)
+	if (c->kept || (c->step == UBLKEV_STEP_QUIESCE && !c->stopping))
 		return 0;
 	if (!is_free(c))
 		return -EINVAL;

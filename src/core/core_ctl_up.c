@@ -140,6 +140,7 @@ static int take_info(struct ublkev__ctl *c, const struct ublkev__devinfo *got)
 	    got->max_io_bytes < UBLKEV__PAGE)
 		return -EPROTO;
 	if (!(got->features & UBLKEV__F(USER_RECOVERY)) ||
+	    !ublkev__features_servable(got->features) ||
 	    got->queues * got->depth > UBLKEV__MAX_TAGS)
 		return -EOPNOTSUPP;
 	if (got->state == UBLKEV_STATE_DEAD)

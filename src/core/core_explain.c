@@ -72,7 +72,7 @@ static const struct explanation explanations[] = {
 	{ UBLKEV_STEP_INFO, -ENODEV,
 	  "there is no such device" },
 	{ UBLKEV_STEP_INFO, -EOPNOTSUPP,
-	  "the device was made without recovery, or with more requests than this library serves: it can only be deleted" },
+	  "the device was made without recovery, or in a way that this library does not serve: it needs its own program, or can be deleted" },
 	{ UBLKEV_STEP_INFO, -ENOTCONN,
 	  "the device is stopped: it can only be deleted" },
 	{ UBLKEV_STEP_INFO, -EINVAL,

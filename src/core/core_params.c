@@ -125,7 +125,9 @@ uint64_t ublkev__copy_features(const struct ublkev_conf *conf,
 	 */
 	if (copy == UBLKEV_COPY_AUTO)
 		copy = UBLKEV_COPY_DIRECT;
-	if (copy == UBLKEV_COPY_USER)
+	/* refused for a device of an ordinary user's */
+	if (copy == UBLKEV_COPY_USER &&
+	    !(conf->flags & UBLKEV_CONF_UNPRIVILEGED))
 		features = UBLKEV__F(USER_COPY);
 	/* the driver clears it, if both are asked for */
 	if (copy == UBLKEV_COPY_DIRECT && traits & UBLKEV__CAN_MAP &&
@@ -219,12 +221,30 @@ int ublkev__features_choose(const struct ublkev_conf *conf,
 	/* what makes a device of an ordinary user's goes away for root's */
 	if (conf->flags & UBLKEV_CONF_UNPRIVILEGED)
 		needed |= UBLKEV__F(UNPRIVILEGED_DEV);
-	if (conf->recovery)
+	/*
+	 * The two together fail requests: QUIESCE_DEV ends a batch queue for
+	 * good (ublk_batch_cancel_queue() sets force_abort).
+	 */
+	if (conf->recovery && !(wanted & offered & UBLKEV__F(BATCH_IO)))
 		wanted |= UBLKEV__F(QUIESCE);
 	if (needed & ~offered)
 		return -EOPNOTSUPP;
 	*chosen = (wanted | needed) & offered;
 	return 0;
+}
+
+bool ublkev__features_servable(uint64_t features)
+{
+	return !(features & ~(F_ALWAYS | F_WANTABLE |
+			      UBLKEV__F(USER_RECOVERY) |
+			      UBLKEV__F(USER_RECOVERY_REISSUE) |
+			      UBLKEV__F(USER_RECOVERY_FAIL_IO) |
+			      UBLKEV__F(QUIESCE) |
+			      UBLKEV__F(NEED_GET_DATA) |
+			      UBLKEV__F(USER_COPY) |
+			      UBLKEV__F(PER_IO_DAEMON) |
+			      UBLKEV__F(BUF_REG_OFF_DAEMON) |
+			      UBLKEV__F(SAFE_STOP_DEV)));
 }
 
 const char *ublkev__params_misfit(const struct ublkev__params *own,

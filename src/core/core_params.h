@@ -6,6 +6,7 @@
 #ifndef UBLKEV_CORE_PARAMS_H
 #define UBLKEV_CORE_PARAMS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <ublkev/backend.h>
@@ -93,6 +94,9 @@ enum ublkev__copy ublkev__copy_of(uint64_t features);
 int ublkev__features_choose(const struct ublkev_conf *conf,
 			    unsigned int traits, uint64_t offered,
 			    uint64_t *chosen);
+
+/* whether a device with these is one that this library can serve */
+bool ublkev__features_servable(uint64_t features);
 
 /*
  * What, in words, keeps a backend with the parameters `own` from serving a

@@ -247,6 +247,8 @@ int ublkev_ctl_submit(struct ev_loop *loop, struct ublkev_ctl *ctl,
 			return -EINVAL;
 		arg /= 512;
 	}
+	if (cmd == UBLKEV_CTL_QUIESCE_DEV && !arg)
+		return -EINVAL;
 	err = connect_to(c);
 	if (!err)
 		err = ublkev__cmd_start(&c->life, cmd, id, arg,

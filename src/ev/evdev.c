@@ -229,6 +229,21 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 	return err;
 }
 
+/* the driver is entered for it, which may be where a fault shows */
+static int grow(struct ublkev__engine *e, uint64_t dev_bytes)
+{
+	uint64_t was_bytes = e->backend->limits.dev_bytes;
+	int err = ublkev__life_resize(e, dev_bytes);
+
+	ublkev__evloop_kick(e);
+	if (err)
+		return err;
+	err = ublkev__ctl_can_resize(&e->ctl);
+	if (err)
+		(void)ublkev__guard_resize(e->backend, was_bytes);
+	return err;
+}
+
 int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 		      uint64_t dev_bytes, unsigned int flags)
 {
@@ -245,7 +260,7 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 	if (!err)
 		err = ublkev__ctl_can_resize(&e->ctl);
 	if (!err && dev_bytes > now_bytes)
-		err = ublkev__life_resize(e, dev_bytes);
+		err = grow(e, dev_bytes);
 	if (err)
 		return err;
 	e->resize_bytes = dev_bytes;

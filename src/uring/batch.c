@@ -202,7 +202,7 @@ unsigned int ublkev__batch_reap(struct ublkev__batch *b,
 	*more = false;
 	if (!udata_is_fetch(cqe->user_data))
 		return reap_elems(b, cqe->res, v);
-	if (cqe->res > 0 && cqe->flags & IORING_CQE_F_BUFFER)
+	if (cqe->res >= 0 && cqe->flags & IORING_CQE_F_BUFFER)
 		n = reap_tags(b, cqe, v, max, more);
 	if (*more || cqe->flags & IORING_CQE_F_MORE)
 		return n;

@@ -25,6 +25,8 @@
 /* of a wait, before the caller looks at the clock again */
 #define LOOKS 16
 
+#define MOST_ENTRIES 32768u	/* IORING_MAX_ENTRIES */
+
 struct ublkev__io {
 	const struct ublkev__mem *mem;
 	struct ublkev__ring ring;
@@ -65,6 +67,7 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
 int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 		      unsigned int depth, uint32_t max_io_bytes)
 {
+	unsigned int entries;
 	int err;
 
 	ublkev__check(!io->descs, "a device is set up once");
@@ -78,9 +81,13 @@ int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 	err = ublkev__iobuf_map(&io->spare, 1, max_io_bytes);
 	if (err)
 		return err;
-	/* an SQE for each tag, and one for the eventfd's read */
-	err = ublkev__ring_open(&io->ring, queues * depth + 1, RING_FLAGS,
-				io->evfd);
+	/*
+	 * An SQE for each tag, one for the eventfd's read, and what a queue
+	 * has of its own in batch mode: PREP, FETCH, COMMIT.
+	 */
+	entries = queues * (depth + 3) + 1;
+	err = ublkev__ring_open(&io->ring, entries < MOST_ENTRIES ?
+				entries : MOST_ENTRIES, RING_FLAGS, io->evfd);
 	if (!err)
 		ublkev__ring_register_fd(&io->ring);
 	return err;
