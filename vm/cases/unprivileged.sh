@@ -17,7 +17,7 @@ SUBSYSTEM=="block", KERNEL=="ublkb[0-9]*", OWNER="$user", MODE="0600"
 END
 $udevd >udevd.log 2>&1 &
 udev=$!
-trap 'kill $udev; wait $udev; rm -f $rule' EXIT
+trap 'kill $udev; wait $udev; rm -f $rule; chmod 600 /dev/ublk-control' EXIT
 sleep 1
 chmod 666 /dev/ublk-control
 # The build tree may be where an ordinary user cannot read.
