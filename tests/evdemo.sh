@@ -147,6 +147,41 @@ if command -v python3 >/dev/null; then
 	check "nothing left" gone ctl
 	check "nothing left" gone pid
 
+	# a successor that is told to end before it is live
+	forget
+	rm -f out2 err2
+	"$demo" --size 1M --recovery reissue --control ctl >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	FAKE_SLOW=1 successor
+	check "released" await released
+	kill $pid2
+	check "waits" await has 'stopping when it is live' err2
+	wait $pid
+	check "old one's status" [ $? = 0 ]
+	check "old one's word" has 'has another server' err
+	wait $pid2
+	check "successor's status" [ $? = 0 ]
+	check "first live" has 'took over /dev/ublkb7 in' err2
+	check "then stopped" has 'stopping$' err2
+	check "nothing left" gone ctl
+	# and told so twice: it does not wait
+	forget
+	rm -f out2 err2
+	"$demo" --size 1M --recovery reissue --control ctl >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	FAKE_NEVER=1 successor
+	check "released" await released
+	kill $pid2
+	check "waits" await has 'stopping when it is live' err2
+	kill $pid2
+	wait $pid2
+	check "taken back" await has 'serving /dev/ublkb7 again' err
+	kill $pid
+	wait $pid
+	check "status" [ $? = 0 ]
+
 	# a kernel that wants to see the old one exit
 	forget
 	rm -f out2 err2

@@ -5,6 +5,7 @@
  *
  * FAKE_ERR=errno	ADD_DEV, or the recovery, fails
  * FAKE_NEVER=1		LIVE never comes
+ * FAKE_SLOW=1		LIVE takes a second
  * FAKE_STUCK=1		a stop ends only by an abort
  * FAKE_REFUSE=errno	a release or a resize is refused
  * FAKE_OLD=1		a kernel without QUIESCE_DEV
@@ -71,7 +72,8 @@ static void later(struct ev_loop *loop, struct ublkev_dev *dev, int event)
 
 	ev_timer_stop(loop, &e->timer);
 	e->event = event;
-	ev_timer_set(&e->timer, .01, 0.);
+	ev_timer_set(&e->timer, event == UBLKEV_LIVE && getenv("FAKE_SLOW") ?
+		     1. : .01, 0.);
 	ev_timer_start(loop, &e->timer);
 }
 

@@ -45,6 +45,12 @@ static void do_stop(void *data)
 {
 	struct app *app = data;
 
+	if (!app->live && !app->dev.active) {
+		/* the predecessor has not let go of it yet */
+		app->failed = 1;
+		leave(app);
+		return;
+	}
 	log_msg(LOG_NOTICE, "stopping");
 	ublkev_dev_stop(app->loop, &app->dev);
 }
@@ -94,6 +100,14 @@ void life_end(struct app *app)
 			app->failed = 1;
 			leave(app);
 		}
+		app->ending = 1;
+		return;
+	}
+	/* half taken over it could only be left without a server */
+	if (!app->live && !app->ending &&
+	    (app->opts.take_over || app->opts.recover_id >= 0)) {
+		log_msg(LOG_NOTICE, "stopping when it is live (a second signal "
+			"gives up)");
 		app->ending = 1;
 		return;
 	}
@@ -170,21 +184,9 @@ static void on_taken(void *data)
 	announce(app);
 }
 
-static void on_live(struct app *app)
+static void on_first_live(struct app *app)
 {
-	int first = !app->live;
-
 	app->live = 1;
-	app->then_ns = now_ns();
-	if (app->opts.stats_s)
-		ev_timer_again(app->loop, &app->timer);
-	if (!first) {
-		log_msg(LOG_NOTICE, "serving /dev/ublkb%d again",
-			app->dev.id);
-		if (app->ending)
-			end_device(app);
-		return;
-	}
 	/*
 	 * Before 'done': the predecessor's look whether the path is still its
 	 * own, and the removal, are two steps.
@@ -198,6 +200,21 @@ static void on_live(struct app *app)
 	if (!app->opts.take_over)
 		announce(app);
 	log_info(app);
+}
+
+static void on_live(struct app *app)
+{
+	app->then_ns = now_ns();
+	if (app->opts.stats_s)
+		ev_timer_again(app->loop, &app->timer);
+	if (app->live)
+		log_msg(LOG_NOTICE, "serving /dev/ublkb%d again",
+			app->dev.id);
+	else
+		on_first_live(app);
+	/* told before; one that has begun goes its way */
+	if (app->ending && app->shutdown.state == SHUTDOWN_IDLE)
+		end_device(app);
 }
 
 /* ---- it is gone, or somebody else's ------------------------------------- */
@@ -258,6 +275,14 @@ static void on_done(void *data)
  */
 static void on_released(struct app *app)
 {
+	if (app->ending) {
+		log_msg(LOG_ERR, "/dev/ublkb%d was quiesced, and is left "
+			"without a server; later: ublk-evdemo --delete %d",
+			app->dev.id, app->dev.id);
+		app->failed = 1;
+		leave(app);
+		return;
+	}
 	if (app->opts.memory_file || app->opts.backend == OPTS_NULL) {
 		log_msg(LOG_NOTICE, "/dev/ublkb%d was quiesced, and waits for "
 			"another server", app->dev.id);
