@@ -182,6 +182,23 @@ if command -v python3 >/dev/null; then
 	wait $pid
 	check "status" [ $? = 0 ]
 
+	# its socket elsewhere, where a file is
+	forget
+	rm -f out2 err2
+	"$demo" --size 1M --recovery reissue --control ctl >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	echo mine >file
+	successor --control file
+	check "successor's line" await has '^/dev/ublkb7$' out2
+	wait $pid
+	check "old one's status" [ $? = 0 ]
+	check "no socket" has 'control socket file: File exists' err2
+	check "file stays" has mine file
+	check "nothing left" gone ctl
+	kill $pid2
+	wait $pid2
+
 	# a kernel that wants to see the old one exit
 	forget
 	rm -f out2 err2

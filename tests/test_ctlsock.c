@@ -277,12 +277,17 @@ START_TEST(bad_paths)
 {
 	struct ctlsock *other;
 	char file[600], longer[300];
+	struct stat st;
 
 	snprintf(file, sizeof(file), "%s/file", dir);
 	proctree_file(dir, "file", "mine");
 	ck_assert_int_eq(ctlsock_new(&other, loop, file, 0, &ops, NULL,
 				     err, sizeof(err)), -EEXIST);
-	ck_assert_int_eq(access(file, F_OK), 0);
+	/* nor for a successor */
+	ck_assert_int_eq(ctlsock_new(&other, loop, file, 1, &ops, NULL,
+				     err, sizeof(err)), -EEXIST);
+	ck_assert_int_eq(lstat(file, &st), 0);
+	ck_assert(S_ISREG(st.st_mode));
 	ck_assert_int_eq(ctlsock_new(&other, loop, "/nonexistent/x", 0,
 				     &ops, NULL, err, sizeof(err)), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(err, "directory"));

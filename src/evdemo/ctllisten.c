@@ -46,8 +46,8 @@ static int new_socket(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* 0: the path is free, or was made so */
-static int clear_path(const struct sockaddr_un *addr)
+/* 0: the path is free, or was made so, or may be replaced */
+static int clear_path(const struct sockaddr_un *addr, int replace)
 {
 	struct stat st;
 	int fd, err;
@@ -56,6 +56,8 @@ static int clear_path(const struct sockaddr_un *addr)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
+	if (replace)
+		return 0;
 	fd = new_socket();
 	if (fd < 0)
 		return fd;
@@ -111,10 +113,9 @@ static int open_at(struct ctllisten *l, const struct sockaddr_un *addr,
 		   int replace)
 {
 	struct stat st;
-	int err = 0;
+	int err;
 
-	if (!replace)
-		err = clear_path(addr);
+	err = clear_path(addr, replace);
 	if (err)
 		return err;
 	l->fd = new_socket();

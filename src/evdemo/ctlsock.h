@@ -43,7 +43,7 @@ void ctlclient_linger(const struct ctlclient *client);
 
 /*
  * Listens at `path`, mode 0600, and serves in `loop`. A socket file that
- * nobody listens on is replaced; with `replace` any other one too.
+ * nobody listens on is replaced; with `replace` one that somebody does, too.
  * 0, or a negative errno and one line in err: -EADDRINUSE (somebody does),
  * -EEXIST (no socket), or what socket(2) and bind(2) answer.
  */

@@ -154,9 +154,10 @@ static void listen_late(struct app *app)
 		log_msg(LOG_INFO, "no control socket: %s", strerror(-err));
 		return;
 	}
-	/* the predecessor's, if there was one: it has no more use for it */
-	if (ctlsock_new(&app->ctl, app->loop, path, app->opts.take_over != NULL,
-			&command_ops, app, line, sizeof(line)))
+	/* the predecessor has no more use for its own */
+	if (ctlsock_new(&app->ctl, app->loop, path, app->opts.take_over &&
+			!strcmp(path, app->opts.take_over), &command_ops, app,
+			line, sizeof(line)))
 		log_msg(LOG_NOTICE, "%s", line);
 }
 
