@@ -37,7 +37,7 @@ if dead "$DEMO_PID"; then
 	timeout -k 1 30 "$UBLK_EVDEMO" --delete "$ID" || fail "--delete"
 	DEMO_PID=
 else
-	wait_for 10 grep -q . "$sock" 2>/dev/null
+	wait_for 10 test -S "$sock" || fail "no control socket"
 	# shellcheck disable=SC2317
 	serves() {
 		[ "$(stat_of .state)" = LIVE ]
