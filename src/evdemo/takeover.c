@@ -57,13 +57,20 @@ static int say(const struct takeover *t, const char *text)
 static void keep_fd(struct takeover *t, struct msghdr *m)
 {
 	struct cmsghdr *h = CMSG_FIRSTHDR(m);
+	size_t i, n;
+	int fd;
 
-	if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS ||
-	    h->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
 		return;
-	if (t->memory_fd >= 0)
-		close(t->memory_fd);
-	memcpy(&t->memory_fd, CMSG_DATA(h), sizeof(int));
+	/* the padding after one has room for another */
+	n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+	for (i = 0; i < n; i++) {
+		memcpy(&fd, CMSG_DATA(h) + i * sizeof(fd), sizeof(fd));
+		if (t->memory_fd < 0)
+			t->memory_fd = fd;
+		else
+			close(fd);
+	}
 }
 
 /* some bytes of an answer: their number, or a negative errno */
