@@ -206,6 +206,12 @@ if command -v python3 >/dev/null; then
 		--pidfile pid >out 2>err &
 	pid=$!
 	check "line" await has ublkb7 out
+	# which it does not for one that could not serve
+	FAKE_PROBE=13 "$demo" --take-over ctl >out2 2>err2
+	check "unable" [ $? = 1 ]
+	check "unable" has 'take over ctl: GET_DEV_INFO: Perm.*serves on' err2
+	check "one line" [ "$(wc -l <err2)" = 1 ]
+	check "serves on" has '"state":"LIVE"' <(ask ctl stats)
 	successor --pidfile pid
 	check "successor's line" await has '^/dev/ublkb7$' out2
 	wait $pid

@@ -8,6 +8,7 @@
  * FAKE_SLOW=1		LIVE takes a second
  * FAKE_STUCK=1		a stop ends only by an abort
  * FAKE_REFUSE=errno	a release or a resize is refused
+ * FAKE_PROBE=errno	GET_DEV_INFO fails
  * FAKE_OLD=1		a kernel without QUIESCE_DEV
  */
 #include <errno.h>
@@ -122,6 +123,61 @@ int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev)
 	dev->priv->recovering = 1;
 	dev->step = UBLKEV_STEP_RECOVER;
 	return ublkev_dev_start(loop, dev);
+}
+
+struct ublkev__ctlcmd {
+	struct ublkev_ctl *ctl;
+	ev_timer timer;
+};
+
+static void on_ctl_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct ublkev__ctlcmd *c = w->data;
+	const char *err = getenv("FAKE_PROBE");
+	struct ublkev_ctl_answer a = { .cmd = UBLKEV_CTL_GET_DEV_INFO };
+
+	(void)revents;
+	a.res = err ? -atoi(err) : 0;
+	c->ctl->active = 0;
+	c->ctl->cb(loop, c->ctl, &a);
+}
+
+int ublkev_ctl_init(struct ublkev_ctl *ctl, ublkev_ctl_cb *cb,
+		    const struct ublkev_conf *conf)
+{
+	struct ublkev__ctlcmd *c = calloc(1, sizeof(*c));
+
+	(void)conf;
+	if (!c)
+		return -ENOMEM;
+	c->ctl = ctl;
+	ev_timer_init(&c->timer, on_ctl_timer, .01, 0.);
+	c->timer.data = c;
+	ctl->cb = cb;
+	ctl->active = 0;
+	ctl->priv = c;
+	return 0;
+}
+
+int ublkev_ctl_submit(struct ev_loop *loop, struct ublkev_ctl *ctl,
+		      enum ublkev_ctl_cmd cmd, int id, uint64_t arg)
+{
+	if (cmd != UBLKEV_CTL_GET_DEV_INFO || id != 7 || arg)
+		return -EINVAL;
+	ctl->active = 1;
+	ev_timer_start(loop, &ctl->priv->timer);
+	return 0;
+}
+
+void ublkev_ctl_fini(struct ublkev_ctl *ctl)
+{
+	free(ctl->priv);
+	ctl->priv = NULL;
+}
+
+const char *ublkev_ctl_cmd_name(unsigned int cmd)
+{
+	return cmd == UBLKEV_CTL_GET_DEV_INFO ? "GET_DEV_INFO" : "?";
 }
 
 /* 0: none */

@@ -30,6 +30,7 @@ struct app {
 	struct ctlclient *resizer;	/* waits for RESIZED */
 	struct handover handover;	/* to a successor */
 	struct takeover takeover;	/* from a predecessor */
+	struct ublkev_ctl probe;	/* before that is told to exit */
 	double gap_ms;			/* of that; -1: none */
 	struct shutdown shutdown;
 	ev_signal sig_int, sig_term, sig_hup, sig_usr1;

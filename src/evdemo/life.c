@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -18,6 +19,10 @@
 #include "evdemo/daemon.h"
 #include "evdemo/json.h"
 #include "evdemo/log.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
 
 /*
  * How long a mere open of the block device puts a stop off. fio or dd under
@@ -48,7 +53,8 @@ static void do_stop(void *data)
 	if (!app->live && !app->dev.active) {
 		/* the predecessor has not let go of it yet */
 		app->failed = 1;
-		leave(app);
+		if (!app->probe.active)
+			leave(app);
 		return;
 	}
 	log_msg(LOG_NOTICE, "stopping");
@@ -384,7 +390,7 @@ static void on_go(void *data)
 	leave(app);
 }
 
-void life_start(struct app *app)
+static void release(struct app *app)
 {
 	static const struct takeover_ops ops = {
 		.go = on_go,
@@ -392,8 +398,70 @@ void life_start(struct app *app)
 		.done = on_taken,
 	};
 
-	if (app->opts.take_over)
-		takeover_release(&app->takeover, app->loop, &ops, app);
+	takeover_release(&app->takeover, app->loop, &ops, app);
+}
+
+static void give_up(struct app *app, const char *what, int err)
+{
+	char why[256];
+
+	snprintf(why, sizeof(why), "%s: %s: it serves on", what,
+		 strerror(-err));
+	on_refused(app, why);
+}
+
+static void on_probe(struct ev_loop *loop, struct ublkev_ctl *ctl,
+		     const struct ublkev_ctl_answer *answer)
+{
+	struct app *app = ctl->data;
+	int err = answer->res;
+
+	(void)loop;
+	ublkev_ctl_fini(ctl);
+	if (app->ending)
+		err = -ECANCELED;
+	if (err)
+		give_up(app, ublkev_ctl_cmd_name(UBLKEV_CTL_GET_DEV_INFO),
+			err);
 	else
+		release(app);
+}
+
+/*
+ * A predecessor that exits at our word takes nothing back: what would keep us
+ * from serving has to be known before.
+ */
+static void probe(struct app *app)
+{
+	struct ublkev_conf conf;
+	int err;
+
+	if (app->opts.io_flusher && prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0)) {
+		give_up(app, "--io-flusher", -errno);
+		return;
+	}
+	ublkev_conf_init(&conf, sizeof(conf));
+	conf.log = log_line;
+	conf.broker = app->broker;
+	err = ublkev_ctl_init(&app->probe, on_probe, &conf);
+	if (!err) {
+		app->probe.data = app;
+		err = ublkev_ctl_submit(app->loop, &app->probe,
+					UBLKEV_CTL_GET_DEV_INFO,
+					app->opts.recover_id, 0);
+		if (err)
+			ublkev_ctl_fini(&app->probe);
+	}
+	if (err)
+		give_up(app, "/dev/ublk-control", err);
+}
+
+void life_start(struct app *app)
+{
+	if (!app->opts.take_over)
 		on_go(app);
+	else if (app->takeover.stays)
+		release(app);
+	else
+		probe(app);
 }
