@@ -143,6 +143,15 @@ run 0 stop 0 --force
 check "stopped" [ "$(state_of 0)" = DEAD ]
 run 0 stop 0 --force
 check "again" has 'is stopped' out
+# nothing to look into: not taken for nobody
+devs
+rm -r root/proc
+run 4 stop 0
+check "unseen" has 'cannot see who uses it: .* --force$' err
+run 4 del 0
+check "not stopped" [ "$(state_of 0)" = LIVE ]
+run 0 del 0 --force
+check "deleted" [ -z "$(state_of 0)" ]
 devs
 run 0 stop 0 --safe
 check "stopped" [ "$(state_of 0)" = DEAD ]

@@ -132,6 +132,9 @@ int held_refuse(struct evctl *t, int id, const char *remedy)
 	if (n == -ETIMEDOUT)
 		return out_fail(t, ST_TIMEOUT, "device %d: looking who uses "
 				"it took too long: raise --timeout", id);
+	if (n < 0)
+		return out_fail(t, ST_BUSY, "device %d: cannot see who uses "
+				"it: %s: give --force", id, strerror(-n));
 	if (n > 0)
 		held_fail(t, ST_BUSY, id, h, n, remedy);
 	holders_free(h);

@@ -29,8 +29,9 @@ int held_fail(struct evctl *t, int status, int id, const struct holders *h,
 	      int n, const char *remedy);
 
 /*
- * Both, with ST_BUSY, when somebody holds it. 0: nobody does, or it could not
- * be seen.
+ * Both, with ST_BUSY, when somebody holds it. What could not be seen fails the
+ * command, too: ST_TIMEOUT when time was up, ST_BUSY otherwise. 0: nobody
+ * holds it.
  */
 int held_refuse(struct evctl *t, int id, const char *remedy);
 
