@@ -240,6 +240,13 @@ run 0 stats 7
 check "stats" has '^READ  *5 ' out
 json 0 '.stats.pid == '$pid' and .stats.ops.READ.reqs == 5' stats 7
 json 0 '.stats.schema == 1' stats 7 --socket "$sock"
+# another device's server
+run 1 stats 0 --socket "$sock"
+check "whose" has 'serves /dev/ublkb7, not /dev/ublkb0' err
+check "nothing told" [ ! -s out ]
+json 1 '.stats == null' stats 0 --socket "$sock"
+run 1 resize 0 2G --socket "$sock"
+check "whose" has 'serves /dev/ublkb7, not /dev/ublkb0' err
 run 1 resize 7 512
 check "shrink" has 'give --shrink' err
 run 0 resize 7 2M --force
@@ -277,8 +284,6 @@ if script -qec true /dev/null >/dev/null 2>&1; then
 	check "screen" has "$(printf '\033\\[?1049h')" out
 	check "restored" has "$(printf '\033\\[?1049l')" out
 fi
-kill $pid
-wait $pid
 
 # --- recover, upgrade
 cat >fake_server <<-'END'
@@ -307,9 +312,16 @@ run 4 recover 0
 check "named" has 'pid 100: upgrade 0' err
 json 0 '.gap_ms == 12.5' upgrade 0
 check "arguments" has '^--take-over .*/ublk-ev/ublkb0.sock --daemon$' args
-run 0 upgrade 0 --socket s -- -v
-check "arguments" has '^--take-over s --daemon -v$' args
+rm args
+run 3 upgrade 0 --socket nothing
+run 1 upgrade 0 --socket "$sock"
+check "whose" has 'serves /dev/ublkb7, not /dev/ublkb0' err
+check "not started" [ ! -e args ]
+run 0 upgrade 7 --socket "$sock" -- -v
+check "arguments" has "^--take-over $sock --daemon -v\$" args
 check "for people" has 'waited 12.5 ms' out
+kill $pid
+wait $pid
 
 # --- doctor
 devs

@@ -79,6 +79,53 @@ static int check(struct evctl *t, const json_t *answer)
 			t->opts->id, text);
 }
 
+/* --socket may lead to another device's server */
+static int is_of(struct evctl *t, const json_t *stats)
+{
+	const char *is = json_string_value(json_object_get(stats, "device"));
+	char path[PATH_MAX], name[32];
+
+	snprintf(name, sizeof(name), "/dev/ublkb%d", t->opts->id);
+	if (is && !strcmp(is, name))
+		return ST_OK;
+	if (!server_path(t, path, sizeof(path)))
+		path[0] = '\0';
+	return out_fail(t, ST_FAILED, "the server at %s serves %s, not %s: "
+			"give its own --socket", path, is ? is :
+			"no device yet", name);
+}
+
+/* the server's counters, of this device; *stats is the caller's if ST_OK */
+static int load_stats(struct evctl *t, const char *remedy, json_t **stats)
+{
+	int status, err;
+
+	*stats = NULL;
+	err = server_ask(t, "stats", stats);
+	if (err)
+		return server_fail(t, err, remedy);
+	status = check(t, *stats);
+	if (!status)
+		status = is_of(t, *stats);
+	if (status)
+		json_decref(*stats);
+	return status;
+}
+
+int server_check(struct evctl *t, const char *remedy)
+{
+	json_t *stats;
+	int status;
+
+	/* where it listens by default, the name says it */
+	if (!t->opts->socket)
+		return ST_OK;
+	status = load_stats(t, remedy, &stats);
+	if (!status)
+		json_decref(stats);
+	return status;
+}
+
 /* ---- stats -------------------------------------------------------------- */
 
 static json_int_t number(const json_t *o, const char *key)
@@ -140,19 +187,18 @@ static void say_stats(struct evctl *t, const json_t *stats)
 
 int cmd_stats(struct evctl *t)
 {
-	json_t *stats = NULL;
-	int status, err;
+	json_t *stats;
+	int status;
 
-	err = server_ask(t, "stats", &stats);
-	if (err)
-		return server_fail(t, err, "is it a ublk-evdemo, and is this "
-				   "its user? give --socket if it has another");
-	status = check(t, stats);
-	if (!status && !t->top)
+	status = load_stats(t, "is it a ublk-evdemo, and is this its user? "
+			    "give --socket if it has another", &stats);
+	if (status)
+		return status;
+	if (!t->top)
 		say_stats(t, stats);
 	out_set(t, "id", json_integer(t->opts->id));
 	out_set(t, "stats", stats);
-	return status;
+	return ST_OK;
 }
 
 /* ---- resize ------------------------------------------------------------- */
@@ -172,17 +218,21 @@ static int resize_kernel(struct evctl *t)
 
 static int resize_server(struct evctl *t)
 {
+	static const char remedy[] =
+		"only its server can resize the disk behind it; --force "
+		"changes just what the kernel believes";
 	char line[64];
 	json_t *answer = NULL;
 	int err, status;
 
+	status = server_check(t, remedy);
+	if (status)
+		return status;
 	snprintf(line, sizeof(line), "resize %" PRIu64 "%s",
 		 t->opts->size_bytes, t->opts->shrink ? " shrink" : "");
 	err = server_ask(t, line, &answer);
 	if (err)
-		return server_fail(t, err, "only its server can resize the "
-				   "disk behind it; --force changes just what "
-				   "the kernel believes");
+		return server_fail(t, err, remedy);
 	status = check(t, answer);
 	json_decref(answer);
 	return status;

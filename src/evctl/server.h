@@ -16,4 +16,10 @@ int server_ask(struct evctl *t, const char *line, json_t **answer);
 /* that error as the command's failure; `remedy` ends the line */
 int server_fail(struct evctl *t, int err, const char *remedy);
 
+/*
+ * With --socket: asks who listens there, and fails the command unless it
+ * serves opts->id. `remedy` ends the line when nobody answers.
+ */
+int server_check(struct evctl *t, const char *remedy);
+
 #endif /* EVCTL_SERVER_H */

@@ -137,6 +137,10 @@ int cmd_upgrade(struct evctl *t, const char *program)
 	if (!server_path(t, path, sizeof(path)))
 		return out_fail(t, ST_USAGE, "upgrade: where does the server "
 				"listen? give --socket");
+	status = server_check(t, "upgrade takes over from a ublk-evdemo that "
+			      "listens");
+	if (status)
+		return status;
 	status = run(t, program, "--take-over", path, &end);
 	if (status)
 		return status;
