@@ -95,6 +95,24 @@ START_TEST(served)
 }
 END_TEST
 
+/* in a chroot or container the node may have any name: its number counts */
+START_TEST(served_elsewhere)
+{
+	process(50, "50 (server) S 1 1 1 0 -1 1572864 1 2\n", "/dev/zero");
+	ck_assert(dev_is_orphan(judged(UBLKEV_STATE_DEAD, -1)));
+	proctree_link(root, "sys/dev/char/1:5",
+		      "../../devices/virtual/ublk-char/ublkc33");
+	ck_assert(dev_is_orphan(judged(UBLKEV_STATE_DEAD, -1)));
+	proctree_link(root, "sys/dev/char/1:5",
+		      "../../devices/virtual/ublk-char/ublkc3");
+	ck_assert(!dev_is_orphan(judged(UBLKEV_STATE_DEAD, -1)));
+	ck_assert_int_eq(d.v->pid, 50);
+	proctree_link(root, "sys/dev/char/1:5",
+		      "../../devices/virtual/mem/zero");
+	ck_assert(dev_is_orphan(judged(UBLKEV_STATE_DEAD, -1)));
+}
+END_TEST
+
 START_TEST(orphans)
 {
 	process(50, "50 (server) S 1 1 1 0 -1 1572864 1 2\n", "/dev/ublkc33");
@@ -159,6 +177,7 @@ int main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, find_sorted);
 	tcase_add_test(t, served);
+	tcase_add_test(t, served_elsewhere);
 	tcase_add_test(t, orphans);
 	tcase_add_test(t, blind);
 	tcase_add_test(t, recovery);

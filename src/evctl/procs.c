@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "evctl/procs.h"
@@ -84,15 +86,41 @@ static int target(char *buf, size_t size, const char *path)
 	return 0;
 }
 
-/* the N of /dev/ublkcN, -1: it is something else */
-static int char_id(const char *path)
+/* the N of prefixN, -1: it is something else */
+static int number_of(const char *text, const char *prefix)
 {
+	size_t len = strlen(prefix);
 	int id, end = 0;
 
-	if (sscanf(path, "/dev/ublkc%d%n", &id, &end) != 1 || path[end] ||
+	if (strncmp(text, prefix, len) ||
+	    sscanf(text + len, "%d%n", &id, &end) != 1 || text[len + end] ||
 	    id < 0)
 		return -1;
 	return id;
+}
+
+/*
+ * The N of the ublkcN that an open file is, -1: it is something else. A
+ * server in a chroot or container may have it under any name, so that the
+ * name counts only where there is no file, or no /sys, to ask.
+ */
+static int char_id(const char *root, const char *path, const char *name)
+{
+	char sys[PATH_MAX], to[PATH_MAX];
+	struct statx st;
+	int n;
+
+	/* what the inode in memory knows: no filesystem is asked */
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		  STATX_TYPE, &st))
+		return number_of(name, "/dev/ublkc");
+	if (!S_ISCHR(st.stx_mode))
+		return -1;
+	n = snprintf(sys, sizeof(sys), "%s/sys/dev/char/%u:%u", root,
+		     st.stx_rdev_major, st.stx_rdev_minor);
+	if (n >= (int)sizeof(sys) || target(to, sizeof(to), sys))
+		return number_of(name, "/dev/ublkc");
+	return strrchr(to, '/') ? number_of(strrchr(to, '/'), "/ublkc") : -1;
 }
 
 /* 0, or 1 when the process did not let us look */
@@ -115,7 +143,10 @@ static int look_into(const char *root, int pid,
 		snprintf(path + at, sizeof(path) - at, "/%s", e->d_name);
 		if (target(to, sizeof(to), path))
 			continue;
-		id = char_id(to);
+		/* a pipe, a socket, a ring */
+		if (to[0] != '/')
+			continue;
+		id = char_id(root, path, to);
 		if (id >= 0)
 			found(data, id, pid);
 	}

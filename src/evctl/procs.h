@@ -17,7 +17,8 @@ int procs_alive(const char *root, int pid);
 void procs_comm(const char *root, int pid, char *buf, size_t size);
 
 /*
- * Calls back for each process that has a /dev/ublkcN open. Answers 0, or not
+ * Calls back for each process that has a ublkcN open, whatever its name is
+ * where that process lives. Answers 0, or not
  * when there are processes that could not be looked into.
  */
 int procs_servers(const char *root,
