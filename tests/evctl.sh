@@ -214,6 +214,24 @@ check "kept" [ "$(wc -l <devs)" = 5 ]
 json 0 '.cleaned == [1, 2]' orphans --clean --force
 check "strangers stay" [ "$(state_of 3)" = DEAD ]
 json 0 '.cleaned == [3]' orphans --clean --all
+# each is looked at once more when those before it have gone
+devs
+process 103 someone 2
+FAKE_DELETED="ln -sf /dev/ublkc3 root/proc/103/fd/5" \
+	run 0 orphans --clean --all
+check "deleted" [ -z "$(state_of 2)" ]
+check "said" has 'device 3: left alone, it is no orphan any more' out
+check "kept" [ "$(state_of 3)" = DEAD ]
+devs
+FAKE_DELETED="sed -i /^3/d devs" run 0 orphans --clean --all
+check "said" has 'device 3: left alone, it is gone' out
+devs
+holds 3
+mv root/proc/1/mountinfo mountinfo
+: >root/proc/1/mountinfo
+FAKE_DELETED="cp mountinfo root/proc/1" run 4 orphans --clean --all
+check "said" has 'device 3: left alone, somebody uses it' err
+check "kept" [ "$(state_of 3)" = DEAD ]
 
 # --- no driver, no io_uring
 FAKE_SUBMIT=2 run 3 features

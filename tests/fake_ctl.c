@@ -9,6 +9,7 @@
  * FAKE_FEATURES=bits	what the driver offers (0x1fffff)
  * FAKE_SUBMIT=errno	no command can be sent
  * FAKE_SILENT=CMD	that command is never answered
+ * FAKE_DELETED=shell	what happens when a device has gone
  */
 #include <errno.h>
 #include <ev.h>
@@ -180,6 +181,9 @@ static void answer(struct ublkev__ctlcmd *c)
 	obey(&v[i], c);
 	if (a->cmd >= UBLKEV_CTL_STOP_DEV)
 		write_devs(v, n);
+	if (v[i].gone && getenv("FAKE_DELETED") &&
+	    system(getenv("FAKE_DELETED")))
+		a->res = -EIO;
 }
 
 static int silent(const struct ublkev__ctlcmd *c)

@@ -202,63 +202,70 @@ static int load(struct evctl *t, struct devs *d)
 	return ST_OK;
 }
 
-static const struct dev *find(const struct devs *d, int id)
+static int skip(struct evctl *t, int id, const char *why)
 {
-	unsigned int i;
-
-	for (i = 0; i < d->nr; i++)
-		if (d->v[i].id == id)
-			return &d->v[i];
-	return NULL;
+	out_say(t, "device %d: left alone, %s\n", id, why);
+	return ST_OK;
 }
 
-static int clean_one(struct evctl *t, const struct dev *d)
+/* `first`: what it was when it was listed, `d`: what it is now */
+static int clean_one(struct evctl *t, const struct dev *first,
+		     const struct dev *d, json_t *done)
 {
+	char why[40];
 	int status;
 
+	if (d->err == -ENODEV)
+		return skip(t, d->id, "it is gone");
+	if (d->err)
+		return dev_fail(t, d);
+	if (!is_listed(t, d) || d->info.tag != first->info.tag)
+		return skip(t, d->id, "it is no orphan any more");
+	if (dev_is_recoverable(d) && !t->opts->force) {
+		snprintf(why, sizeof(why), "it waits for recover %d", d->id);
+		return skip(t, d->id, why);
+	}
 	if (d->held && !t->opts->force)
 		return out_fail(t, ST_BUSY, "device %d: left alone, somebody "
 				"uses it: end that first, or give --force",
 				d->id);
 	/* who holds it would keep DEL_DEV waiting */
 	status = stop_and_del(t, d->id, d->held != 0);
-	if (!status)
-		out_say(t, "device %d: deleted\n", d->id);
-	return status;
+	if (status)
+		return status;
+	out_say(t, "device %d: deleted\n", d->id);
+	json_array_append_new(done, json_integer(d->id));
+	return ST_OK;
 }
 
 /*
  * A device that is just being made has no server that the driver knows of,
- * either: what is an orphan is one at a second look, too.
+ * either: what is an orphan is one at a second look, too. That is taken just
+ * before its end, as those before it may have taken long.
  */
 static int clean(struct evctl *t, const struct devs *first)
 {
 	const struct timespec pause = { 0, 500 * 1000 * 1000 };
 	json_t *done = json_array();
-	const struct dev *d, *v;
-	int status, one;
+	int status = ST_OK, one;
+	const struct dev *v;
 	struct devs now;
 
 	nanosleep(&pause, NULL);
-	status = load(t, &now);
 	for (v = first->v; v < first->v + first->nr; v++) {
-		d = find(&now, v->id);
-		if (!d || !is_listed(t, v) || !is_listed(t, d) ||
-		    v->info.tag != d->info.tag)
+		if (!is_listed(t, v))
 			continue;
-		if (dev_is_recoverable(d) && !t->opts->force) {
-			out_say(t, "device %d: left alone, it waits for "
-				"recover %d\n", d->id, d->id);
-			continue;
+		if (devs_find(&now, t->opts->root, v->id)) {
+			one = out_fail(t, ST_FAILED, "no memory");
+		} else {
+			devs_load(t, &now, 1);
+			one = clean_one(t, v, now.v, done);
+			devs_free(&now);
 		}
-		one = clean_one(t, d);
-		if (!one)
-			json_array_append_new(done, json_integer(d->id));
 		/* the others' end does not depend on this one's */
 		status = status ? status : one;
 	}
 	out_set(t, "cleaned", done);
-	devs_free(&now);
 	return status;
 }
 
