@@ -225,6 +225,21 @@ void ublkev__cring_cancel(struct ublkev__cring *r)
 	io_uring_submit(&r->ring.u);
 }
 
+/* a device is gone whose node, which its commands name, is */
+static int meaning_of(const struct ublkev__cring *r, int res)
+{
+	if (res != -ENOENT || !r->lent->path_bytes)
+		return res;
+	switch (r->pending) {
+	case UBLKEV__CMD_STOP_DEV:
+	case UBLKEV__CMD_TRY_STOP_DEV:
+	case UBLKEV__CMD_DEL_DEV:
+		return -ENODEV;
+	default:
+		return res;
+	}
+}
+
 static bool answer(struct ublkev__cring *r, int res,
 		   struct ublkev__control_done *done)
 {
@@ -232,7 +247,7 @@ static bool answer(struct ublkev__cring *r, int res,
 
 	memset(done, 0, sizeof(*done));
 	done->cmd = r->pending;
-	done->answer.res = res;
+	done->answer.res = meaning_of(r, res);
 	r->pending = UBLKEV__CMD_NONE;
 	if (res < 0)
 		return true;

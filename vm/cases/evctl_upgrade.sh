@@ -26,7 +26,7 @@ for i in 1 2 3; do
 done
 umount mnt || fail "umount"
 fsck.ext4 -nf "$DEV" >fsck.out 2>&1 || fail "$(tail -n3 fsck.out)"
-ctl 1 upgrade "$ID" --socket nothing --program "$UBLK_EVDEMO"
+ctl 3 upgrade "$ID" --socket nothing --program "$UBLK_EVDEMO"
 complains 'nothing: No such file'
 ctl 0 del "$ID"
 wait_for 20 dead "$old" || fail "the server stays"
