@@ -659,9 +659,11 @@ unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 
 	fake__point(FAKE_AT_REAP);
 	n = io->nr_cqes < max ? io->nr_cqes : max;
-	memcpy(v, io->cqes, n * sizeof(*v));
-	io->nr_cqes -= n;
-	memmove(io->cqes, io->cqes + n, io->nr_cqes * sizeof(*v));
+	if (n) {	/* else it may not be set up yet */
+		memcpy(v, io->cqes, n * sizeof(*v));
+		io->nr_cqes -= n;
+		memmove(io->cqes, io->cqes + n, io->nr_cqes * sizeof(*v));
+	}
 	fake__point(FAKE_AT_REAPED);
 	return n;
 }
