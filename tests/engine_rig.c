@@ -159,6 +159,8 @@ static char letter(int revents)
 	case UBLKEV_LIVE: return 'L';
 	case UBLKEV_ERROR: return 'E';
 	case UBLKEV_STOPPED: return 'S';
+	case UBLKEV_RESIZED: return 'R';
+	case UBLKEV_REFUSED: return 'N';
 	default: return '?';
 	}
 }
@@ -222,6 +224,21 @@ void rig_start(struct rig_dev *r)
 	r->events[0] = '\0';
 	r->starts++;
 	ck_assert_int_eq(ublkev_dev_start(rig_loop, &r->dev), 0);
+}
+
+void rig_recover(struct rig_dev *r, struct ublkev_backend *backend)
+{
+	rig_init(r, backend);
+	r->events[0] = '\0';
+	r->starts++;
+	ck_assert_int_eq(ublkev_dev_recover(rig_loop, &r->dev), 0);
+}
+
+void rig_bury(struct rig_dev *r)
+{
+	ublkev_dev_abort(rig_loop, &r->dev);
+	rig_until(rig_is_over, r);
+	rig_fini(r);
 }
 
 bool rig_is_live(void *rig_dev)

@@ -43,7 +43,8 @@ struct rig_dev {
 	struct ublkev_dev dev;
 	struct ublkev_conf conf;
 	struct rig_alloc alloc;
-	char events[16];		/* "LES": since the last start */
+	char events[16];		/* "LES": since the last start; R for
+					   RESIZED, N for REFUSED */
 	enum ublkev_step err_step, last_step;
 	void (*on_event)(struct rig_dev *r, int revents);
 	unsigned int starts, stops;
@@ -55,12 +56,15 @@ void rig_init(struct rig_dev *r, struct ublkev_backend *backend);
 void rig_start(struct rig_dev *r);
 /* init with the conf as it is, start, wait for LIVE */
 void rig_up(struct rig_dev *r, struct ublkev_backend *backend);
+/* likewise, but start to recover conf.id, and wait for nothing */
+void rig_recover(struct rig_dev *r, struct ublkev_backend *backend);
+/* what is left of a device after fake_kill() */
+void rig_bury(struct rig_dev *r);
 /* stop, wait until the loop ends; fini; nothing is left */
 void rig_down(struct rig_dev *r);
 /* STOPPED came, exactly once and last */
 void rig_check_stopped(const struct rig_dev *r, const char *events);
 void rig_fini(struct rig_dev *r);
-
 
 /*
  * The ways of copying that there are beside AUTO, with and without BATCH_IO:

@@ -13,6 +13,7 @@ struct ublkev__control {
 	void *lent;
 	int evfd;
 	bool opened;
+	bool cut;		/* whoever had it is dead */
 	struct fake_cmd *pending;
 	bool answered;
 	struct ublkev__control_done done;
@@ -25,6 +26,9 @@ struct leak {
 	void *lent;
 };
 
+#define CONTROLS 128
+
+static struct ublkev__control *controls[CONTROLS];
 static struct fake_cmd *cmds;
 static struct leak *leaks;
 
@@ -46,8 +50,6 @@ static int set_params(struct fake_dev *d, const struct ublkev__params *p)
 }
 
 /* ---- commands that wait ------------------------------------------------- */
-
-#define WAITS 1		/* no errno, and no answer of a command */
 
 static void scanned(void *arg, int res)
 {
@@ -77,17 +79,17 @@ static int start_dev(struct fake_dev *d, struct fake_cmd *c)
 		if (d->deleted)
 			return -ENODEV;
 		if (!fake__all_armed(d))
-			return WAITS;
+			return FAKE_WAITS;
 		if (d->disk != DISK_NONE)
 			return -EEXIST;
 		d->disk = DISK_SCAN;
-		d->scan = fake.scan_reads;
-		for (i = 0; i < fake.scan_reads; i++)
+		d->scan = d->no_scan ? 0 : fake.scan_reads;
+		for (i = 0; i < d->scan; i++)
 			fake__own(d, FAKE_READ, scanned);
 		c->phase = 1;
 	}
 	if (d->scan)
-		return WAITS;
+		return FAKE_WAITS;
 	if (d->disk == DISK_SCAN)
 		d->disk = d->io ? DISK_LIVE : DISK_DEAD;
 	return 0;
@@ -99,17 +101,26 @@ static int stop_part(struct fake_dev *d, struct fake_cmd *c)
 	unsigned int i;
 
 	if (d->disk == DISK_SCAN)
-		return WAITS;
+		return FAKE_WAITS;
+	/* nobody would answer them */
+	if (d->disk == DISK_QUIESCED || d->disk == DISK_FAIL_IO) {
+		fake__fail_waiting(d);
+		d->disk = DISK_DEAD;
+	}
 	if (d->disk == DISK_LIVE && c->phase == 0) {
 		d->disk = DISK_STOPPING;
-		d->writeback = fake.writeback;
-		for (i = 0; i < fake.writeback; i++)
+		if (d->quiescing)
+			fake__fail_waiting(d);
+		/* of a device that can be recovered the cache is lost */
+		if (!(d->info.features & UBLKEV__F(USER_RECOVERY)))
+			d->writeback = fake.writeback;
+		for (i = 0; i < d->writeback; i++)
 			fake__own(d, FAKE_WRITE, written_back);
 	}
 	c->phase = 1;
 	if (d->disk == DISK_STOPPING) {
 		if (d->inflight)
-			return WAITS;
+			return FAKE_WAITS;
 		d->disk = DISK_DEAD;
 	}
 	d->was_stopped = true;
@@ -134,11 +145,13 @@ static int del_dev(struct fake_dev *d, struct fake_cmd *c)
 	}
 	if (!d->used || d->generation != c->generation)
 		return 0;
-	return c->cancelled ? -EINTR : WAITS;
+	return c->cancelled ? -EINTR : FAKE_WAITS;
 }
 
 static int run_on(struct fake_dev *d, struct fake_cmd *c)
 {
+	int res;
+
 	switch (c->cmd) {
 	case UBLKEV__CMD_SET_PARAMS:
 		return set_params(d, &c->params);
@@ -146,8 +159,22 @@ static int run_on(struct fake_dev *d, struct fake_cmd *c)
 		return start_dev(d, c);
 	case UBLKEV__CMD_STOP_DEV:
 		return stop_part(d, c);
-	default:
+	case UBLKEV__CMD_TRY_STOP_DEV:
+		res = c->phase ? 0 : fake__try_stop(d);
+		return res ? res : stop_part(d, c);
+	case UBLKEV__CMD_START_USER_RECOVERY:
+		return fake__start_recovery(d);
+	case UBLKEV__CMD_END_USER_RECOVERY:
+		return fake__end_recovery(d, c);
+	case UBLKEV__CMD_QUIESCE_DEV:
+		return fake__quiesce(d, c);
+	case UBLKEV__CMD_UPDATE_SIZE:
+		return fake__update_size(d, c);
+	case UBLKEV__CMD_DEL_DEV:
+	case UBLKEV__CMD_DEL_DEV_ASYNC:
 		return del_dev(d, c);
+	default:
+		return d->deleted ? -ENODEV : fake__look(d, c);
 	}
 }
 
@@ -156,9 +183,9 @@ static int run(struct fake_cmd *c)
 	struct fake_dev *d;
 
 	if (c->delay)
-		return WAITS;
+		return FAKE_WAITS;
 	if (c->hangs)
-		return c->cancelled && !c->hard ? -EINTR : WAITS;
+		return c->cancelled && !c->hard ? -EINTR : FAKE_WAITS;
 	if (c->fail)
 		return c->fail;
 	if (c->cmd == UBLKEV__CMD_GET_FEATURES) {
@@ -188,8 +215,11 @@ static void finish(struct fake_cmd *c, int res)
 	ctl->done.cmd = c->cmd;
 	ctl->done.answer.res = res;
 	ctl->done.answer.features = c->features;
-	if (c->cmd == UBLKEV__CMD_ADD_DEV)
+	if (!res) {
 		ctl->done.answer.info = c->info;
+		ctl->done.params = c->params;
+		ctl->done.cpus = c->cpus;
+	}
 	ctl->pending = NULL;
 	ctl->answered = true;
 	fake_counts.signals++;
@@ -205,7 +235,7 @@ static bool step(void)
 	for (cp = &cmds; *cp; cp = &(*cp)->next) {
 		c = *cp;
 		res = run(c);
-		if (res == WAITS)
+		if (res == FAKE_WAITS)
 			continue;
 		/* others may have been added behind by now, none removed */
 		for (cp = &cmds; *cp != c;)
@@ -261,6 +291,9 @@ static struct fake_cmd *ask(struct ublkev__control *ctl,
 	c->info = req->info;
 	c->params = req->params;
 	c->data = req->data;
+	if (c->cmd == UBLKEV__CMD_START_DEV ||
+	    c->cmd == UBLKEV__CMD_END_USER_RECOVERY)
+		c->data = (uint64_t)getpid();
 	for (end = &cmds; *end;)
 		end = &(*end)->next;
 	*end = c;
@@ -290,6 +323,32 @@ void fake_outside(enum ublkev__cmd cmd, int id)
 
 /* ---- the seam ----------------------------------------------------------- */
 
+static struct ublkev__control **slot_of(const struct ublkev__control *ctl)
+{
+	unsigned int i;
+
+	for (i = 0; i < CONTROLS; i++)
+		if (controls[i] == ctl)
+			return &controls[i];
+	abort();
+}
+
+void fake__cut_control(int evfd)
+{
+	struct ublkev__control *ctl;
+	unsigned int i;
+
+	for (i = 0; i < CONTROLS; i++) {
+		ctl = controls[i];
+		if (!ctl || ctl->evfd != evfd)
+			continue;
+		if (ctl->pending)
+			ctl->pending->ctl = NULL;
+		ctl->pending = NULL;
+		ctl->cut = true;
+	}
+}
+
 int ublkev__control_new(struct ublkev__control **ctlp,
 			const struct ublkev__mem *mem, int evfd,
 			struct ublkev_broker *broker)
@@ -311,6 +370,7 @@ int ublkev__control_new(struct ublkev__control **ctlp,
 		return -ENOMEM;
 	}
 	fake_counts.controls++;
+	*slot_of(NULL) = ctl;
 	*ctlp = ctl;
 	return 0;
 }
@@ -342,6 +402,7 @@ bool ublkev__control_free(struct ublkev__control *ctl)
 
 	if (!ctl)
 		return false;
+	*slot_of(ctl) = NULL;
 	left = ctl->pending || ctl->answered;
 	if (ctl->pending)
 		ctl->pending->ctl = NULL;
@@ -361,6 +422,8 @@ int ublkev__control_submit(struct ublkev__control *ctl,
 		fake__violates("a command before control was opened");
 	if (ctl->pending || ctl->answered)
 		return -EBUSY;
+	if (ctl->cut)
+		return -ENODEV;
 	fake_counts.cmds[req->cmd]++;
 	ctl->pending = ask(ctl, req);
 	plan(ctl->pending);

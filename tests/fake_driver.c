@@ -197,6 +197,14 @@ void fake_hold(int id, int change)
 	fake__progress();
 }
 
+void fake_kill(int id)
+{
+	struct fake_dev *d = fake__dev(id);
+
+	if (d && d->io)
+		fake__cut_control(fake__cut(d->io));
+}
+
 bool fake_exists(int id)
 {
 	return fake__dev(id);
@@ -229,7 +237,7 @@ void fake__feed(struct fake_dev *d, unsigned int queue, unsigned int tag)
 	struct fake_tag *t = &q->tags[tag];
 	struct fake_req *req = q->first;
 
-	if (!req || t->state != TAG_ARMED)
+	if (!req || t->state != TAG_ARMED || d->quiescing || d->recovering)
 		return;
 	q->first = req->next;
 	if (!q->first)
@@ -304,9 +312,10 @@ void fake_submit_on(int id, unsigned int queue, uint32_t op_flags,
 		.data = data, .done = done, .arg = arg,
 	};
 
-	if (!d || !d->io || d->disk != DISK_LIVE) {
+	if (!d || (d->disk != DISK_LIVE && d->disk != DISK_QUIESCED)) {
 		if (done)
-			done(arg, -EIO);
+			done(arg, d && d->disk == DISK_FAIL_IO ? -EREMOTEIO :
+			     -EIO);
 		return;
 	}
 	enqueue(d, queue % d->info.queues, &what);

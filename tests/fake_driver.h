@@ -9,6 +9,7 @@
  *
  *	fake_control.c  control commands, the driver's side and the seam
  *	fake_io.c       the I/O ring, eventfd and tags, likewise
+ *	fake_recover.c  devices without a server, and commands to live ones
  *	fake_driver.c   devices, clients
  */
 #ifndef UBLKEV_TESTS_FAKE_DRIVER_H
@@ -86,6 +87,8 @@ void fake_release(void);
 void fake_spurious(int id, unsigned int queue, unsigned int tag, int res);
 /* STOP_DEV, DEL_DEV by somebody else */
 void fake_outside(enum ublkev__cmd cmd, int id);
+/* the server of the device is dead: nothing comes from it any more */
+void fake_kill(int id);
 /* somebody opens, closes ublkb<id> (or just its number): DEL_DEV waits */
 void fake_hold(int id, int change);
 /* a device that some dead server left */
@@ -134,5 +137,8 @@ unsigned int fake_unanswered(void);
 /* the device exists; is live */
 bool fake_exists(int id);
 bool fake_live(int id);
+/* enum ublkev_dev_state, or -ENODEV; its size */
+int fake_state(int id);
+uint64_t fake_sectors(int id);
 
 #endif

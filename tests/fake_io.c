@@ -24,6 +24,7 @@ struct ublkev__io {
 	bool open;		/* the ring */
 	bool muted, taskrun, woken;
 	bool unprivileged;	/* what is submitted now */
+	bool cut;		/* whoever had it is dead */
 	int evfd;
 	unsigned int queues, depth;
 	uint32_t max_io_bytes;
@@ -280,25 +281,49 @@ static bool any_with_driver(const struct fake_dev *d)
 	return false;
 }
 
-void ublkev__io_close(struct ublkev__io *io, bool drained)
+static void server_gone(struct fake_dev *d)
 {
-	struct fake_dev *d = io->dev;
+	d->io = NULL;
+	if (fake__stays(d)) {
+		fake__leave(d);
+	} else {
+		if (d->disk == DISK_LIVE)
+			d->disk = DISK_DEAD;
+		release(d);
+		fake__fail_waiting(d);
+	}
+	fake__maybe_free(d);
+	fake__progress();
+}
 
+static void shut(struct ublkev__io *io)
+{
 	io->open = false;
 	io->dev = NULL;
 	io->nr_sqes = io->nr_work = io->nr_cqes = 0;
 	io->taskrun = false;
+}
+
+void ublkev__io_close(struct ublkev__io *io, bool drained)
+{
+	struct fake_dev *d = io->dev;
+
+	shut(io);
 	if (!d)
 		return;
 	if (drained && any_with_driver(d))
 		fake__violates("closed as drained with tags armed");
-	d->io = NULL;
-	if (d->disk == DISK_LIVE)
-		d->disk = DISK_DEAD;
-	release(d);
-	fake__fail_waiting(d);
-	fake__maybe_free(d);
-	fake__progress();
+	server_gone(d);
+}
+
+int fake__cut(struct ublkev__io *io)
+{
+	struct fake_dev *d = io->dev;
+
+	shut(io);
+	io->cut = true;
+	server_gone(d);
+	return io->evfd;
 }
 
 /* ---- commands ----------------------------------------------------------- */
@@ -317,8 +342,11 @@ const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
 
 static struct sqe *get_sqe(struct ublkev__io *io, enum sqe_kind kind)
 {
-	struct sqe *sqe = &io->sqes[io->nr_sqes++];
+	struct sqe *sqe;
 
+	if (io->cut)
+		io->nr_sqes = 0;
+	sqe = &io->sqes[io->nr_sqes++];
 	if (io->nr_sqes > io->queues * io->depth + 1)
 		fake__violates("more SQEs than tags");
 	sqe->kind = kind;
@@ -334,7 +362,7 @@ static void io_sqe(struct ublkev__io *io, enum sqe_kind kind,
 	sqe->tag = tag;
 	sqe->result = result;
 	sqe->buf = buf;
-	if (!io->dev)
+	if (!io->dev && !io->cut)
 		fake__violates("a command without ublkc");
 }
 
@@ -394,6 +422,7 @@ static void do_fetch(struct ublkev__io *io, const struct sqe *sqe)
 		fake__violates("FETCH of a tag that was fetched");
 	t->buf = sqe->buf;
 	t->state = TAG_ARMED;
+	io->dev->no_scan |= io->unprivileged;
 	if (!io->dev->was_stopped)
 		return;
 	t->state = TAG_ABORTED;
@@ -403,7 +432,8 @@ static void do_fetch(struct ublkev__io *io, const struct sqe *sqe)
 		fake__abort_armed(io->dev);
 }
 
-static int answer_of(const struct fake_req *req, const struct sqe *sqe)
+static int answer_of(const struct fake_dev *d, const struct fake_req *req,
+		     const struct sqe *sqe)
 {
 	uint32_t op = req->op_flags & 0xff;
 	bool data = op == FAKE_READ || op == FAKE_WRITE;
@@ -412,7 +442,7 @@ static int answer_of(const struct fake_req *req, const struct sqe *sqe)
 		return sqe->result;
 	if ((uint32_t)sqe->result != (data ? req->len : 0))
 		fake__violates("a result that is neither whole nor an error");
-	if (op == FAKE_READ && req->data)
+	if (op == FAKE_READ && req->data && !has(d, FAKE_F_USER_COPY))
 		memcpy(req->data, sqe->buf, (size_t)sqe->result);
 	return 0;
 }
@@ -447,8 +477,9 @@ static void do_commit(struct ublkev__io *io, const struct sqe *sqe)
 	}
 	t->req = NULL;
 	t->buf = sqe->buf;
-	t->state = TAG_ARMED;
-	fake__answer(d, req, answer_of(req, sqe));
+	/* no command is with the driver any more that could bring another */
+	t->state = d->fetch_ended ? TAG_ABORTED : TAG_ARMED;
+	fake__answer(d, req, answer_of(d, req, sqe));
 	/* the client may have ended all of this */
 	if (t->state == TAG_ARMED)
 		fake__feed(d, sqe->queue, sqe->tag);

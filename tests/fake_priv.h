@@ -37,7 +37,13 @@ struct fake_queue {
 	struct fake_req *first, **tail;	/* wait for a tag */
 };
 
-enum fake_disk { DISK_NONE, DISK_SCAN, DISK_LIVE, DISK_STOPPING, DISK_DEAD };
+enum fake_disk {
+	DISK_NONE, DISK_SCAN, DISK_LIVE, DISK_STOPPING, DISK_DEAD,
+	DISK_QUIESCED, DISK_FAIL_IO,	/* without a server */
+};
+
+/* a command's result: it waits. No errno, and no answer of a command */
+#define FAKE_WAITS 1
 
 struct fake_dev {
 	bool used;
@@ -45,6 +51,10 @@ struct fake_dev {
 	bool was_stopped;
 	bool fetch_ended;	/* BATCH_IO */
 	bool has_params;
+	bool quiescing;		/* requests are kept back */
+	bool recovering;	/* between START_ and END_USER_RECOVERY */
+	bool broken;		/* can't be recovered any more */
+	bool no_scan;		/* one FETCH came without privilege */
 	enum fake_disk disk;
 	int id;
 	int holders;
@@ -72,6 +82,7 @@ struct fake_cmd {
 	struct ublkev__params params;
 	uint64_t data;
 	uint64_t features;
+	struct ublkev_cpus cpus;
 };
 
 /* fake_driver.c */
@@ -92,6 +103,18 @@ void fake__fail_waiting(struct fake_dev *d);
 void fake__maybe_free(struct fake_dev *d);
 int fake__add(struct ublkev__devinfo *info);
 
+/* fake_recover.c: the device outlives its server; it goes */
+bool fake__stays(const struct fake_dev *d);
+void fake__leave(struct fake_dev *d);
+unsigned int fake__state(const struct fake_dev *d);
+/* commands */
+int fake__start_recovery(struct fake_dev *d);
+int fake__end_recovery(struct fake_dev *d, const struct fake_cmd *c);
+int fake__quiesce(struct fake_dev *d, const struct fake_cmd *c);
+int fake__update_size(struct fake_dev *d, const struct fake_cmd *c);
+int fake__try_stop(const struct fake_dev *d);
+int fake__look(const struct fake_dev *d, struct fake_cmd *c);
+
 /* fake_io.c: task work for the ring */
 void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 		int res);
@@ -99,7 +122,12 @@ void fake__signal(struct ublkev__io *io);
 /* the driver aborts all armed tags */
 void fake__abort_armed(struct fake_dev *d);
 
-/* fake_control.c: whatever commands wait for may have come about */
+/* the server's end of it dies; the eventfd that it shares with its control */
+int fake__cut(struct ublkev__io *io);
+
+/* fake_control.c: nothing comes from there any more */
+void fake__cut_control(int evfd);
+/* whatever commands wait for may have come about */
 void fake__progress(void);
 void fake__drop_cmds(void);
 
