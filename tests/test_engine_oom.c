@@ -96,6 +96,63 @@ START_TEST(every_allocation_of_start)
 }
 END_TEST
 
+/* what a server left, for us to recover: rig_init() is done */
+static void leave_one(void)
+{
+	fake.features = 0x1fffff;
+	rig_conf(&r);
+	r.conf.id = 5;
+	r.conf.recovery = UBLKEV_RECOVERY_REISSUE;
+	rig_up(&r, lazy.backend);
+	ck_assert_int_eq(ublkev_dev_release(rig_loop, &r.dev), 0);
+	rig_run();
+	rig_check_stopped(&r, "LS");
+}
+
+/* its shape is known, and its queues made, when the device has told it */
+static int recover(unsigned int fail_at)
+{
+	int err;
+
+	r.alloc.fail_at = fail_at ? r.alloc.calls + fail_at : 0;
+	r.events[0] = '\0';
+	err = ublkev_dev_recover(rig_loop, &r.dev);
+	if (err)
+		return err;
+	r.starts++;
+	while (r.dev.active && r.dev.step != UBLKEV_STEP_LIVE)
+		ev_run(rig_loop, EVRUN_ONCE);
+	return r.dev.err;
+}
+
+START_TEST(every_allocation_of_recover)
+{
+	unsigned int i, late = 0;
+	int live, err;
+
+	leave_one();
+	live = r.alloc.live;
+	for (i = 1; (err = recover(i)); i++) {
+		ck_assert_int_eq(err, -ENOMEM);
+		ck_assert(!r.dev.active);
+		ck_assert_int_eq(r.alloc.live, live);
+		/* the device waits on */
+		ck_assert_int_eq(fake_state(5), UBLKEV_STATE_QUIESCED);
+		late += r.dev.step == UBLKEV_STEP_RELEASED;
+		if (r.dev.step == UBLKEV_STEP_RELEASED)
+			ck_assert_int_eq(r.err_step, UBLKEV_STEP_OPEN);
+		else
+			ck_assert_int_eq(r.dev.step, UBLKEV_STEP_SETUP);
+	}
+	ck_assert_uint_ge(i, 6);
+	ck_assert_uint_ge(late, 3);
+	ublkev_dev_stop(rig_loop, &r.dev);
+	rig_run();
+	rig_check_stopped(&r, "LS");
+	rig_fini(&r);
+}
+END_TEST
+
 /* none is made per request */
 static unsigned int done;
 
@@ -141,6 +198,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, init_fails);
 	tcase_add_loop_test(tc, every_allocation_of_start, 0, 4);
+	tcase_add_test(tc, every_allocation_of_recover);
 	tcase_add_test(tc, none_after_start);
 	suite_add_tcase(s, tc);
 	return test_main(s);

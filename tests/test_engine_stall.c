@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The commands of release, recovery and so on stall in turn; the deadline ends
+ * them, and another device of the same loop is served all the while
+ * (test_engine_control.c does the same to those of start and stop). And what
+ * a start does besides: IO_FLUSHER.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "core/core_names.h"
+#include "engine_rig.h"
+
+#ifndef PR_GET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#define PR_GET_IO_FLUSHER 58
+#endif
+
+#define ID 7
+
+static struct lazy disk, other_disk;
+static struct rig_dev r, other;
+static unsigned int served;
+static bool serving;
+
+static void serve_on(void *arg, int res)
+{
+	static char data[512];
+
+	(void)arg;
+	ck_assert_int_eq(res, 0);
+	served++;
+	if (serving)
+		fake_submit(other.dev.id, FAKE_READ, 0, 512, data, serve_on,
+			    NULL);
+}
+
+static void conf(void)
+{
+	rig_conf(&r);
+	r.conf.id = ID;
+	r.conf.cmd_timeout_ms = 30;
+	r.conf.start_timeout_ms = 40;
+	r.conf.stop_timeout_ms = 40;
+	r.conf.grace_ms = 20;
+	r.conf.recover_timeout_ms = 30;
+	r.conf.recovery = UBLKEV_RECOVERY_REISSUE;
+}
+
+static void setup(void)
+{
+	rig_setup();
+	fake.features = 0x1fffff;
+	lazy_init(&other_disk, LAZY_TIMER, 2);
+	rig_conf(&other);
+	other.conf.id = 1;
+	rig_up(&other, other_disk.backend);
+	serving = true;
+	served = 0;
+	serve_on(NULL, 0);
+	lazy_init(&disk, LAZY_NOW, 1);
+	conf();
+}
+
+static void teardown(void)
+{
+	serving = false;
+	fake_outside(UBLKEV__CMD_DEL_DEV, ID);
+	fake_release();
+	rig_down(&other);
+	lazy_fini(&other_disk);
+	lazy_fini(&disk);
+	ck_assert(fake_clean());
+	rig_teardown();
+}
+
+/* ---- each command ---------------------------------------------------------- */
+
+enum way { RELEASE, TRY_STOP, QUIESCED, RECOVER };
+
+static const struct {
+	enum way way;
+	enum ublkev__cmd cmd;
+	enum ublkev_step step;
+	/* where it ends when a cancel helps, and when nothing does */
+	enum ublkev_step cancelled, lost;
+} stalls[] = {
+	{ RELEASE, UBLKEV__CMD_QUIESCE_DEV, UBLKEV_STEP_QUIESCE,
+	  UBLKEV_STEP_LOST, UBLKEV_STEP_LOST },
+	{ TRY_STOP, UBLKEV__CMD_TRY_STOP_DEV, UBLKEV_STEP_STOP,
+	  UBLKEV_STEP_LOST, UBLKEV_STEP_LOST },
+	{ QUIESCED, UBLKEV__CMD_GET_DEV_INFO, UBLKEV_STEP_LIVE,
+	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
+	{ RECOVER, UBLKEV__CMD_GET_FEATURES, UBLKEV_STEP_FEATURES,
+	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
+	{ RECOVER, UBLKEV__CMD_GET_DEV_INFO, UBLKEV_STEP_INFO,
+	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
+	{ RECOVER, UBLKEV__CMD_GET_PARAMS, UBLKEV_STEP_INFO,
+	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
+	{ RECOVER, UBLKEV__CMD_START_USER_RECOVERY, UBLKEV_STEP_RECOVER,
+	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
+	{ RECOVER, UBLKEV__CMD_END_USER_RECOVERY, UBLKEV_STEP_START,
+	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
+};
+
+/* a device that is as it has to be for that, where the command comes next */
+static void go(enum way way)
+{
+	rig_up(&r, disk.backend);
+	switch (way) {
+	case RELEASE:
+		ck_assert_int_eq(ublkev_dev_release(rig_loop, &r.dev), 0);
+		return;
+	case TRY_STOP:
+		ck_assert_int_eq(ublkev_dev_try_stop(rig_loop, &r.dev), 0);
+		return;
+	case QUIESCED:
+		fake_outside(UBLKEV__CMD_QUIESCE_DEV, ID);
+		return;
+	default:
+		ck_assert_int_eq(ublkev_dev_release(rig_loop, &r.dev), 0);
+	}
+	rig_until(rig_is_over, &r);
+	rig_check_stopped(&r, "LS");
+	rig_fini(&r);
+	conf();
+	rig_recover(&r, disk.backend);
+}
+
+START_TEST(stalled)
+{
+	bool hard = _i % 2;
+	unsigned int before, nth, i = (unsigned int)_i / 2;
+
+	/* the first life of a device to recover asks for features, too */
+	nth = stalls[i].way == RECOVER &&
+	      stalls[i].cmd == UBLKEV__CMD_GET_FEATURES ? 2 : 1;
+	fake_rule(hard ? FAKE_HANG_HARD : FAKE_HANG, stalls[i].cmd, nth, 1, 0);
+	go(stalls[i].way);
+	before = served;
+	rig_until(rig_is_over, &r);
+	ck_assert_int_eq(r.dev.err, -ETIMEDOUT);
+	ck_assert_int_eq(r.err_step, stalls[i].step);
+	ck_assert_int_eq(r.dev.step, hard ? stalls[i].lost :
+			 stalls[i].cancelled);
+	/* a request at a time, from a timer of a tenth of a millisecond */
+	ck_assert_uint_gt(served, before + 20);
+	/* what was lent to it stays so */
+	r.alloc.live -= (int)fake_counts.leaks;
+	rig_fini(&r);
+}
+END_TEST
+
+/* ---- IO_FLUSHER -------------------------------------------------------------- */
+
+START_TEST(io_flusher)
+{
+	int err;
+
+	r.conf.flags = UBLKEV_CONF_IO_FLUSHER;
+	rig_init(&r, disk.backend);
+	err = ublkev_dev_start(rig_loop, &r.dev);
+	if (err) {
+		printf("io_flusher: not permitted here\n");
+		ck_assert_int_eq(err, prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) &&
+				 errno != EPERM ? -errno : -EACCES);
+		ck_assert_int_eq(r.dev.step, UBLKEV_STEP_SETUP);
+		ck_assert(!r.dev.active);
+		rig_fini(&r);
+		return;
+	}
+	ck_assert_int_eq(prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0), 1);
+	r.starts++;
+	rig_until(rig_is_live, &r);
+	ublkev_dev_stop(rig_loop, &r.dev);
+	rig_until(rig_is_over, &r);
+	rig_check_stopped(&r, "LS");
+	/* for good */
+	ck_assert_int_eq(prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0), 1);
+	rig_fini(&r);
+}
+END_TEST
+
+/* nobody is made one who did not ask for it */
+START_TEST(no_io_flusher)
+{
+	int was = prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0);
+
+	rig_up(&r, disk.backend);
+	ck_assert_int_eq(prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0), was);
+	ublkev_dev_stop(rig_loop, &r.dev);
+	rig_until(rig_is_over, &r);
+	rig_fini(&r);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("engine_stall");
+	TCase *tc = tcase_create("stall");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30);
+	tcase_add_loop_test(tc, stalled, 0, 2 * (int)TEST_COUNT(stalls));
+	tcase_add_test(tc, io_flusher);
+	tcase_add_test(tc, no_io_flusher);
+	suite_add_tcase(s, tc);
+	return test_main(s);
+}
