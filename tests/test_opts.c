@@ -42,7 +42,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(o.id, -1);
 	ck_assert_uint_eq(o.stop_timeout_s, 30);
 	ck_assert_uint_eq(o.stats_s, 0);
-	ck_assert_uint_eq(o.wait_us, 50);
+	ck_assert_uint_eq(o.wait_us, 200);
 	ck_assert(!o.read_only && !o.daemon && !o.verbose && !o.huge_pages &&
 		  !o.no_broker);
 	ck_assert_ptr_null(o.pidfile);

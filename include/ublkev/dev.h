@@ -233,13 +233,16 @@ struct ublkev_conf {
 					    30 s to give up the dead server's
 					    last request */
 	/*
-	 * 50; 0: none, at most 1000. Before the loop sleeps, wait so long at
+	 * 200; 0: none, at most 1000. Before the loop sleeps, wait so long at
 	 * most for the next request, looking at memory only: that saves a
 	 * client with one request at a time a wake-up of the server. Once a
 	 * turn of the loop, only while no request is with the backend and no
 	 * other watcher is pending (one that becomes so meanwhile waits so
-	 * long), never longer than budget_us, and only as long as it pays: by the library's count requests come in less than
-	 * wait_us of waiting each; else it tries now and then.
+	 * long), never longer than budget_us, not where one CPU is all there
+	 * is, and only as long as it pays: by the library's count requests
+	 * come in less than wait_us of waiting each; else it tries now and
+	 * then. The default is that of KVM, which does the same for a virtual
+	 * CPU that goes to sleep (halt_poll_ns).
 	 */
 	unsigned int wait_us;
 	enum ublkev_copy copy;		/* UBLKEV_COPY_AUTO */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "backend/guard.h"
 #include "ev/evloop.h"
@@ -116,13 +117,18 @@ static int make(struct ublkev__engine *e, enum ublkev_step *step)
 	return ublkev__guard_start(e->backend, e->loop);
 }
 
-/* the budget bounds a wait as well */
+/*
+ * The budget bounds a wait as well. With one CPU in the machine, the client
+ * has none while we wait.
+ */
 static void init_wait(struct ublkev__engine *e)
 {
 	unsigned int us = e->conf.wait_us;
 
 	if (e->conf.budget_us && us > e->conf.budget_us)
 		us = e->conf.budget_us;
+	if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
+		us = 0;
 	ublkev__wait_init(&e->wait, us);
 }
 

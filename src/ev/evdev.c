@@ -33,7 +33,7 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 		.budget_us = 500,
 		.budget_reqs = 1024,
 		.recover_timeout_ms = 60000,
-		.wait_us = 50,
+		.wait_us = 200,
 	};
 
 	memset(conf, 0, size);

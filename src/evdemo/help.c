@@ -25,7 +25,7 @@ const char opts_help[] =
 "  --queues N           hardware queues (1)\n"
 "  --depth N            requests a queue, 1 to 4096 (128)\n"
 "  --max-io SIZE        largest read or write, 4K to 32M (512K)\n"
-"  --wait USEC          longest wait for a request before sleep; 0 none (50)\n"
+"  --wait USEC          longest wait for a request before sleep; 0 none (200)\n"
 "  --unprivileged       a device of an ordinary user's\n"
 "  --recovery none|requeue|reissue|fail-io\n"
 "                       what becomes of it when its server dies (none)\n"

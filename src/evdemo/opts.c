@@ -505,7 +505,7 @@ static void defaults(struct opts *o)
 	o->depth = 128;
 	o->id = -1;
 	o->delete_id = -1;
-	o->wait_us = 50;
+	o->wait_us = 200;
 	o->recover_id = -1;
 	o->stop_timeout_s = 30;
 }
