@@ -26,14 +26,14 @@ static void on_done(void *owner, uint64_t cookie, int err)
 	unsigned int queue = ublkev__cookie_queue(cookie);
 	bool known = queue < e->nr_queues;
 
-	e->stats.stale_answers += !known;
+	e->lane.stats.stale_answers += !known;
 	if (!known || ublkev__queue_done(&e->queues[queue], cookie, err)) {
 		ublkev__log(&e->log, LOG_ERR,
 			    "backend answered request %#llx, which is not outstanding",
 			    (unsigned long long)cookie);
 		return;
 	}
-	ublkev__evloop_kick(e);
+	ublkev__evloop_kick(&e->lane);
 }
 
 static void *align(void *p)
@@ -66,8 +66,9 @@ static int make_queues(struct ublkev__engine *e, unsigned int queues,
 		since_us = e->since_us ? e->since_us + i * depth : NULL;
 		ublkev__queue_init(&e->queues[i], i, depth,
 				   e->backend->generation, tags + i * depth,
-				   since_us, &e->stats);
+				   since_us, &e->lane.stats);
 	}
+	e->lane.queues = e->queues;
 	return 0;
 }
 
@@ -76,14 +77,14 @@ int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 {
 	int err = make_queues(e, queues, depth);
 
-	return err ? err : ublkev__io_set_up(e->io, queues, depth,
+	return err ? err : ublkev__io_set_up(e->lane.io, queues, depth,
 					     max_io_bytes);
 }
 
 /* a device that is to be removed needs only the eventfd */
 static int make_io(struct ublkev__engine *e)
 {
-	int err = ublkev__io_new(&e->io, &e->mem);
+	int err = ublkev__io_new(&e->lane.io, &e->mem);
 
 	if (err || e->mode != UBLKEV__CTL_ADD)
 		return err;
@@ -105,7 +106,7 @@ static int make(struct ublkev__engine *e, enum ublkev_step *step)
 	err = make_io(e);
 	if (!err)
 		err = ublkev__control_new(&e->control, &e->mem,
-					  ublkev__io_fd(e->io),
+					  ublkev__io_fd(e->lane.io),
 					  e->conf.broker);
 	if (err)
 		return err;
@@ -114,14 +115,14 @@ static int make(struct ublkev__engine *e, enum ublkev_step *step)
 	if (err || e->mode == UBLKEV__CTL_REMOVE)
 		return err;
 	*step = UBLKEV_STEP_BACKEND;
-	return ublkev__guard_start(e->backend, e->loop);
+	return ublkev__guard_start(e->backend, e->lane.loop);
 }
 
 /*
  * The budget bounds a wait as well. With one CPU in the machine, the client
  * has none while we wait.
  */
-static void init_wait(struct ublkev__engine *e)
+static void init_lane(struct ublkev__engine *e, struct ublkev__lane *l)
 {
 	unsigned int us = e->conf.wait_us;
 
@@ -129,21 +130,24 @@ static void init_wait(struct ublkev__engine *e)
 		us = e->conf.budget_us;
 	if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
 		us = 0;
-	ublkev__wait_init(&e->wait, us);
+	ublkev__wait_init(&l->wait, us);
+	memset(&l->stats, 0, sizeof(l->stats));
+	l->nr_queues = 0;
+	l->first_queue = 0;
+	l->tag_died = false;
+	l->drained = false;
+	l->stays = false;
 }
 
 int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 {
 	int err;
 
-	memset(&e->stats, 0, sizeof(e->stats));
+	init_lane(e, &e->lane);
 	e->nr_queues = 0;
-	e->first_queue = 0;
 	e->resize_bytes = 0;
 	e->tag_died = false;
 	e->drained = false;
-	e->stays = false;
-	init_wait(e);
 	err = make(e, step);
 	if (err)
 		ublkev__engine_down(e);
@@ -161,6 +165,7 @@ static void free_queues(struct ublkev__engine *e)
 			e->backend->generation = generation;
 	}
 	e->nr_queues = 0;
+	e->lane.nr_queues = 0;
 	ublkev__mem_free(&e->mem, e->queues);
 	ublkev__mem_free(&e->mem, e->tags_mem);
 	ublkev__mem_free(&e->mem, e->since_us);
@@ -180,7 +185,7 @@ void ublkev__engine_down(struct ublkev__engine *e)
 		ublkev__guard_stop(e->backend);
 		ublkev__guard_close(e->backend);
 	}
-	ublkev__io_free(e->io);
-	e->io = NULL;
+	ublkev__io_free(e->lane.io);
+	e->lane.io = NULL;
 	free_queues(e);
 }

@@ -28,28 +28,17 @@
 #include "util/log.h"
 #include "util/mem.h"
 
-struct ublkev__engine {
-	/* from init to fini */
-	struct ublkev_dev *dev;
-	struct ublkev_backend *backend;
-	struct ublkev_conf conf;
-	struct ublkev__mem mem;
-	struct ublkev__log log;
+struct ublkev__engine;
 
-	/* from start to STOPPED */
+/* queues that one thread serves, in its loop, through its ring */
+struct ublkev__lane {
+	struct ublkev__engine *e;
 	struct ev_loop *loop;		/* NULL: driven by hand */
-	struct ublkev__ctl ctl;
 	struct ublkev__io *io;
-	struct ublkev__control *control;
 	struct ublkev__queue *queues;
 	unsigned int nr_queues;		/* that the driver took */
 	unsigned int first_queue;	/* to be asked for requests */
-	void *tags_mem;
-	uint64_t *since_us;
-	enum ublkev__ctl_mode mode;	/* REMOVE: no queues, no backend */
-	uint64_t resize_bytes;		/* 0: no resize is under way */
-	uint64_t old_bytes;		/* before it */
-	bool tag_died;			/* the core was told */
+	bool tag_died;			/* the engine was told */
 	bool drained;			/* likewise */
 	bool pumping;
 	bool stays;			/* evpump.c: the loop is not to sleep */
@@ -60,11 +49,37 @@ struct ublkev__engine {
 	struct ev_io on_fd;
 	struct ev_prepare on_prepare;
 	struct ev_idle on_backlog;
-	struct ev_timer on_deadline;
-	uint64_t timer_ms;		/* what on_deadline is set to */
 
 	/* from start on, kept after STOPPED */
 	struct ublkev_stats stats;
+};
+
+struct ublkev__engine {
+	/* from init to fini */
+	struct ublkev_dev *dev;
+	struct ublkev_backend *backend;
+	struct ublkev_conf conf;
+	struct ublkev__mem mem;
+	struct ublkev__log log;
+
+	struct ublkev__lane lane;	/* the application's thread's */
+
+	/* from start to STOPPED */
+	struct ublkev__ctl ctl;
+	struct ublkev__control *control;
+	struct ublkev__queue *queues;
+	unsigned int nr_queues;		/* that the driver took */
+	void *tags_mem;
+	uint64_t *since_us;
+	enum ublkev__ctl_mode mode;	/* REMOVE: no queues, no backend */
+	uint64_t resize_bytes;		/* 0: no resize is under way */
+	uint64_t old_bytes;		/* before it */
+	bool tag_died;			/* the core was told */
+	bool drained;			/* likewise */
+
+	/* evloop.c */
+	struct ev_timer on_deadline;
+	uint64_t timer_ms;		/* what on_deadline is set to */
 };
 
 /*

@@ -76,7 +76,9 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
 	e->log.fn = full.log;
 	e->log.data = full.log_data;
 	e->log.id = full.id;
-	ublkev__evloop_init(e);
+	e->lane.e = e;
+	ublkev__evloop_init(&e->lane);
+	ublkev__evloop_init_deadline(e);
 	dev->cb = cb;
 	dev->active = 0;
 	dev->id = full.id;
@@ -142,7 +144,7 @@ static int start(struct ev_loop *loop, struct ublkev_dev *dev,
 
 	if (dev->active)
 		return 0;
-	e->loop = loop;
+	e->lane.loop = loop;
 	e->mode = mode;
 	e->log.id = e->conf.id;
 	dev->id = e->conf.id;
@@ -160,7 +162,7 @@ static int start(struct ev_loop *loop, struct ublkev_dev *dev,
 	ublkev__ctl_start(&e->ctl, mode, ublkev__clock_ms());
 	dev->step = e->ctl.step;
 	dev->active = 1;
-	ublkev__evloop_start(e);
+	ublkev__evloop_start(&e->lane);
 	return 0;
 }
 
@@ -191,7 +193,8 @@ static struct ublkev__engine *active(struct ev_loop *loop,
 {
 	if (!dev->active)
 		return NULL;
-	ublkev__check(dev->priv->loop == loop, "the loop is that of the start");
+	ublkev__check(dev->priv->lane.loop == loop,
+		      "the loop is that of the start");
 	return dev->priv;
 }
 
@@ -202,7 +205,7 @@ void ublkev_dev_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 	if (!e)
 		return;
 	ublkev__ctl_stop(&e->ctl, ublkev__clock_ms());
-	ublkev__evloop_kick(e);
+	ublkev__evloop_kick(&e->lane);
 }
 
 int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
@@ -213,7 +216,7 @@ int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
 	if (e)
 		err = ublkev__ctl_release(&e->ctl, ublkev__clock_ms());
 	if (e && !err)
-		ublkev__evloop_kick(e);
+		ublkev__evloop_kick(&e->lane);
 	return err;
 }
 
@@ -225,7 +228,7 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 	if (e)
 		err = ublkev__ctl_try_stop(&e->ctl, ublkev__clock_ms());
 	if (e && !err)
-		ublkev__evloop_kick(e);
+		ublkev__evloop_kick(&e->lane);
 	return err;
 }
 
@@ -235,7 +238,7 @@ static int grow(struct ublkev__engine *e, uint64_t dev_bytes)
 	uint64_t was_bytes = e->backend->limits.dev_bytes;
 	int err = ublkev__life_resize(e, dev_bytes);
 
-	ublkev__evloop_kick(e);
+	ublkev__evloop_kick(&e->lane);
 	if (err)
 		return err;
 	err = ublkev__ctl_can_resize(&e->ctl);
@@ -266,7 +269,7 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 	e->resize_bytes = dev_bytes;
 	e->old_bytes = now_bytes;
 	ublkev__ctl_resize(&e->ctl, dev_bytes >> 9, ublkev__clock_ms());
-	ublkev__evloop_kick(e);
+	ublkev__evloop_kick(&e->lane);
 	return 0;
 }
 
@@ -277,7 +280,7 @@ void ublkev_dev_abort(struct ev_loop *loop, struct ublkev_dev *dev)
 	if (!e)
 		return;
 	ublkev__ctl_abort(&e->ctl, ublkev__clock_ms());
-	ublkev__evloop_kick(e);
+	ublkev__evloop_kick(&e->lane);
 }
 
 void ublkev_dev_fini(struct ublkev_dev *dev)
@@ -297,26 +300,26 @@ void ublkev_dev_fini(struct ublkev_dev *dev)
 
 static struct ublkev__engine *by_hand(const struct ublkev_dev *dev)
 {
-	ublkev__check(dev->active && !dev->priv->loop,
+	ublkev__check(dev->active && !dev->priv->lane.loop,
 		      "the device is active and driven by hand");
 	return dev->priv;
 }
 
 int ublkev_dev_fd(const struct ublkev_dev *dev)
 {
-	return ublkev__io_fd(by_hand(dev)->io);
+	return ublkev__io_fd(by_hand(dev)->lane.io);
 }
 
 void ublkev_dev_flush(struct ublkev_dev *dev)
 {
-	ublkev__check(!by_hand(dev)->pumping,
+	ublkev__check(!by_hand(dev)->lane.pumping,
 		      "flush is not called from inside a callback");
-	ublkev__pump(by_hand(dev));
+	ublkev__pump(&by_hand(dev)->lane);
 }
 
 void ublkev_dev_service(struct ublkev_dev *dev)
 {
-	ublkev__evloop_woken(by_hand(dev));
+	ublkev__evloop_woken(&by_hand(dev)->lane);
 }
 
 int ublkev_dev_timeout_ms(const struct ublkev_dev *dev)
@@ -325,7 +328,7 @@ int ublkev_dev_timeout_ms(const struct ublkev_dev *dev)
 	uint64_t at_ms = ublkev__ctl_deadline_ms(&e->ctl);
 	uint64_t now_ms;
 
-	if (ublkev__pump_has_work(e))
+	if (ublkev__pump_has_work(&e->lane))
 		return 0;
 	if (at_ms == UINT64_MAX)
 		return -1;

@@ -99,6 +99,28 @@ void ublkev__life_answer(struct ublkev__engine *e)
 	}
 }
 
+/* ---- facts --------------------------------------------------------------- */
+
+void ublkev__life_tag_died(struct ublkev__engine *e)
+{
+	if (!e->tag_died)
+		ublkev__ctl_tag_died(&e->ctl, ublkev__clock_ms());
+	e->tag_died = true;
+}
+
+void ublkev__life_drained(struct ublkev__engine *e)
+{
+	e->drained = true;
+	ublkev__ctl_drained(&e->ctl, ublkev__clock_ms());
+}
+
+void ublkev__life_fault(struct ublkev__engine *e, int err)
+{
+	ublkev__ctl_fault(&e->ctl, err, ublkev__clock_ms());
+}
+
+/* ---- actions ------------------------------------------------------------- */
+
 static void open_ublkc(struct ublkev__engine *e)
 {
 	const struct ublkev__devinfo *info = &e->ctl.info;
@@ -111,38 +133,39 @@ static void open_ublkc(struct ublkev__engine *e)
 		err = ublkev__engine_set_up(e, info->queues, info->depth,
 					    info->max_io_bytes);
 	if (!err && copy == UBLKEV__COPY_PLAIN)
-		err = ublkev__io_need_bufs(e->io);
+		err = ublkev__io_need_bufs(e->lane.io);
 	if (!err)
-		err = ublkev__io_open(e->io, info->id, info->queues,
+		err = ublkev__io_open(e->lane.io, info->id, info->queues,
 				      info->depth, info->features);
 	if (!err) {
 		e->nr_queues = info->queues;
-		ublkev__pump_set_bufs(e);
+		e->lane.nr_queues = info->queues;
+		ublkev__pump_set_bufs(&e->lane);
 		for (i = 0; i < e->nr_queues; i++)
 			ublkev__queue_set_copy(&e->queues[i], copy, no_data);
 	}
 	ublkev__ctl_opened(&e->ctl, err, ublkev__clock_ms());
 }
 
-static void arm(struct ublkev__engine *e)
+static void arm(struct ublkev__lane *l, bool unprivileged)
 {
 	unsigned int i;
 
-	for (i = 0; i < e->nr_queues; i++) {
-		ublkev__queue_arm(&e->queues[i]);
-		ublkev__pump_out(e, &e->queues[i]);
+	for (i = 0; i < l->nr_queues; i++) {
+		ublkev__queue_arm(&l->queues[i]);
+		ublkev__pump_out(l, &l->queues[i]);
 	}
-	if (ublkev__ctl_hides_privilege(&e->ctl))
-		ublkev__pump_enter(e, ublkev__io_enter_unprivileged);
+	if (unprivileged)
+		ublkev__pump_enter(l, ublkev__io_enter_unprivileged);
 }
 
-static void abort_io(struct ublkev__engine *e)
+static void abort_io(struct ublkev__lane *l)
 {
 	unsigned int i, n = 0;
 
-	for (i = 0; i < e->nr_queues; i++)
-		n += ublkev__queue_abort(&e->queues[i]);
-	ublkev__log(&e->log, LOG_WARNING,
+	for (i = 0; i < l->nr_queues; i++)
+		n += ublkev__queue_abort(&l->queues[i]);
+	ublkev__log(&l->e->log, LOG_WARNING,
 		    "requests are failed from now on, %u of them taken from the backend",
 		    n);
 }
@@ -156,9 +179,9 @@ static void close_io(struct ublkev__engine *e)
 			    "the device is closed with requests in it");
 	for (i = 0; i < e->nr_queues; i++)
 		ublkev__queue_kill(&e->queues[i]);
-	ublkev__io_close(e->io, e->drained);
-	e->tag_died = true;
-	e->drained = true;
+	ublkev__io_close(e->lane.io, e->drained);
+	e->lane.tag_died = e->tag_died = true;
+	e->lane.drained = e->drained = true;
 	ublkev__ctl_closed(&e->ctl, ublkev__clock_ms());
 }
 
@@ -169,8 +192,8 @@ static void close_io(struct ublkev__engine *e)
  */
 int ublkev__life_resize(struct ublkev__engine *e, uint64_t dev_bytes)
 {
-	ublkev__pump_enter(e, ublkev__io_enter);
-	ublkev__pump_enter(e, ublkev__io_enter);
+	ublkev__pump_enter(&e->lane, ublkev__io_enter);
+	ublkev__pump_enter(&e->lane, ublkev__io_enter);
 	return ublkev__guard_resize(e->backend, dev_bytes);
 }
 
@@ -194,7 +217,7 @@ static void end_resize(struct ublkev__engine *e, int res)
 static bool tell(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
 {
 	struct ublkev_dev *dev = e->dev;
-	struct ev_loop *loop = e->loop;
+	struct ev_loop *loop = e->lane.loop;
 	bool last = a->revents == UBLKEV_STOPPED;
 
 	dev->step = a->step;
@@ -205,9 +228,9 @@ static bool tell(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
 	if (a->revents == UBLKEV_RESIZED)
 		end_resize(e, a->res);
 	if (last) {
-		ublkev__evloop_stop(e);
+		ublkev__evloop_stop(&e->lane);
 		ublkev__engine_down(e);
-		e->pumping = false;
+		e->lane.pumping = false;
 		dev->active = 0;
 	}
 	dev->cb(loop, dev, a->revents);
@@ -229,10 +252,10 @@ static bool act(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
 		open_ublkc(e);
 		break;
 	case UBLKEV__CTL_ARM:
-		arm(e);
+		arm(&e->lane, ublkev__ctl_hides_privilege(&e->ctl));
 		break;
 	case UBLKEV__CTL_ABORT_IO:
-		abort_io(e);
+		abort_io(&e->lane);
 		break;
 	case UBLKEV__CTL_CLOSE:
 		close_io(e);

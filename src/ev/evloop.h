@@ -11,17 +11,19 @@
 #define UBLKEV_EV_EVLOOP_H
 
 struct ublkev__engine;
+struct ublkev__lane;
 
-void ublkev__evloop_init(struct ublkev__engine *e);
+void ublkev__evloop_init(struct ublkev__lane *l);
+void ublkev__evloop_init_deadline(struct ublkev__engine *e);
 
 /* watch; stop watching. Nothing for a device driven by hand. */
-void ublkev__evloop_start(struct ublkev__engine *e);
-void ublkev__evloop_stop(struct ublkev__engine *e);
+void ublkev__evloop_start(struct ublkev__lane *l);
+void ublkev__evloop_stop(struct ublkev__lane *l);
 
 /* there is work, from outside the pump: run it in this turn or the next */
-void ublkev__evloop_kick(struct ublkev__engine *e);
+void ublkev__evloop_kick(struct ublkev__lane *l);
 
 /* the eventfd is readable */
-void ublkev__evloop_woken(struct ublkev__engine *e);
+void ublkev__evloop_woken(struct ublkev__lane *l);
 
 #endif

@@ -46,37 +46,37 @@ struct turn {
  * where these are slow, seldom where many fit into a small part of the
  * budget.
  */
-static void learn_step(struct ublkev__engine *e, uint64_t took_us)
+static void learn_step(struct ublkev__lane *l, uint64_t took_us)
 {
-	if (took_us > e->conf.budget_us / 8)
-		e->step_bytes = 0;
-	else if (e->step_bytes < MOST_STEP_BYTES &&
-		 took_us <= e->conf.budget_us / 32)
-		e->step_bytes = 2 * e->step_bytes + REQ_COST_BYTES;
+	if (took_us > l->e->conf.budget_us / 8)
+		l->step_bytes = 0;
+	else if (l->step_bytes < MOST_STEP_BYTES &&
+		 took_us <= l->e->conf.budget_us / 32)
+		l->step_bytes = 2 * l->step_bytes + REQ_COST_BYTES;
 }
 
-static void look_at_clock(struct ublkev__engine *e, struct turn *turn)
+static void look_at_clock(struct ublkev__lane *l, struct turn *turn)
 {
 	uint64_t now_us;
 
-	if (!e->conf.budget_us)
+	if (!l->e->conf.budget_us)
 		return;
 	now_us = ublkev__clock_us();
 	if (!turn->looked_us)
-		turn->until_us = now_us + e->conf.budget_us;
+		turn->until_us = now_us + l->e->conf.budget_us;
 	else if (turn->reqs != turn->looked_reqs)
-		learn_step(e, now_us - turn->looked_us);
+		learn_step(l, now_us - turn->looked_us);
 	turn->over |= now_us >= turn->until_us;
 	turn->looked_us = now_us;
 	turn->looked_reqs = turn->reqs;
 	turn->cost_bytes = 0;
 }
 
-static bool turn_goes_on(struct ublkev__engine *e, struct turn *turn)
+static bool turn_goes_on(struct ublkev__lane *l, struct turn *turn)
 {
-	if (turn->cost_bytes > e->step_bytes)
-		look_at_clock(e, turn);
-	if (e->conf.budget_reqs && turn->reqs >= e->conf.budget_reqs)
+	if (turn->cost_bytes > l->step_bytes)
+		look_at_clock(l, turn);
+	if (l->e->conf.budget_reqs && turn->reqs >= l->e->conf.budget_reqs)
 		turn->over = true;
 	if (turn->rounds >= MOST_ROUNDS)
 		turn->over = true;
@@ -85,95 +85,95 @@ static bool turn_goes_on(struct ublkev__engine *e, struct turn *turn)
 
 /* ---- the driver's completions ------------------------------------------- */
 
-static bool is_batch(const struct ublkev__engine *e)
+static bool is_batch(const struct ublkev__lane *l)
 {
-	return e->ctl.info.features & UBLKEV__F(BATCH_IO);
+	return l->e->ctl.info.features & UBLKEV__F(BATCH_IO);
 }
 
-static void take_cqe(struct ublkev__engine *e, const struct ublkev__cqe *cqe)
+static void take_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 {
 	struct ublkev__queue *q;
 	int err = -EPROTO;
 
-	if (cqe->queue < e->nr_queues) {
-		q = &e->queues[cqe->queue];
-		if (cqe->tag == UBLKEV__ALL_TAGS && is_batch(e))
+	if (cqe->queue < l->nr_queues) {
+		q = &l->queues[cqe->queue];
+		if (cqe->tag == UBLKEV__ALL_TAGS && is_batch(l))
 			err = ublkev__queue_all_cqe(q, cqe->res);
 		else
 			err = ublkev__queue_cqe(q, cqe->tag, cqe->res,
-						ublkev__io_desc(e->io,
+						ublkev__io_desc(l->io,
 								cqe->queue,
 								cqe->tag));
 		if (!err)
 			return;
 	}
-	ublkev__log(&e->log, LOG_ERR,
+	ublkev__log(&l->e->log, LOG_ERR,
 		    "queue %u tag %u: command completed with %d, which no request explains",
 		    cqe->queue, cqe->tag, cqe->res);
 	if (err != -EPROTO)
-		ublkev__ctl_fault(&e->ctl, err, ublkev__clock_ms());
+		ublkev__life_fault(l->e, err);
 }
 
-static void reap(struct ublkev__engine *e)
+static void reap(struct ublkev__lane *l)
 {
 	struct ublkev__cqe cqes[REAP_BATCH];
 	unsigned int i, n;
 
 	do {
-		n = ublkev__io_reap(e->io, cqes, REAP_BATCH);
+		n = ublkev__io_reap(l->io, cqes, REAP_BATCH);
 		for (i = 0; i < n; i++)
-			take_cqe(e, &cqes[i]);
+			take_cqe(l, &cqes[i]);
 	} while (n == REAP_BATCH);
 }
 
 /* what stops or quiesces a device takes a tag of every queue first */
-static void look_drained(struct ublkev__engine *e)
+static void look_drained(struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	if (e->drained || !e->nr_queues || !e->queues[0].nr_dead)
+	if (l->drained || !l->nr_queues || !l->queues[0].nr_dead)
 		return;
-	if (!e->tag_died)
-		ublkev__ctl_tag_died(&e->ctl, ublkev__clock_ms());
-	e->tag_died = true;
-	for (i = 0; i < e->nr_queues; i++)
-		if (!ublkev__queue_drained(&e->queues[i]))
+	if (!l->tag_died)
+		ublkev__life_tag_died(l->e);
+	l->tag_died = true;
+	for (i = 0; i < l->nr_queues; i++)
+		if (!ublkev__queue_drained(&l->queues[i]))
 			return;
-	e->drained = true;
-	ublkev__ctl_drained(&e->ctl, ublkev__clock_ms());
+	l->drained = true;
+	ublkev__life_drained(l->e);
 }
 
 /* ---- requests ----------------------------------------------------------- */
 
-void ublkev__pump_set_bufs(struct ublkev__engine *e)
+void ublkev__pump_set_bufs(struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	for (i = 0; i < e->nr_queues; i++)
-		ublkev__queue_set_bufs(&e->queues[i],
-				       ublkev__io_bufs(e->io, i),
-				       ublkev__io_spare_buf(e->io),
-				       e->ctl.info.max_io_bytes);
+	for (i = 0; i < l->nr_queues; i++)
+		ublkev__queue_set_bufs(&l->queues[i],
+				       ublkev__io_bufs(l->io, i),
+				       ublkev__io_spare_buf(l->io),
+				       l->e->ctl.info.max_io_bytes);
 }
 
 /* buffers, in modes that have none unless they are needed */
-static int need_bufs(struct ublkev__engine *e, struct ublkev__queue *q,
+static int need_bufs(struct ublkev__lane *l, struct ublkev__queue *q,
 		     struct ublkev__tag *t)
 {
 	int err;
 
 	if (q->bufs)
 		return 0;
-	err = ublkev__io_need_bufs(e->io);
+	err = ublkev__io_need_bufs(l->io);
 	if (err)
 		return err;
-	ublkev__pump_set_bufs(e);
+	ublkev__pump_set_bufs(l);
 	t->req.buf = ublkev__queue_own_buf(q, t);
 	return 0;
 }
 
 /* true: the request is answered, or waits for its data; no need to submit */
-static bool spare_submit(struct ublkev__engine *e, struct ublkev__queue *q,
+static bool spare_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 			 struct ublkev__tag *t)
 {
 	void *addr = NULL;
@@ -182,22 +182,22 @@ static bool spare_submit(struct ublkev__engine *e, struct ublkev__queue *q,
 	/* its data are here since it was pulled before */
 	if (t->how & UBLKEV__HOW_AGAIN)
 		return false;
-	err = ublkev__guard_check(e->backend, &t->req);
+	err = ublkev__guard_check(l->e->backend, &t->req);
 	if (!err && !q->no_data)
-		addr = ublkev__guard_map(e->backend, &t->req);
+		addr = ublkev__guard_map(l->e->backend, &t->req);
 	if (addr) {
 		ublkev__queue_direct(q, t, addr);
 		return true;
 	}
 	if (!err && !q->no_data)
-		err = need_bufs(e, q, t);
+		err = need_bufs(l, q, t);
 	if (err)
 		ublkev__queue_refused(q, t->req.cookie, err);
 	return err || !ublkev__queue_has_data(q, t);
 }
 
 /* whether the backend got it */
-static bool submit(struct ublkev__engine *e, struct ublkev__queue *q,
+static bool submit(struct ublkev__lane *l, struct ublkev__queue *q,
 		   struct ublkev__tag *t)
 {
 	struct ublkev_req *req = &t->req;
@@ -206,9 +206,9 @@ static bool submit(struct ublkev__engine *e, struct ublkev__queue *q,
 	bool rejected = false;
 	int res;
 
-	if (q->copy && req->op <= UBLKEV_OP_WRITE && spare_submit(e, q, t))
+	if (q->copy && req->op <= UBLKEV_OP_WRITE && spare_submit(l, q, t))
 		return false;
-	res = ublkev__guard_submit(e->backend, req, &rejected);
+	res = ublkev__guard_submit(l->e->backend, req, &rejected);
 
 	if (rejected)
 		ublkev__queue_refused(q, cookie, res);
@@ -222,159 +222,159 @@ static bool round_is_full(const struct turn *turn)
 	return turn->over || turn->round_bytes >= MOST_ROUND_BYTES;
 }
 
-static bool pull_queue(struct ublkev__engine *e, struct ublkev__queue *q,
+static bool pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
 		       struct turn *turn)
 {
 	struct ublkev__tag *t;
 	bool any = false;
 
-	while (!round_is_full(turn) && turn_goes_on(e, turn)) {
+	while (!round_is_full(turn) && turn_goes_on(l, turn)) {
 		t = ublkev__queue_next_in(q);
 		if (!t)
 			break;
 		if (!turn->reqs)
-			look_at_clock(e, turn);
+			look_at_clock(l, turn);
 		turn->reqs++;
 		turn->cost_bytes += REQ_COST_BYTES + t->req.len_bytes;
 		turn->round_bytes += t->req.len_bytes;
-		any |= submit(e, q, t);
+		any |= submit(l, q, t);
 	}
 	return any;
 }
 
 /* the queue that used up a round is the last one in the next */
-static bool pull_in(struct ublkev__engine *e, struct turn *turn)
+static bool pull_in(struct ublkev__lane *l, struct turn *turn)
 {
-	unsigned int i, n, first = e->first_queue;
+	unsigned int i, n, first = l->first_queue;
 	bool any = false;
 
-	for (i = 0; i < e->nr_queues && !round_is_full(turn); i++) {
-		n = (first + i) % e->nr_queues;
-		any |= pull_queue(e, &e->queues[n], turn);
+	for (i = 0; i < l->nr_queues && !round_is_full(turn); i++) {
+		n = (first + i) % l->nr_queues;
+		any |= pull_queue(l, &l->queues[n], turn);
 		if (round_is_full(turn))
-			e->first_queue = n + 1;
+			l->first_queue = n + 1;
 	}
 	return any;
 }
 
-void ublkev__pump_out(struct ublkev__engine *e, struct ublkev__queue *q)
+void ublkev__pump_out(struct ublkev__lane *l, struct ublkev__queue *q)
 {
 	enum ublkev__queue_act what;
 	struct ublkev__tag *t;
 
 	while ((what = ublkev__queue_next_out(q, &t)) != UBLKEV__QUEUE_NONE)
 		if (what == UBLKEV__QUEUE_COMMIT)
-			ublkev__io_commit(e->io, q->id, t->req.tag, t->result,
+			ublkev__io_commit(l->io, q->id, t->req.tag, t->result,
 					  ublkev__queue_buf(q, t));
 		else if (what == UBLKEV__QUEUE_MOVE)
-			ublkev__io_move(e->io, q->id, t->req.tag,
+			ublkev__io_move(l->io, q->id, t->req.tag,
 					t->how & UBLKEV__HOW_AWAY,
 					ublkev__queue_buf(q, t),
 					(uint32_t)t->req.len_bytes);
 		else
-			ublkev__io_fetch(e->io, q->id, t->req.tag,
+			ublkev__io_fetch(l->io, q->id, t->req.tag,
 					 ublkev__queue_buf(q, t));
 }
 
-static void stamp(struct ublkev__engine *e)
+static void stamp(struct ublkev__lane *l)
 {
 	uint64_t now_us;
 	unsigned int i;
 
-	if (!e->since_us)
+	if (!l->e->since_us)
 		return;
 	now_us = ublkev__clock_us();
-	for (i = 0; i < e->nr_queues; i++)
-		e->queues[i].now_us = now_us;
+	for (i = 0; i < l->nr_queues; i++)
+		l->queues[i].now_us = now_us;
 }
 
-static void pull_queues(struct ublkev__engine *e, struct turn *turn)
+static void pull_queues(struct ublkev__lane *l, struct turn *turn)
 {
 	unsigned int i;
 
-	if (pull_in(e, turn)) {
-		ublkev__guard_flush(e->backend);
-		stamp(e);
+	if (pull_in(l, turn)) {
+		ublkev__guard_flush(l->e->backend);
+		stamp(l);
 	}
-	for (i = 0; i < e->nr_queues; i++)
-		ublkev__pump_out(e, &e->queues[i]);
+	for (i = 0; i < l->nr_queues; i++)
+		ublkev__pump_out(l, &l->queues[i]);
 }
 
 /* ---- a turn ------------------------------------------------------------- */
 
-void ublkev__pump_enter(struct ublkev__engine *e,
+void ublkev__pump_enter(struct ublkev__lane *l,
 			int (*how)(struct ublkev__io *io))
 {
-	int res = how(e->io);
+	int res = how(l->io);
 
 	if (res > 0)
-		e->stats.enters++;
+		l->stats.enters++;
 	else if (res < 0)
-		ublkev__ctl_fault(&e->ctl, res, ublkev__clock_ms());
+		ublkev__life_fault(l->e, res);
 }
 
-static void round_of_io(struct ublkev__engine *e, struct turn *turn)
+static void round_of_io(struct ublkev__lane *l, struct turn *turn)
 {
 	turn->round_bytes = 0;
-	ublkev__pump_enter(e, ublkev__io_enter);
-	stamp(e);
-	reap(e);
-	e->stats.rounds++;
+	ublkev__pump_enter(l, ublkev__io_enter);
+	stamp(l);
+	reap(l);
+	l->stats.rounds++;
 	turn->rounds++;
-	look_drained(e);
-	pull_queues(e, turn);
+	look_drained(l);
+	pull_queues(l, turn);
 }
 
-static bool queues_have_work(const struct ublkev__engine *e)
+static bool queues_have_work(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	for (i = 0; i < e->nr_queues; i++)
-		if (ublkev__queue_has_work(&e->queues[i]))
+	for (i = 0; i < l->nr_queues; i++)
+		if (ublkev__queue_has_work(&l->queues[i]))
 			return true;
 	return false;
 }
 
 /* the backend, or watchers that are due in this turn of the loop */
-static bool others_wait(const struct ublkev__engine *e)
+static bool others_wait(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	if (e->loop && ev_pending_count(e->loop))
+	if (l->loop && ev_pending_count(l->loop))
 		return true;
-	for (i = 0; i < e->nr_queues; i++)
-		if (e->queues[i].nr_backend)
+	for (i = 0; i < l->nr_queues; i++)
+		if (l->queues[i].nr_backend)
 			return true;
 	return false;
 }
 
-bool ublkev__pump_has_work(const struct ublkev__engine *e)
+bool ublkev__pump_has_work(const struct ublkev__lane *l)
 {
-	return e->stays || ublkev__io_has_work(e->io) || queues_have_work(e) ||
-	       ublkev__ctl_has_work(&e->ctl) ||
-	       (e->ctl.pending && ublkev__control_has_work(e->control));
+	return l->stays || ublkev__io_has_work(l->io) || queues_have_work(l) ||
+	       ublkev__ctl_has_work(&l->e->ctl) ||
+	       (l->e->ctl.pending && ublkev__control_has_work(l->e->control));
 }
 
-static void look_idle(struct ublkev__engine *e)
+static void look_idle(struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	if (e->ctl.step != UBLKEV_STEP_QUIESCE || ublkev__io_has_work(e->io))
+	if (l->e->ctl.step != UBLKEV_STEP_QUIESCE || ublkev__io_has_work(l->io))
 		return;
-	for (i = 0; i < e->nr_queues; i++)
-		if (!ublkev__queue_idle(&e->queues[i]))
+	for (i = 0; i < l->nr_queues; i++)
+		if (!ublkev__queue_idle(&l->queues[i]))
 			return;
-	ublkev__ctl_idle(&e->ctl, ublkev__clock_ms());
+	ublkev__ctl_idle(&l->e->ctl, ublkev__clock_ms());
 }
 
-static void tick(struct ublkev__engine *e)
+static void tick(struct ublkev__lane *l)
 {
-	if (ublkev__ctl_deadline_ms(&e->ctl) != UINT64_MAX)
-		ublkev__ctl_tick(&e->ctl, ublkev__clock_ms());
+	if (ublkev__ctl_deadline_ms(&l->e->ctl) != UINT64_MAX)
+		ublkev__ctl_tick(&l->e->ctl, ublkev__clock_ms());
 }
 
 /* looks at the ring for so long; how long that was is learnt from */
-static bool look_for(struct ublkev__engine *e, struct turn *turn,
+static bool look_for(struct ublkev__lane *l, struct turn *turn,
 		     unsigned int limit_us)
 {
 	uint64_t start_us = ublkev__clock_us();
@@ -382,12 +382,12 @@ static bool look_for(struct ublkev__engine *e, struct turn *turn,
 	bool came;
 
 	do {
-		came = ublkev__io_look(e->io);
+		came = ublkev__io_look(l->io);
 		now_us = ublkev__clock_us();
 	} while (!came && now_us - start_us < limit_us);
-	ublkev__wait_done(&e->wait, now_us - start_us, came);
-	e->stats.waits++;
-	e->stats.waits_paid += came;
+	ublkev__wait_done(&l->wait, now_us - start_us, came);
+	l->stats.waits++;
+	l->stats.waits_paid += came;
 	if (turn->looked_us)
 		turn->looked_us = now_us;
 	turn->looked_reqs = turn->reqs;
@@ -399,56 +399,56 @@ static bool look_for(struct ublkev__engine *e, struct turn *turn,
  * so that nobody in the loop waits for longer than that. Where it pays, the
  * next turn is to come without sleep, and waits again.
  */
-static bool wait(struct ublkev__engine *e, struct turn *turn)
+static bool wait(struct ublkev__lane *l, struct turn *turn)
 {
 	unsigned int limit_us;
 
-	if (e->ctl.step != UBLKEV_STEP_LIVE)
+	if (l->e->ctl.step != UBLKEV_STEP_LIVE)
 		return false;
-	limit_us = ublkev__wait_us(&e->wait);
-	if (!limit_us || others_wait(e))
+	limit_us = ublkev__wait_us(&l->wait);
+	if (!limit_us || others_wait(l))
 		return false;
 	if (turn->waited)
-		e->stays = true;
+		l->stays = true;
 	else
-		turn->waited = look_for(e, turn, limit_us);
-	return turn->waited && !e->stays;
+		turn->waited = look_for(l, turn, limit_us);
+	return turn->waited && !l->stays;
 }
 
-/* false: e is gone */
-static bool rounds(struct ublkev__engine *e, struct turn *turn)
+/* false: the engine is gone */
+static bool rounds(struct ublkev__lane *l, struct turn *turn)
 {
 	do {
-		round_of_io(e, turn);
-		if (e->ctl.pending)
-			ublkev__life_answer(e);
-		look_idle(e);
-		if (!ublkev__life_act(e))
+		round_of_io(l, turn);
+		if (l->e->ctl.pending)
+			ublkev__life_answer(l->e);
+		look_idle(l);
+		if (!ublkev__life_act(l->e))
 			return false;
-		if (!ublkev__pump_has_work(e) && !wait(e, turn))
+		if (!ublkev__pump_has_work(l) && !wait(l, turn))
 			return true;
 		turn->cost_bytes += REQ_COST_BYTES;
-	} while (turn_goes_on(e, turn));
-	e->stats.over_budget++;
+	} while (turn_goes_on(l, turn));
+	l->stats.over_budget++;
 	/* answers are not to wait for the next turn */
-	ublkev__pump_enter(e, ublkev__io_enter);
+	ublkev__pump_enter(l, ublkev__io_enter);
 	return true;
 }
 
-bool ublkev__pump(struct ublkev__engine *e)
+bool ublkev__pump(struct ublkev__lane *l)
 {
 	struct turn turn = { 0 };
 
-	e->pumping = true;
-	e->stays = false;
-	ublkev__io_mute(e->io);
-	tick(e);
-	if (!rounds(e, &turn))
+	l->pumping = true;
+	l->stays = false;
+	ublkev__io_mute(l->io);
+	tick(l);
+	if (!rounds(l, &turn))
 		return false;
-	if (!e->stays)
-		ublkev__io_unmute(e->io);
-	e->pumping = false;
-	if (!e->dev->err)
-		e->dev->step = e->ctl.step;
+	if (!l->stays)
+		ublkev__io_unmute(l->io);
+	l->pumping = false;
+	if (!l->e->dev->err)
+		l->e->dev->step = l->e->ctl.step;
 	return true;
 }

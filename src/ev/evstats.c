@@ -40,7 +40,7 @@ int ublkev_dev_stats(const struct ublkev_dev *dev, struct ublkev_stats *stats,
 
 	if (e->ctl.step == UBLKEV_STEP_IDLE)
 		return -EINVAL;
-	copy_out(stats, size, &e->stats, sizeof(e->stats));
+	copy_out(stats, size, &e->lane.stats, sizeof(e->lane.stats));
 	return 0;
 }
 
