@@ -28,14 +28,20 @@ make_mem() {
 	make_ours "$@"
 }
 
-# NAME is "null" or "mem" and options of the daemon, each behind a comma
+# NAME is "null" or "mem" and options of the daemon, each behind a comma; with
+# "batch" in front of these it is a process that preempts nobody when it wakes
 make_ours() {
-	local args
+	local args class=
 	IFS=, read -r -a args <<<"$1"
+	[ "${args[1]-}" != batch ] || {
+		class='chrt --batch 0 '
+		unset 'args[1]'
+	}
 	set -- "$1/$2" --backend "${args[0]}" --size ${disk_mib}M \
 		--queues "$2" --depth 128 "${args[@]:1}"
 	DEMO_PLAIN=1 demo_start "${@:2}"
-	made "$1" "$DEV" "ublk-evdemo ${*:2}"
+	[ -z "$class" ] || chrt --all-tasks --batch --pid 0 "$DEMO_PID"
+	made "$1" "$DEV" "${class}ublk-evdemo ${*:2}"
 }
 
 # "busy" is null in a loop that has a 1 ms timer and a socket to serve too. It
