@@ -30,8 +30,10 @@ struct life {
 	bool died_told, drained_told;
 	uint64_t died_at, drained_at;	/* one tag, all */
 	uint64_t idle_at;		/* nothing is with us */
+	uint64_t closed_at;		/* with threads */
 	enum ublkev__cmd pending;	/* as pulled */
 	uint64_t data;
+	unsigned int cpus;		/* queues whose CPUs were asked for */
 	uint64_t answer_at;
 	int answer;
 	bool live_known;		/* the last answer said LIVE */

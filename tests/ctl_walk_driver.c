@@ -33,6 +33,12 @@ static void check_cmd(const struct life *l, enum ublkev__cmd cmd)
 	case UBLKEV__CMD_SET_PARAMS:
 		must(l->c.mode == UBLKEV__CTL_ADD);
 		break;
+	case UBLKEV__CMD_GET_QUEUE_AFFINITY:
+		must(l->c.conf.flags & UBLKEV_CONF_QUEUE_THREADS);
+		must(l->mine || !l->begun);
+		must(!l->ublkc && l->data == l->cpus);
+		must(l->data < l->c.info.queues);
+		break;
 	case UBLKEV__CMD_UPDATE_SIZE:
 		must(l->resizing && l->live_known && l->lives);
 		must(l->data == l->resizing);
@@ -76,6 +82,7 @@ void drv_cmd(struct life *l, const struct ublkev__ctl_action *a)
 	must(l->stops == 0);
 	l->data = a->data;
 	check_cmd(l, a->cmd);
+	l->cpus += a->cmd == UBLKEV__CMD_GET_QUEUE_AFFINITY;
 	l->pending = a->cmd;
 	plan(l, a->cmd);
 }
@@ -119,7 +126,11 @@ void drv_close(struct life *l, enum ublkev_step step)
 	l->ublkc = false;
 	l->armed = false;
 	l->drained_at = l->died_at = l->idle_at = NEVER;
-	ublkev__ctl_closed(&l->c, l->now);
+	/* each thread closes its ring when it comes to it */
+	if (l->c.conf.flags & UBLKEV_CONF_QUEUE_THREADS)
+		l->closed_at = soon(l, 100);
+	else
+		ublkev__ctl_closed(&l->c, l->now);
 }
 
 /* ---- their effects --------------------------------------------------------- */

@@ -89,17 +89,25 @@ void rig_ticks(void)
 static bool (*until)(void *arg);
 static void *until_arg;
 
+/* what other threads' commits have done() change, too */
+static bool is_so(bool (*so)(void *arg), void *arg)
+{
+	FAKE_LOCKED;
+
+	return so(arg);
+}
+
 static void invoke_and_look(struct ev_loop *loop)
 {
 	ev_invoke_pending(loop);
-	if (until(until_arg))
+	if (is_so(until, until_arg))
 		ev_break(loop, EVBREAK_ALL);
 }
 
 /* no watcher of our own: it might wake the loop when nothing else would */
 void rig_until(bool (*so)(void *arg), void *arg)
 {
-	if (so(arg))
+	if (is_so(so, arg))
 		return;
 	patience(true);
 	until = so;
@@ -108,7 +116,7 @@ void rig_until(bool (*so)(void *arg), void *arg)
 	ev_run(rig_loop, 0);
 	ev_set_invoke_pending_cb(rig_loop, ev_invoke_pending);
 	patience(false);
-	ck_assert_msg(so(arg), "the loop ended before");
+	ck_assert_msg(is_so(so, arg), "the loop ended before");
 }
 
 void rig_run(void)

@@ -262,6 +262,7 @@ void fake__progress(void)
 
 void fake_tick(void)
 {
+	FAKE_LOCKED;
 	struct fake_cmd *c;
 
 	for (c = cmds; c; c = c->next)
@@ -272,6 +273,7 @@ void fake_tick(void)
 
 void fake_release(void)
 {
+	FAKE_LOCKED;
 	struct fake_cmd *c;
 
 	for (c = cmds; c; c = c->next)
@@ -315,6 +317,7 @@ static void plan(struct fake_cmd *c)
 
 void fake_outside(enum ublkev__cmd cmd, int id)
 {
+	FAKE_LOCKED;
 	const struct ublkev__control_req req = { .cmd = cmd, .info.id = id };
 
 	ask(NULL, &req);
@@ -353,6 +356,7 @@ int ublkev__control_new(struct ublkev__control **ctlp,
 			const struct ublkev__mem *mem, int evfd,
 			struct ublkev_broker *broker)
 {
+	FAKE_LOCKED;
 	struct ublkev__control *ctl;
 	int err;
 
@@ -377,6 +381,7 @@ int ublkev__control_new(struct ublkev__control **ctlp,
 
 int ublkev__control_open(struct ublkev__control *ctl)
 {
+	FAKE_LOCKED;
 	int err;
 
 	if (fake__rule(FAKE_CONTROL_OPEN, 0, &err))
@@ -398,6 +403,7 @@ static void leak(struct ublkev__control *ctl)
 
 bool ublkev__control_free(struct ublkev__control *ctl)
 {
+	FAKE_LOCKED;
 	bool left;
 
 	if (!ctl)
@@ -418,6 +424,7 @@ bool ublkev__control_free(struct ublkev__control *ctl)
 int ublkev__control_submit(struct ublkev__control *ctl,
 			   const struct ublkev__control_req *req)
 {
+	FAKE_LOCKED;
 	if (!ctl->opened)
 		fake__violates("a command before control was opened");
 	if (ctl->pending || ctl->answered)
@@ -433,6 +440,7 @@ int ublkev__control_submit(struct ublkev__control *ctl,
 
 void ublkev__control_cancel(struct ublkev__control *ctl)
 {
+	FAKE_LOCKED;
 	fake_counts.cancels++;
 	if (!ctl->pending)
 		return;
@@ -442,12 +450,14 @@ void ublkev__control_cancel(struct ublkev__control *ctl)
 
 bool ublkev__control_has_work(const struct ublkev__control *ctl)
 {
+	FAKE_LOCKED;
 	return ctl->answered;
 }
 
 bool ublkev__control_reap(struct ublkev__control *ctl,
 			  struct ublkev__control_done *done)
 {
+	FAKE_LOCKED;
 	if (!ctl->answered)
 		return false;
 	ctl->answered = false;

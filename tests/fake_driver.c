@@ -2,6 +2,7 @@
 #include "fake_driver.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +27,27 @@ static unsigned int unanswered;
 static const char *violation;
 static bool in_hook;
 
+/* ---- the lock ------------------------------------------------------------ */
+
+static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+int fake_lock(void)
+{
+	return pthread_mutex_lock(&mutex);
+}
+
+void fake_unlock(const int *unused)
+{
+	(void)unused;
+	pthread_mutex_unlock(&mutex);
+}
+
 /* ---- misfortune --------------------------------------------------------- */
 
 void fake_rule(enum fake_what what, enum ublkev__cmd cmd, unsigned int nth,
 	       unsigned int times, int err)
 {
+	FAKE_LOCKED;
 	if (nr_rules == FAKE_RULES)
 		abort();
 	rules[nr_rules++] = (struct rule){ what, cmd, nth, times, err };
@@ -38,6 +55,7 @@ void fake_rule(enum fake_what what, enum ublkev__cmd cmd, unsigned int nth,
 
 void fake_no_rules(void)
 {
+	FAKE_LOCKED;
 	nr_rules = 0;
 }
 
@@ -71,6 +89,7 @@ void fake__violates(const char *what)
 
 const char *fake_violation(void)
 {
+	FAKE_LOCKED;
 	return violation;
 }
 
@@ -179,6 +198,7 @@ void fake__maybe_free(struct fake_dev *d)
 
 int fake_leave(int id)
 {
+	FAKE_LOCKED;
 	struct ublkev__devinfo info = {
 		.id = id, .queues = 1, .depth = 1, .max_io_bytes = 4096,
 	};
@@ -188,6 +208,7 @@ int fake_leave(int id)
 
 void fake_hold(int id, int change)
 {
+	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
 
 	if (!d)
@@ -199,6 +220,7 @@ void fake_hold(int id, int change)
 
 void fake_kill(int id)
 {
+	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
 
 	if (d && d->io)
@@ -207,11 +229,13 @@ void fake_kill(int id)
 
 bool fake_exists(int id)
 {
+	FAKE_LOCKED;
 	return fake__dev(id);
 }
 
 bool fake_live(int id)
 {
+	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
 
 	return d && d->disk == DISK_LIVE;
@@ -247,7 +271,7 @@ void fake__feed(struct fake_dev *d, unsigned int queue, unsigned int tag)
 	t->desc.op_flags = req->op_flags;
 	t->desc.nr_sectors = req->len >> 9;
 	t->desc.start_sector = req->offset >> 9;
-	fake__work(d->io, queue, tag, 0);
+	fake__work(q->io, queue, tag, 0);
 }
 
 void fake__fail_waiting(struct fake_dev *d)
@@ -306,6 +330,7 @@ void fake_submit_on(int id, unsigned int queue, uint32_t op_flags,
 		    uint64_t offset, uint32_t len, void *data,
 		    fake_done_fn *done, void *arg)
 {
+	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
 	struct fake_req what = {
 		.op_flags = op_flags, .offset = offset, .len = len,
@@ -324,6 +349,7 @@ void fake_submit_on(int id, unsigned int queue, uint32_t op_flags,
 void fake_submit(int id, uint32_t op_flags, uint64_t offset, uint32_t len,
 		 void *data, fake_done_fn *done, void *arg)
 {
+	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
 
 	fake_submit_on(id, d ? d->next_queue++ : 0, op_flags, offset, len,
@@ -332,6 +358,7 @@ void fake_submit(int id, uint32_t op_flags, uint64_t offset, uint32_t len,
 
 unsigned int fake_unanswered(void)
 {
+	FAKE_LOCKED;
 	return unanswered;
 }
 
@@ -361,6 +388,7 @@ void fake_reset(void)
 
 bool fake_clean(void)
 {
+	FAKE_LOCKED;
 	const struct fake_counts *c = &fake_counts;
 
 	if (c->devs || c->ios || c->controls || c->pending || unanswered)

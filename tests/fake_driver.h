@@ -5,7 +5,10 @@
  * Stands in for src/uring: implements uring/io.h and uring/control.h, to be
  * linked instead of it. Everything happens inside calls: a control command
  * runs when it is submitted, or `delay` calls of fake_tick() later; one that
- * has to wait goes on when what it waits for has come about.
+ * has to wait goes on when what it waits for has come about. All is done
+ * under one lock, for servers with threads: clients' done() runs in whatever
+ * thread commits, and what it changes is to be looked at between fake_lock()
+ * and fake_unlock().
  *
  *	fake_control.c  control commands, the driver's side and the seam
  *	fake_io.c       the I/O ring, eventfd and tags, likewise
@@ -25,6 +28,13 @@
 #define FAKE_DEVS	64
 #define FAKE_RULES	16
 #define FAKE_NEVER	UINT32_MAX
+
+int fake_lock(void);		/* recursive; 0 */
+void fake_unlock(const int *unused);
+/* at the head of a function: locked until it returns */
+#define FAKE_LOCKED \
+	__attribute__((cleanup(fake_unlock), unused)) int fake_locked = \
+		fake_lock()
 
 /* ---- clients ------------------------------------------------------------ */
 
@@ -72,6 +82,8 @@ enum fake_what {
 	FAKE_IO_SET_UP,
 	FAKE_CONTROL_NEW,
 	FAKE_CONTROL_OPEN,
+	FAKE_JOIN,		/* a queue's io is not given ublkc */
+	FAKE_ENABLE,		/* nor its ring to its thread */
 };
 
 /*

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -27,6 +28,9 @@ struct ublkev__io {
 	bool cut;		/* whoever had it is dead */
 	int evfd;
 	unsigned int queues, depth;
+	unsigned int first;		/* number of the first queue */
+	bool apart, dormant;
+	pthread_t thread;		/* whose ring it is */
 	uint32_t max_io_bytes;
 	size_t buf_bytes;
 	char *bufs, *spare;
@@ -95,12 +99,28 @@ static void post(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 
 void fake_spurious(int id, unsigned int queue, unsigned int tag, int res)
 {
+	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
+	struct ublkev__io *io;
 
 	if (!d || !d->io)
 		return;
-	post(d->io, queue, tag, res);
-	ring_signal(d->io);
+	io = d->queues[queue < d->info.queues ? queue : 0].io;
+	if (!io)
+		return;
+	post(io, queue, tag, res);
+	ring_signal(io);
+}
+
+/* FETCH_IO_CMDS ends, once, in place of the tags' own */
+static void end_fetch(struct fake_dev *d, unsigned int queue)
+{
+	struct fake_queue *q = &d->queues[queue];
+
+	if (!q->io || q->fetch_ended)
+		return;
+	q->fetch_ended = true;
+	fake__work(q->io, queue, UBLKEV__ALL_TAGS, -ENODEV);
 }
 
 void fake__abort_armed(struct fake_dev *d)
@@ -116,12 +136,10 @@ void fake__abort_armed(struct fake_dev *d)
 				continue;
 			t->state = TAG_ABORTED;
 			if (!batch)
-				fake__work(d->io, q, i, -ENODEV);
+				fake__work(d->queues[q].io, q, i, -ENODEV);
 		}
-	/* FETCH_IO_CMDS ends instead, once */
-	for (q = 0; q < d->info.queues && batch && !d->fetch_ended; q++)
-		fake__work(d->io, q, UBLKEV__ALL_TAGS, -ENODEV);
-	d->fetch_ended = batch;
+	for (q = 0; q < d->info.queues && batch; q++)
+		end_fetch(d, q);
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -137,6 +155,7 @@ static char *map(size_t bytes)
 int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 		      unsigned int depth, uint32_t max_io_bytes)
 {
+	FAKE_LOCKED;
 	size_t n = (size_t)queues * depth;
 	int err;
 
@@ -160,8 +179,69 @@ int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 	return 0;
 }
 
+int ublkev__io_set_up_common(struct ublkev__io *io, unsigned int queues)
+{
+	FAKE_LOCKED;
+	int err;
+
+	if (fake__rule(FAKE_IO_SET_UP, 0, &err))
+		return err;
+	io->queues = queues;
+	/* as the descriptors' places */
+	io->sqes = ublkev__mem_zalloc(io->mem, queues, sizeof(*io->sqes));
+	return io->sqes ? 0 : -ENOMEM;
+}
+
+int ublkev__io_set_up_apart(struct ublkev__io *io, unsigned int queue,
+			    unsigned int depth, uint32_t max_io_bytes)
+{
+	int err = ublkev__io_set_up(io, 1, depth, max_io_bytes);
+
+	io->first = queue;
+	io->apart = true;
+	io->dormant = true;
+	return err;
+}
+
+int ublkev__io_join(struct ublkev__io *io, const struct ublkev__io *common,
+		    uint64_t features)
+{
+	FAKE_LOCKED;
+	int err;
+
+	if (fake__rule(FAKE_JOIN, 0, &err))
+		return err;
+	if (!io->dormant || !common->dev ||
+	    features != common->dev->info.features)
+		fake__violates("joined when or what it may not");
+	io->dev = common->dev;
+	io->dev->joined++;
+	return 0;
+}
+
+int ublkev__io_enable(struct ublkev__io *io)
+{
+	FAKE_LOCKED;
+	int err;
+
+	if (fake__rule(FAKE_ENABLE, 0, &err))
+		return err;
+	io->dormant = false;
+	io->thread = pthread_self();
+	return 0;
+}
+
+void ublkev__io_wake(const struct ublkev__io *io)
+{
+	uint64_t one = 1;
+
+	if (write(io->evfd, &one, sizeof(one)) != sizeof(one))
+		abort();
+}
+
 int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
 {
+	FAKE_LOCKED;
 	struct ublkev__io *io;
 	int err;
 
@@ -184,6 +264,7 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
 
 void ublkev__io_free(struct ublkev__io *io)
 {
+	FAKE_LOCKED;
 	if (!io)
 		return;
 	ublkev__io_close(io, false);
@@ -207,6 +288,7 @@ int ublkev__io_fd(const struct ublkev__io *io)
 
 int ublkev__io_need_bufs(struct ublkev__io *io)
 {
+	FAKE_LOCKED;
 	size_t n = (size_t)io->queues * io->depth;
 	int err;
 
@@ -234,6 +316,7 @@ void *ublkev__io_spare_buf(const struct ublkev__io *io)
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 		    unsigned int depth, uint64_t features)
 {
+	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
 	int err;
 
@@ -270,12 +353,23 @@ static void release(struct fake_dev *d)
 		}
 }
 
-static bool any_with_driver(const struct fake_dev *d)
+/* what comes to its queues waits for who fetches next, or ublkc's release */
+static void forget(struct fake_dev *d, const struct ublkev__io *io)
+{
+	unsigned int q;
+
+	for (q = 0; q < d->info.queues; q++)
+		if (d->queues[q].io == io)
+			d->queues[q].io = NULL;
+}
+
+static bool any_with_driver(const struct fake_dev *d,
+			    const struct ublkev__io *io)
 {
 	unsigned int q, i;
 
 	for (q = 0; q < d->info.queues; q++)
-		for (i = 0; i < d->info.depth; i++)
+		for (i = 0; i < d->info.depth && d->queues[q].io == io; i++)
 			if (d->queues[q].tags[i].state == TAG_ARMED)
 				return true;
 	return false;
@@ -306,22 +400,44 @@ static void shut(struct ublkev__io *io)
 
 void ublkev__io_close(struct ublkev__io *io, bool drained)
 {
+	FAKE_LOCKED;
 	struct fake_dev *d = io->dev;
 
 	shut(io);
 	if (!d)
 		return;
-	if (drained && any_with_driver(d))
+	if (drained && any_with_driver(d, io))
 		fake__violates("closed as drained with tags armed");
+	forget(d, io);
+	if (io->apart) {
+		if (!io->dormant && io->thread != pthread_self())
+			fake__violates("a ring closed by another thread");
+		d->joined--;
+		return;
+	}
+	if (d->joined)
+		fake__violates("ublkc closed before a ring that has it");
 	server_gone(d);
+}
+
+static void cut(struct ublkev__io *io)
+{
+	shut(io);
+	io->cut = true;
 }
 
 int fake__cut(struct ublkev__io *io)
 {
 	struct fake_dev *d = io->dev;
+	struct fake_queue *q = d->queues;
 
-	shut(io);
-	io->cut = true;
+	for (; q < d->queues + d->info.queues; q++) {
+		if (q->io && q->io != io)
+			cut(q->io);
+		q->io = NULL;
+	}
+	d->joined = 0;
+	cut(io);
 	server_gone(d);
 	return io->evfd;
 }
@@ -332,6 +448,7 @@ const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
 					   unsigned int queue,
 					   unsigned int tag)
 {
+	FAKE_LOCKED;
 	static const struct ublkev__desc none;
 
 	if (!io->dev || queue >= io->dev->info.queues ||
@@ -369,18 +486,21 @@ static void io_sqe(struct ublkev__io *io, enum sqe_kind kind,
 void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 		      unsigned int tag, void *buf)
 {
+	FAKE_LOCKED;
 	io_sqe(io, SQE_FETCH, queue, tag, 0, buf);
 }
 
 void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 		       unsigned int tag, int result, void *buf)
 {
+	FAKE_LOCKED;
 	io_sqe(io, SQE_COMMIT, queue, tag, result, buf);
 }
 
 void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 		     unsigned int tag, bool in, void *buf, uint32_t bytes)
 {
+	FAKE_LOCKED;
 	bool user = io->dev && has(io->dev, FAKE_F_USER_COPY);
 
 	if (io->dev && !user && !has(io->dev, FAKE_F_NEED_GET_DATA))
@@ -396,8 +516,9 @@ void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
  */
 static void check_buf(const struct ublkev__io *io, const struct sqe *sqe)
 {
-	size_t n = (size_t)sqe->queue * io->depth + sqe->tag;
-	char *queue = ublkev__io_bufs(io, sqe->queue);
+	unsigned int nth = sqe->queue - io->first;
+	size_t n = (size_t)nth * io->depth + sqe->tag;
+	char *queue = ublkev__io_bufs(io, nth);
 	char *own = queue + (size_t)sqe->tag * io->dev->info.max_io_bytes;
 
 	if (!moves_itself(io->dev))
@@ -420,6 +541,7 @@ static void do_fetch(struct ublkev__io *io, const struct sqe *sqe)
 	}
 	if (t->state != TAG_NONE)
 		fake__violates("FETCH of a tag that was fetched");
+	io->dev->queues[sqe->queue].io = io;
 	t->buf = sqe->buf;
 	t->state = TAG_ARMED;
 	io->dev->no_scan |= io->unprivileged;
@@ -428,8 +550,8 @@ static void do_fetch(struct ublkev__io *io, const struct sqe *sqe)
 	t->state = TAG_ABORTED;
 	if (!has(io->dev, FAKE_F_BATCH_IO))
 		post(io, sqe->queue, sqe->tag, -ENODEV);
-	else if (!io->dev->fetch_ended)
-		fake__abort_armed(io->dev);
+	else
+		end_fetch(io->dev, sqe->queue);
 }
 
 static int answer_of(const struct fake_dev *d, const struct fake_req *req,
@@ -460,6 +582,8 @@ static void do_commit(struct ublkev__io *io, const struct sqe *sqe)
 	int err;
 
 	check_buf(io, sqe);
+	if (d->queues[sqe->queue].io != io)
+		fake__violates("COMMIT by another than who fetched");
 	if (t->state != TAG_OWNED) {
 		fake__violates(t->state == TAG_NEED_DATA ?
 			       "COMMIT of a WRITE whose data were not taken" :
@@ -478,7 +602,7 @@ static void do_commit(struct ublkev__io *io, const struct sqe *sqe)
 	t->req = NULL;
 	t->buf = sqe->buf;
 	/* no command is with the driver any more that could bring another */
-	t->state = d->fetch_ended ? TAG_ABORTED : TAG_ARMED;
+	t->state = d->queues[sqe->queue].fetch_ended ? TAG_ABORTED : TAG_ARMED;
 	fake__answer(d, req, answer_of(d, req, sqe));
 	/* the client may have ended all of this */
 	if (t->state == TAG_ARMED)
@@ -530,9 +654,10 @@ static void do_copy(struct ublkev__io *io, const struct sqe *sqe)
 
 void ublkev__io_woken(struct ublkev__io *io)
 {
+	FAKE_LOCKED;
 	uint64_t count;
 
-	if (!io->open) {
+	if (!io->open || io->dormant) {
 		if (read(io->evfd, &count, sizeof(count)) < 0)
 			return;
 		return;
@@ -545,6 +670,7 @@ void ublkev__io_woken(struct ublkev__io *io)
 
 void ublkev__io_mute(struct ublkev__io *io)
 {
+	FAKE_LOCKED;
 	fake__point(FAKE_AT_MUTE);
 	if (io->open)
 		io->muted = true;
@@ -553,6 +679,7 @@ void ublkev__io_mute(struct ublkev__io *io)
 
 void ublkev__io_unmute(struct ublkev__io *io)
 {
+	FAKE_LOCKED;
 	fake__point(FAKE_AT_UNMUTE);
 	io->muted = false;
 	fake__point(FAKE_AT_UNMUTED);
@@ -565,6 +692,7 @@ static bool has_work(const struct ublkev__io *io)
 
 bool ublkev__io_look(const struct ublkev__io *io)
 {
+	FAKE_LOCKED;
 	bool work;
 
 	fake__point(FAKE_AT_LOOK);
@@ -575,6 +703,7 @@ bool ublkev__io_look(const struct ublkev__io *io)
 
 bool ublkev__io_has_work(const struct ublkev__io *io)
 {
+	FAKE_LOCKED;
 	bool work;
 
 	fake__point(FAKE_AT_HAS_WORK);
@@ -652,10 +781,13 @@ static void run_work(struct ublkev__io *io)
 
 int ublkev__io_enter(struct ublkev__io *io)
 {
+	FAKE_LOCKED;
 	unsigned int had;
 	int err;
 
 	fake__point(FAKE_AT_ENTER);
+	if (io->apart && !io->dormant && io->thread != pthread_self())
+		fake__violates("a ring entered by another thread");
 	if (!io->open || !(io->nr_sqes || io->taskrun))
 		return 0;
 	fake_counts.enters++;
@@ -675,6 +807,7 @@ int ublkev__io_enter(struct ublkev__io *io)
 
 int ublkev__io_enter_unprivileged(struct ublkev__io *io)
 {
+	FAKE_LOCKED;
 	int res;
 
 	io->unprivileged = true;
@@ -686,6 +819,7 @@ int ublkev__io_enter_unprivileged(struct ublkev__io *io)
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 			     unsigned int max)
 {
+	FAKE_LOCKED;
 	unsigned int n;
 
 	fake__point(FAKE_AT_REAP);

@@ -33,8 +33,10 @@ struct fake_tag {
 };
 
 struct fake_queue {
+	struct ublkev__io *io;	/* of who fetches; it alone may commit */
 	struct fake_tag *tags;
 	struct fake_req *first, **tail;	/* wait for a tag */
+	bool fetch_ended;	/* BATCH_IO */
 };
 
 enum fake_disk {
@@ -49,7 +51,6 @@ struct fake_dev {
 	bool used;
 	bool deleted;		/* DEL_DEV did its part, the id is not free */
 	bool was_stopped;
-	bool fetch_ended;	/* BATCH_IO */
 	bool has_params;
 	bool quiescing;		/* requests are kept back */
 	bool recovering;	/* between START_ and END_USER_RECOVERY */
@@ -62,6 +63,7 @@ struct fake_dev {
 	unsigned int inflight;	/* requests, waiting ones included */
 	unsigned int scan, writeback;
 	unsigned int next_queue;
+	unsigned int joined;	/* ios apart that have ublkc */
 	struct ublkev__devinfo info;
 	struct ublkev__params params;
 	struct ublkev__io *io;	/* who has ublkc open */

@@ -85,13 +85,16 @@ void fake__leave(struct fake_dev *d)
 
 int fake__start_recovery(struct fake_dev *d)
 {
+	unsigned int q;
+
 	if (!has(d, UBLKEV__F(USER_RECOVERY)) || d->broken)
 		return -EINVAL;
 	if (d->io || (d->disk != DISK_QUIESCED && d->disk != DISK_FAIL_IO))
 		return -EBUSY;
 	d->recovering = true;
 	d->quiescing = false;
-	d->fetch_ended = false;
+	for (q = 0; q < d->info.queues; q++)
+		d->queues[q].fetch_ended = false;
 	return 0;
 }
 
@@ -186,6 +189,7 @@ unsigned int fake__state(const struct fake_dev *d)
 
 int fake_state(int id)
 {
+	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
 
 	return d ? (int)fake__state(d) : -ENODEV;
@@ -193,6 +197,7 @@ int fake_state(int id)
 
 uint64_t fake_sectors(int id)
 {
+	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
 
 	return d ? d->params.dev_sectors : 0;

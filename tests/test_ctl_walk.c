@@ -222,6 +222,9 @@ static void facts(struct life *l)
 		fault(l);
 	tell_tags(l);
 	ublkev__ctl_verify(&l->c);
+	if (due(l, &l->closed_at))
+		ublkev__ctl_closed(&l->c, l->now);
+	ublkev__ctl_verify(&l->c);
 	if (l->pending != UBLKEV__CMD_NONE && l->answer_at <= l->now)
 		drv_answer(l);
 }
@@ -239,6 +242,7 @@ static uint64_t earliest(const struct life *l)
 		ublkev__ctl_deadline_ms(&l->c), l->answer_at, l->drained_at,
 		l->stop_at, l->abort_at, l->fault_at, l->outside_at,
 		l->died_at, l->release_at, l->try_at, l->resize_at,
+		l->closed_at,
 		finishes(l) ? l->idle_at : NEVER,
 	};
 	uint64_t min = NEVER;
@@ -307,6 +311,8 @@ static void make_conf(struct life *l, struct ublkev_conf *conf)
 		test_rng_below(l->rng, UBLKEV_NR_RECOVERIES);
 	if (!conf->recovery && chance(l, 30))
 		conf->flags = UBLKEV_CONF_UNPRIVILEGED;
+	if (chance(l, 30))
+		conf->flags |= UBLKEV_CONF_QUEUE_THREADS;
 }
 
 static void make_wishes(struct life *l)
@@ -340,7 +346,7 @@ static void begin(struct life *l, struct test_rng *rng)
 	l->now = 1 + test_rng_below(rng, 1000000);
 	l->kernel = chance(l, 50) ? 0x1fe : 0x1fffff;
 	l->down_ms = l->answer_at = NEVER;
-	l->died_at = l->drained_at = l->idle_at = NEVER;
+	l->died_at = l->drained_at = l->idle_at = l->closed_at = NEVER;
 	make_wishes(l);
 	make_conf(l, &conf);
 	ublkev__ctl_init(&l->c, &conf);

@@ -482,7 +482,8 @@ static const struct {
 	LIMIT(flags, UBLKEV_LIMIT_ROTATIONAL, NULL),
 	LIMIT(flags, UBLKEV_LIMIT_READ_ONLY, NULL),
 	LIMIT(flags, UBLKEV_LIMIT_NO_DATA, NULL),
-	LIMIT(flags, 1u << 5, "flags"),
+	LIMIT(flags, UBLKEV_LIMIT_THREADS, NULL),
+	LIMIT(flags, 1u << 6, "flags"),
 	LIMIT(flags, 1u << 31, "flags"),
 };
 

@@ -232,7 +232,8 @@ START_TEST(fua_is_taken)
 	ck_assert_int_eq(ublkev__guard_submit(b, &req, &rejected), 0);
 	ck_assert(!rejected);
 	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_VOLATILE_CACHE |
-			  UBLKEV_LIMIT_FUA | UBLKEV_LIMIT_NO_DATA);
+			  UBLKEV_LIMIT_FUA | UBLKEV_LIMIT_NO_DATA |
+			  UBLKEV_LIMIT_THREADS);
 	finish(b);
 }
 END_TEST

@@ -89,6 +89,9 @@ START_TEST(everything)
 	ck_assert_int_eq(parse(&o, "--no-broker --delete 3"), 0);
 	ck_assert_int_eq(o.mode, OPTS_DELETE);
 	ck_assert(o.no_broker);
+	ck_assert(!o.threads);
+	ck_assert_int_eq(parse(&o, "--threads --queues 2"), 0);
+	ck_assert(o.threads && o.queues == 2);
 	ck_assert_int_eq(parse(&o, "--no-broker"), 0);
 	ck_assert_int_eq(o.mode, OPTS_SERVE);
 	ck_assert(o.no_broker);
@@ -115,9 +118,10 @@ START_TEST(lives)
 	ck_assert_int_eq(parse(&o, "--recover 5 --memory-file f --daemon "
 			       "--size 2M --pidfile p"), 0);
 	ck_assert_int_eq(o.recover_id, 5);
-	ck_assert_int_eq(parse(&o, "--recover 0 --backend null"), 0);
+	ck_assert_int_eq(parse(&o, "--recover 0 --backend null --threads"),
+			 0);
 	ck_assert_int_eq(parse(&o, "--take-over s --daemon --control c "
-			       "--stop-timeout 1 --stats 3"), 0);
+			       "--stop-timeout 1 --stats 3 --threads"), 0);
 	ck_assert_str_eq(o.take_over, "s");
 	ck_assert_int_eq(parse(&o, "--unprivileged --recovery none"), 0);
 	ck_assert(o.unprivileged);

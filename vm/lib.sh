@@ -152,6 +152,33 @@ demo_refuses() {
 		fail "ublk-evdemo $*: left a device: $after, before: $before"
 }
 
+# with_args "ARG..." CASE...: what other cases, or functions, ask of the default,
+# asked of daemons with these arguments.
+with_args() {
+	local args=$1 vm=${BASH_SOURCE[0]%/*} c dir t status
+	shift
+	for c; do
+		t=$(seconds)
+		dir=with$(tr -d ' /' <<<"$args").$c
+		mkdir "$dir"
+		status=0
+		(
+			cd "$dir" || exit 1
+			DEMO_ARGS=$args
+			[ "$(type -t "$c")" != function ] || { "$c"; exit; }
+			set -- "$vm"
+			# shellcheck disable=SC1090
+			. "$vm/cases/$c.sh"
+		) >"$dir.log" 2>&1 || status=$?
+		case $status in
+		0) note "$args: $c: $(since "$t") s" ;;
+		77) note "$args: $c: $(tail -n1 "$dir.log")" ;;
+		*)	cat "$dir.log"
+			fail "$c with $args" ;;
+		esac
+	done
+}
+
 # --- a process' figures ---
 
 rss_kb() {

@@ -41,6 +41,11 @@ struct ublkev_backend;	/* opaque */
  * as null_blk's. Without it the data of every READ are the backend's.
  */
 #define UBLKEV_LIMIT_NO_DATA		(1u << 4)
+/*
+ * submit(), map() and flush() may be called by several threads at once, each
+ * for its own queue: see UBLKEV_CONF_QUEUE_THREADS, which needs it.
+ */
+#define UBLKEV_LIMIT_THREADS		(1u << 5)
 
 /*
  * What a backend can do, answered once by its open(). The library sets
@@ -77,6 +82,9 @@ struct ublkev_limits {
  * The calls into a backend. All come from the loop's thread, none from
  * inside another, and none before the call that causes it has returned to
  * the loop. Only `open` and `submit` are needed; others may be NULL.
+ * With UBLKEV_CONF_QUEUE_THREADS submit(), map() and flush() come from the
+ * queue's thread, and so does its queue_start() before and its queue_stop()
+ * after all of them; no thread is in any of them during the other calls.
  */
 struct ublkev_backend_ops {
 	size_t size;		/* sizeof(struct ublkev_backend_ops) */
@@ -144,6 +152,17 @@ struct ublkev_backend_ops {
 	 * something for durability answers NULL to FUA or does it in FLUSH.
 	 */
 	void *(*map)(void *ctx, const struct ublkev_req *req);
+	/*
+	 * In a queue's own thread, and only where there are such: requests
+	 * of that queue follow, and go on until queue_stop(). `loop` is the
+	 * thread's, for watchers of the backend's in which these are
+	 * answered; queue_stop() stops them. Error: the device does not come
+	 * up, ERROR in START. queue_stop() comes after a queue_start() that
+	 * succeeded, when the queue's requests were answered or given up.
+	 */
+	int (*queue_start)(void *ctx, unsigned int queue,
+			   struct ev_loop *loop);
+	void (*queue_stop)(void *ctx, unsigned int queue);
 };
 
 /*
@@ -171,7 +190,8 @@ const char *ublkev_backend_name(const struct ublkev_backend *backend);
 /*
  * Answer a request for which submit() said UBLKEV_LATER; also allowed while
  * that submit() still runs. `err` is 0 or a negative errno. From the loop's
- * thread only: from elsewhere, wake the loop (ev_async) and answer there.
+ * thread only, or with UBLKEV_CONF_QUEUE_THREADS the one whose submit() it
+ * was: from elsewhere, wake that loop (ev_async) and answer there.
  * A cookie that is not outstanding, because it was answered already or
  * given up by a stop, is logged, counted in stats.stale_answers and has no
  * other effect; once the backend is closed it has no effect at all.

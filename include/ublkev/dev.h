@@ -126,6 +126,23 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  * when that can't be had.
  */
 #define UBLKEV_CONF_IO_FLUSHER	(1u << 2)
+/*
+ * Serve each queue in a thread of its own, "ublkev-q<n>", with a loop and a
+ * ring of its own. It is kept to those of the CPUs that the kernel gives the
+ * queue (GET_QUEUE_AFFINITY) which the caller's thread may use; where that
+ * can't be had, a line in the log says so. Buffers are then of those CPUs'
+ * node, as the thread is the first to touch them. budget_us, budget_reqs and
+ * wait_us are of each thread; one that has a single CPU does not wait, for the
+ * queue's clients are there.
+ * Without it all queues are served in the caller's loop, and the library
+ * makes no thread. The device's life, its events, its log and its memory
+ * (conf.alloc) stay with the caller's loop; of several lines that a thread
+ * logs at once one may be all that is told. The threads block all signals
+ * but those of their own faults, and inherit all else. STOPPED comes when
+ * the last has let go, so a submit() that does not return holds it up. The
+ * backend has to allow it: UBLKEV_LIMIT_THREADS.
+ */
+#define UBLKEV_CONF_QUEUE_THREADS (1u << 3)
 
 /* what becomes of a device, and its requests, when its server is gone */
 enum ublkev_recovery {
@@ -293,7 +310,8 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
  * returns 0 when active already.
  * Errors, with dev->step telling where, nothing left behind, no event:
  * BACKEND: what the backend's open() or start() answered, -EINVAL (limits
- * that no kernel takes); SETUP: -ENOMEM, -EMFILE, -ENFILE,
+ * that no kernel takes), -EOPNOTSUPP (QUEUE_THREADS without LIMIT_THREADS);
+ * SETUP: -ENOMEM, -EMFILE, -ENFILE, -EAGAIN (no more threads),
  * -EPERM (io_uring disabled), -ENOSYS (io_uring absent), -EACCES (no
  * IO_FLUSHER without CAP_SYS_RESOURCE); CONTROL: -ENOENT (module not loaded),
  * -EACCES, -EPERM and others of open(2).
@@ -357,7 +375,8 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev);
 #define UBLKEV_RESIZE_SHRINK	(1u << 0)
 
 /*
- * Change the size, of backend and device; RESIZED tells of the end. A mounted
+ * Change the size, of backend and device; RESIZED tells of the end, with
+ * UBLKEV_CONF_QUEUE_THREADS also of the backend's refusal to grow. A mounted
  * filesystem learns of it from its own tool. Shrinking needs its flag: what
  * is beyond the end is lost, and a filesystem there is damaged.
  * Errors, no event then: -EINVAL (not live, no multiple of the logical block,
@@ -422,12 +441,12 @@ struct ublkev_stats {
 	uint64_t fua;			/* requests with FUA */
 	uint64_t rejected;		/* failed by the checks before submit */
 	uint64_t stale_answers;		/* see ublkev_req_done() */
-	uint64_t wakes;			/* the eventfd woke the loop */
+	uint64_t wakes;			/* an eventfd woke its loop */
 	uint64_t rounds;		/* enter, reap, submit, commit */
 	uint64_t enters;		/* io_uring_enter(2) calls */
 	uint64_t over_budget;		/* turns cut short by the budget */
 	uint32_t inflight;		/* now with the backend */
-	uint32_t inflight_max;
+	uint32_t inflight_max;		/* of each thread, added up */
 	/*
 	 * From the reaping of a request to the queueing of its answer, in
 	 * UBLKEV_CONF_LATENCY: reads, and all the rest.
@@ -439,7 +458,11 @@ struct ublkev_stats {
 	uint64_t waits_paid;		/* those that a request ended */
 };
 
-/* `size` is sizeof(*stats). Errors: -EINVAL when never started. */
+/*
+ * `size` is sizeof(*stats). The counters of UBLKEV_CONF_QUEUE_THREADS are
+ * added up while they are counted: each is right, all of them of no one
+ * moment. Errors: -EINVAL when never started.
+ */
 int ublkev_dev_stats(const struct ublkev_dev *dev, struct ublkev_stats *stats,
 		     size_t size);
 
@@ -459,7 +482,8 @@ struct ublkev_inflight {
 
 /*
  * Lists up to `max` requests that are with the backend in v (NULL with
- * max 0); returns how many there are, which may be more.
+ * max 0); returns how many there are, which may be more. Those of
+ * UBLKEV_CONF_QUEUE_THREADS come and go meanwhile; what is listed was there.
  */
 unsigned int ublkev_dev_inflight(const struct ublkev_dev *dev,
 				 struct ublkev_inflight *v, unsigned int max);

@@ -15,7 +15,7 @@
 
 #define LIMIT_FLAGS	(UBLKEV_LIMIT_READ_ONLY | UBLKEV_LIMIT_ROTATIONAL | \
 			 UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA | \
-			 UBLKEV_LIMIT_NO_DATA)
+			 UBLKEV_LIMIT_NO_DATA | UBLKEV_LIMIT_THREADS)
 
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
@@ -283,6 +283,22 @@ int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop)
 				  b->ops.start(b->ctx, loop));
 	b->started = !err;
 	return err;
+}
+
+int ublkev__guard_queue_start(const struct ublkev_backend *b,
+			      unsigned int queue, struct ev_loop *loop)
+{
+	if (!b->ops.queue_start)
+		return 0;
+	return legal_errno(b, b->log, "queue_start()",
+			   b->ops.queue_start(b->ctx, queue, loop));
+}
+
+void ublkev__guard_queue_stop(const struct ublkev_backend *b,
+			      unsigned int queue)
+{
+	if (b->ops.queue_stop)
+		b->ops.queue_stop(b->ctx, queue);
 }
 
 int ublkev__guard_can_resize(const struct ublkev_backend *b,

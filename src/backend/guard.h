@@ -50,6 +50,12 @@ int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 /* likewise start(); on failure close() is still owed */
 int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop);
 
+/* of a queue with a thread, in that; stop only after a start that succeeded */
+int ublkev__guard_queue_start(const struct ublkev_backend *b,
+			      unsigned int queue, struct ev_loop *loop);
+void ublkev__guard_queue_stop(const struct ublkev_backend *b,
+			      unsigned int queue);
+
 /* 0, or why the request is not to reach the backend: see guard_submit */
 int ublkev__guard_check(const struct ublkev_backend *b,
 			const struct ublkev_req *req);

@@ -29,6 +29,8 @@ static int mem_open(void *ctx, struct ublkev_limits *limits)
 	ublkev__disk_limits(&m->conf, limits, MAX_DISCARD_BYTES,
 			    MAX_WRITE_ZEROES_BYTES);
 	limits->discard_granularity_bytes = (uint32_t)m->map.page_bytes;
+	/* requests that touch the same bytes race, as those of any disk */
+	limits->flags |= UBLKEV_LIMIT_THREADS;
 	return 0;
 }
 

@@ -18,7 +18,7 @@ static int null_open(void *ctx, struct ublkev_limits *limits)
 
 	ublkev__disk_limits(conf, limits, MAX_DISCARD_BYTES,
 			    MAX_WRITE_ZEROES_BYTES);
-	limits->flags |= UBLKEV_LIMIT_NO_DATA;
+	limits->flags |= UBLKEV_LIMIT_NO_DATA | UBLKEV_LIMIT_THREADS;
 	return 0;
 }
 

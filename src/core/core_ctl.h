@@ -79,7 +79,7 @@ struct ublkev__ctl_action {
 	enum ublkev__ctl_act act;
 	enum ublkev__cmd cmd;	/* CMD, CANCEL */
 	uint64_t data;		/* CMD: QUIESCE_DEV's ms, UPDATE_SIZE's
-				   sectors */
+				   sectors, GET_QUEUE_AFFINITY's queue */
 	int revents;		/* EVENT: one of UBLKEV_LIVE and so on */
 	int res;		/* EVENT: of RESIZED, REFUSED */
 	enum ublkev_step step;	/* EVENT: for dev->step */
@@ -111,6 +111,7 @@ struct ublkev__ctl {
 	uint64_t stop_deadline_ms;
 	uint64_t retry_ms;		/* when to try again: to open, to set
 					   params, to recover */
+	unsigned int asked_cpus;	/* queues whose CPUs were asked for */
 	uint64_t resize_sectors;	/* 0: no resize is under way */
 	int err;			/* the first */
 	bool stopping;			/* on the way down */

@@ -117,19 +117,38 @@ static bool try_again(struct ublkev__ctl *c, uint64_t ms, uint64_t now_ms)
 	return true;
 }
 
-/* an ordinary user's commands are refused until udev has given him ublkc */
-static int on_params(struct ublkev__ctl *c, const struct ublkev__ctl_answer *a,
+/*
+ * Where each queue is best served, if it has a thread. What can't be had is
+ * done without, and no further queue asked for.
+ */
+static bool ask_cpus(struct ublkev__ctl *c, const struct ublkev__ctl_answer *a,
 		     uint64_t now_ms)
 {
-	bool udev = ublkev__ctl_uses(c, UBLKEV__F(UNPRIVILEGED_DEV)) &&
+	if (!(c->conf.flags & UBLKEV_CONF_QUEUE_THREADS) || c->stopping ||
+	    a->res < 0 || c->asked_cpus == c->info.queues)
+		return false;
+	c->deadline_ms = now_ms + c->conf.cmd_timeout_ms;
+	ublkev__ctl_command(c, UBLKEV__CMD_GET_QUEUE_AFFINITY,
+			    c->asked_cpus++);
+	return true;
+}
+
+/* an ordinary user's commands are refused until udev has given him ublkc */
+static int on_params(struct ublkev__ctl *c, enum ublkev__cmd cmd,
+		     const struct ublkev__ctl_answer *a, uint64_t now_ms)
+{
+	bool udev = cmd == UBLKEV__CMD_SET_PARAMS &&
+		    ublkev__ctl_uses(c, UBLKEV__F(UNPRIVILEGED_DEV)) &&
 		    (a->res == -EACCES || a->res == -EPERM ||
 		     a->res == -ENOENT);
 
 	if (udev && try_again(c, UDEV_RETRY_MS, now_ms))
 		return 0;
-	if (a->res >= 0 && !c->stopping)
+	if (cmd == UBLKEV__CMD_SET_PARAMS && a->res < 0)
+		return a->res;
+	if (!ask_cpus(c, a, now_ms) && !c->stopping)
 		open_ublkc(c, now_ms);
-	return a->res < 0 ? a->res : 0;
+	return 0;
 }
 
 static int take_info(struct ublkev__ctl *c, const struct ublkev__devinfo *got)
@@ -152,7 +171,8 @@ static int take_info(struct ublkev__ctl *c, const struct ublkev__devinfo *got)
 static int on_info(struct ublkev__ctl *c, enum ublkev__cmd cmd,
 		   const struct ublkev__ctl_answer *a, uint64_t now_ms)
 {
-	int err = a->res < 0 ? a->res : 0;
+	bool cpus = cmd == UBLKEV__CMD_GET_QUEUE_AFFINITY;
+	int err = a->res < 0 && !cpus ? a->res : 0;
 
 	if (cmd == UBLKEV__CMD_GET_DEV_INFO && !err)
 		err = take_info(c, &a->info);
@@ -162,6 +182,8 @@ static int on_info(struct ublkev__ctl *c, enum ublkev__cmd cmd,
 		ublkev__ctl_command(c, UBLKEV__CMD_GET_PARAMS, 0);
 		return 0;
 	}
+	if (ask_cpus(c, a, now_ms))
+		return 0;
 	ublkev__ctl_enter(c, UBLKEV_STEP_RECOVER, now_ms,
 			  now_ms + c->conf.recover_timeout_ms);
 	ublkev__ctl_command(c, UBLKEV__CMD_START_USER_RECOVERY, 0);
@@ -207,7 +229,7 @@ int ublkev__ctl_up(struct ublkev__ctl *c, enum ublkev__cmd cmd,
 	case UBLKEV_STEP_ADD:
 		return on_added(c, a, now_ms);
 	case UBLKEV_STEP_PARAMS:
-		return on_params(c, a, now_ms);
+		return on_params(c, cmd, a, now_ms);
 	case UBLKEV_STEP_INFO:
 		return on_info(c, cmd, a, now_ms);
 	case UBLKEV_STEP_RECOVER:

@@ -19,7 +19,7 @@
 			 UBLKEV__F(UPDATE_SIZE))
 
 #define CONF_FLAGS	(UBLKEV_CONF_LATENCY | UBLKEV_CONF_UNPRIVILEGED | \
-			 UBLKEV_CONF_IO_FLUSHER)
+			 UBLKEV_CONF_IO_FLUSHER | UBLKEV_CONF_QUEUE_THREADS)
 
 int ublkev__conf_check(const struct ublkev_conf *conf)
 {

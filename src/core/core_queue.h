@@ -70,8 +70,9 @@ struct ublkev__taglist {
 	uint16_t nr;
 };
 
+/* no cache line of it is another's, which another thread may serve */
 struct ublkev__queue {
-	struct ublkev__tag *tags;	/* [depth] */
+	_Alignas(64) struct ublkev__tag *tags;	/* [depth] */
 	struct ublkev_stats *stats;
 	uint64_t *since_us;		/* [depth], or NULL: no latencies */
 	uint64_t now_us;		/* set by the owner, for since_us */

@@ -8,6 +8,7 @@
 
 #include "backend/guard.h"
 #include "ev/evloop.h"
+#include "ev/evworker.h"
 
 #define CACHE_LINE 64u
 
@@ -19,6 +20,12 @@ uint64_t ublkev__clock_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+static struct ublkev__lane *lane_of(struct ublkev__engine *e,
+				    unsigned int queue)
+{
+	return e->nr_workers ? ublkev__worker_lane(e, queue) : &e->lane;
+}
+
 /* the backend's answer to a request that it took */
 static void on_done(void *owner, uint64_t cookie, int err)
 {
@@ -26,14 +33,17 @@ static void on_done(void *owner, uint64_t cookie, int err)
 	unsigned int queue = ublkev__cookie_queue(cookie);
 	bool known = queue < e->nr_queues;
 
-	e->lane.stats.stale_answers += !known;
+	/* whoever's it is, its thread need not be that of the counter */
+	if (!known)
+		__atomic_fetch_add(&e->lane.stats.stale_answers, 1,
+				   __ATOMIC_RELAXED);
 	if (!known || ublkev__queue_done(&e->queues[queue], cookie, err)) {
 		ublkev__log(&e->log, LOG_ERR,
 			    "backend answered request %#llx, which is not outstanding",
 			    (unsigned long long)cookie);
 		return;
 	}
-	ublkev__evloop_kick(&e->lane);
+	ublkev__evloop_kick(lane_of(e, queue));
 }
 
 static void *align(void *p)
@@ -43,42 +53,58 @@ static void *align(void *p)
 	return (void *)(line * CACHE_LINE);
 }
 
-/* tags begin at a cache line, which an allocator need not */
+/* queues and tags begin at a cache line, which an allocator need not */
 static int make_queues(struct ublkev__engine *e, unsigned int queues,
 		       unsigned int depth)
 {
 	size_t n = (size_t)queues * depth;
+	struct ublkev__lane *l;
 	struct ublkev__tag *tags;
 	uint64_t *since_us;
 	unsigned int i;
 
-	e->queues = ublkev__mem_zalloc(&e->mem, queues, sizeof(*e->queues));
+	e->queues_mem = ublkev__mem_zalloc(&e->mem, 1,
+					   queues * sizeof(*e->queues) +
+					   CACHE_LINE - 1);
 	e->tags_mem = ublkev__mem_zalloc(&e->mem, 1, n * sizeof(*tags) +
 					 CACHE_LINE - 1);
 	if (e->conf.flags & UBLKEV_CONF_LATENCY)
 		e->since_us = ublkev__mem_zalloc(&e->mem, n,
 						 sizeof(*e->since_us));
-	if (!e->queues || !e->tags_mem ||
+	if (!e->queues_mem || !e->tags_mem ||
 	    (!e->since_us && e->conf.flags & UBLKEV_CONF_LATENCY))
 		return -ENOMEM;
 	tags = align(e->tags_mem);
+	e->queues = align(e->queues_mem);
 	for (i = 0; i < queues; i++) {
 		since_us = e->since_us ? e->since_us + i * depth : NULL;
+		l = lane_of(e, i);
+		if (!i || l->worker)
+			l->queues = &e->queues[i];
 		ublkev__queue_init(&e->queues[i], i, depth,
 				   e->backend->generation, tags + i * depth,
-				   since_us, &e->lane.stats);
+				   since_us, &l->stats);
 	}
-	e->lane.queues = e->queues;
 	return 0;
 }
 
 int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 			  unsigned int depth, uint32_t max_io_bytes)
 {
-	int err = make_queues(e, queues, depth);
+	bool threads = e->conf.flags & UBLKEV_CONF_QUEUE_THREADS;
+	int err = 0;
 
-	return err ? err : ublkev__io_set_up(e->lane.io, queues, depth,
-					     max_io_bytes);
+	if (threads)
+		err = ublkev__workers_new(e, queues, depth, max_io_bytes);
+	if (!err)
+		err = make_queues(e, queues, depth);
+	if (err)
+		return err;
+	if (!threads)
+		return ublkev__io_set_up(e->lane.io, queues, depth,
+					 max_io_bytes);
+	err = ublkev__io_set_up_common(e->lane.io, queues);
+	return err ? err : ublkev__workers_run(e);
 }
 
 /* a device that is to be removed needs only the eventfd */
@@ -92,13 +118,26 @@ static int make_io(struct ublkev__engine *e)
 				     e->conf.max_io_bytes);
 }
 
+static int open_backend(struct ublkev__engine *e)
+{
+	int err = ublkev__guard_open(e->backend, on_done, e, &e->log);
+
+	if (err || !(e->conf.flags & UBLKEV_CONF_QUEUE_THREADS) ||
+	    e->backend->limits.flags & UBLKEV_LIMIT_THREADS)
+		return err;
+	ublkev__log(&e->log, LOG_ERR,
+		    "backend %s: its limits have no UBLKEV_LIMIT_THREADS",
+		    ublkev_backend_name(e->backend));
+	return -EOPNOTSUPP;
+}
+
 static int make(struct ublkev__engine *e, enum ublkev_step *step)
 {
 	int err;
 
 	*step = UBLKEV_STEP_BACKEND;
 	if (e->mode != UBLKEV__CTL_REMOVE) {
-		err = ublkev__guard_open(e->backend, on_done, e, &e->log);
+		err = open_backend(e);
 		if (err)
 			return err;
 	}
@@ -122,7 +161,8 @@ static int make(struct ublkev__engine *e, enum ublkev_step *step)
  * The budget bounds a wait as well. With one CPU in the machine, the client
  * has none while we wait.
  */
-static void init_lane(struct ublkev__engine *e, struct ublkev__lane *l)
+void ublkev__engine_init_lane(struct ublkev__engine *e,
+			      struct ublkev__lane *l)
 {
 	unsigned int us = e->conf.wait_us;
 
@@ -132,7 +172,9 @@ static void init_lane(struct ublkev__engine *e, struct ublkev__lane *l)
 		us = 0;
 	ublkev__wait_init(&l->wait, us);
 	memset(&l->stats, 0, sizeof(l->stats));
+	l->e = e;
 	l->nr_queues = 0;
+	l->first_id = 0;
 	l->first_queue = 0;
 	l->tag_died = false;
 	l->drained = false;
@@ -143,11 +185,18 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 {
 	int err;
 
-	init_lane(e, &e->lane);
+	ublkev__engine_init_lane(e, &e->lane);
 	e->nr_queues = 0;
 	e->resize_bytes = 0;
 	e->tag_died = false;
 	e->drained = false;
+	e->growing = false;
+	e->holding = false;
+	e->asked_idle = false;
+	e->closing = false;
+	e->closed = false;
+	e->blocked = false;
+	e->has_action = false;
 	err = make(e, step);
 	if (err)
 		ublkev__engine_down(e);
@@ -166,9 +215,10 @@ static void free_queues(struct ublkev__engine *e)
 	}
 	e->nr_queues = 0;
 	e->lane.nr_queues = 0;
-	ublkev__mem_free(&e->mem, e->queues);
+	ublkev__mem_free(&e->mem, e->queues_mem);
 	ublkev__mem_free(&e->mem, e->tags_mem);
 	ublkev__mem_free(&e->mem, e->since_us);
+	e->queues_mem = NULL;
 	e->queues = NULL;
 	e->tags_mem = NULL;
 	e->since_us = NULL;
@@ -180,11 +230,13 @@ void ublkev__engine_down(struct ublkev__engine *e)
 		ublkev__log(&e->log, LOG_WARNING,
 			    "a control command never returned: its memory is left to the kernel");
 	e->control = NULL;
+	ublkev__workers_join(e);
 	/* the backend lets go of requests and buffers before they vanish */
 	if (e->mode != UBLKEV__CTL_REMOVE && e->backend->owner == e) {
 		ublkev__guard_stop(e->backend);
 		ublkev__guard_close(e->backend);
 	}
+	ublkev__workers_free(e);
 	ublkev__io_free(e->lane.io);
 	e->lane.io = NULL;
 	free_queues(e);

@@ -7,6 +7,7 @@
  *	evpump.c   the one loop that moves facts and actions between them
  *	evlife.c   its part in a device's life: commands, events, files
  *	evloop.c   when the pump runs: libev's watchers
+ *	evworker.c the same in threads, a queue each
  *	evstats.c  looking at it
  */
 #ifndef UBLKEV_EV_ENGINE_H
@@ -29,19 +30,26 @@
 #include "util/mem.h"
 
 struct ublkev__engine;
+struct ublkev__worker;
 
 /* queues that one thread serves, in its loop, through its ring */
 struct ublkev__lane {
 	struct ublkev__engine *e;
+	struct ublkev__worker *worker;	/* NULL: the application's thread's */
 	struct ev_loop *loop;		/* NULL: driven by hand */
 	struct ublkev__io *io;
 	struct ublkev__queue *queues;
 	unsigned int nr_queues;		/* that the driver took */
+	unsigned int first_id;		/* number of the first */
 	unsigned int first_queue;	/* to be asked for requests */
 	bool tag_died;			/* the engine was told */
 	bool drained;			/* likewise */
 	bool pumping;
 	bool stays;			/* evpump.c: the loop is not to sleep */
+	/* a worker's: what the engine knows of itself */
+	bool live;			/* the device is */
+	bool held;			/* see UBLKEV__WISH_HOLD */
+	bool tells_idle;		/* when no request is there */
 	struct ublkev__wait wait;	/* before the loop may sleep */
 	uint64_t step_bytes;		/* evpump.c: between looks at a clock */
 
@@ -69,11 +77,23 @@ struct ublkev__engine {
 	struct ublkev__control *control;
 	struct ublkev__queue *queues;
 	unsigned int nr_queues;		/* that the driver took */
+	void *queues_mem;
 	void *tags_mem;
 	uint64_t *since_us;
 	enum ublkev__ctl_mode mode;	/* REMOVE: no queues, no backend */
 	uint64_t resize_bytes;		/* 0: no resize is under way */
 	uint64_t old_bytes;		/* before it */
+	/* evworker.c; none: the lane above has all queues */
+	struct ublkev__worker *workers;
+	unsigned int nr_workers;
+	bool growing;			/* as soon as they are held */
+	bool holding;			/* they were told to be */
+	bool asked_idle;		/* likewise */
+	bool closing;			/* they were told to */
+	bool closed;			/* ublkc is, and the core knows */
+	bool blocked;			/* the next action waits for them */
+	bool has_action;
+	struct ublkev__ctl_action action;	/* which is this one */
 	bool tag_died;			/* the core was told */
 	bool drained;			/* likewise */
 
@@ -95,6 +115,10 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step);
  */
 int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 			  unsigned int depth, uint32_t max_io_bytes);
+
+/* a lane of no queues yet */
+void ublkev__engine_init_lane(struct ublkev__engine *e,
+			      struct ublkev__lane *l);
 
 /* releases all that up made */
 void ublkev__engine_down(struct ublkev__engine *e);

@@ -11,6 +11,7 @@
 #include "ev/evlife.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
+#include "ev/evworker.h"
 #include "util/check.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -77,6 +78,10 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
 	e->log.data = full.log_data;
 	e->log.id = full.id;
 	e->lane.e = e;
+	if (e->conf.flags & UBLKEV_CONF_QUEUE_THREADS) {
+		e->log.fn = ublkev__worker_log;
+		e->log.data = e;
+	}
 	ublkev__evloop_init(&e->lane);
 	ublkev__evloop_init_deadline(e);
 	dev->cb = cb;
@@ -262,13 +267,19 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 	err = ublkev__guard_can_resize(e->backend, dev_bytes);
 	if (!err)
 		err = ublkev__ctl_can_resize(&e->ctl);
-	if (!err && dev_bytes > now_bytes)
+	if (!err && e->resize_bytes)
+		err = -EINVAL;
+	if (!err && dev_bytes > now_bytes && !e->nr_workers)
 		err = grow(e, dev_bytes);
 	if (err)
 		return err;
 	e->resize_bytes = dev_bytes;
 	e->old_bytes = now_bytes;
-	ublkev__ctl_resize(&e->ctl, dev_bytes >> 9, ublkev__clock_ms());
+	if (dev_bytes > now_bytes && e->nr_workers)
+		ublkev__life_grow(e);
+	else
+		ublkev__ctl_resize(&e->ctl, dev_bytes >> 9,
+				   ublkev__clock_ms());
 	ublkev__evloop_kick(&e->lane);
 	return 0;
 }

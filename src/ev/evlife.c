@@ -8,6 +8,7 @@
 #include "ev/engine.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
+#include "ev/evworker.h"
 
 static void own_params(const struct ublkev__engine *e,
 		       struct ublkev__params *params)
@@ -66,11 +67,34 @@ static int check_params(struct ublkev__engine *e,
 	return -EINVAL;
 }
 
+static void take_cpus(struct ublkev__engine *e,
+		      const struct ublkev__control_done *done)
+{
+	unsigned int queue = e->ctl.asked_cpus - 1;
+
+	if (done->answer.res < 0)
+		ublkev__log(&e->log, LOG_NOTICE,
+			    "the CPUs of queue %u are not known: %d", queue,
+			    done->answer.res);
+	else
+		ublkev__workers_pin(e, queue, &done->cpus);
+}
+
+static int set_up(struct ublkev__engine *e)
+{
+	const struct ublkev__devinfo *info = &e->ctl.info;
+
+	return ublkev__engine_set_up(e, info->queues, info->depth,
+				     info->max_io_bytes);
+}
+
 static void look_at_answer(struct ublkev__engine *e,
 			   struct ublkev__control_done *done)
 {
 	struct ublkev__ctl_answer *a = &done->answer;
 
+	if (done->cmd == UBLKEV__CMD_GET_QUEUE_AFFINITY)
+		take_cpus(e, done);
 	if (a->res < 0)
 		return;
 	if (done->cmd == UBLKEV__CMD_ADD_DEV)
@@ -80,6 +104,10 @@ static void look_at_answer(struct ublkev__engine *e,
 		log_missing(e, a->features);
 	else if (done->cmd == UBLKEV__CMD_GET_PARAMS)
 		a->res = check_params(e, &done->params);
+	/* threads are there before it is asked where they are to run */
+	if (done->cmd == UBLKEV__CMD_GET_PARAMS && !a->res &&
+	    e->conf.flags & UBLKEV_CONF_QUEUE_THREADS)
+		a->res = set_up(e);
 }
 
 void ublkev__life_answer(struct ublkev__engine *e)
@@ -119,6 +147,22 @@ void ublkev__life_fault(struct ublkev__engine *e, int err)
 	ublkev__ctl_fault(&e->ctl, err, ublkev__clock_ms());
 }
 
+/* requests may still come to a lane that has none, unless that is over */
+void ublkev__life_look_idle(struct ublkev__engine *e)
+{
+	const struct ublkev__ctl *c = &e->ctl;
+
+	if (!c->kept || c->pending != UBLKEV__CMD_NONE)
+		return;
+	if (e->nr_workers && !e->asked_idle) {
+		e->asked_idle = true;
+		ublkev__workers_wish(e, UBLKEV__WISH_IDLE);
+	}
+	if (e->nr_workers ? ublkev__workers_told(e, UBLKEV__FACT_IDLE)
+			  : ublkev__pump_idle(&e->lane))
+		ublkev__ctl_idle(&e->ctl, ublkev__clock_ms());
+}
+
 /* ---- actions ------------------------------------------------------------- */
 
 static void open_ublkc(struct ublkev__engine *e)
@@ -130,16 +174,18 @@ static void open_ublkc(struct ublkev__engine *e)
 	int err = 0;
 
 	if (!e->queues)
-		err = ublkev__engine_set_up(e, info->queues, info->depth,
-					    info->max_io_bytes);
-	if (!err && copy == UBLKEV__COPY_PLAIN)
+		err = set_up(e);
+	if (!err && copy == UBLKEV__COPY_PLAIN && !e->nr_workers)
 		err = ublkev__io_need_bufs(e->lane.io);
 	if (!err)
 		err = ublkev__io_open(e->lane.io, info->id, info->queues,
 				      info->depth, info->features);
+	if (!err && e->nr_workers)
+		err = ublkev__workers_open(e, copy == UBLKEV__COPY_PLAIN);
 	if (!err) {
 		e->nr_queues = info->queues;
-		e->lane.nr_queues = info->queues;
+		if (!e->nr_workers)
+			e->lane.nr_queues = info->queues;
 		ublkev__pump_set_bufs(&e->lane);
 		for (i = 0; i < e->nr_queues; i++)
 			ublkev__queue_set_copy(&e->queues[i], copy, no_data);
@@ -147,7 +193,7 @@ static void open_ublkc(struct ublkev__engine *e)
 	ublkev__ctl_opened(&e->ctl, err, ublkev__clock_ms());
 }
 
-static void arm(struct ublkev__lane *l, bool unprivileged)
+void ublkev__life_arm(struct ublkev__lane *l, bool unprivileged)
 {
 	unsigned int i;
 
@@ -159,7 +205,7 @@ static void arm(struct ublkev__lane *l, bool unprivileged)
 		ublkev__pump_enter(l, ublkev__io_enter_unprivileged);
 }
 
-static void abort_io(struct ublkev__lane *l)
+void ublkev__life_abort(struct ublkev__lane *l)
 {
 	unsigned int i, n = 0;
 
@@ -170,30 +216,71 @@ static void abort_io(struct ublkev__lane *l)
 		    n);
 }
 
-static void close_io(struct ublkev__engine *e)
+void ublkev__life_close(struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	if (!e->drained)
-		ublkev__log(&e->log, LOG_WARNING,
+	if (l->nr_queues && !l->drained)
+		ublkev__log(&l->e->log, LOG_WARNING,
 			    "the device is closed with requests in it");
-	for (i = 0; i < e->nr_queues; i++)
-		ublkev__queue_kill(&e->queues[i]);
-	ublkev__io_close(e->lane.io, e->drained);
-	e->lane.tag_died = e->tag_died = true;
-	e->lane.drained = e->drained = true;
+	for (i = 0; i < l->nr_queues; i++)
+		ublkev__queue_kill(&l->queues[i]);
+	ublkev__io_close(l->io, l->drained);
+	l->tag_died = true;
+	l->drained = true;
+}
+
+void ublkev__life_closed(struct ublkev__engine *e)
+{
+	e->closed = true;
+	ublkev__life_close(&e->lane);
 	ublkev__ctl_closed(&e->ctl, ublkev__clock_ms());
 }
 
-/*
- * A resize may move the backend's memory, of which the driver may have
- * addresses: for copies that it does when the command is submitted, or, in
- * older kernels, when the task work is run that the command has made.
- */
+/* rings first, each by its thread, then ublkc: one holds up the other's end */
+static void close_io(struct ublkev__engine *e)
+{
+	e->tag_died = true;
+	e->drained = true;
+	e->closing = true;
+	if (e->nr_workers)
+		ublkev__workers_wish(e, UBLKEV__WISH_CLOSE);
+	else
+		ublkev__life_closed(e);
+}
+
+/* what a lane's thread is to do, be it another or this one */
+static void wish(struct ublkev__engine *e, unsigned int what)
+{
+	if (e->nr_workers)
+		ublkev__workers_wish(e, what);
+	else if (what == UBLKEV__WISH_ABORT)
+		ublkev__life_abort(&e->lane);
+	else
+		ublkev__life_arm(&e->lane, what == UBLKEV__WISH_ARM_HIDDEN);
+}
+
+static bool all_held(struct ublkev__engine *e)
+{
+	if (!e->nr_workers)
+		return true;
+	if (!e->holding)
+		ublkev__workers_wish(e, UBLKEV__WISH_HOLD);
+	e->holding = true;
+	return ublkev__workers_told(e, UBLKEV__FACT_HELD |
+				       UBLKEV__FACT_CLOSED);
+}
+
+static void resume(struct ublkev__engine *e)
+{
+	if (e->holding)
+		ublkev__workers_resume(e);
+	e->holding = false;
+}
+
 int ublkev__life_resize(struct ublkev__engine *e, uint64_t dev_bytes)
 {
-	ublkev__pump_enter(&e->lane, ublkev__io_enter);
-	ublkev__pump_enter(&e->lane, ublkev__io_enter);
+	ublkev__pump_settle(&e->lane);
 	return ublkev__guard_resize(e->backend, dev_bytes);
 }
 
@@ -213,6 +300,24 @@ static void end_resize(struct ublkev__engine *e, int res)
 	e->resize_bytes = 0;
 }
 
+/* whether it can be told by now; RESIZED comes after the backend's own */
+static bool may_tell(struct ublkev__engine *e,
+		     const struct ublkev__ctl_action *a)
+{
+	bool grew = e->resize_bytes > e->old_bytes;
+
+	if (!e->nr_workers)
+		return true;
+	if (a->revents == UBLKEV_RESIZED && grew == !!a->res)
+		return all_held(e);
+	if (a->revents != UBLKEV_STOPPED)
+		return true;
+	if (!e->closing)
+		ublkev__workers_wish(e, UBLKEV__WISH_CLOSE);
+	e->closing = true;
+	return ublkev__workers_told(e, UBLKEV__FACT_CLOSED);
+}
+
 /* true: that was the last one, and e is gone */
 static bool tell(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
 {
@@ -225,8 +330,12 @@ static bool tell(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
 	dev->err = e->ctl.err;
 	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED))
 		dev->res = a->res;
-	if (a->revents == UBLKEV_RESIZED)
+	if (a->revents == UBLKEV_RESIZED) {
 		end_resize(e, a->res);
+		resume(e);
+	}
+	if (a->revents == UBLKEV_LIVE && e->nr_workers)
+		ublkev__workers_wish(e, UBLKEV__WISH_LIVE);
 	if (last) {
 		ublkev__evloop_stop(&e->lane);
 		ublkev__engine_down(e);
@@ -252,10 +361,11 @@ static bool act(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
 		open_ublkc(e);
 		break;
 	case UBLKEV__CTL_ARM:
-		arm(&e->lane, ublkev__ctl_hides_privilege(&e->ctl));
+		wish(e, ublkev__ctl_hides_privilege(&e->ctl) ?
+			UBLKEV__WISH_ARM_HIDDEN : UBLKEV__WISH_ARM);
 		break;
 	case UBLKEV__CTL_ABORT_IO:
-		abort_io(&e->lane);
+		wish(e, UBLKEV__WISH_ABORT);
 		break;
 	case UBLKEV__CTL_CLOSE:
 		close_io(e);
@@ -268,12 +378,50 @@ static bool act(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
 	return false;
 }
 
+void ublkev__life_grow(struct ublkev__engine *e)
+{
+	e->growing = true;
+	(void)all_held(e);
+}
+
+/* the threads are out of the backend: a resize begins, if it still may */
+static void grow(struct ublkev__engine *e)
+{
+	struct ublkev__ctl_action a = {
+		.act = UBLKEV__CTL_EVENT,
+		.revents = UBLKEV_RESIZED,
+		.step = e->ctl.step,
+	};
+	uint64_t sectors = e->resize_bytes >> 9;
+
+	e->growing = false;
+	a.res = ublkev__ctl_can_resize(&e->ctl) ? -ECANCELED :
+		ublkev__life_resize(e, e->resize_bytes);
+	if (!a.res) {
+		resume(e);
+		ublkev__ctl_resize(&e->ctl, sectors, ublkev__clock_ms());
+		return;
+	}
+	e->resize_bytes = e->old_bytes;
+	(void)tell(e, &a);
+}
+
 bool ublkev__life_act(struct ublkev__engine *e)
 {
-	struct ublkev__ctl_action a;
+	struct ublkev__ctl_action *a = &e->action;
 
-	while (ublkev__ctl_next(&e->ctl, &a))
-		if (act(e, &a))
+	e->blocked = false;
+	if (e->growing && all_held(e))
+		grow(e);
+	while (e->has_action || ublkev__ctl_next(&e->ctl, a)) {
+		e->has_action = true;
+		if (a->act == UBLKEV__CTL_EVENT && !may_tell(e, a)) {
+			e->blocked = true;
+			return true;
+		}
+		e->has_action = false;
+		if (act(e, a))
 			return false;
+	}
 	return true;
 }

@@ -9,12 +9,15 @@
 #include <stdint.h>
 
 struct ublkev__engine;
+struct ublkev__lane;
 
 /* tells the core what control commands were answered */
 void ublkev__life_answer(struct ublkev__engine *e);
 
 /* the guard's, at a moment when that may be */
 int ublkev__life_resize(struct ublkev__engine *e, uint64_t dev_bytes);
+/* likewise, of a backend that threads use, as soon as none of them does */
+void ublkev__life_grow(struct ublkev__engine *e);
 
 /*
  * Facts from the queues: the driver took a tag back; all tags of a lane are
@@ -23,6 +26,16 @@ int ublkev__life_resize(struct ublkev__engine *e, uint64_t dev_bytes);
 void ublkev__life_tag_died(struct ublkev__engine *e);
 void ublkev__life_drained(struct ublkev__engine *e);
 void ublkev__life_fault(struct ublkev__engine *e, int err);
+
+/* likewise: every thread has closed its ring, and ends */
+void ublkev__life_closed(struct ublkev__engine *e);
+/* in QUIESCE: no request is with us, if the core wants to know */
+void ublkev__life_look_idle(struct ublkev__engine *e);
+
+/* actions on a lane, by its thread; hidden: see ublkev__ctl_hides_privilege */
+void ublkev__life_arm(struct ublkev__lane *l, bool hidden);
+void ublkev__life_abort(struct ublkev__lane *l);
+void ublkev__life_close(struct ublkev__lane *l);
 
 /* does what the core wants done; false: that was the end, and e is gone */
 bool ublkev__life_act(struct ublkev__engine *e);

@@ -75,7 +75,8 @@ static void pump(struct ublkev__lane *l)
 {
 	if (!ublkev__pump(l))
 		return;
-	set_deadline(l->e);
+	if (!l->worker)
+		set_deadline(l->e);
 	if (ublkev__pump_has_work(l)) {
 		ev_idle_start(l->loop, &l->on_backlog);
 		return;
@@ -120,6 +121,8 @@ void ublkev__evloop_stop(struct ublkev__lane *l)
 	ev_io_stop(l->loop, &l->on_fd);
 	ev_prepare_stop(l->loop, &l->on_prepare);
 	ev_idle_stop(l->loop, &l->on_backlog);
+	if (l->worker)
+		return;
 	ev_timer_stop(l->loop, &l->e->on_deadline);
 	l->e->timer_ms = UINT64_MAX;
 }

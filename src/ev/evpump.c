@@ -9,6 +9,7 @@
 #include "ev/engine.h"
 #include "ev/evlife.h"
 #include "ev/evloop.h"
+#include "ev/evworker.h"
 
 #define REAP_BATCH 64
 
@@ -90,13 +91,27 @@ static bool is_batch(const struct ublkev__lane *l)
 	return l->e->ctl.info.features & UBLKEV__F(BATCH_IO);
 }
 
+/* what the queues tell the engine, wherever it is */
+static void tell(struct ublkev__lane *l, unsigned int what, int err)
+{
+	if (l->worker)
+		ublkev__worker_tell(l, what, err);
+	else if (what == UBLKEV__FACT_TAG_DIED)
+		ublkev__life_tag_died(l->e);
+	else if (what == UBLKEV__FACT_DRAINED)
+		ublkev__life_drained(l->e);
+	else
+		ublkev__life_fault(l->e, err);
+}
+
 static void take_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 {
+	unsigned int n = cqe->queue - l->first_id;
 	struct ublkev__queue *q;
 	int err = -EPROTO;
 
-	if (cqe->queue < l->nr_queues) {
-		q = &l->queues[cqe->queue];
+	if (n < l->nr_queues) {
+		q = &l->queues[n];
 		if (cqe->tag == UBLKEV__ALL_TAGS && is_batch(l))
 			err = ublkev__queue_all_cqe(q, cqe->res);
 		else
@@ -111,7 +126,7 @@ static void take_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 		    "queue %u tag %u: command completed with %d, which no request explains",
 		    cqe->queue, cqe->tag, cqe->res);
 	if (err != -EPROTO)
-		ublkev__life_fault(l->e, err);
+		tell(l, UBLKEV__FACT_FAULT, err);
 }
 
 static void reap(struct ublkev__lane *l)
@@ -134,13 +149,13 @@ static void look_drained(struct ublkev__lane *l)
 	if (l->drained || !l->nr_queues || !l->queues[0].nr_dead)
 		return;
 	if (!l->tag_died)
-		ublkev__life_tag_died(l->e);
+		tell(l, UBLKEV__FACT_TAG_DIED, 0);
 	l->tag_died = true;
 	for (i = 0; i < l->nr_queues; i++)
 		if (!ublkev__queue_drained(&l->queues[i]))
 			return;
 	l->drained = true;
-	ublkev__life_drained(l->e);
+	tell(l, UBLKEV__FACT_DRAINED, 0);
 }
 
 /* ---- requests ----------------------------------------------------------- */
@@ -310,7 +325,18 @@ void ublkev__pump_enter(struct ublkev__lane *l,
 	if (res > 0)
 		l->stats.enters++;
 	else if (res < 0)
-		ublkev__life_fault(l->e, res);
+		tell(l, UBLKEV__FACT_FAULT, res);
+}
+
+/*
+ * A resize may move the backend's memory, of which the driver may have
+ * addresses: for copies that it does when the command is submitted, or, in
+ * older kernels, when the task work is run that the command has made.
+ */
+void ublkev__pump_settle(struct ublkev__lane *l)
+{
+	ublkev__pump_enter(l, ublkev__io_enter);
+	ublkev__pump_enter(l, ublkev__io_enter);
 }
 
 static void round_of_io(struct ublkev__lane *l, struct turn *turn)
@@ -348,29 +374,65 @@ static bool others_wait(const struct ublkev__lane *l)
 	return false;
 }
 
-bool ublkev__pump_has_work(const struct ublkev__lane *l)
+/* held, there is nothing that a lane may do */
+static bool lane_has_work(const struct ublkev__lane *l)
 {
-	return l->stays || ublkev__io_has_work(l->io) || queues_have_work(l) ||
-	       ublkev__ctl_has_work(&l->e->ctl) ||
-	       (l->e->ctl.pending && ublkev__control_has_work(l->e->control));
+	return !l->held && (l->stays || ublkev__io_has_work(l->io) ||
+			    queues_have_work(l));
 }
 
-static void look_idle(struct ublkev__lane *l)
+static bool engine_has_work(const struct ublkev__engine *e)
+{
+	return (!e->blocked && ublkev__ctl_has_work(&e->ctl)) ||
+	       (e->ctl.pending && ublkev__control_has_work(e->control)) ||
+	       ublkev__workers_have_facts(e);
+}
+
+bool ublkev__pump_has_work(const struct ublkev__lane *l)
+{
+	return lane_has_work(l) || (l->worker ? ublkev__worker_has_wish(l)
+					      : engine_has_work(l->e));
+}
+
+bool ublkev__pump_idle(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	if (l->e->ctl.step != UBLKEV_STEP_QUIESCE || ublkev__io_has_work(l->io))
-		return;
+	if (ublkev__io_has_work(l->io))
+		return false;
 	for (i = 0; i < l->nr_queues; i++)
 		if (!ublkev__queue_idle(&l->queues[i]))
-			return;
-	ublkev__ctl_idle(&l->e->ctl, ublkev__clock_ms());
+			return false;
+	return true;
 }
 
-static void tick(struct ublkev__lane *l)
+/* false: the engine, or the worker, is gone */
+static bool others(struct ublkev__lane *l)
 {
-	if (ublkev__ctl_deadline_ms(&l->e->ctl) != UINT64_MAX)
-		ublkev__ctl_tick(&l->e->ctl, ublkev__clock_ms());
+	struct ublkev__engine *e = l->e;
+
+	if (l->worker)
+		return ublkev__worker_act(l);
+	if (e->nr_workers)
+		ublkev__workers_take(e);
+	if (e->ctl.pending)
+		ublkev__life_answer(e);
+	if (e->ctl.step == UBLKEV_STEP_QUIESCE)
+		ublkev__life_look_idle(e);
+	return ublkev__life_act(e);
+}
+
+static bool is_live(const struct ublkev__lane *l)
+{
+	if (l->worker)
+		return l->live && !l->held;
+	return l->nr_queues && l->e->ctl.step == UBLKEV_STEP_LIVE;
+}
+
+static void tick(struct ublkev__engine *e)
+{
+	if (ublkev__ctl_deadline_ms(&e->ctl) != UINT64_MAX)
+		ublkev__ctl_tick(&e->ctl, ublkev__clock_ms());
 }
 
 /* looks at the ring for so long; how long that was is learnt from */
@@ -403,7 +465,7 @@ static bool wait(struct ublkev__lane *l, struct turn *turn)
 {
 	unsigned int limit_us;
 
-	if (l->e->ctl.step != UBLKEV_STEP_LIVE)
+	if (!is_live(l))
 		return false;
 	limit_us = ublkev__wait_us(&l->wait);
 	if (!limit_us || others_wait(l))
@@ -415,15 +477,13 @@ static bool wait(struct ublkev__lane *l, struct turn *turn)
 	return turn->waited && !l->stays;
 }
 
-/* false: the engine is gone */
+/* false: likewise */
 static bool rounds(struct ublkev__lane *l, struct turn *turn)
 {
 	do {
-		round_of_io(l, turn);
-		if (l->e->ctl.pending)
-			ublkev__life_answer(l->e);
-		look_idle(l);
-		if (!ublkev__life_act(l->e))
+		if (!l->held)
+			round_of_io(l, turn);
+		if (!others(l))
 			return false;
 		if (!ublkev__pump_has_work(l) && !wait(l, turn))
 			return true;
@@ -431,7 +491,8 @@ static bool rounds(struct ublkev__lane *l, struct turn *turn)
 	} while (turn_goes_on(l, turn));
 	l->stats.over_budget++;
 	/* answers are not to wait for the next turn */
-	ublkev__pump_enter(l, ublkev__io_enter);
+	if (!l->held)
+		ublkev__pump_enter(l, ublkev__io_enter);
 	return true;
 }
 
@@ -441,14 +502,17 @@ bool ublkev__pump(struct ublkev__lane *l)
 
 	l->pumping = true;
 	l->stays = false;
-	ublkev__io_mute(l->io);
-	tick(l);
+	if (!l->held)
+		ublkev__io_mute(l->io);
+	if (!l->worker)
+		tick(l->e);
 	if (!rounds(l, &turn))
 		return false;
-	if (!l->stays)
+	/* held, it is woken only to be resumed */
+	if (!l->stays && !l->held)
 		ublkev__io_unmute(l->io);
 	l->pumping = false;
-	if (!l->e->dev->err)
+	if (!l->worker && !l->e->dev->err)
 		l->e->dev->step = l->e->ctl.step;
 	return true;
 }

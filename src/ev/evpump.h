@@ -23,6 +23,15 @@ void ublkev__pump_out(struct ublkev__lane *l, struct ublkev__queue *q);
 /* tells the queues where their tags' buffers are */
 void ublkev__pump_set_bufs(struct ublkev__lane *l);
 
+/*
+ * No address that a request of the lane had is on its way to the driver any
+ * more: to be called before the backend's memory moves.
+ */
+void ublkev__pump_settle(struct ublkev__lane *l);
+
+/* no request is with us, nor an answer on its way */
+bool ublkev__pump_idle(const struct ublkev__lane *l);
+
 /* io_enter, or its like, with what it counts and what it finds */
 void ublkev__pump_enter(struct ublkev__lane *l,
 			int (*how)(struct ublkev__io *io));

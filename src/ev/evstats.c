@@ -4,6 +4,7 @@
 
 #include "backend/guard.h"
 #include "ev/engine.h"
+#include "ev/evworker.h"
 
 static void copy_out(void *to, size_t size, const void *from, size_t have)
 {
@@ -37,10 +38,13 @@ int ublkev_dev_stats(const struct ublkev_dev *dev, struct ublkev_stats *stats,
 		     size_t size)
 {
 	const struct ublkev__engine *e = dev->priv;
+	struct ublkev_stats sum;
 
 	if (e->ctl.step == UBLKEV_STEP_IDLE)
 		return -EINVAL;
-	copy_out(stats, size, &e->lane.stats, sizeof(e->lane.stats));
+	sum = e->lane.stats;
+	ublkev__workers_stats(e, &sum);
+	copy_out(stats, size, &sum, sizeof(sum));
 	return 0;
 }
 
@@ -56,16 +60,56 @@ static void list(struct ublkev_inflight *v, const struct ublkev_req *req,
 	v->op = req->op;
 }
 
+/*
+ * Another thread may serve the queue: a request that is not the same before
+ * and after it was copied was not there, or is no more.
+ */
+__attribute__((no_sanitize("thread")))
+static bool copy_req(const struct ublkev__tag *t, struct ublkev_req *req)
+{
+	uint64_t cookie = __atomic_load_n(&t->req.cookie, __ATOMIC_ACQUIRE);
+
+	if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) !=
+	    UBLKEV__TAG_BACKEND)
+		return false;
+	req->offset_bytes = t->req.offset_bytes;
+	req->len_bytes = t->req.len_bytes;
+	req->flags = t->req.flags;
+	req->queue = t->req.queue;
+	req->tag = t->req.tag;
+	req->op = t->req.op;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&t->state, __ATOMIC_RELAXED) ==
+		UBLKEV__TAG_BACKEND &&
+		__atomic_load_n(&t->req.cookie, __ATOMIC_RELAXED) == cookie;
+}
+
+__attribute__((no_sanitize("thread")))
+static uint64_t age_us(const struct ublkev__queue *q, unsigned int tag,
+		       uint64_t now_us)
+{
+	uint64_t since_us;
+
+	if (!q->since_us)
+		return 0;
+	since_us = __atomic_load_n(&q->since_us[tag], __ATOMIC_RELAXED);
+	return now_us > since_us ? now_us - since_us : 0;
+}
+
 static unsigned int list_queue(const struct ublkev__queue *q,
 			       struct ublkev_inflight *v, unsigned int max,
-			       uint64_t now_us)
+			       unsigned int *total, uint64_t now_us)
 {
 	unsigned int i, n = 0;
+	struct ublkev_req req;
 
-	for (i = 0; i < q->depth && n < max; i++)
-		if (q->tags[i].state == UBLKEV__TAG_BACKEND)
-			list(&v[n++], &q->tags[i].req,
-			     q->since_us ? now_us - q->since_us[i] : 0);
+	for (i = 0; i < q->depth; i++) {
+		if (!copy_req(&q->tags[i], &req))
+			continue;
+		++*total;
+		if (n < max)
+			list(&v[n++], &req, age_us(q, i, now_us));
+	}
 	return n;
 }
 
@@ -76,10 +120,8 @@ unsigned int ublkev_dev_inflight(const struct ublkev_dev *dev,
 	uint64_t now_us = ublkev__clock_us();
 	unsigned int i, listed = 0, total = 0;
 
-	for (i = 0; i < e->nr_queues; i++) {
+	for (i = 0; i < e->nr_queues; i++)
 		listed += list_queue(&e->queues[i], v + listed, max - listed,
-				     now_us);
-		total += e->queues[i].nr_backend;
-	}
+				     &total, now_us);
 	return total;
 }

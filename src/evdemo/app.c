@@ -213,6 +213,8 @@ int app_new_dev(struct app *app, int id)
 		conf.flags |= UBLKEV_CONF_UNPRIVILEGED;
 	if (o->io_flusher)
 		conf.flags |= UBLKEV_CONF_IO_FLUSHER;
+	if (o->threads)
+		conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
 	err = ublkev_dev_init(&app->dev, life_on_dev, &conf, app->backend);
 	app->has_dev = !err;
 	if (err)

@@ -23,6 +23,7 @@ const char opts_help[] =
 "                       where they stay\n"
 "  --id N               be /dev/ublkbN (the kernel picks)\n"
 "  --queues N           hardware queues (1)\n"
+"  --threads            a thread for each queue, near its CPUs\n"
 "  --depth N            requests a queue, 1 to 4096 (128)\n"
 "  --max-io SIZE        largest read or write, 4K to 32M (512K)\n"
 "  --wait USEC          longest wait for a request before sleep; 0 none (200)\n"

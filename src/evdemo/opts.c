@@ -16,6 +16,7 @@ enum {
 	OPT_SIZE = 256,
 	OPT_BACKEND,
 	OPT_QUEUES,
+	OPT_THREADS,
 	OPT_DEPTH,
 	OPT_BLOCK_SIZE,
 	OPT_MAX_IO,
@@ -45,6 +46,7 @@ static const struct option long_options[] = {
 	{ "size", required_argument, NULL, OPT_SIZE },
 	{ "backend", required_argument, NULL, OPT_BACKEND },
 	{ "queues", required_argument, NULL, OPT_QUEUES },
+	{ "threads", no_argument, NULL, OPT_THREADS },
 	{ "depth", required_argument, NULL, OPT_DEPTH },
 	{ "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
 	{ "max-io", required_argument, NULL, OPT_MAX_IO },
@@ -331,6 +333,9 @@ static int set_flag(const struct parse *p, int opt)
 	case OPT_BATCH:
 		p->o->batch = 1;
 		break;
+	case OPT_THREADS:
+		p->o->threads = 1;
+		break;
 	case OPT_NO_BROKER:
 		p->o->no_broker = 1;
 		break;
@@ -410,6 +415,7 @@ static int set(struct parse *p, int opt, const char *value)
 	case OPT_READ_ONLY:
 	case OPT_HUGE_PAGES:
 	case OPT_BATCH:
+	case OPT_THREADS:
 	case OPT_NO_BROKER:
 	case OPT_DAEMON:
 	case OPT_UNPRIVILEGED:

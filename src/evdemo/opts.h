@@ -40,6 +40,7 @@ struct opts {
 	int io_flusher;
 	int read_only;
 	int huge_pages;
+	int threads;
 	enum ublkev_copy copy;
 	int batch;
 	int no_broker;

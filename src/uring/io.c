@@ -40,7 +40,11 @@ struct ublkev__io {
 	size_t queue_bytes;		/* of a queue's buffers */
 	int evfd;
 	bool woken;			/* the read is queued */
+	bool files;			/* are registered */
+	bool apart;			/* ublkc and descs are another io's */
+	bool dormant;			/* the ring is no thread's yet */
 	bool user_copy;
+	unsigned int first;		/* number of the first queue */
 	struct ublkev__batch *batch;	/* [nr_batch], of each queue */
 	unsigned int nr_batch;
 };
@@ -64,20 +68,26 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
 	return 0;
 }
 
-int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
-		      unsigned int depth, uint32_t max_io_bytes)
+int ublkev__io_set_up_common(struct ublkev__io *io, unsigned int queues)
 {
-	unsigned int entries;
-	int err;
-
 	ublkev__check(!io->descs, "a device is set up once");
-	io->queue_bytes = (size_t)depth * max_io_bytes;
-	io->nr_bufs = (size_t)queues * depth;
-	io->max_io_bytes = max_io_bytes;
 	io->descs = ublkev__mem_zalloc(io->mem, queues, sizeof(*io->descs));
 	if (!io->descs)
 		return -ENOMEM;
 	ublkev__cdev_init(&io->cdev, io->descs);
+	return 0;
+}
+
+static int open_ring(struct ublkev__io *io, unsigned int queues,
+		     unsigned int depth, uint32_t max_io_bytes,
+		     unsigned int flags)
+{
+	unsigned int entries;
+	int err;
+
+	io->queue_bytes = (size_t)depth * max_io_bytes;
+	io->nr_bufs = (size_t)queues * depth;
+	io->max_io_bytes = max_io_bytes;
 	err = ublkev__iobuf_map(&io->spare, 1, max_io_bytes);
 	if (err)
 		return err;
@@ -86,11 +96,30 @@ int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 	 * has of its own in batch mode: PREP, FETCH, COMMIT.
 	 */
 	entries = queues * (depth + 3) + 1;
-	err = ublkev__ring_open(&io->ring, entries < MOST_ENTRIES ?
-				entries : MOST_ENTRIES, RING_FLAGS, io->evfd);
+	return ublkev__ring_open(&io->ring, entries < MOST_ENTRIES ?
+				 entries : MOST_ENTRIES, RING_FLAGS | flags,
+				 io->evfd);
+}
+
+int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
+		      unsigned int depth, uint32_t max_io_bytes)
+{
+	int err = ublkev__io_set_up_common(io, queues);
+
+	if (!err)
+		err = open_ring(io, queues, depth, max_io_bytes, 0);
 	if (!err)
 		ublkev__ring_register_fd(&io->ring);
 	return err;
+}
+
+int ublkev__io_set_up_apart(struct ublkev__io *io, unsigned int queue,
+			    unsigned int depth, uint32_t max_io_bytes)
+{
+	io->apart = true;
+	io->dormant = true;
+	io->first = queue;
+	return open_ring(io, 1, depth, max_io_bytes, IORING_SETUP_R_DISABLED);
 }
 
 static void free_batch(struct ublkev__io *io)
@@ -111,8 +140,8 @@ static int make_batch(struct ublkev__io *io, unsigned int queues,
 		return -ENOMEM;
 	for (; io->nr_batch < queues && !err; io->nr_batch++)
 		err = ublkev__batch_open(&io->batch[io->nr_batch], io->mem,
-					 &io->ring.u, io->nr_batch, depth,
-					 !io->user_copy);
+					 &io->ring.u, io->first + io->nr_batch,
+					 depth, !io->user_copy);
 	return err;
 }
 
@@ -126,7 +155,8 @@ void ublkev__io_free(struct ublkev__io *io)
 	ublkev__iobuf_unmap(&io->spare);
 	if (io->evfd >= 0)
 		close(io->evfd);
-	ublkev__mem_free(io->mem, io->descs);
+	if (!io->apart)
+		ublkev__mem_free(io->mem, io->descs);
 	ublkev__mem_free(io->mem, io);
 }
 
@@ -156,28 +186,65 @@ void *ublkev__io_spare_buf(const struct ublkev__io *io)
 
 static void let_go(struct ublkev__io *io, bool drained)
 {
-	if (drained && io->cdev.fd >= 0)
+	if (drained && io->files)
 		io_uring_unregister_files(&io->ring.u);
+	io->files = false;
 	ublkev__cdev_close(&io->cdev);
+}
+
+/* the ring learns of ublkc */
+static int take(struct ublkev__io *io, int ublkc, unsigned int queues,
+		unsigned int depth, uint64_t features)
+{
+	int files[2], err;
+
+	io->user_copy = features & UBLKEV__F(USER_COPY);
+	files[FILE_UBLKC] = ublkc;
+	files[FILE_EVENTFD] = io->evfd;
+	err = io_uring_register_files(&io->ring.u, files, 2);
+	io->files = !err;
+	if (!err && features & UBLKEV__F(BATCH_IO))
+		err = make_batch(io, queues, depth);
+	return err;
 }
 
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 		    unsigned int depth, uint64_t features)
 {
 	int err = ublkev__cdev_open(&io->cdev, id, queues, depth);
-	int files[2];
 
-	if (err)
+	if (err || !io->ring.open)
 		return err;
-	io->user_copy = features & UBLKEV__F(USER_COPY);
-	files[FILE_UBLKC] = io->cdev.fd;
-	files[FILE_EVENTFD] = io->evfd;
-	err = io_uring_register_files(&io->ring.u, files, 2);
-	if (!err && features & UBLKEV__F(BATCH_IO))
-		err = make_batch(io, queues, depth);
+	err = take(io, io->cdev.fd, queues, depth, features);
 	if (err)
 		let_go(io, true);
 	return err;
+}
+
+int ublkev__io_join(struct ublkev__io *io, const struct ublkev__io *common,
+		    uint64_t features)
+{
+	io->descs = common->descs;
+	return take(io, common->cdev.fd, 1, common->cdev.depth, features);
+}
+
+int ublkev__io_enable(struct ublkev__io *io)
+{
+	int err = ublkev__ring_enable(&io->ring);
+
+	if (err)
+		return err;
+	io->dormant = false;
+	ublkev__ring_register_fd(&io->ring);
+	return 0;
+}
+
+void ublkev__io_wake(const struct ublkev__io *io)
+{
+	uint64_t one = 1;
+
+	if (write(io->evfd, &one, sizeof(one)) < 0)
+		return;		/* EAGAIN: it is as awake as can be */
 }
 
 /*
@@ -211,11 +278,17 @@ static void *addr(const struct ublkev__io *io, void *buf)
 	return io->user_copy ? NULL : buf;
 }
 
+static struct ublkev__batch *batch_of(struct ublkev__io *io,
+				      unsigned int queue)
+{
+	return &io->batch[queue - io->first];
+}
+
 void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 		      unsigned int tag, void *buf)
 {
 	if (io->batch) {
-		ublkev__batch_add(&io->batch[queue], tag, 0, addr(io, buf));
+		ublkev__batch_add(batch_of(io, queue), tag, 0, addr(io, buf));
 		return;
 	}
 	ublkev__sqe_io(get_sqe(io), ABI_IO_FETCH_REQ, queue, tag, 0,
@@ -226,7 +299,7 @@ void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 		       unsigned int tag, int result, void *buf)
 {
 	if (io->batch) {
-		ublkev__batch_add(&io->batch[queue], tag, result,
+		ublkev__batch_add(batch_of(io, queue), tag, result,
 				  addr(io, buf));
 		return;
 	}
@@ -254,7 +327,7 @@ void ublkev__io_woken(struct ublkev__io *io)
 {
 	struct io_uring_sqe *sqe;
 
-	if (!io->ring.open) {
+	if (!io->ring.open || io->dormant) {
 		if (read(io->evfd, &io->evfd_count,
 			 sizeof(io->evfd_count)) < 0)
 			return;		/* nothing to reset */
@@ -266,7 +339,7 @@ void ublkev__io_woken(struct ublkev__io *io)
 	io_uring_prep_read(sqe, io->evfd, &io->evfd_count,
 			   sizeof(io->evfd_count), 0);
 	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
-	if (io->cdev.fd >= 0) {		/* the files are registered */
+	if (io->files) {
 		sqe->fd = FILE_EVENTFD;
 		sqe->flags |= IOSQE_FIXED_FILE;
 	}
@@ -373,7 +446,7 @@ static unsigned int reap_batch(struct ublkev__io *io,
 {
 	unsigned int queue = udata_get_queue(cqe->user_data);
 
-	return ublkev__batch_reap(&io->batch[queue], cqe, v, max, more);
+	return ublkev__batch_reap(batch_of(io, queue), cqe, v, max, more);
 }
 
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,

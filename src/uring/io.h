@@ -2,8 +2,10 @@
 /*
  * io.h - the data plane of one device: eventfd, ring, ublkc, buffers
  *
- * One ring serves all queues of the device. tests/fake_driver.c implements
- * this page and control.h without a kernel.
+ * One ring serves all queues of the device, or, where threads of their own
+ * serve them, one each: then there is a common io with eventfd and ublkc but
+ * no ring, and one for each thread, with all but ublkc. tests/fake_driver.c
+ * implements this page and control.h without a kernel.
  */
 #ifndef UBLKEV_URING_IO_H
 #define UBLKEV_URING_IO_H
@@ -37,6 +39,16 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem);
 int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 		      unsigned int depth, uint32_t max_io_bytes);
 
+/* Instead of set_up, for the common one. Errors: -ENOMEM. */
+int ublkev__io_set_up_common(struct ublkev__io *io, unsigned int queues);
+
+/*
+ * Instead of set_up, for that of a thread, by whatever thread: a queue's ring
+ * and buffers. Nothing can be submitted before enable. Errors as set_up.
+ */
+int ublkev__io_set_up_apart(struct ublkev__io *io, unsigned int queue,
+			    unsigned int depth, uint32_t max_io_bytes);
+
 /* closes what is open; NULL is allowed */
 void ublkev__io_free(struct ublkev__io *io);
 
@@ -67,7 +79,22 @@ int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 		    unsigned int depth, uint64_t features);
 
 /*
- * Lets go of ublkc and the ring, for good. `drained`: no command is with the
+ * To an io apart, before it is enabled, the ublkc and descriptors that the
+ * common one has open, until it is closed. Errors: -ENOMEM, those of
+ * io_uring_register(2).
+ */
+int ublkev__io_join(struct ublkev__io *io, const struct ublkev__io *common,
+		    uint64_t features);
+
+/* The ring is the calling thread's from now on, which alone may use it. */
+int ublkev__io_enable(struct ublkev__io *io);
+
+/* has the eventfd signal; any thread, between new and free */
+void ublkev__io_wake(const struct ublkev__io *io);
+
+/*
+ * Lets go of ublkc and the ring, for good. One apart by its own thread, once
+ * enabled, and before the common one. `drained`: no command is with the
  * driver, so that the fixed file can be unregistered without waiting.
  */
 void ublkev__io_close(struct ublkev__io *io, bool drained);

@@ -25,6 +25,13 @@ int ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 	return err;
 }
 
+/* liburing 2.3 declares io_uring_enable_rings(), and has none to link with */
+int ublkev__ring_enable(struct ublkev__ring *r)
+{
+	return io_uring_register((unsigned int)r->u.ring_fd,
+				 IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
 void ublkev__ring_register_fd(struct ublkev__ring *r)
 {
 	(void)io_uring_register_ring_fd(&r->u);

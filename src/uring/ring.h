@@ -29,6 +29,12 @@ int ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 		      unsigned int flags, int evfd);
 
 /*
+ * A ring that was opened with R_DISABLED is the calling thread's from now on.
+ * Errors: those of io_uring_register(2).
+ */
+int ublkev__ring_enable(struct ublkev__ring *r);
+
+/*
  * For a ring that is entered often: saves the kernel a look-up each time. A
  * task has 16 places for such rings; without one it works as well.
  */

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # Each way of copying data keeps them, and every op works in it (90 s)
 # timeout: 600
-cases=${BASH_SOURCE[0]%/*}
 
 # One run of fio: sizes from a sector to more than a request, reads between.
 verify() {
@@ -14,34 +13,13 @@ verify() {
 	demo_stop
 }
 
-# in_mode "plain --batch" CASE...: what the other cases ask of the default
-in_mode() {
-	local mode=$1 c dir t
-	shift
-	for c; do
-		t=$(seconds)
-		dir=${mode// /}.$c
-		mkdir "$dir"
-		(
-			cd "$dir" || exit 1
-			DEMO_ARGS="--copy $mode"
-			[ "$c" != verify ] || { verify; exit; }
-			# shellcheck disable=SC1090
-			. "$cases/$c.sh"
-		) >"$dir.log" 2>&1 || {
-			cat "$dir.log"
-			fail "$c with --copy $mode"
-		}
-		note "--copy $mode: $c: $(since "$t") s"
-	done
-}
-
 demo_start --size 1M
 batch=$(stat_of '.info.kernel_features | index("BATCH_IO")')
 demo_stop
 # This is the default, so what all cases are about.
-in_mode direct verify
+with_args "--copy direct" verify
 for mode in plain user; do
-	in_mode $mode verify discard write_zeroes flush_fua read_only
-	[ "$batch" = null ] || in_mode "$mode --batch" verify discard flush_fua
+	with_args "--copy $mode" verify discard write_zeroes flush_fua read_only
+	[ "$batch" = null ] ||
+		with_args "--copy $mode --batch" verify discard flush_fua
 done

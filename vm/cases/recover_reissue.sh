@@ -2,7 +2,7 @@
 # kill -9 under fio verify, 20 times, each time another server: nothing is lost (60 s)
 # timeout: 480
 mem=/dev/shm/$$.mem
-demo_start --size 64M --recovery reissue --memory-file $mem
+demo_start --size 64M --queues 2 --recovery reissue --memory-file $mem
 fio_begin verify --rw=randwrite --bssplit=4k/60:16k/30:64k/10 --iodepth=32 \
 	--size=32M --verify=crc32c --verify_backlog=512 --verify_fatal=1 \
 	--thinktime=30000 --thinktime_blocks=128

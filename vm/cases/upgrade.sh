@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # 20 upgrades under fio verify on a mounted ext4: no error, the gap in ms (60 s)
 # timeout: 480
-demo_start --size 128M --recovery reissue
+demo_start --size 128M --queues 2 --recovery reissue
 mkfs.ext4 -q "$DEV" || fail "mkfs"
 mkdir mnt
 mount "$DEV" mnt || fail "mount"

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_parts.h - a disk for devices with a thread for each queue
+ *
+ * It answers some requests at once, some from the loop of the queue's thread,
+ * and looks at who calls it. What another thread may change is atomic.
+ */
+#ifndef UBLKEV_TESTS_ENGINE_PARTS_H
+#define UBLKEV_TESTS_ENGINE_PARTS_H
+
+#include <pthread.h>
+
+#include "engine_rig.h"
+
+#define PARTS		3u		/* queues */
+#define PARTS_HELD	64
+
+/* of one queue: its thread's */
+struct part {
+	struct parts *disk;
+	pthread_t thread;
+	struct ev_loop *loop;
+	struct ev_async async;
+	struct ublkev_req *held[PARTS_HELD];
+	unsigned int nr_held;		/* atomic */
+	unsigned int starts, stops, submits;
+};
+
+struct parts {
+	struct ublkev_backend *backend;
+	char *bytes;
+	uint64_t dev_bytes;
+	struct part parts[PARTS];
+	bool hold;			/* atomic: nothing is answered */
+	bool maps;			/* half of the tags */
+	bool slow;			/* nothing is answered at once */
+	pthread_mutex_t moving;		/* bytes, while a loop uses them */
+	unsigned int inside;		/* atomic: threads in submit() */
+	unsigned int resizes;
+	int queue_start_err, resize_err;
+	uint32_t no_flags;		/* limits that it does not have */
+};
+
+void parts_init(struct parts *d);
+/* with what its threads did last: starts and stops are as many */
+void parts_fini(struct parts *d);
+/* how many requests are held, in all queues */
+unsigned int parts_held(struct parts *d);
+/* answer them, and hold no more */
+void parts_let_go(struct parts *d);
+/* a conf for it: a thread for each queue */
+void parts_conf(struct rig_dev *r);
+
+#endif
