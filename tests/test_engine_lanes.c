@@ -296,7 +296,10 @@ static void part_them(void)
 /* whatever its conf says of depth and copying, they are the device's */
 static void recover(struct rig_dev *n, struct parts *d)
 {
+	unsigned int budget_us = r.conf.budget_us;
+
 	parts_conf(n);
+	n->conf.budget_us = budget_us;
 	n->conf.id = ID;
 	n->conf.depth = 3;
 	n->conf.recover_timeout_ms = 2000;
@@ -363,7 +366,8 @@ START_TEST(let_go)
 	struct parts *disks[] = { &disk, &next_disk };
 	unsigned int i, least = 0;
 
-	up(K73, (unsigned int)_i);
+	r.conf.budget_us = _i < 3 ? 500 : 1;
+	up(K73, (unsigned int)_i % 3);
 	disk.slow = next_disk.slow = true;
 	go(200, false);
 	for (i = 1; i <= 10; i++) {
@@ -461,7 +465,7 @@ int main(void)
 	tcase_add_test(tc, stop_while_resizing);
 	tcase_add_loop_test(tc, killed, 0, 2 * RIG_MODES);
 	tcase_add_loop_test(tc, killed_often, 0, 2);
-	tcase_add_loop_test(tc, let_go, 0, 3);
+	tcase_add_loop_test(tc, let_go, 0, 6);
 	tcase_add_test(tc, let_go_waits);
 	tcase_add_test(tc, quiesced_by_others);
 	tcase_add_test(tc, fault_leaves_it);

@@ -460,6 +460,39 @@ START_TEST(stop_while_it_stays)
 }
 END_TEST
 
+/* ---- a release ------------------------------------------------------------- */
+
+/*
+ * Wherever the last answer leaves, be it in the enter that follows a turn
+ * without budget: that nothing is there any more is then noticed.
+ */
+START_TEST(release_with_little_budget)
+{
+	unsigned int i;
+
+	memset(&shot, 0, sizeof(shot));
+	fake.features = 0x1fffff;
+	fake.work_cap = 1;
+	r.conf.recovery = UBLKEV_RECOVERY_REISSUE;
+	r.conf.budget_us = 1;
+	lazy.burn_us = 2;
+	rig_up(&r, lazy.backend);
+	for (i = 0; i <= (unsigned int)_i; i++)
+		fake_submit(0, FAKE_READ, 0, 512, NULL, on_done, NULL);
+	ck_assert_int_eq(ublkev_dev_release(rig_loop, &r.dev), 0);
+	rig_until(rig_is_over, &r);
+	rig_check_stopped(&r, "LS");
+	ck_assert_int_eq(r.dev.step, UBLKEV_STEP_RELEASED);
+	rig_fini(&r);
+	rig_conf(&r);
+	r.conf.id = 0;
+	rig_init(&r, NULL);
+	ck_assert_int_eq(ublkev_dev_remove(rig_loop, &r.dev), 0);
+	rig_until(rig_is_over, &r);
+	rig_fini(&r);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("engine_wake");
@@ -479,6 +512,7 @@ int main(void)
 	tcase_add_loop_test(tc, no_wait, 0, 3);
 	tcase_add_test(tc, no_wait_while_others_are_due);
 	tcase_add_loop_test(tc, stop_while_it_stays, 0, 3);
+	tcase_add_loop_test(tc, release_with_little_budget, 0, 6);
 	suite_add_tcase(s, tc);
 	return test_main(s);
 }

@@ -148,18 +148,27 @@ void ublkev__life_fault(struct ublkev__engine *e, int err)
 }
 
 /* requests may still come to a lane that has none, unless that is over */
+static bool waits_for_idle(const struct ublkev__ctl *c)
+{
+	return c->step == UBLKEV_STEP_QUIESCE && c->kept &&
+	       c->pending == UBLKEV__CMD_NONE;
+}
+
+bool ublkev__life_is_idle(const struct ublkev__engine *e)
+{
+	if (!waits_for_idle(&e->ctl))
+		return false;
+	return e->nr_workers ? ublkev__workers_told(e, UBLKEV__FACT_IDLE)
+			     : ublkev__pump_idle(&e->lane);
+}
+
 void ublkev__life_look_idle(struct ublkev__engine *e)
 {
-	const struct ublkev__ctl *c = &e->ctl;
-
-	if (!c->kept || c->pending != UBLKEV__CMD_NONE)
-		return;
-	if (e->nr_workers && !e->asked_idle) {
+	if (e->nr_workers && !e->asked_idle && waits_for_idle(&e->ctl)) {
 		e->asked_idle = true;
 		ublkev__workers_wish(e, UBLKEV__WISH_IDLE);
 	}
-	if (e->nr_workers ? ublkev__workers_told(e, UBLKEV__FACT_IDLE)
-			  : ublkev__pump_idle(&e->lane))
+	if (ublkev__life_is_idle(e))
 		ublkev__ctl_idle(&e->ctl, ublkev__clock_ms());
 }
 

@@ -29,7 +29,8 @@ void ublkev__life_fault(struct ublkev__engine *e, int err);
 
 /* likewise: every thread has closed its ring, and ends */
 void ublkev__life_closed(struct ublkev__engine *e);
-/* in QUIESCE: no request is with us, if the core wants to know */
+/* no request is with us, which the core wants to know; tells it */
+bool ublkev__life_is_idle(const struct ublkev__engine *e);
 void ublkev__life_look_idle(struct ublkev__engine *e);
 
 /* actions on a lane, by its thread; hidden: see ublkev__ctl_hides_privilege */

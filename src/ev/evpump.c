@@ -385,12 +385,12 @@ static bool engine_has_work(const struct ublkev__engine *e)
 {
 	return (!e->blocked && ublkev__ctl_has_work(&e->ctl)) ||
 	       (e->ctl.pending && ublkev__control_has_work(e->control)) ||
-	       ublkev__workers_have_facts(e);
+	       ublkev__workers_have_facts(e) || ublkev__life_is_idle(e);
 }
 
 bool ublkev__pump_has_work(const struct ublkev__lane *l)
 {
-	return lane_has_work(l) || (l->worker ? ublkev__worker_has_wish(l)
+	return lane_has_work(l) || (l->worker ? ublkev__worker_has_work(l)
 					      : engine_has_work(l->e));
 }
 
@@ -417,8 +417,7 @@ static bool others(struct ublkev__lane *l)
 		ublkev__workers_take(e);
 	if (e->ctl.pending)
 		ublkev__life_answer(e);
-	if (e->ctl.step == UBLKEV_STEP_QUIESCE)
-		ublkev__life_look_idle(e);
+	ublkev__life_look_idle(e);
 	return ublkev__life_act(e);
 }
 

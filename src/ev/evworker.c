@@ -65,9 +65,10 @@ void ublkev__worker_tell(struct ublkev__lane *l, unsigned int facts, int err)
 	ublkev__io_wake(l->e->lane.io);
 }
 
-bool ublkev__worker_has_wish(const struct ublkev__lane *l)
+bool ublkev__worker_has_work(const struct ublkev__lane *l)
 {
-	return __atomic_load_n(&l->worker->wishes, __ATOMIC_RELAXED);
+	return __atomic_load_n(&l->worker->wishes, __ATOMIC_RELAXED) ||
+	       (l->tells_idle && ublkev__pump_idle(l));
 }
 
 bool ublkev__workers_have_facts(const struct ublkev__engine *e)

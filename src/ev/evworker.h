@@ -84,7 +84,7 @@ void ublkev__workers_stats(const struct ublkev__engine *e,
 /* ---- a worker's own thread ------------------------------------------------- */
 
 void ublkev__worker_tell(struct ublkev__lane *l, unsigned int facts, int err);
-bool ublkev__worker_has_wish(const struct ublkev__lane *l);
+bool ublkev__worker_has_work(const struct ublkev__lane *l);
 /* carries out what was wished for, tells what is so; false: it has ended */
 bool ublkev__worker_act(struct ublkev__lane *l);
 
