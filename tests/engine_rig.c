@@ -213,11 +213,13 @@ void rig_mode(struct rig_dev *r, unsigned int mode)
 {
 	static const enum ublkev_copy copies[RIG_MODES] = {
 		UBLKEV_COPY_PLAIN, UBLKEV_COPY_DIRECT, UBLKEV_COPY_USER,
-		UBLKEV_COPY_PLAIN, UBLKEV_COPY_USER,
+		UBLKEV_COPY_PLAIN, UBLKEV_COPY_USER, UBLKEV_COPY_DIRECT,
 	};
 
 	r->conf.copy = copies[mode];
-	r->conf.features = mode < 3 ? 0 : UBLKEV_F_BATCH_IO;
+	r->conf.features = mode == 3 || mode == 4 ? UBLKEV_F_BATCH_IO : 0;
+	if (mode == 5)
+		r->conf.flags |= UBLKEV_CONF_RING_FD;
 	fake.features |= UBLKEV_F_BATCH_IO;
 }
 

@@ -70,7 +70,7 @@ void rig_fini(struct rig_dev *r);
  * The ways of copying that there are beside AUTO, with and without BATCH_IO:
  * for loops over them.
  */
-#define RIG_MODES	5
+#define RIG_MODES	6
 void rig_mode(struct rig_dev *r, unsigned int mode);
 bool rig_is_live(void *rig_dev);
 bool rig_is_over(void *rig_dev);

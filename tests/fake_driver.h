@@ -130,6 +130,8 @@ struct fake_conf {
 	unsigned int writeback;		/* 0; WRITEs made inside STOP_DEV */
 	unsigned int work_cap;		/* 0: none; items that an enter runs */
 	uint64_t features;		/* as 6.12 */
+	bool runs_work;			/* by_ring: at once, wherever the
+					   server's thread is */
 	bool no_data;			/* USER_COPY without copies is right */
 	void (*hook)(enum fake_point at);
 };

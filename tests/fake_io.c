@@ -27,6 +27,8 @@ struct ublkev__io {
 	bool unprivileged;	/* what is submitted now */
 	bool cut;		/* whoever had it is dead */
 	int evfd;
+	bool by_ring;
+	int ring_fd;		/* readable while there is something to reap */
 	unsigned int queues, depth;
 	unsigned int first;		/* number of the first queue */
 	bool apart, dormant;
@@ -64,11 +66,19 @@ void fake__signal(struct ublkev__io *io)
 
 static void ring_signal(struct ublkev__io *io)
 {
+	uint64_t one = 1;
+
+	if (io->by_ring && write(io->ring_fd, &one, sizeof(one)) < 0)
+		abort();
+	if (io->by_ring)
+		return;
 	if (io->muted)
 		fake_counts.muted_signals++;
 	else
 		fake__signal(io);
 }
+
+static void run_one(struct ublkev__io *io, const struct ublkev__cqe *w);
 
 /* io_req_local_work_add(): only the first of a list signals */
 void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
@@ -81,6 +91,11 @@ void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 	io->work[io->nr_work++] = (struct ublkev__cqe){
 		(uint16_t)queue, (uint16_t)tag, res,
 	};
+	if (io->by_ring && fake.runs_work) {
+		run_one(io, &io->work[--io->nr_work]);
+		ring_signal(io);
+		return;
+	}
 	if (io->taskrun)
 		return;
 	io->taskrun = true;
@@ -175,6 +190,10 @@ int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 	io->spare = map(max_io_bytes);
 	if (!io->spare)
 		return -ENOMEM;
+	if (io->by_ring)
+		io->ring_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (io->by_ring && io->ring_fd < 0)
+		return -errno;
 	io->open = true;
 	return 0;
 }
@@ -252,6 +271,7 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
 		return -ENOMEM;
 	fake_counts.ios++;
 	io->mem = mem;
+	io->ring_fd = -1;
 	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->evfd < 0) {
 		err = -errno;
@@ -274,6 +294,8 @@ void ublkev__io_free(struct ublkev__io *io)
 		munmap(io->spare, io->max_io_bytes);
 	if (io->evfd >= 0)
 		close(io->evfd);
+	if (io->ring_fd >= 0)
+		close(io->ring_fd);
 	ublkev__mem_free(io->mem, io->sqes);
 	ublkev__mem_free(io->mem, io->work);
 	ublkev__mem_free(io->mem, io->cqes);
@@ -284,6 +306,16 @@ void ublkev__io_free(struct ublkev__io *io)
 int ublkev__io_fd(const struct ublkev__io *io)
 {
 	return io->evfd;
+}
+
+void ublkev__io_by_ring(struct ublkev__io *io)
+{
+	io->by_ring = true;
+}
+
+int ublkev__io_ring_fd(const struct ublkev__io *io)
+{
+	return io->open && !io->dormant ? io->ring_fd : -1;
 }
 
 int ublkev__io_need_bufs(struct ublkev__io *io)
@@ -820,6 +852,7 @@ unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 			     unsigned int max)
 {
 	FAKE_LOCKED;
+	uint64_t count;
 	unsigned int n;
 
 	fake__point(FAKE_AT_REAP);
@@ -829,6 +862,9 @@ unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 		io->nr_cqes -= n;
 		memmove(io->cqes, io->cqes + n, io->nr_cqes * sizeof(*v));
 	}
+	if (io->by_ring && io->open && !io->nr_cqes && !io->taskrun &&
+	    read(io->ring_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		abort();
 	fake__point(FAKE_AT_REAPED);
 	return n;
 }

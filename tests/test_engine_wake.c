@@ -111,7 +111,9 @@ START_TEST(every_point)
 	fake.hook = hook;
 	fake.work_cap = _i / FAKE_POINTS % 2;
 	r.conf.budget_reqs = _i / FAKE_POINTS / 2 % 2;
-	lazy.mode = _i / FAKE_POINTS / 4 ? LAZY_TIMER : LAZY_NOW;
+	lazy.mode = _i / FAKE_POINTS / 4 % 2 ? LAZY_TIMER : LAZY_NOW;
+	r.conf.flags = _i / FAKE_POINTS / 8 ? UBLKEV_CONF_RING_FD : 0;
+	fake.runs_work = _i / FAKE_POINTS / 16;
 	rig_up(&r, lazy.backend);
 	for (nth = 1; nth <= NTHS; nth++)
 		shoot(at, nth);
@@ -232,14 +234,16 @@ START_TEST(idle_costs_nothing)
 {
 	struct ublkev_stats before, after;
 	struct ev_check check;
-	int i;
+	int i, turn;
 
+	r.conf.flags = _i ? UBLKEV_CONF_RING_FD : 0;
 	rig_up(&r, lazy.backend);
 	for (i = 0; i < 3; i++) {
 		memset(&shot, 0, sizeof(shot));
 		fake_submit(0, FAKE_READ, 0, 512, data[0], on_done, NULL);
 		rig_until(first_done, NULL);
-		rig_run_ms(5);		/* what was left to do */
+		for (turn = 0; turn < 100; turn++)	/* what is left to do */
+			ev_run(rig_loop, EVRUN_NOWAIT);
 		ev_check_init(&check, on_check);
 		ev_check_start(rig_loop, &check);
 		before = rig_stats(&r);
@@ -500,13 +504,13 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
-	tcase_add_loop_test(tc, every_point, 0, 8 * FAKE_POINTS);
+	tcase_add_loop_test(tc, every_point, 0, 24 * FAKE_POINTS);
 	tcase_add_loop_test(tc, stop_at_every_point, 0, FAKE_POINTS);
 	tcase_add_loop_test(tc, commands_at_every_point, 0, 3);
 	tcase_add_loop_test(tc, answers_inside_the_pump, 0, FAKE_POINTS);
 	tcase_add_test(tc, enter_again);
 	tcase_add_loop_test(tc, enter_again_at_stop, 0, 40);
-	tcase_add_test(tc, idle_costs_nothing);
+	tcase_add_loop_test(tc, idle_costs_nothing, 0, 2);
 	tcase_add_loop_test(tc, answer_wakes, 0, 3);
 	tcase_add_test(tc, waits_pay);
 	tcase_add_loop_test(tc, no_wait, 0, 3);

@@ -89,9 +89,11 @@ START_TEST(everything)
 	ck_assert_int_eq(parse(&o, "--no-broker --delete 3"), 0);
 	ck_assert_int_eq(o.mode, OPTS_DELETE);
 	ck_assert(o.no_broker);
-	ck_assert(!o.threads);
+	ck_assert(!o.threads && !o.ring_fd);
 	ck_assert_int_eq(parse(&o, "--threads --queues 2"), 0);
 	ck_assert(o.threads && o.queues == 2);
+	ck_assert_int_eq(parse(&o, "--ring-fd"), 0);
+	ck_assert(o.ring_fd && !o.threads);
 	ck_assert_int_eq(parse(&o, "--no-broker"), 0);
 	ck_assert_int_eq(o.mode, OPTS_SERVE);
 	ck_assert(o.no_broker);

@@ -179,7 +179,7 @@ START_TEST(open_errors)
 	evfd = eventfd(0, EFD_CLOEXEC);
 	ck_assert_int_eq(ublkev__ring_open(&ring, 8, 1u << 31, evfd), -EINVAL);
 	ck_assert_int_eq(ublkev__ring_open(&ring, 32769, 0, evfd), -EINVAL);
-	ck_assert_int_eq(ublkev__ring_open(&ring, 8, 0, -1), -EBADF);
+	ck_assert_int_eq(ublkev__ring_open(&ring, 8, 0, 1 << 20), -EBADF);
 	ck_assert(!ring.open);
 	ublkev__ring_close(&ring);
 	close(evfd);
@@ -197,7 +197,8 @@ START_TEST(ring_leaves_nothing)
 		ublkev__ring_enter(&ring);
 		ck_assert_uint_gt(count_rings(), rings);
 		close_ring();
-		ck_assert_int_eq(ublkev__ring_open(&ring, 8, 0, -1), -EBADF);
+		ck_assert_int_eq(ublkev__ring_open(&ring, 8, 0, 1 << 20),
+				 -EBADF);
 	}
 	ck_assert_uint_eq(count_fds(), fds);
 	ck_assert_uint_eq(count_rings(), rings);
@@ -286,6 +287,36 @@ START_TEST(io_woken)
 		ublkev__io_unmute(io);
 		ck_assert(!ublkev__io_has_work(io));
 	}
+	ublkev__io_free(io);
+}
+END_TEST
+
+/* what is to reap makes the ring's file readable, and signals nobody */
+START_TEST(io_by_ring)
+{
+	struct ublkev__cqe cqes[4];
+	struct ublkev__io *io;
+	int fd, i;
+
+	ck_assert_int_eq(ublkev__io_new(&io, &mem), 0);
+	ublkev__io_by_ring(io);
+	ck_assert_int_eq(ublkev__io_ring_fd(io), -1);
+	ck_assert_int_eq(ublkev__io_set_up(io, 1, 4, 4096), 0);
+	fd = ublkev__io_ring_fd(io);
+	ck_assert_int_ge(fd, 0);
+	for (i = 0; i < 3; i++) {
+		ck_assert(!readable(fd));
+		ublkev__io_mute(io);
+		ublkev__io_fetch(io, 0, 0, NULL);	/* of no file */
+		ck_assert_int_eq(ublkev__io_enter(io), 1);
+		ublkev__io_unmute(io);
+		ck_assert(ublkev__io_has_work(io));
+		ck_assert(readable(fd));
+		ck_assert(!readable(ublkev__io_fd(io)));
+		ck_assert_uint_eq(ublkev__io_reap(io, cqes, 4), 1);
+	}
+	ublkev__io_close(io, true);
+	ck_assert_int_eq(ublkev__io_ring_fd(io), -1);
 	ublkev__io_free(io);
 }
 END_TEST
@@ -501,6 +532,7 @@ static void add_io(TCase *tc)
 	tcase_add_test(tc, io_leaves_nothing);
 	tcase_add_test(tc, io_buffers);
 	tcase_add_test(tc, io_woken);
+	tcase_add_test(tc, io_by_ring);
 	tcase_add_test(tc, io_closed);
 	tcase_add_test(tc, io_commands_refused);
 	tcase_add_loop_test(tc, no_memory, 0, 2);

@@ -143,6 +143,17 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  * backend has to allow it: UBLKEV_LIMIT_THREADS.
  */
 #define UBLKEV_CONF_QUEUE_THREADS (1u << 3)
+/*
+ * Have the loop watch the io_uring ring's own file beside the eventfd, which
+ * then is for control commands only. A request's arrival interrupts the loop's
+ * sleep and is seen when it wakes, without a system call to fetch it: with one
+ * request at a time two calls for each instead of three, where none is waited
+ * for (wait_us); with many it makes no difference. In return a busy device
+ * has a check watcher in every turn of the loop, and others in the thread see
+ * their system calls interrupted (EINTR) by requests.
+ * A device that is driven by hand has its eventfd all the same.
+ */
+#define UBLKEV_CONF_RING_FD	(1u << 4)
 
 /* what becomes of a device, and its requests, when its server is gone */
 enum ublkev_recovery {

@@ -107,10 +107,20 @@ int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 	return err ? err : ublkev__workers_run(e);
 }
 
+int ublkev__engine_new_io(struct ublkev__lane *l)
+{
+	int err = ublkev__io_new(&l->io, &l->e->mem);
+
+	l->by_ring = l->loop && l->e->conf.flags & UBLKEV_CONF_RING_FD;
+	if (!err && l->by_ring)
+		ublkev__io_by_ring(l->io);
+	return err;
+}
+
 /* a device that is to be removed needs only the eventfd */
 static int make_io(struct ublkev__engine *e)
 {
-	int err = ublkev__io_new(&e->lane.io, &e->mem);
+	int err = ublkev__engine_new_io(&e->lane);
 
 	if (err || e->mode != UBLKEV__CTL_ADD)
 		return err;

@@ -54,6 +54,10 @@ struct ublkev__lane {
 	uint64_t step_bytes;		/* evpump.c: between looks at a clock */
 
 	/* evloop.c */
+	bool by_ring;
+	unsigned int idle_turns;	/* of the loop, since a pump */
+	struct ev_io on_ring;
+	struct ev_check on_check;
 	struct ev_io on_fd;
 	struct ev_prepare on_prepare;
 	struct ev_idle on_backlog;
@@ -119,6 +123,9 @@ int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 /* a lane of no queues yet */
 void ublkev__engine_init_lane(struct ublkev__engine *e,
 			      struct ublkev__lane *l);
+
+/* a lane with its loop gets the eventfd that goes with it */
+int ublkev__engine_new_io(struct ublkev__lane *l);
 
 /* releases all that up made */
 void ublkev__engine_down(struct ublkev__engine *e);

@@ -234,6 +234,7 @@ void ublkev__life_close(struct ublkev__lane *l)
 			    "the device is closed with requests in it");
 	for (i = 0; i < l->nr_queues; i++)
 		ublkev__queue_kill(&l->queues[i]);
+	ublkev__evloop_forget_ring(l);
 	ublkev__io_close(l->io, l->drained);
 	l->tag_died = true;
 	l->drained = true;

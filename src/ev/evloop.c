@@ -4,6 +4,12 @@
 #include "ev/engine.h"
 #include "ev/evpump.h"
 
+/*
+ * So many turns of the loop without a request, and a ring that is watched by
+ * its file is not looked at in every one of them any more.
+ */
+#define MOST_IDLE_TURNS	64u
+
 static void pump(struct ublkev__lane *l);
 
 void ublkev__evloop_woken(struct ublkev__lane *l)
@@ -19,6 +25,35 @@ static void fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)
 	(void)revents;
 	ublkev__evloop_woken(l);
 	ev_prepare_start(loop, &l->on_prepare);
+}
+
+static void ring_woke(struct ev_loop *loop, struct ublkev__lane *l)
+{
+	if (ev_is_active(&l->on_prepare))
+		return;
+	l->stats.wakes++;
+	ev_prepare_start(loop, &l->on_prepare);
+}
+
+static void ring_cb(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	(void)revents;
+	ring_woke(loop, w->data);
+}
+
+/*
+ * Work that ran when the loop's sleep was interrupted is in the ring by now;
+ * its file would tell, but only the next sleep, cut short, would.
+ */
+static void check_cb(struct ev_loop *loop, struct ev_check *w, int revents)
+{
+	struct ublkev__lane *l = w->data;
+
+	(void)revents;
+	if (ublkev__io_has_work(l->io))
+		ring_woke(loop, l);
+	else if (++l->idle_turns >= MOST_IDLE_TURNS)
+		ev_check_stop(loop, w);
 }
 
 static void deadline_cb(struct ev_loop *loop, struct ev_timer *w, int revents)
@@ -71,10 +106,34 @@ static void set_deadline(struct ublkev__engine *e)
 	ev_timer_start(loop, &e->on_deadline);
 }
 
+static void watch_ring(struct ublkev__lane *l)
+{
+	int fd = ublkev__io_ring_fd(l->io);
+
+	if (fd < 0)
+		return;
+	l->idle_turns = 0;
+	ev_check_start(l->loop, &l->on_check);
+	if (ev_is_active(&l->on_ring))
+		return;
+	ev_io_set(&l->on_ring, fd, EV_READ);
+	ev_io_start(l->loop, &l->on_ring);
+}
+
+void ublkev__evloop_forget_ring(struct ublkev__lane *l)
+{
+	if (!l->by_ring)
+		return;
+	ev_io_stop(l->loop, &l->on_ring);
+	ev_check_stop(l->loop, &l->on_check);
+}
+
 static void pump(struct ublkev__lane *l)
 {
 	if (!ublkev__pump(l))
 		return;
+	if (l->by_ring)
+		watch_ring(l);
 	if (!l->worker)
 		set_deadline(l->e);
 	if (ublkev__pump_has_work(l)) {
@@ -87,12 +146,16 @@ static void pump(struct ublkev__lane *l)
 
 void ublkev__evloop_init(struct ublkev__lane *l)
 {
+	ev_init(&l->on_ring, ring_cb);
+	ev_check_init(&l->on_check, check_cb);
 	ev_init(&l->on_fd, fd_cb);
 	ev_prepare_init(&l->on_prepare, prepare_cb);
 	ev_set_priority(&l->on_prepare, EV_MINPRI);
 	ev_idle_init(&l->on_backlog, backlog_cb);
 	/* it has nothing to do, and is not to starve who has */
 	ev_set_priority(&l->on_backlog, EV_MINPRI);
+	l->on_ring.data = l;
+	l->on_check.data = l;
 	l->on_fd.data = l;
 	l->on_prepare.data = l;
 	l->on_backlog.data = l;
@@ -118,6 +181,7 @@ void ublkev__evloop_stop(struct ublkev__lane *l)
 {
 	if (!l->loop)
 		return;
+	ublkev__evloop_forget_ring(l);
 	ev_io_stop(l->loop, &l->on_fd);
 	ev_prepare_stop(l->loop, &l->on_prepare);
 	ev_idle_stop(l->loop, &l->on_backlog);

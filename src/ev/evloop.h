@@ -23,6 +23,9 @@ void ublkev__evloop_stop(struct ublkev__lane *l);
 /* there is work, from outside the pump: run it in this turn or the next */
 void ublkev__evloop_kick(struct ublkev__lane *l);
 
+/* the ring is about to be closed */
+void ublkev__evloop_forget_ring(struct ublkev__lane *l);
+
 /* the eventfd is readable */
 void ublkev__evloop_woken(struct ublkev__lane *l);
 

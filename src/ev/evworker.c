@@ -345,14 +345,12 @@ static int make(struct ublkev__engine *e, struct ublkev__worker *w,
 	l->worker = w;
 	l->held = true;		/* its io is not its thread's yet */
 	l->first_id = number(w);
-	err = ublkev__io_new(&l->io, &e->mem);
-	if (!err)
-		err = ublkev__io_set_up_apart(l->io, l->first_id, depth,
-					      max_io_bytes);
-	if (err)
-		return err;
 	l->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
-	return l->loop ? 0 : -ENOMEM;
+	if (!l->loop)
+		return -ENOMEM;
+	err = ublkev__engine_new_io(l);
+	return err ? err : ublkev__io_set_up_apart(l->io, l->first_id, depth,
+						   max_io_bytes);
 }
 
 int ublkev__workers_new(struct ublkev__engine *e, unsigned int n,

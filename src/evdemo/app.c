@@ -215,6 +215,8 @@ int app_new_dev(struct app *app, int id)
 		conf.flags |= UBLKEV_CONF_IO_FLUSHER;
 	if (o->threads)
 		conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
+	if (o->ring_fd)
+		conf.flags |= UBLKEV_CONF_RING_FD;
 	err = ublkev_dev_init(&app->dev, life_on_dev, &conf, app->backend);
 	app->has_dev = !err;
 	if (err)

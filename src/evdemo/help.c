@@ -24,6 +24,7 @@ const char opts_help[] =
 "  --id N               be /dev/ublkbN (the kernel picks)\n"
 "  --queues N           hardware queues (1)\n"
 "  --threads            a thread for each queue, near its CPUs\n"
+"  --ring-fd            be woken by the io_uring ring, not by its eventfd\n"
 "  --depth N            requests a queue, 1 to 4096 (128)\n"
 "  --max-io SIZE        largest read or write, 4K to 32M (512K)\n"
 "  --wait USEC          longest wait for a request before sleep; 0 none (200)\n"

@@ -17,6 +17,7 @@ enum {
 	OPT_BACKEND,
 	OPT_QUEUES,
 	OPT_THREADS,
+	OPT_RING_FD,
 	OPT_DEPTH,
 	OPT_BLOCK_SIZE,
 	OPT_MAX_IO,
@@ -47,6 +48,7 @@ static const struct option long_options[] = {
 	{ "backend", required_argument, NULL, OPT_BACKEND },
 	{ "queues", required_argument, NULL, OPT_QUEUES },
 	{ "threads", no_argument, NULL, OPT_THREADS },
+	{ "ring-fd", no_argument, NULL, OPT_RING_FD },
 	{ "depth", required_argument, NULL, OPT_DEPTH },
 	{ "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
 	{ "max-io", required_argument, NULL, OPT_MAX_IO },
@@ -336,6 +338,9 @@ static int set_flag(const struct parse *p, int opt)
 	case OPT_THREADS:
 		p->o->threads = 1;
 		break;
+	case OPT_RING_FD:
+		p->o->ring_fd = 1;
+		break;
 	case OPT_NO_BROKER:
 		p->o->no_broker = 1;
 		break;
@@ -416,6 +421,7 @@ static int set(struct parse *p, int opt, const char *value)
 	case OPT_HUGE_PAGES:
 	case OPT_BATCH:
 	case OPT_THREADS:
+	case OPT_RING_FD:
 	case OPT_NO_BROKER:
 	case OPT_DAEMON:
 	case OPT_UNPRIVILEGED:

@@ -41,6 +41,7 @@ struct opts {
 	int read_only;
 	int huge_pages;
 	int threads;
+	int ring_fd;
 	enum ublkev_copy copy;
 	int batch;
 	int no_broker;

@@ -19,8 +19,8 @@
  * SUBMIT_ALL: one refused command must not hold up those behind it in the
  * same submission.
  */
-#define RING_FLAGS (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER | \
-		    IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL)
+#define RING_FLAGS (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_TASKRUN_FLAG | \
+		    IORING_SETUP_SUBMIT_ALL)
 
 /* of a wait, before the caller looks at the clock again */
 #define LOOKS 16
@@ -39,6 +39,7 @@ struct ublkev__io {
 	uint64_t evfd_count;		/* where the eventfd is read to */
 	size_t queue_bytes;		/* of a queue's buffers */
 	int evfd;
+	bool by_ring;
 	bool woken;			/* the read is queued */
 	bool files;			/* are registered */
 	bool apart;			/* ublkc and descs are another io's */
@@ -78,6 +79,11 @@ int ublkev__io_set_up_common(struct ublkev__io *io, unsigned int queues)
 	return 0;
 }
 
+void ublkev__io_by_ring(struct ublkev__io *io)
+{
+	io->by_ring = true;
+}
+
 static int open_ring(struct ublkev__io *io, unsigned int queues,
 		     unsigned int depth, uint32_t max_io_bytes,
 		     unsigned int flags)
@@ -85,6 +91,8 @@ static int open_ring(struct ublkev__io *io, unsigned int queues,
 	unsigned int entries;
 	int err;
 
+	flags |= RING_FLAGS | (io->by_ring ? IORING_SETUP_COOP_TASKRUN
+					   : IORING_SETUP_DEFER_TASKRUN);
 	io->queue_bytes = (size_t)depth * max_io_bytes;
 	io->nr_bufs = (size_t)queues * depth;
 	io->max_io_bytes = max_io_bytes;
@@ -97,8 +105,8 @@ static int open_ring(struct ublkev__io *io, unsigned int queues,
 	 */
 	entries = queues * (depth + 3) + 1;
 	return ublkev__ring_open(&io->ring, entries < MOST_ENTRIES ?
-				 entries : MOST_ENTRIES, RING_FLAGS | flags,
-				 io->evfd);
+				 entries : MOST_ENTRIES, flags,
+				 io->by_ring ? -1 : io->evfd);
 }
 
 int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
@@ -163,6 +171,13 @@ void ublkev__io_free(struct ublkev__io *io)
 int ublkev__io_fd(const struct ublkev__io *io)
 {
 	return io->evfd;
+}
+
+int ublkev__io_ring_fd(const struct ublkev__io *io)
+{
+	bool watched = io->by_ring && io->ring.open && !io->dormant;
+
+	return watched ? io->ring.u.ring_fd : -1;
 }
 
 int ublkev__io_need_bufs(struct ublkev__io *io)
@@ -349,13 +364,13 @@ void ublkev__io_woken(struct ublkev__io *io)
 
 void ublkev__io_mute(struct ublkev__io *io)
 {
-	if (io->ring.open)
+	if (io->ring.open && !io->by_ring)
 		ublkev__ring_mute(&io->ring);
 }
 
 void ublkev__io_unmute(struct ublkev__io *io)
 {
-	if (!io->ring.open)
+	if (!io->ring.open || io->by_ring)
 		return;
 	ublkev__ring_unmute(&io->ring);
 #if !defined(__x86_64__) && !defined(__i386__)

@@ -33,6 +33,13 @@ struct ublkev__cqe {
 int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem);
 
 /*
+ * Between new and set_up: the ring does not signal the eventfd. Its work runs
+ * whenever the thread leaves the kernel, and its own file, see ring_fd, is
+ * readable as long as there is something to reap.
+ */
+void ublkev__io_by_ring(struct ublkev__io *io);
+
+/*
  * Ring and buffers, once. Queues times depth is at most 32767, so that each
  * tag always finds an SQE. Errors: -ENOMEM, and those of io_uring_setup(2).
  */
@@ -54,6 +61,9 @@ void ublkev__io_free(struct ublkev__io *io);
 
 /* the eventfd, signalled when there is something to reap */
 int ublkev__io_fd(const struct ublkev__io *io);
+
+/* the ring's, from set_up or enable until close; -1 unless by_ring */
+int ublkev__io_ring_fd(const struct ublkev__io *io);
 
 /*
  * Reserves the address space of the tags' buffers; nothing when done

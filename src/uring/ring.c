@@ -16,7 +16,8 @@ int ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 	if (err)
 		return err;
 	r->open = true;
-	err = io_uring_register_eventfd(&r->u, evfd);
+	if (evfd >= 0)
+		err = io_uring_register_eventfd(&r->u, evfd);
 	/* a forked child's copy of the mapping would keep the ring alive */
 	if (!err)
 		err = io_uring_ring_dontfork(&r->u);

@@ -6,6 +6,8 @@
  * reach the ring only inside io_uring_enter(GETEVENTS) of the thread that
  * made it, which the eventfd, or SQ_TASKRUN while awake, asks for. Of all
  * modes with an eventfd this costs the least instructions per request.
+ * Without one it is COOP_TASKRUN: they reach it when the thread next leaves
+ * the kernel, and that makes the ring's own file readable.
  */
 #ifndef UBLKEV_URING_RING_H
 #define UBLKEV_URING_RING_H
@@ -21,8 +23,9 @@ struct ublkev__ring {
 };
 
 /*
- * `flags` are IORING_SETUP_*; the ring signals `evfd` for every completion
- * and, with DEFER_TASKRUN, for work that waits to become one. Errors: those
+ * `flags` are IORING_SETUP_*; the ring signals `evfd`, unless that is -1, for
+ * every completion and, with DEFER_TASKRUN, for work that waits to become one.
+ * Errors: those
  * of io_uring_setup(2) and io_uring_register(2).
  */
 int ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,

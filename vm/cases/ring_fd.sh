@@ -1,0 +1,21 @@
+# shellcheck shell=bash
+# --ring-fd: requests served, device stopped, killed, recovered and resized as by the eventfd (150 s)
+# timeout: 900
+
+demo_start --size 16M --ring-fd
+# what its loop's epoll instances watch
+watched=$(for e in "/proc/$DEMO_PID/fd"/*; do
+	[ "$(readlink "$e")" = "anon_inode:[eventpoll]" ] || continue
+	sed -n 's/^tfd: *\([0-9]*\).*/\1/p' "/proc/$DEMO_PID/fdinfo/${e##*/}"
+done | while read -r fd; do
+	readlink "/proc/$DEMO_PID/fd/$fd"
+done)
+[[ $watched = *"[io_uring]"* ]] || fail "the loop watches only" $watched
+demo_stop
+
+with_args "--ring-fd" fio_verify stop_load kill9 recover_reissue resize
+with_args "--ring-fd --threads --queues 2" fio_queues stop_load
+demo_start --size 1M
+batch=$(stat_of '.info.kernel_features | index("BATCH_IO")')
+demo_stop
+[ "$batch" = null ] || with_args "--ring-fd --batch" fio_queues
