@@ -132,7 +132,8 @@ static void pump(struct ublkev__lane *l)
 {
 	if (!ublkev__pump(l))
 		return;
-	if (l->by_ring)
+	/* held, its ring is not the thread's yet, or none of its business */
+	if (l->by_ring && !l->held)
 		watch_ring(l);
 	if (!l->worker)
 		set_deadline(l->e);

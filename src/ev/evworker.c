@@ -236,6 +236,7 @@ static void begin(struct ublkev__worker *w, bool hidden)
 static void hold(struct ublkev__lane *l)
 {
 	ublkev__pump_settle(l);
+	ublkev__evloop_forget_ring(l);
 	l->held = true;
 	ublkev__worker_tell(l, UBLKEV__FACT_HELD, 0);
 }
