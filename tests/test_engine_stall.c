@@ -144,8 +144,8 @@ START_TEST(stalled)
 	ck_assert_int_eq(r.err_step, stalls[i].step);
 	ck_assert_int_eq(r.dev.step, hard ? stalls[i].lost :
 			 stalls[i].cancelled);
-	/* a request at a time, from a timer of a tenth of a millisecond */
-	ck_assert_uint_gt(served, before + 20);
+	/* one at a time, and no telling how many: the machine may be busy */
+	ck_assert_uint_gt(served, before + 1);
 	/* what was lent to it stays so */
 	r.alloc.live -= (int)fake_counts.leaks;
 	rig_fini(&r);
