@@ -11,7 +11,8 @@
  * and fake_unlock().
  *
  *	fake_control.c  control commands, the driver's side and the seam
- *	fake_io.c       the I/O ring, eventfd and tags, likewise
+ *	fake_io.c       an io's life: eventfd, ublkc, buffers
+ *	fake_ring.c     its ring, what is submitted there, and the tags
  *	fake_recover.c  devices without a server, and commands to live ones
  *	fake_driver.c   devices, clients
  */

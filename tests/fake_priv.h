@@ -117,14 +117,17 @@ int fake__update_size(struct fake_dev *d, const struct fake_cmd *c);
 int fake__try_stop(const struct fake_dev *d);
 int fake__look(const struct fake_dev *d, struct fake_cmd *c);
 
-/* fake_io.c: task work for the ring */
+/* fake_ring.c: task work for the ring */
 void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 		int res);
 void fake__signal(struct ublkev__io *io);
 /* the driver aborts all armed tags */
 void fake__abort_armed(struct fake_dev *d);
 
-/* the server's end of it dies; the eventfd that it shares with its control */
+/*
+ * fake_io.c: the server's end of it dies; the eventfd that it shares with its
+ * control
+ */
 int fake__cut(struct ublkev__io *io);
 
 /* fake_control.c: nothing comes from there any more */

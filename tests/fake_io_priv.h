@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fake_io_priv.h - the fake driver's io, for its life and its ring
+ */
+#ifndef UBLKEV_TESTS_FAKE_IO_PRIV_H
+#define UBLKEV_TESTS_FAKE_IO_PRIV_H
+
+#include <pthread.h>
+
+#include "fake_priv.h"
+
+enum fake_sqe_kind { SQE_FETCH, SQE_COMMIT, SQE_READ, SQE_GET, SQE_COPY };
+
+struct fake_sqe {
+	enum fake_sqe_kind kind;
+	unsigned int queue, tag;
+	int result;
+	bool in;
+	uint32_t bytes;
+	void *buf;
+};
+
+struct ublkev__io {
+	const struct ublkev__mem *mem;
+	bool open;		/* the ring */
+	bool muted, taskrun, woken;
+	bool unprivileged;	/* what is submitted now */
+	bool cut;		/* whoever had it is dead */
+	int evfd;
+	bool by_ring;
+	int ring_fd;		/* readable while there is something to reap */
+	unsigned int queues, depth;
+	unsigned int first;		/* number of the first queue */
+	bool apart, dormant;
+	pthread_t thread;		/* whose ring it is */
+	uint32_t max_io_bytes;
+	size_t buf_bytes;
+	char *bufs, *spare;
+	struct fake_dev *dev;	/* whose ublkc is open */
+	unsigned int nr_sqes, nr_work, nr_cqes, size;
+	struct fake_sqe *sqes;
+	struct ublkev__cqe *work, *cqes;
+};
+
+#endif
