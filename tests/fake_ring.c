@@ -340,14 +340,20 @@ void ublkev__io_wake(const struct ublkev__io *io)
 		abort();
 }
 
+void ublkev__io_reset(struct ublkev__io *io)
+{
+	uint64_t count;
+
+	if (read(io->evfd, &count, sizeof(count)) < 0)
+		return;
+}
+
 void ublkev__io_woken(struct ublkev__io *io)
 {
 	FAKE_LOCKED;
-	uint64_t count;
 
 	if (!io->open || io->dormant) {
-		if (read(io->evfd, &count, sizeof(count)) < 0)
-			return;
+		ublkev__io_reset(io);
 		return;
 	}
 	if (io->woken)

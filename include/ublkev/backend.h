@@ -84,7 +84,9 @@ struct ublkev_limits {
  * the loop. Only `open` and `submit` are needed; others may be NULL.
  * With UBLKEV_CONF_QUEUE_THREADS submit(), map() and flush() come from the
  * queue's thread, and so does its queue_start() before and its queue_stop()
- * after all of them; no thread is in any of them during the other calls.
+ * after all of them; no thread is in any of them during the other calls. The
+ * backend's own watchers in the threads' loops go on during these, resize()
+ * too: what they touch of the backend's is the backend's to lock.
  */
 struct ublkev_backend_ops {
 	size_t size;		/* sizeof(struct ublkev_backend_ops) */

@@ -200,6 +200,7 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	e->resize_bytes = 0;
 	e->tag_died = false;
 	e->drained = false;
+	e->arming = false;
 	e->growing = false;
 	e->holding = false;
 	e->asked_idle = false;

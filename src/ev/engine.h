@@ -90,6 +90,7 @@ struct ublkev__engine {
 	/* evworker.c; none: the lane above has all queues */
 	struct ublkev__worker *workers;
 	unsigned int nr_workers;
+	bool arming;			/* they have not all sent FETCH */
 	bool growing;			/* as soon as they are held */
 	bool holding;			/* they were told to be */
 	bool asked_idle;		/* likewise */

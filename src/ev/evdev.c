@@ -218,7 +218,7 @@ int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
 	struct ublkev__engine *e = active(loop, dev);
 	int err = -EINVAL;
 
-	if (e)
+	if (e && !e->growing)
 		err = ublkev__ctl_release(&e->ctl, ublkev__clock_ms());
 	if (e && !err)
 		ublkev__evloop_kick(&e->lane);
@@ -230,7 +230,7 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 	struct ublkev__engine *e = active(loop, dev);
 	int err = -EINVAL;
 
-	if (e)
+	if (e && !e->growing)
 		err = ublkev__ctl_try_stop(&e->ctl, ublkev__clock_ms());
 	if (e && !err)
 		ublkev__evloop_kick(&e->lane);

@@ -202,6 +202,13 @@ static void open_ublkc(struct ublkev__engine *e)
 	ublkev__ctl_opened(&e->ctl, err, ublkev__clock_ms());
 }
 
+/*
+ * The FETCHes are with the driver before any other command is sent. Linux
+ * 6.12 loses a read of the partition scan if the server's last FETCH and its
+ * death come between START_DEV's wait for that FETCH and the disk: then
+ * START_DEV never ends, whoever sent it. And it takes FETCHes that come after
+ * STOP_DEV, which nothing would end.
+ */
 void ublkev__life_arm(struct ublkev__lane *l, bool unprivileged)
 {
 	unsigned int i;
@@ -210,8 +217,8 @@ void ublkev__life_arm(struct ublkev__lane *l, bool unprivileged)
 		ublkev__queue_arm(&l->queues[i]);
 		ublkev__pump_out(l, &l->queues[i]);
 	}
-	if (unprivileged)
-		ublkev__pump_enter(l, ublkev__io_enter_unprivileged);
+	ublkev__pump_enter(l, unprivileged ? ublkev__io_enter_unprivileged
+					   : ublkev__io_enter);
 }
 
 void ublkev__life_abort(struct ublkev__lane *l)
@@ -262,6 +269,7 @@ static void close_io(struct ublkev__engine *e)
 /* what a lane's thread is to do, be it another or this one */
 static void wish(struct ublkev__engine *e, unsigned int what)
 {
+	e->arming |= e->nr_workers && what != UBLKEV__WISH_ABORT;
 	if (e->nr_workers)
 		ublkev__workers_wish(e, what);
 	else if (what == UBLKEV__WISH_ABORT)
@@ -308,6 +316,15 @@ static void end_resize(struct ublkev__engine *e, int res)
 		ublkev__log(&e->log, LOG_WARNING,
 			    "the backend did not shrink: %d", err);
 	e->resize_bytes = 0;
+}
+
+/* commands wait for the threads to have sent their FETCHes, or failed */
+static bool may_command(struct ublkev__engine *e)
+{
+	if (e->arming && ublkev__workers_told(e, UBLKEV__FACT_ARMED |
+						 UBLKEV__FACT_DRAINED))
+		e->arming = false;
+	return !e->arming;
 }
 
 /* whether it can be told by now; RESIZED comes after the backend's own */
@@ -425,7 +442,8 @@ bool ublkev__life_act(struct ublkev__engine *e)
 		grow(e);
 	while (e->has_action || ublkev__ctl_next(&e->ctl, a)) {
 		e->has_action = true;
-		if (a->act == UBLKEV__CTL_EVENT && !may_tell(e, a)) {
+		if ((a->act == UBLKEV__CTL_EVENT && !may_tell(e, a)) ||
+		    (a->act == UBLKEV__CTL_CMD && !may_command(e))) {
 			e->blocked = true;
 			return true;
 		}

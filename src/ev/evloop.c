@@ -15,7 +15,10 @@ static void pump(struct ublkev__lane *l);
 void ublkev__evloop_woken(struct ublkev__lane *l)
 {
 	l->stats.wakes++;
-	ublkev__io_woken(l->io);
+	if (l->held)	/* it enters only when resumed */
+		ublkev__io_reset(l->io);
+	else
+		ublkev__io_woken(l->io);
 }
 
 static void fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)

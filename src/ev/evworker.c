@@ -49,7 +49,8 @@ void ublkev__workers_wish(struct ublkev__engine *e, unsigned int what)
 	unsigned int i, n = all ? e->nr_workers : e->nr_queues;
 
 	for (i = 0; i < n; i++)
-		wish(&e->workers[i], what);
+		if (e->workers[i].runs)
+			wish(&e->workers[i], what);
 }
 
 void ublkev__worker_tell(struct ublkev__lane *l, unsigned int facts, int err)
@@ -87,7 +88,7 @@ bool ublkev__workers_told(const struct ublkev__engine *e, unsigned int facts)
 	unsigned int i, n = all ? e->nr_workers : e->nr_queues;
 
 	for (i = 0; i < n; i++)
-		if (!(e->workers[i].told & facts))
+		if (e->workers[i].runs && !(e->workers[i].told & facts))
 			return false;
 	return true;
 }
@@ -194,9 +195,6 @@ static void pin(struct ublkev__worker *w)
 
 	if (!err)
 		err = pthread_setaffinity_np(pthread_self(), bytes, set);
-	/* the queue's clients are there, too, and would wait for our wait */
-	if (!err && CPU_COUNT_S(bytes, set) == 1)
-		ublkev__wait_init(&w->lane.wait, 0);
 	if (set)
 		CPU_FREE(set);
 	if (err == ENODEV)
@@ -209,6 +207,15 @@ static void pin(struct ublkev__worker *w)
 			    number(w), -err);
 }
 
+/* the queue's clients are there, too, and would wait for our wait */
+static bool has_one_cpu(void)
+{
+	cpu_set_t set;
+
+	return !pthread_getaffinity_np(pthread_self(), sizeof(set), &set) &&
+	       CPU_COUNT(&set) == 1;
+}
+
 static void begin(struct ublkev__worker *w, bool hidden)
 {
 	struct ublkev__lane *l = &w->lane;
@@ -216,6 +223,8 @@ static void begin(struct ublkev__worker *w, bool hidden)
 
 	if (w->pins)
 		pin(w);
+	if (has_one_cpu())
+		ublkev__wait_init(&l->wait, 0);
 	err = ublkev__io_enable(l->io);
 	if (!err)
 		err = ublkev__guard_queue_start(l->e->backend, number(w),
@@ -231,6 +240,7 @@ static void begin(struct ublkev__worker *w, bool hidden)
 	l->nr_queues = 1;
 	ublkev__pump_set_bufs(l);
 	ublkev__life_arm(l, hidden);
+	ublkev__worker_tell(l, UBLKEV__FACT_ARMED, 0);
 }
 
 static void hold(struct ublkev__lane *l)

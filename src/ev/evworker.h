@@ -40,6 +40,7 @@
 #define UBLKEV__FACT_IDLE	(1u << 4)
 #define UBLKEV__FACT_HELD	(1u << 5)
 #define UBLKEV__FACT_CLOSED	(1u << 6)	/* the last one */
+#define UBLKEV__FACT_ARMED	(1u << 7)	/* the driver has the FETCHes */
 
 /*
  * Makes that many, and, when there are queues for them, runs their threads,

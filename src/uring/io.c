@@ -333,6 +333,14 @@ void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 		ublkev__sqe_io(sqe, ABI_IO_NEED_GET_DATA, queue, tag, 0, buf);
 }
 
+void ublkev__io_reset(struct ublkev__io *io)
+{
+	uint64_t count;
+
+	if (read(io->evfd, &count, sizeof(count)) < 0)
+		return;		/* nothing to reset */
+}
+
 /*
  * The read of the eventfd rides in the next submission instead of being a
  * system call. It executes before the task work of the same enter, so that
@@ -343,9 +351,7 @@ void ublkev__io_woken(struct ublkev__io *io)
 	struct io_uring_sqe *sqe;
 
 	if (!io->ring.open || io->dormant) {
-		if (read(io->evfd, &io->evfd_count,
-			 sizeof(io->evfd_count)) < 0)
-			return;		/* nothing to reset */
+		ublkev__io_reset(io);
 		return;
 	}
 	if (io->woken)

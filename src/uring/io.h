@@ -130,6 +130,8 @@ void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
  * readable, and is to be reset;
  */
 void ublkev__io_woken(struct ublkev__io *io);
+/* the same at once, for who will not enter soon */
+void ublkev__io_reset(struct ublkev__io *io);
 /* no signals, signals again: see ring.h */
 void ublkev__io_mute(struct ublkev__io *io);
 void ublkev__io_unmute(struct ublkev__io *io);

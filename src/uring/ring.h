@@ -4,7 +4,7 @@
  *
  * The I/O ring is DEFER_TASKRUN | SINGLE_ISSUER | TASKRUN_FLAG: requests
  * reach the ring only inside io_uring_enter(GETEVENTS) of the thread that
- * made it, which the eventfd, or SQ_TASKRUN while awake, asks for. Of all
+ * made or enabled it, which the eventfd, or SQ_TASKRUN while awake, asks for. Of all
  * modes with an eventfd this costs the least instructions per request.
  * Without one it is COOP_TASKRUN: they reach it when the thread next leaves
  * the kernel, and that makes the ring's own file readable.

@@ -42,7 +42,6 @@ done
 written=$(stat_of .ops.WRITE.reqs)
 [ "$written" -gt $((want * 100)) ] || fail "only $written writes were counted"
 demo_stop
-! pgrep -f ublkev-q >threads.left || fail "threads: $(cat threads.left)"
 
 load() {
 	demo_start --size 64M --queues 4 --threads "$@"
