@@ -7,7 +7,7 @@ fio_begin verify --rw=randwrite --bssplit=4k/60:16k/30:64k/10 --iodepth=32 \
 	--size=32M --verify=crc32c --verify_backlog=512 --verify_fatal=1 \
 	--thinktime=30000 --thinktime_blocks=128
 : >gaps
-for _ in $(seq 20); do
+for _ in $(seq "${ROUNDS:-20}"); do
 	fio_busy
 	demo_kill
 	t=$(seconds)
@@ -15,7 +15,7 @@ for _ in $(seq 20); do
 	since "$t" >>gaps
 	echo >>gaps
 done
-note "20 recoveries, seconds from the kill to the new server: $(percentiles gaps)"
+note "${ROUNDS:-20} recoveries, seconds from the kill to the new server: $(percentiles gaps)"
 fio_end 90
 demo_stop
 rm $mem

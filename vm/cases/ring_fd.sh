@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# --ring-fd: requests served, device stopped, killed, recovered and resized as by the eventfd (150 s)
+# --ring-fd: requests served, device stopped, killed, recovered and resized as by the eventfd (90 s)
 # timeout: 900
 
 demo_start --size 16M --ring-fd
@@ -13,7 +13,7 @@ done)
 [[ $watched = *"[io_uring]"* ]] || fail "the loop watches only" $watched
 demo_stop
 
-with_args "--ring-fd" fio_verify stop_load kill9 recover_reissue resize
+ROUNDS=4 with_args "--ring-fd" fio_verify stop_load kill9 recover_reissue resize
 with_args "--ring-fd --threads --queues 2" fio_queues stop_load
 demo_start --size 1M
 batch=$(stat_of '.info.kernel_features | index("BATCH_IO")')

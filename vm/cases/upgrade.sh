@@ -13,7 +13,7 @@ fio_begin verify --rw=randwrite --bssplit=4k/60:16k/30:64k/10 --iodepth=16 \
 	--size=32M --verify=crc32c --verify_backlog=256 --verify_fatal=1 \
 	--thinktime=30000 --thinktime_blocks=128
 : >gaps
-for _ in $(seq 20); do
+for _ in $(seq "${ROUNDS:-20}"); do
 	fio_busy
 	old=$DEMO_PID
 	DEMO_PLAIN=1 demo_start --take-over "$SOCK"
@@ -23,7 +23,7 @@ for _ in $(seq 20); do
 	[ "$DEV" = "$device" ] || fail "it is $DEV now"
 	stat_of .gap_ms >>gaps
 done
-note "20 upgrades, gap in ms: $(percentiles gaps)"
+note "${ROUNDS:-20} upgrades, gap in ms: $(percentiles gaps)"
 fio_end 90
 umount mnt || fail "umount"
 e2fsck -fn "$device" >check.out 2>&1 || fail "e2fsck: $(tail -n3 check.out)"
