@@ -59,15 +59,22 @@ def panel($x; $y; $disks; $groups):
 	and (.qd == 1 or .qd == 64))] as $cells
 | ($cells | map(.kernel) | unique | sort_by(split(".") | map(tonumber? // 0)))
 	as $kernels
-| ($cells | map(.disk) | disks) as $disks
 | [{ qd: 1, load: "randread" }, { qd: 1, load: "randwrite" },
-	{ qd: 64, load: "randread" }, { qd: 64, load: "randwrite" }] as $groups
-| (["path", "speed"] | map(select(. as $m | $cells | any(.mode == $m))))
-	as $modes
-| (head_h + 8 + ($groups | length) * ($disks | length * bar_h + group_gap))
-	as $panel_h
+	{ qd: 64, load: "randread" }, { qd: 64, load: "randwrite" }] as $all
+# of each mode what was measured, and where its row of panels begins
+| (["path", "speed"] | map(. as $m | [$cells[] | select(.mode == $m)]
+	| select(length > 0) | . as $c
+	| { mode: $m, disks: (map(.disk) | disks), groups: [$all[]
+		| select(. as $g | $c | any(.load == $g.load
+			and .qd == $g.qd))] }
+	| .height = head_h + 8 + (.groups | length)
+		* ((.disks | length) * bar_h + group_gap)))
+	as $rows
+| ([foreach $rows[] as $r ({ next: margin };
+	{ top: .next, next: (.next + $r.height) }; $r + { top })])
+	as $rows
 | ([2 * margin + ($kernels | length) * panel_w, 780] | max) as $w
-| (margin + ($modes | length) * $panel_h + foot_h) as $h
+| (margin + ($rows | map(.height) | add) + foot_h) as $h
 | "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\($w)\" " +
 	"height=\"\($h)\" viewBox=\"0 0 \($w) \($h)\" " +
 	"font-family=\"sans-serif\" font-size=\"10.5\" fill=\"#1c2530\">",
@@ -75,11 +82,10 @@ def panel($x; $y; $disks; $groups):
   "<style>.h{font-size:14px;font-weight:bold}.g{font-weight:bold}</style>",
   rect(0; 0; $w; $h; "#ffffff"),
   ($kernels | to_entries[] as { key: $col, value: $k }
-   | $modes | to_entries[] as { key: $row, value: $m }
-   | [$cells[] | select(.kernel == $k and .mode == $m)]
+   | $rows[] as $row
+   | [$cells[] | select(.kernel == $k and .mode == $row.mode)]
    | select(length > 0)
-   | panel(margin + $col * panel_w; margin + $row * $panel_h; $disks;
-	$groups)),
+   | panel(margin + $col * panel_w; $row.top; $row.disks; $row.groups)),
   (["ours: null and mem are ublk-evdemo's disks; busy is null in a loop " +
     "that serves a 1 ms timer and a socket besides.",
     "loop: on a file in tmpfs; nbd: nbdkit's memory plug-in. One queue of " +
