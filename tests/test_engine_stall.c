@@ -40,11 +40,11 @@ static void conf(void)
 {
 	rig_conf(&r);
 	r.conf.id = ID;
-	r.conf.cmd_timeout_ms = 30;
-	r.conf.start_timeout_ms = 40;
-	r.conf.stop_timeout_ms = 40;
-	r.conf.grace_ms = 20;
-	r.conf.recover_timeout_ms = 30;
+	r.conf.cmd_timeout_ms = 300;
+	r.conf.start_timeout_ms = 400;
+	r.conf.stop_timeout_ms = 400;
+	r.conf.grace_ms = 200;
+	r.conf.recover_timeout_ms = 300;
 	r.conf.recovery = UBLKEV_RECOVERY_REISSUE;
 }
 
@@ -144,7 +144,7 @@ START_TEST(stalled)
 	ck_assert_int_eq(r.err_step, stalls[i].step);
 	ck_assert_int_eq(r.dev.step, hard ? stalls[i].lost :
 			 stalls[i].cancelled);
-	/* one at a time, and no telling how many: the machine may be busy */
+	/* how many depends on the machine, and what else it does */
 	ck_assert_uint_gt(served, before + 1);
 	/* what was lent to it stays so */
 	r.alloc.live -= (int)fake_counts.leaks;
