@@ -10,7 +10,7 @@ watched=$(for e in "/proc/$DEMO_PID/fd"/*; do
 done | while read -r fd; do
 	readlink "/proc/$DEMO_PID/fd/$fd"
 done)
-[[ $watched = *"[io_uring]"* ]] || fail "the loop watches only" $watched
+[[ $watched = *"[io_uring]"* ]] || fail "the loop watches only: ${watched//$'\n'/ }"
 demo_stop
 
 ROUNDS=4 with_args "--ring-fd" fio_verify stop_load kill9 recover_reissue resize
