@@ -244,6 +244,31 @@ void rig_recover(struct rig_dev *r, struct ublkev_backend *backend)
 	ck_assert_int_eq(ublkev_dev_recover(rig_loop, &r->dev), 0);
 }
 
+void rig_leave(struct rig_dev *r, struct ublkev_backend *backend, int id)
+{
+	fake.features = 0x1fffff;
+	r->conf.id = id;
+	r->conf.recovery = UBLKEV_RECOVERY_REISSUE;
+	rig_up(r, backend);
+	ck_assert_int_eq(ublkev_dev_release(rig_loop, &r->dev), 0);
+	rig_run();
+	rig_check_stopped(r, "LS");
+}
+
+int rig_take(struct rig_dev *r)
+{
+	int err;
+
+	r->events[0] = '\0';
+	err = ublkev_dev_recover(rig_loop, &r->dev);
+	if (err)
+		return err;
+	r->starts++;
+	while (r->dev.active && r->dev.step != UBLKEV_STEP_LIVE)
+		ev_run(rig_loop, EVRUN_ONCE);
+	return r->dev.err;
+}
+
 void rig_bury(struct rig_dev *r)
 {
 	ublkev_dev_abort(rig_loop, &r->dev);

@@ -58,6 +58,12 @@ void rig_start(struct rig_dev *r);
 void rig_up(struct rig_dev *r, struct ublkev_backend *backend);
 /* likewise, but start to recover conf.id, and wait for nothing */
 void rig_recover(struct rig_dev *r, struct ublkev_backend *backend);
+/*
+ * A device of that id, served and released, waits to be recovered; r->conf is
+ * set. Recovers it: 0 when it is live, else the error of the call or the end.
+ */
+void rig_leave(struct rig_dev *r, struct ublkev_backend *backend, int id);
+int rig_take(struct rig_dev *r);
 /* what is left of a device after fake_kill() */
 void rig_bury(struct rig_dev *r);
 /* stop, wait until the loop ends; fini; nothing is left */

@@ -96,43 +96,20 @@ START_TEST(every_allocation_of_start)
 }
 END_TEST
 
-/* what a server left, for us to recover: rig_init() is done */
-static void leave_one(void)
-{
-	fake.features = 0x1fffff;
-	rig_conf(&r);
-	r.conf.id = 5;
-	r.conf.recovery = UBLKEV_RECOVERY_REISSUE;
-	rig_up(&r, lazy.backend);
-	ck_assert_int_eq(ublkev_dev_release(rig_loop, &r.dev), 0);
-	rig_run();
-	rig_check_stopped(&r, "LS");
-}
-
 /* its shape is known, and its queues made, when the device has told it */
-static int recover(unsigned int fail_at)
-{
-	int err;
-
-	r.alloc.fail_at = fail_at ? r.alloc.calls + fail_at : 0;
-	r.events[0] = '\0';
-	err = ublkev_dev_recover(rig_loop, &r.dev);
-	if (err)
-		return err;
-	r.starts++;
-	while (r.dev.active && r.dev.step != UBLKEV_STEP_LIVE)
-		ev_run(rig_loop, EVRUN_ONCE);
-	return r.dev.err;
-}
-
 START_TEST(every_allocation_of_recover)
 {
 	unsigned int i, late = 0;
 	int live, err;
 
-	leave_one();
+	rig_conf(&r);
+	rig_leave(&r, lazy.backend, 5);
 	live = r.alloc.live;
-	for (i = 1; (err = recover(i)); i++) {
+	for (i = 1; ; i++) {
+		r.alloc.fail_at = r.alloc.calls + i;
+		err = rig_take(&r);
+		if (!err)
+			break;
 		ck_assert_int_eq(err, -ENOMEM);
 		ck_assert(!r.dev.active);
 		ck_assert_int_eq(r.alloc.live, live);

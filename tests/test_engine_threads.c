@@ -437,44 +437,19 @@ START_TEST(every_allocation)
 END_TEST
 
 /* a device to recover has its threads made when it has told its queues */
-static void leave_one(void)
-{
-	fake.features = 0x1fffff;
-	r.conf.id = 5;
-	r.conf.recovery = UBLKEV_RECOVERY_REISSUE;
-	rig_up(&r, disk.backend);
-	ck_assert_int_eq(ublkev_dev_release(rig_loop, &r.dev), 0);
-	rig_run();
-	rig_check_stopped(&r, "LS");
-}
-
-static int recover(void)
-{
-	int err;
-
-	r.events[0] = '\0';
-	err = ublkev_dev_recover(rig_loop, &r.dev);
-	if (err)
-		return err;
-	r.starts++;
-	while (r.dev.active && r.dev.step != UBLKEV_STEP_LIVE)
-		ev_run(rig_loop, EVRUN_ONCE);
-	return r.dev.err;
-}
-
 START_TEST(no_thread_to_recover)
 {
 	int live;
 
-	leave_one();
+	rig_leave(&r, disk.backend, 5);
 	live = r.alloc.live;
 	threads_left = _i;
-	ck_assert_int_eq(recover(), -EAGAIN);
+	ck_assert_int_eq(rig_take(&r), -EAGAIN);
 	ck_assert(!r.dev.active);
 	ck_assert_int_eq(r.alloc.live, live);
 	ck_assert_int_eq(fake_state(5), UBLKEV_STATE_QUIESCED);
 	threads_left = -1;
-	ck_assert_int_eq(recover(), 0);
+	ck_assert_int_eq(rig_take(&r), 0);
 	rig_down(&r);
 }
 END_TEST
@@ -484,11 +459,11 @@ START_TEST(every_allocation_of_recover)
 	unsigned int i = 0;
 	int live, err;
 
-	leave_one();
+	rig_leave(&r, disk.backend, 5);
 	live = r.alloc.live;
 	for (;;) {
 		r.alloc.fail_at = r.alloc.calls + ++i;
-		err = recover();
+		err = rig_take(&r);
 		if (!err)
 			break;
 		ck_assert_int_eq(err, -ENOMEM);
