@@ -266,16 +266,24 @@ static void close_io(struct ublkev__engine *e)
 		ublkev__life_closed(e);
 }
 
-/* what a lane's thread is to do, be it another or this one */
-static void wish(struct ublkev__engine *e, unsigned int what)
+static void arm(struct ublkev__engine *e)
 {
-	e->arming |= e->nr_workers && what != UBLKEV__WISH_ABORT;
+	bool hidden = ublkev__ctl_hides_privilege(&e->ctl);
+
+	e->arming = e->nr_workers;
 	if (e->nr_workers)
-		ublkev__workers_wish(e, what);
-	else if (what == UBLKEV__WISH_ABORT)
-		ublkev__life_abort(&e->lane);
+		ublkev__workers_wish(e, hidden ? UBLKEV__WISH_ARM_HIDDEN
+					       : UBLKEV__WISH_ARM);
 	else
-		ublkev__life_arm(&e->lane, what == UBLKEV__WISH_ARM_HIDDEN);
+		ublkev__life_arm(&e->lane, hidden);
+}
+
+static void abort_io(struct ublkev__engine *e)
+{
+	if (e->nr_workers)
+		ublkev__workers_wish(e, UBLKEV__WISH_ABORT);
+	else
+		ublkev__life_abort(&e->lane);
 }
 
 static bool all_held(struct ublkev__engine *e)
@@ -388,11 +396,10 @@ static bool act(struct ublkev__engine *e, const struct ublkev__ctl_action *a)
 		open_ublkc(e);
 		break;
 	case UBLKEV__CTL_ARM:
-		wish(e, ublkev__ctl_hides_privilege(&e->ctl) ?
-			UBLKEV__WISH_ARM_HIDDEN : UBLKEV__WISH_ARM);
+		arm(e);
 		break;
 	case UBLKEV__CTL_ABORT_IO:
-		wish(e, UBLKEV__WISH_ABORT);
+		abort_io(e);
 		break;
 	case UBLKEV__CTL_CLOSE:
 		close_io(e);
