@@ -379,31 +379,26 @@ void ublkev__io_unmute(struct ublkev__io *io)
 	fake__point(FAKE_AT_UNMUTED);
 }
 
-static bool has_work(const struct ublkev__io *io)
+static bool look(const struct ublkev__io *io, enum fake_point before,
+		 enum fake_point after)
 {
-	return io->open && (io->nr_cqes || io->nr_sqes || io->taskrun);
+	FAKE_LOCKED;
+	bool work;
+
+	fake__point(before);
+	work = io->open && (io->nr_cqes || io->nr_sqes || io->taskrun);
+	fake__point(after);
+	return work;
 }
 
 bool ublkev__io_look(const struct ublkev__io *io)
 {
-	FAKE_LOCKED;
-	bool work;
-
-	fake__point(FAKE_AT_LOOK);
-	work = has_work(io);
-	fake__point(FAKE_AT_LOOKED);
-	return work;
+	return look(io, FAKE_AT_LOOK, FAKE_AT_LOOKED);
 }
 
 bool ublkev__io_has_work(const struct ublkev__io *io)
 {
-	FAKE_LOCKED;
-	bool work;
-
-	fake__point(FAKE_AT_HAS_WORK);
-	work = has_work(io);
-	fake__point(FAKE_AT_HAD_WORK);
-	return work;
+	return look(io, FAKE_AT_HAS_WORK, FAKE_AT_HAD_WORK);
 }
 
 static void submit_all(struct ublkev__io *io)

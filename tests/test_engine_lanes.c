@@ -120,12 +120,17 @@ START_TEST(ends_under_load)
 }
 END_TEST
 
+static void up_in_mode(unsigned int mode)
+{
+	rig_mode(&r, mode);
+	fake.features |= FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY;
+	rig_up(&r, disk.backend);
+}
+
 /* in the modes of copying: what idle tags tell, all at once with BATCH_IO */
 START_TEST(ends_idle)
 {
-	rig_mode(&r, (unsigned int)_i);
-	fake.features |= FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY;
-	rig_up(&r, disk.backend);
+	up_in_mode((unsigned int)_i);
 	rig_down(&r);
 }
 END_TEST
@@ -133,9 +138,7 @@ END_TEST
 /* from outside, while nobody has anything to do */
 START_TEST(stopped_by_others)
 {
-	rig_mode(&r, (unsigned int)_i);
-	fake.features |= FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY;
-	rig_up(&r, disk.backend);
+	up_in_mode((unsigned int)_i);
 	fake_outside(UBLKEV__CMD_STOP_DEV, ID);
 	rig_run();
 	rig_check_stopped(&r, "LES");
