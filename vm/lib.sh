@@ -353,6 +353,15 @@ has_feature() {
 		'.info.kernel_features | index($f)' >/dev/null
 }
 
+# kernel_has NAME: likewise, for a case that has no device
+kernel_has() {
+	local status=0
+	demo_start --size 1M
+	has_feature "$1" || status=1
+	demo_stop
+	return $status
+}
+
 # fio_begin NAME ARG...: fio_run in the background, until fio_end SECONDS
 fio_begin() {
 	FIO_NAME=$1

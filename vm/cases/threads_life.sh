@@ -5,8 +5,5 @@ ROUNDS=4 with_args "--threads" recover_reissue upgrade
 with_args "--threads --queues 2" resize evctl_stop stop_mounted fio_verify \
 	statistics
 with_args "--threads --queues 4 --no-broker" kill9 stop_load
-demo_start --size 1M
-batch=$(stat_of '.info.kernel_features | index("BATCH_IO")')
-demo_stop
-[ "$batch" = null ] ||
+! kernel_has BATCH_IO ||
 	with_args "--threads --queues 2 --batch" fio_queues discard stop_load
