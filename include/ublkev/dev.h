@@ -138,9 +138,10 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  * makes no thread. The device's life, its events, its log and its memory
  * (conf.alloc) stay with the caller's loop; of several lines that a thread
  * logs at once one may be all that is told. The threads block all signals
- * but those of their own faults, and inherit all else. STOPPED comes when
- * the last has let go, so a submit() that does not return holds it up. The
- * backend has to allow it: UBLKEV_LIMIT_THREADS.
+ * but those of their own faults, and inherit all else. They have loops of
+ * their own, so an allocator of ev_set_allocator() is called in them too.
+ * STOPPED comes when the last has let go, so a submit() that does not return
+ * holds it up. The backend has to allow it: UBLKEV_LIMIT_THREADS.
  */
 #define UBLKEV_CONF_QUEUE_THREADS (1u << 3)
 /*
