@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * e2e_latency SECONDS [mem|null [json]] - a disk, a 1 ms timer and an echo
- * service in one loop: how late does the timer come, how long takes an echo,
- * while somebody else (fio) uses the disk? On a real driver. The echo's client
- * is a process of its own, and prints what it measured at the end; "json": as
- * JSON, an object a line.
+ * e2e_latency SECONDS [mem|null] [ring-fd] [json] - a disk, a 1 ms timer and an
+ * echo service in one loop: how late does the timer come, how long takes an
+ * echo, while somebody else (fio) uses the disk? On a real driver. The echo's
+ * client is a process of its own, and prints what it measured at the end;
+ * "json": as JSON, an object a line.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -36,7 +36,7 @@ static struct ev_signal sigterm, sigint;
 static struct ev_io echo;
 static uint64_t due_us;
 static double seconds;
-static bool json;
+static bool null, ring_fd, json;
 
 static uint64_t now_us(void)
 {
@@ -198,14 +198,17 @@ static pid_t fork_client(void)
 	return pid;
 }
 
-static int serve(struct ev_loop *loop, bool null)
+static int serve(struct ev_loop *loop)
 {
 	struct ublkev_backend *disk;
+	struct ublkev_conf conf;
 	int err = (null ? ublkev_null_new : ublkev_mem_new)(&disk, NULL);
 
 	if (err)
 		return err;
-	err = ublkev_dev_init(&dev, on_dev, NULL, disk);
+	ublkev_conf_init(&conf, sizeof(conf));
+	conf.flags |= ring_fd ? UBLKEV_CONF_RING_FD : 0;
+	err = ublkev_dev_init(&dev, on_dev, &conf, disk);
 	if (!err) {
 		err = ublkev_dev_start(loop, &dev);
 		if (!err) {
@@ -218,14 +221,25 @@ static int serve(struct ev_loop *loop, bool null)
 	return err;
 }
 
+static void parse(int argc, char **argv)
+{
+	int i;
+
+	seconds = argc > 1 ? atof(argv[1]) : 10.;
+	for (i = 2; i < argc; i++) {
+		null |= !strcmp(argv[i], "null");
+		ring_fd |= !strcmp(argv[i], "ring-fd");
+		json |= !strcmp(argv[i], "json");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct ev_loop *loop;
 	pid_t pid;
 	int err;
 
-	seconds = argc > 1 ? atof(argv[1]) : 10.;
-	json = argc > 3;
+	parse(argc, argv);
 	pid = fork_client();
 	lateness.us = malloc(MOST * sizeof(*lateness.us));
 	if (pid < 0 || !lateness.us)
@@ -235,7 +249,7 @@ int main(int argc, char **argv)
 	ev_signal_start(loop, &sigterm);
 	ev_signal_init(&sigint, on_signal, SIGINT);
 	ev_signal_start(loop, &sigint);
-	err = serve(loop, argc > 2 && !strcmp(argv[2], "null"));
+	err = serve(loop);
 	if (err)
 		fprintf(stderr, "e2e_latency: %s\n", strerror(-err));
 	print("timer", &lateness);

@@ -46,17 +46,24 @@ make_ours() {
 
 # "busy" is null in a loop that has a 1 ms timer and a socket to serve too. It
 # exists while it is measured, since these would slow down all others.
+# "busy,ring-fd" watches the ring's file.
 make_busy() {
+	local ring_fd=${1#busy}
+	ring_fd=${ring_fd#,}
 	: >busy.out
-	"$(prog e2e_latency)" 3600 null >busy.out 2>&1 &
+	"$(prog e2e_latency)" 3600 null ${ring_fd:+"$ring_fd"} >busy.out 2>&1 &
 	BUSY_PID=$!
 	# shellcheck disable=SC2317
 	busy_live() {
 		grep -q '^/dev/ublkb' busy.out || dead "$BUSY_PID"
 	}
 	wait_for 30 busy_live || fail "e2e_latency: no device"
-	made "busy/$2" "$(grep -m1 '^/dev/ublkb' busy.out)" \
-		"e2e_latency 3600 null"
+	made "$1/$2" "$(grep -m1 '^/dev/ublkb' busy.out)" \
+		"e2e_latency 3600 null${ring_fd:+ $ring_fd}"
+}
+
+is_busy() {
+	[ "${1%%,*}" = busy ]
 }
 
 busy_end() {
