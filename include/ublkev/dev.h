@@ -242,7 +242,7 @@ struct ublkev_conf {
 	unsigned int grace_ms;		/* 2000; after each deadline, for
 					   what was done about it to help */
 	/* fairness: a turn of the loop ends for this device when one is up */
-	unsigned int budget_us;		/* 500; 0: no bound */
+	unsigned int budget_us;		/* 250; 0: no bound */
 	unsigned int budget_reqs;	/* 1024; 0: no bound */
 	ublkev_log_fn *log;		/* NULL: silent */
 	void *log_data;

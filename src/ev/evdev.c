@@ -31,7 +31,7 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 		.start_timeout_ms = 30000,
 		.stop_timeout_ms = 30000,
 		.grace_ms = 2000,
-		.budget_us = 500,
+		.budget_us = 250,
 		.budget_reqs = 1024,
 		.recover_timeout_ms = 60000,
 		.wait_us = 200,
