@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int parts_open(void *ctx, struct ublkev_limits *limits)
 {
@@ -50,6 +51,11 @@ static int parts_submit(void *ctx, struct ublkev_req *req)
 	int res = UBLKEV_DONE;
 
 	__atomic_add_fetch(&d->inside, 1, __ATOMIC_ACQ_REL);
+	while (req->queue == PARTS - 1 &&
+	       __atomic_load_n(&d->stick, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&d->stuck, true, __ATOMIC_RELAXED);
+		usleep(100);
+	}
 	p->submits++;
 	if (d->slow || holds(d) || p->submits % 3 == 0) {
 		p->held[p->nr_held] = req;

@@ -32,6 +32,8 @@ struct parts {
 	uint64_t dev_bytes;
 	struct part parts[PARTS];
 	bool hold;			/* atomic: nothing is answered */
+	bool stick;			/* atomic: the last queue's submit() */
+	bool stuck;			/* atomic: is in it */
 	bool maps;			/* half of the tags */
 	bool slow;			/* nothing is answered at once */
 	pthread_mutex_t moving;		/* bytes, while a loop uses them */

@@ -254,6 +254,41 @@ START_TEST(resizes_under_load)
 }
 END_TEST
 
+static bool one_stuck(void *arg)
+{
+	(void)arg;
+	return __atomic_load_n(&disk.stuck, __ATOMIC_RELAXED);
+}
+
+/*
+ * While one of them stays in submit(), the others are held, and do not run
+ * round and round for requests that they may not take yet.
+ */
+START_TEST(held_is_quiet)
+{
+	uint64_t wakes;
+
+	fake.features = K73;
+	r.conf.flags |= _i ? UBLKEV_CONF_RING_FD : 0;
+	disk.stick = true;
+	rig_up(&r, disk.backend);
+	go(100, false);
+	rig_until(one_stuck, NULL);
+	ck_assert_int_eq(resize(2 * LAZY_BYTES), 0);
+	/* each client comes to the stuck queue, or to one that is held */
+	rig_run_ms(50);
+	wakes = rig_stats(&r).wakes;
+	rig_run_ms(50);
+	ck_assert_uint_le(rig_stats(&r).wakes, wakes + CLIENTS);
+	ck_assert_ptr_null(strchr(r.events, 'R'));
+	__atomic_store_n(&disk.stick, false, __ATOMIC_RELAXED);
+	rig_until(is_resized, NULL);
+	load_ends();
+	strcpy(r.events, "L");
+	rig_down(&r);
+}
+END_TEST
+
 /* stopped while the threads are to be held, or are */
 START_TEST(stop_while_resizing)
 {
@@ -465,6 +500,7 @@ int main(void)
 	tcase_add_loop_test(tc, fault, 0, 2);
 	tcase_add_test(tc, try_stop);
 	tcase_add_loop_test(tc, resizes_under_load, 0, RIG_MODES);
+	tcase_add_loop_test(tc, held_is_quiet, 0, 2);
 	tcase_add_test(tc, stop_while_resizing);
 	tcase_add_loop_test(tc, killed, 0, 2 * RIG_MODES);
 	tcase_add_loop_test(tc, killed_often, 0, 2);
