@@ -197,3 +197,35 @@ void lazy_fini(struct lazy *l)
 	ublkev_backend_free(l->backend);
 	free(l->bytes);
 }
+
+/* ---- busy ------------------------------------------------------------------ */
+
+static void serve_on(void *arg, int res)
+{
+	static char data[512];
+	struct busy *b = arg;
+
+	ck_assert_int_eq(res, 0);
+	b->served++;
+	if (!b->rests)
+		fake_submit(b->r.dev.id, FAKE_READ, 0, sizeof(data), data,
+			    serve_on, b);
+}
+
+void busy_up(struct busy *b, int id)
+{
+	b->served = 0;
+	b->rests = false;
+	lazy_init(&b->disk, LAZY_TIMER, 2);
+	rig_conf(&b->r);
+	b->r.conf.id = id;
+	rig_up(&b->r, b->disk.backend);
+	serve_on(b, 0);
+}
+
+void busy_down(struct busy *b)
+{
+	b->rests = true;
+	rig_down(&b->r);
+	lazy_fini(&b->disk);
+}

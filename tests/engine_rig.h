@@ -118,4 +118,16 @@ void lazy_init(struct lazy *l, enum lazy_mode mode, uint64_t seed);
 void lazy_answer(struct lazy *l, unsigned int n);
 void lazy_fini(struct lazy *l);
 
+/* ---- a device that is busy all the time, in the loop of another one ------ */
+
+struct busy {
+	struct lazy disk;
+	struct rig_dev r;
+	unsigned int served;
+	bool rests;
+};
+
+void busy_up(struct busy *b, int id);
+void busy_down(struct busy *b);
+
 #endif

@@ -9,22 +9,9 @@
 
 #include "engine_rig.h"
 
-static struct lazy lazy, other_disk;
-static struct rig_dev r, other;
-static unsigned int served;
-static bool serving;
-
-static void serve_on(void *arg, int res)
-{
-	static char data[512];
-
-	(void)arg;
-	ck_assert_int_eq(res, 0);
-	served++;
-	if (serving)
-		fake_submit(other.dev.id, FAKE_READ, 0, 512, data, serve_on,
-			    NULL);
-}
+static struct lazy lazy;
+static struct rig_dev r;
+static struct busy other;
 
 static void short_timeouts(struct rig_dev *d)
 {
@@ -35,16 +22,10 @@ static void short_timeouts(struct rig_dev *d)
 	d->conf.grace_ms = 20;
 }
 
-/* the other device has id 0 and is busy all the time */
 static void setup(void)
 {
 	rig_setup();
-	lazy_init(&other_disk, LAZY_TIMER, 2);
-	rig_conf(&other);
-	rig_up(&other, other_disk.backend);
-	serving = true;
-	served = 0;
-	serve_on(NULL, 0);
+	busy_up(&other, 0);
 	lazy_init(&lazy, LAZY_NOW, 1);
 	short_timeouts(&r);
 }
@@ -52,9 +33,7 @@ static void setup(void)
 static void teardown(void)
 {
 	fake_release();
-	serving = false;
-	rig_down(&other);
-	lazy_fini(&other_disk);
+	busy_down(&other);
 	lazy_fini(&lazy);
 	rig_teardown();
 }
@@ -181,7 +160,7 @@ static const struct {
 
 START_TEST(every_command_hangs)
 {
-	unsigned int before = served;
+	unsigned int before = other.served;
 	int lost = hangs[_i].last == UBLKEV_STEP_LOST;
 
 	fake_rule(hangs[_i].what, hangs[_i].cmd, 1, 1, 0);
@@ -189,7 +168,7 @@ START_TEST(every_command_hangs)
 	over(hangs[_i].events, hangs[_i].last, -ETIMEDOUT);
 	ck_assert_int_eq(r.err_step, hangs[_i].step);
 	/* one in a ms when the machine has time for us */
-	ck_assert_uint_ge(served - before, 1);
+	ck_assert_uint_ge(other.served - before, 1);
 	ck_assert_uint_eq(fake_counts.leaks, lost);
 	ublkev_dev_fini(&r.dev);
 	ck_assert_int_eq(r.alloc.live, lost);
@@ -307,7 +286,7 @@ static void ask(unsigned int n)
 START_TEST(commit_refused)
 {
 	/* only the device's own commits: the other one rests */
-	serving = false;
+	other.rests = true;
 	rig_run_ms(5);
 	rig_up(&r, lazy.backend);
 	fake_rule(FAKE_COMMIT, 0, 2, 1, -EINVAL);
@@ -321,7 +300,7 @@ END_TEST
 
 START_TEST(enter_fails)
 {
-	serving = false;
+	other.rests = true;
 	rig_run_ms(5);
 	r.conf.budget_us = _i & 2 ? 0 : 500;
 	r.conf.budget_reqs = _i & 2 ? 0 : 1024;

@@ -19,22 +19,9 @@
 
 #define ID 7
 
-static struct lazy disk, other_disk;
-static struct rig_dev r, other;
-static unsigned int served;
-static bool serving;
-
-static void serve_on(void *arg, int res)
-{
-	static char data[512];
-
-	(void)arg;
-	ck_assert_int_eq(res, 0);
-	served++;
-	if (serving)
-		fake_submit(other.dev.id, FAKE_READ, 0, 512, data, serve_on,
-			    NULL);
-}
+static struct lazy disk;
+static struct rig_dev r;
+static struct busy other;
 
 static void conf(void)
 {
@@ -52,24 +39,16 @@ static void setup(void)
 {
 	rig_setup();
 	fake.features = 0x1fffff;
-	lazy_init(&other_disk, LAZY_TIMER, 2);
-	rig_conf(&other);
-	other.conf.id = 1;
-	rig_up(&other, other_disk.backend);
-	serving = true;
-	served = 0;
-	serve_on(NULL, 0);
+	busy_up(&other, 1);
 	lazy_init(&disk, LAZY_NOW, 1);
 	conf();
 }
 
 static void teardown(void)
 {
-	serving = false;
 	fake_outside(UBLKEV__CMD_DEL_DEV, ID);
 	fake_release();
-	rig_down(&other);
-	lazy_fini(&other_disk);
+	busy_down(&other);
 	lazy_fini(&disk);
 	ck_assert(fake_clean());
 	rig_teardown();
@@ -138,14 +117,14 @@ START_TEST(stalled)
 	      stalls[i].cmd == UBLKEV__CMD_GET_FEATURES ? 2 : 1;
 	fake_rule(hard ? FAKE_HANG_HARD : FAKE_HANG, stalls[i].cmd, nth, 1, 0);
 	go(stalls[i].way);
-	before = served;
+	before = other.served;
 	rig_until(rig_is_over, &r);
 	ck_assert_int_eq(r.dev.err, -ETIMEDOUT);
 	ck_assert_int_eq(r.err_step, stalls[i].step);
 	ck_assert_int_eq(r.dev.step, hard ? stalls[i].lost :
 			 stalls[i].cancelled);
 	/* how many depends on the machine, and what else it does */
-	ck_assert_uint_gt(served, before + 1);
+	ck_assert_uint_gt(other.served, before + 1);
 	/* what was lent to it stays so */
 	r.alloc.live -= (int)fake_counts.leaks;
 	rig_fini(&r);
