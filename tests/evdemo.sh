@@ -98,21 +98,29 @@ if [ -n "$python" ]; then
 fi
 
 # --- an upgrade
+released() { ask ctl stats | grep -q '"state":"OTHER"'; }
+early_end() { # a successor is told to end before it is live
+	successor
+	check "released" await released
+	kill $pid2
+	check "waits" await has 'stopping when it is live' err2
+}
+first() { # arguments: starts one that can be taken over
+	forget
+	rm -f out2 err2
+	"$demo" --size 1M --recovery reissue --control ctl "$@" >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+}
 successor() { # arguments: starts one
 	"$demo" --take-over ctl "$@" >out2 2>err2 &
 	pid2=$!
 }
-forget
-rm -f out2 err2
 if [ -n "$python" ]; then
-	"$demo" --size 1M --recovery reissue --control ctl --pidfile pid \
-		>out 2>err &
-	pid=$!
-	check "line" await has ublkb7 out
+	first --pidfile pid
 	# one that dies: the old one serves on
 	FAKE_NEVER=1 "$demo" --take-over ctl >out2 2>err2 &
 	pid2=$!
-	released() { ask ctl stats | grep -q '"state":"OTHER"'; }
 	check "released" await released
 	kill -TERM $pid
 	check "waits" await has 'waiting for the successor' err
@@ -123,11 +131,7 @@ if [ -n "$python" ]; then
 	check "then told to end" [ $? = 0 ]
 	check "no line" [ ! -s out2 ]
 
-	forget
-	"$demo" --size 1M --recovery reissue --control ctl --pidfile pid \
-		>out 2>err &
-	pid=$!
-	check "line" await has ublkb7 out
+	first --pidfile pid
 	successor --pidfile pid
 	check "successor's line" await has '^/dev/ublkb7$' out2
 	wait $pid
@@ -151,15 +155,8 @@ if [ -n "$python" ]; then
 	check "nothing left" gone pid
 
 	# a successor that is told to end before it is live
-	forget
-	rm -f out2 err2
-	"$demo" --size 1M --recovery reissue --control ctl >out 2>err &
-	pid=$!
-	check "line" await has ublkb7 out
-	FAKE_SLOW=1 successor
-	check "released" await released
-	kill $pid2
-	check "waits" await has 'stopping when it is live' err2
+	first
+	FAKE_SLOW=1 early_end
 	wait $pid
 	check "old one's status" [ $? = 0 ]
 	check "old one's word" has 'has another server' err
@@ -169,15 +166,8 @@ if [ -n "$python" ]; then
 	check "then stopped" has 'stopping$' err2
 	check "nothing left" gone ctl
 	# and told so twice: it does not wait
-	forget
-	rm -f out2 err2
-	"$demo" --size 1M --recovery reissue --control ctl >out 2>err &
-	pid=$!
-	check "line" await has ublkb7 out
-	FAKE_NEVER=1 successor
-	check "released" await released
-	kill $pid2
-	check "waits" await has 'stopping when it is live' err2
+	first
+	FAKE_NEVER=1 early_end
 	kill $pid2
 	wait $pid2
 	check "taken back" await has 'serving /dev/ublkb7 again' err
@@ -186,11 +176,7 @@ if [ -n "$python" ]; then
 	check "status" [ $? = 0 ]
 
 	# its socket elsewhere, where a file is
-	forget
-	rm -f out2 err2
-	"$demo" --size 1M --recovery reissue --control ctl >out 2>err &
-	pid=$!
-	check "line" await has ublkb7 out
+	first
 	echo mine >file
 	successor --control file
 	check "successor's line" await has '^/dev/ublkb7$' out2
