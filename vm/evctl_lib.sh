@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vm/evctl_lib.sh: what the cases of ublk-evctl share; sourced after lib.sh.
 
-# beside the daemon, for which lib.sh has set LD_LIBRARY_PATH
-UBLK_EVCTL=${UBLK_EVDEMO%/*}/ublk-evctl
 [ -x "$UBLK_EVCTL" ] || fail "no $UBLK_EVCTL"
 
 # ctl STATUS ARG...: what it prints is in OUT, its errors in ERR; the errors are
@@ -41,11 +39,6 @@ says() {
 }
 complains() {
 	echo "$ERR" | grep -qE -- "$1" || fail "does not complain '$1': $ERR"
-}
-
-# has_feature NAME: whether this kernel's driver has it
-has_feature() {
-	"$UBLK_EVCTL" features | grep -q "^$1 *yes"
 }
 
 # udev_start: udevd with our rule, and group ublk; sets UDEV, its process

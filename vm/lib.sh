@@ -11,6 +11,7 @@ if [ "$(head -c 2 "$UBLK_EVDEMO" 2>/dev/null)" = '#!' ] &&
 	export LD_LIBRARY_PATH=${UBLK_EVDEMO%/*}/.libs
 	UBLK_EVDEMO=$LD_LIBRARY_PATH/${UBLK_EVDEMO##*/}
 fi
+UBLK_EVCTL=${UBLK_EVDEMO%/*}/ublk-evctl
 DEMO_PID='' DEV='' ID='' DEMO_N=0
 
 note() {
@@ -347,19 +348,10 @@ new_device() {
 
 # --- a device that outlives its server ---
 
-# The driver's features, as a live device tells.
+# has_feature NAME: whether this kernel's driver has it
 has_feature() {
-	demo_json stats | jq -e --arg f "$1" \
-		'.info.kernel_features | index($f)' >/dev/null
-}
-
-# kernel_has NAME: likewise, for a case that has no device
-kernel_has() {
-	local status=0
-	demo_start --size 1M
-	has_feature "$1" || status=1
-	demo_stop
-	return $status
+	"$UBLK_EVCTL" features >features.out || fail "no features to be had"
+	grep -q "^$1 *yes" features.out
 }
 
 # fio_begin NAME ARG...: fio_run in the background, until fio_end SECONDS

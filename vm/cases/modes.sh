@@ -14,7 +14,7 @@ verify() {
 }
 
 batch=yes
-kernel_has BATCH_IO || batch=no
+has_feature BATCH_IO || batch=no
 # This is the default, so what all cases are about.
 with_args "--copy direct" verify
 for mode in plain user; do

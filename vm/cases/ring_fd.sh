@@ -15,4 +15,4 @@ demo_stop
 
 ROUNDS=4 with_args "--ring-fd" fio_verify stop_load kill9 recover_reissue resize
 with_args "--ring-fd --threads --queues 2" fio_queues stop_load
-! kernel_has BATCH_IO || with_args "--ring-fd --batch" fio_queues
+! has_feature BATCH_IO || with_args "--ring-fd --batch" fio_queues

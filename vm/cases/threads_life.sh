@@ -5,5 +5,5 @@ ROUNDS=4 with_args "--threads" recover_reissue upgrade
 with_args "--threads --queues 2" resize evctl_stop stop_mounted fio_verify \
 	statistics
 with_args "--threads --queues 4 --no-broker" kill9 stop_load
-! kernel_has BATCH_IO ||
+! has_feature BATCH_IO ||
 	with_args "--threads --queues 2 --batch" fio_queues discard stop_load
