@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * e2e_latency SECONDS [mem|null] [ring-fd] [json] - a disk, a 1 ms timer and an
- * echo service in one loop: how late does the timer come, how long takes an
- * echo, while somebody else (fio) uses the disk? On a real driver. The echo's
- * client is a process of its own, and prints what it measured at the end;
- * "json": as JSON, an object a line.
+ * e2e_latency SECONDS [mem|null] [ring-fd] [slice] [json] - a disk, a 1 ms timer
+ * and an echo service in one loop: how late does the timer come, how long takes
+ * an echo, while somebody else (fio) uses the disk? On a real driver. The echo's
+ * client is a process of its own, and prints what it measured at the end.
+ *
+ * slice  asks the scheduler for slices of 0.1 ms, the shortest there are, so
+ *        that the loop's turn comes soon after it wakes (sched_setattr(2); the
+ *        kernel's __setscheduler_params(), since 6.12)
+ * json   prints JSON, an object a line
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -13,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,7 +41,7 @@ static struct ev_signal sigterm, sigint;
 static struct ev_io echo;
 static uint64_t due_us;
 static double seconds;
-static bool null, ring_fd, json;
+static bool null, ring_fd, slice, json;
 
 static uint64_t now_us(void)
 {
@@ -221,6 +226,23 @@ static int serve(struct ev_loop *loop)
 	return err;
 }
 
+static bool short_slices(void)
+{
+	/* the kernel's struct sched_attr, up to what this needs */
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime_ns, deadline_ns, period_ns;
+	} attr = { .size = sizeof(attr), .runtime_ns = 100000 };
+
+	if (!syscall(SYS_sched_setattr, 0, &attr, 0))
+		return true;
+	perror("e2e_latency: sched_setattr");
+	return false;
+}
+
 static void parse(int argc, char **argv)
 {
 	int i;
@@ -229,6 +251,7 @@ static void parse(int argc, char **argv)
 	for (i = 2; i < argc; i++) {
 		null |= !strcmp(argv[i], "null");
 		ring_fd |= !strcmp(argv[i], "ring-fd");
+		slice |= !strcmp(argv[i], "slice");
 		json |= !strcmp(argv[i], "json");
 	}
 }
@@ -241,6 +264,8 @@ int main(int argc, char **argv)
 
 	parse(argc, argv);
 	pid = fork_client();
+	if (slice && !short_slices())
+		return 1;
 	lateness.us = malloc(MOST * sizeof(*lateness.us));
 	if (pid < 0 || !lateness.us)
 		return 1;

@@ -50,11 +50,13 @@ def panel($x; $y; $disks; $groups):
 		}[.load]), 4 KiB, depth \(.qd)"
 		| text($x + label_w; $top + 10; "class=\"g\"")),
 	     ($disks | to_entries[] as { key: $k, value: $d }
-	      | $cells[] | select(.disk == $d and .load == $g.load
-		and .qd == $g.qd)
+	      | first($cells[] | select(.disk == $d and .load == $g.load
+		and .qd == $g.qd))
 	      | bar($x; $top + 14 + $k * bar_h; $scale)));
 
+# what is compared by the number of queues is not drawn
 [.records[] | select((.mode == "path" or .mode == "speed") and .queues == 1
+	and (.disk | contains("--threads") | not)
 	and (.load == "randread" or .load == "randwrite")
 	and (.qd == 1 or .qd == 64))] as $cells
 | ($cells | map(.kernel) | unique | sort_by(split(".") | map(tonumber? // 0)))
