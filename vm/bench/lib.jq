@@ -8,7 +8,6 @@ def median: sort | if length % 2 == 1 then .[length / 2 | floor]
 def pad($n): tostring | . + " " * ([$n - length, 0] | max);
 def lpad($n): tostring | " " * ([$n - length, 0] | max) + .;
 
-# names of disks, each once, ours first
-def disks: unique as $v
-	| ["null", "busy", "mem", "loop", "brd", "null_blk", "nbd"]
-	| map(select(IN($v[]))) | . + ($v - .);
+# names of disks, each once, ours first, behind each its variants
+def disks: ["null", "busy", "mem", "loop", "brd", "null_blk", "nbd"] as $order
+	| unique | sort_by([(split(",")[0] as $d | $order | index($d)), .]);
