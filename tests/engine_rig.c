@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine_rig.h"
 
+#include <errno.h>
+
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +269,21 @@ int rig_take(struct rig_dev *r)
 	while (r->dev.active && r->dev.step != UBLKEV_STEP_LIVE)
 		ev_run(rig_loop, EVRUN_ONCE);
 	return r->dev.err;
+}
+
+bool rig_take_starved(struct rig_dev *r, unsigned int n)
+{
+	int live = r->alloc.live, err;
+
+	r->alloc.fail_at = r->alloc.calls + n;
+	err = rig_take(r);
+	if (!err)
+		return false;
+	ck_assert_int_eq(err, -ENOMEM);
+	ck_assert(!r->dev.active);
+	ck_assert_int_eq(r->alloc.live, live);
+	ck_assert_int_eq(fake_state(r->conf.id), UBLKEV_STATE_QUIESCED);
+	return true;
 }
 
 void rig_bury(struct rig_dev *r)

@@ -64,6 +64,11 @@ void rig_recover(struct rig_dev *r, struct ublkev_backend *backend);
  */
 void rig_leave(struct rig_dev *r, struct ublkev_backend *backend, int id);
 int rig_take(struct rig_dev *r);
+/*
+ * Recovers it with the n-th allocation from now failing: false when there are
+ * fewer, and it is live; else nothing was kept, and it waits on.
+ */
+bool rig_take_starved(struct rig_dev *r, unsigned int n);
 /* what is left of a device after fake_kill() */
 void rig_bury(struct rig_dev *r);
 /* stop, wait until the loop ends; fini; nothing is left */

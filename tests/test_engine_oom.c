@@ -100,21 +100,10 @@ END_TEST
 START_TEST(every_allocation_of_recover)
 {
 	unsigned int i, late = 0;
-	int live, err;
 
 	rig_conf(&r);
 	rig_leave(&r, lazy.backend, 5);
-	live = r.alloc.live;
-	for (i = 1; ; i++) {
-		r.alloc.fail_at = r.alloc.calls + i;
-		err = rig_take(&r);
-		if (!err)
-			break;
-		ck_assert_int_eq(err, -ENOMEM);
-		ck_assert(!r.dev.active);
-		ck_assert_int_eq(r.alloc.live, live);
-		/* the device waits on */
-		ck_assert_int_eq(fake_state(5), UBLKEV_STATE_QUIESCED);
+	for (i = 1; rig_take_starved(&r, i); i++) {
 		late += r.dev.step == UBLKEV_STEP_RELEASED;
 		if (r.dev.step == UBLKEV_STEP_RELEASED)
 			ck_assert_int_eq(r.err_step, UBLKEV_STEP_OPEN);
