@@ -30,7 +30,7 @@
 #include <ublkev/backend.h>
 #include <ublkev/broker.h>
 #include <ublkev/dev.h>
-#include <ublkev/ctl.h>
+#include <ublkev/cmd.h>
 
 #ifdef __cplusplus
 extern "C" {

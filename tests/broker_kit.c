@@ -98,14 +98,14 @@ void kit_wait_fds(pid_t pid, unsigned int n)
 
 int kit_open(struct kit_control *c, struct ublkev_broker *broker)
 {
-	static struct ublkev__mem mem;
+	static struct ublkev__alloc mem;
 	int err;
 
-	ublkev__mem_init(&mem, NULL, NULL);
+	ublkev__alloc_init(&mem, NULL, NULL);
 	c->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->evfd < 0)
 		return -errno;
-	err = ublkev__control_new(&c->ctl, &mem, c->evfd, broker);
+	err = ublkev__carrier_new(&c->carrier, &mem, c->evfd, broker);
 	if (err)
 		close(c->evfd);
 	return err;
@@ -113,42 +113,42 @@ int kit_open(struct kit_control *c, struct ublkev_broker *broker)
 
 void kit_close(struct kit_control *c)
 {
-	ck_assert(!ublkev__control_free(c->ctl));
+	ck_assert(!ublkev__carrier_free(c->carrier));
 	close(c->evfd);
 }
 
 int kit_ask(struct kit_control *c)
 {
-	const struct ublkev__control_req req = {
-		.cmd = UBLKEV__CMD_GET_FEATURES,
+	const struct ublkev__carrier_req req = {
+		.cmd = UBLKEV__CTRL_GET_FEATURES,
 		.info.id = -1,
 	};
 
-	return ublkev__control_submit(c->ctl, &req);
+	return ublkev__carrier_submit(c->carrier, &req);
 }
 
-struct ublkev__control_done kit_answer(struct kit_control *c)
+struct ublkev__carrier_done kit_answer(struct kit_control *c)
 {
 	struct pollfd p = { .fd = c->evfd, .events = POLLIN };
-	struct ublkev__control_done done;
+	struct ublkev__carrier_done done;
 	uint64_t n;
 
 	ck_assert_int_eq(poll(&p, 1, 5000), 1);
 	ck_assert_int_eq(read(c->evfd, &n, sizeof(n)), sizeof(n));
-	ck_assert(ublkev__control_has_work(c->ctl));
-	ck_assert(ublkev__control_reap(c->ctl, &done));
-	ck_assert(!ublkev__control_has_work(c->ctl));
-	ck_assert(!ublkev__control_reap(c->ctl, &done));
+	ck_assert(ublkev__carrier_has_work(c->carrier));
+	ck_assert(ublkev__carrier_reap(c->carrier, &done));
+	ck_assert(!ublkev__carrier_has_work(c->carrier));
+	ck_assert(!ublkev__carrier_reap(c->carrier, &done));
 	return done;
 }
 
 void kit_works(struct kit_control *c)
 {
-	struct ublkev__control_done done;
+	struct ublkev__carrier_done done;
 
 	ck_assert_int_eq(kit_ask(c), 0);
 	done = kit_answer(c);
-	ck_assert_int_eq(done.cmd, UBLKEV__CMD_GET_FEATURES);
+	ck_assert_int_eq(done.cmd, UBLKEV__CTRL_GET_FEATURES);
 	/* -EOPNOTSUPP: Linux 6.4 */
 	if (access("/dev/ublk-control", F_OK))
 		ck_assert_int_eq(done.answer.res, -ENOENT);

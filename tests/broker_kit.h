@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "uring/control.h"
+#include "uring/carrier.h"
 
 /* the child of this process that is not `other`; waits for it */
 pid_t kit_child(pid_t other);
@@ -26,16 +26,16 @@ void kit_wait_fds(pid_t pid, unsigned int n);
 
 /* a device's control and its eventfd */
 struct kit_control {
-	struct ublkev__control *ctl;
+	struct ublkev__carrier *carrier;
 	int evfd;
 };
 
-/* 0 or what ublkev__control_new() gave; closes all when that fails */
+/* 0 or what ublkev__carrier_new() gave; closes all when that fails */
 int kit_open(struct kit_control *c, struct ublkev_broker *broker);
 void kit_close(struct kit_control *c);
 int kit_ask(struct kit_control *c);	/* GET_FEATURES */
 /* waits for the signal, then for the answer */
-struct ublkev__control_done kit_answer(struct kit_control *c);
+struct ublkev__carrier_done kit_answer(struct kit_control *c);
 /* GET_FEATURES is answered as this host would */
 void kit_works(struct kit_control *c);
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "testlib.h"
-#include "uring/broker.h"
+#include "uring/broker_fork.h"
 #include "uring/chan.h"
 
 struct brig_dev brig_devs[BRIG_DEVS];
@@ -84,7 +84,7 @@ void brig_send_dev(void)
 	close(fds[1]);
 }
 
-void brig_ask(unsigned int nr, enum ublkev__cmd cmd)
+void brig_ask(unsigned int nr, enum ublkev__ctrl_cmd cmd)
 {
 	struct ublkev__chan_cmd c;
 
@@ -112,9 +112,9 @@ void brig_closed(unsigned int nr)
 	ck_assert_int_eq(ublkev__chan_recv(brig_devs[nr].fd, &byte, 1), -EPIPE);
 }
 
-struct ublkev__control_done brig_answered(unsigned int nr, int res)
+struct ublkev__carrier_done brig_answered(unsigned int nr, int res)
 {
-	struct ublkev__control_done done;
+	struct ublkev__carrier_done done;
 	uint64_t n;
 
 	brig_wait_fd(brig_devs[nr].evfd);
@@ -125,7 +125,7 @@ struct ublkev__control_done brig_answered(unsigned int nr, int res)
 	return done;
 }
 
-void brig_done(unsigned int nr, enum ublkev__cmd cmd, int res)
+void brig_done(unsigned int nr, enum ublkev__ctrl_cmd cmd, int res)
 {
 	brig_ask(nr, cmd);
 	fake_cring_wait(nr, cmd);
@@ -133,8 +133,8 @@ void brig_done(unsigned int nr, enum ublkev__cmd cmd, int res)
 	ck_assert_int_eq(brig_answered(nr, res).cmd, cmd);
 }
 
-void brig_told(unsigned int nr, enum ublkev__cmd cmd,
-	       const struct ublkev__ctl_answer *a)
+void brig_told(unsigned int nr, enum ublkev__ctrl_cmd cmd,
+	       const struct ublkev__ctrl_answer *a)
 {
 	brig_ask(nr, cmd);
 	fake_cring_wait(nr, cmd);
@@ -142,7 +142,7 @@ void brig_told(unsigned int nr, enum ublkev__cmd cmd,
 	ck_assert_int_eq(brig_answered(nr, a->res).cmd, cmd);
 }
 
-void brig_own(unsigned int nr, enum ublkev__cmd cmd, int res)
+void brig_own(unsigned int nr, enum ublkev__ctrl_cmd cmd, int res)
 {
 	ck_assert_int_eq(fake_cring_wait(nr, cmd).id, BRIG_ID);
 	ck_assert_uint_eq(fake_cring_cancels(nr), 0);
@@ -152,10 +152,10 @@ void brig_own(unsigned int nr, enum ublkev__cmd cmd, int res)
 void brig_added(void)
 {
 	brig_send_dev();
-	brig_done(nr_devs - 1, UBLKEV__CMD_ADD_DEV, 0);
+	brig_done(nr_devs - 1, UBLKEV__CTRL_ADD_DEV, 0);
 }
 
-void brig_left_alone(unsigned int nr, enum ublkev__cmd cmd)
+void brig_left_alone(unsigned int nr, enum ublkev__ctrl_cmd cmd)
 {
 	brig_ask(nr, cmd);
 	fake_cring_wait(nr, cmd);

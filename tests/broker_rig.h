@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * broker_rig.h - a broker in a thread, on the rings of fake_cring.h, and
+ * broker_rig.h - a broker in a thread, on the rings of fake_carrier_ring.h, and
  * those who use it
  */
 #ifndef UBLKEV_TESTS_BROKER_RIG_H
 #define UBLKEV_TESTS_BROKER_RIG_H
 
-#include "fake_cring.h"
+#include "fake_carrier_ring.h"
 
 #define BRIG_ID		7	/* of every device */
 #define BRIG_DEVS	100
@@ -30,23 +30,23 @@ bool brig_has_ended(void);
 /* the next channel */
 void brig_send_dev(void);
 void brig_close_dev(unsigned int nr);
-void brig_ask(unsigned int nr, enum ublkev__cmd cmd);
+void brig_ask(unsigned int nr, enum ublkev__ctrl_cmd cmd);
 /* the answer, whose signal comes with it */
-struct ublkev__control_done brig_answered(unsigned int nr, int res);
+struct ublkev__carrier_done brig_answered(unsigned int nr, int res);
 /* the broker closes it */
 void brig_closed(unsigned int nr);
 void brig_wait_fd(int fd);
 
 /* asked, carried, answered */
-void brig_done(unsigned int nr, enum ublkev__cmd cmd, int res);
+void brig_done(unsigned int nr, enum ublkev__ctrl_cmd cmd, int res);
 /* likewise, answered well and with that */
-void brig_told(unsigned int nr, enum ublkev__cmd cmd,
-	       const struct ublkev__ctl_answer *a);
+void brig_told(unsigned int nr, enum ublkev__ctrl_cmd cmd,
+	       const struct ublkev__ctrl_answer *a);
 /* the next channel, with a device */
 void brig_added(void);
 /* asked, then closed while it is pending */
-void brig_left_alone(unsigned int nr, enum ublkev__cmd cmd);
+void brig_left_alone(unsigned int nr, enum ublkev__ctrl_cmd cmd);
 /* a command of the broker's own */
-void brig_own(unsigned int nr, enum ublkev__cmd cmd, int res);
+void brig_own(unsigned int nr, enum ublkev__ctrl_cmd cmd, int res);
 
 #endif

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# ublk-evctl as a process, linked with tests/fake_ctl.c: what each command
+# ublk-evctl as a process, linked with tests/fake_cmd.c: what each command
 # prints, for people and as JSON, its errors and its exit statuses.
 # shellcheck disable=SC2317  # check() calls the functions by name
 ctl=$(realpath "${1:-tests/fake_evctl}") || exit 1

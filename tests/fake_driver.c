@@ -11,7 +11,7 @@
 
 struct rule {
 	enum fake_what what;
-	enum ublkev__cmd cmd;
+	enum ublkev__ctrl_cmd cmd;
 	unsigned int nth, times;
 	int err;
 };
@@ -44,7 +44,7 @@ void fake_unlock(const int *unused)
 
 /* ---- misfortune --------------------------------------------------------- */
 
-void fake_rule(enum fake_what what, enum ublkev__cmd cmd, unsigned int nth,
+void fake_rule(enum fake_what what, enum ublkev__ctrl_cmd cmd, unsigned int nth,
 	       unsigned int times, int err)
 {
 	FAKE_LOCKED;
@@ -59,7 +59,7 @@ void fake_no_rules(void)
 	nr_rules = 0;
 }
 
-bool fake__rule(enum fake_what what, enum ublkev__cmd cmd, int *err)
+bool fake__rule(enum fake_what what, enum ublkev__ctrl_cmd cmd, int *err)
 {
 	bool applies = false;
 	struct rule *r;

@@ -2,7 +2,7 @@
 /*
  * fake_driver.h - the ublk driver, in memory
  *
- * Stands in for src/uring: implements uring/io.h and uring/control.h, to be
+ * Stands in for src/uring: implements uring/io.h and uring/carrier.h, to be
  * linked instead of it. Everything happens inside calls: a control command
  * runs when it is submitted, or `delay` calls of fake_tick() later; one that
  * has to wait goes on when what it waits for has come about. All is done
@@ -10,7 +10,7 @@
  * thread commits, and what it changes is to be looked at between fake_lock()
  * and fake_unlock().
  *
- *	fake_control.c  control commands, the driver's side and the seam
+ *	fake_carrier.c  control commands, the driver's side and the seam
  *	fake_io.c       an io's life: eventfd, ublkc, buffers
  *	fake_ring.c     its ring, what is submitted there, and the tags
  *	fake_recover.c  devices without a server, and commands to live ones
@@ -22,8 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/core_ctl.h"
-#include "core/core_decode.h"
+#include "core/life.h"
+#include "core/decode.h"
 #include "uring/io.h"
 
 #define FAKE_DEVS	64
@@ -91,7 +91,7 @@ enum fake_what {
  * The `nth` time from now (1: the next) and as often as `times` says;
  * `cmd` for the first four.
  */
-void fake_rule(enum fake_what what, enum ublkev__cmd cmd, unsigned int nth,
+void fake_rule(enum fake_what what, enum ublkev__ctrl_cmd cmd, unsigned int nth,
 	       unsigned int times, int err);
 void fake_no_rules(void);
 /* commands that hang hang no more */
@@ -99,7 +99,7 @@ void fake_release(void);
 /* a completion that nobody asked for, in the ring of device `id` */
 void fake_spurious(int id, unsigned int queue, unsigned int tag, int res);
 /* STOP_DEV, DEL_DEV by somebody else */
-void fake_outside(enum ublkev__cmd cmd, int id);
+void fake_outside(enum ublkev__ctrl_cmd cmd, int id);
 /* the server of the device is dead: nothing comes from it any more */
 void fake_kill(int id);
 /* somebody opens, closes ublkb<id> (or just its number): DEL_DEV waits */
@@ -121,7 +121,7 @@ struct fake_counts {
 	unsigned int devs, ios, controls, pending;
 	unsigned int enters, muted_signals, signals;
 	unsigned int leaks;	/* memory lent to commands that hang */
-	unsigned int cancels, aborted_reqs, cmds[UBLKEV__NR_CMDS];
+	unsigned int cancels, aborted_reqs, cmds[UBLKEV__NR_CTRL_CMDS];
 };
 
 struct fake_conf {

@@ -30,9 +30,9 @@ int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 	io->depth = depth;
 	io->max_io_bytes = max_io_bytes;
 	io->size = (unsigned int)n * 4 + 64;
-	io->sqes = ublkev__mem_zalloc(io->mem, io->size, sizeof(*io->sqes));
-	io->work = ublkev__mem_zalloc(io->mem, io->size, sizeof(*io->work));
-	io->cqes = ublkev__mem_zalloc(io->mem, io->size, sizeof(*io->cqes));
+	io->sqes = ublkev__alloc_zalloc(io->mem, io->size, sizeof(*io->sqes));
+	io->work = ublkev__alloc_zalloc(io->mem, io->size, sizeof(*io->work));
+	io->cqes = ublkev__alloc_zalloc(io->mem, io->size, sizeof(*io->cqes));
 	if (!io->sqes || !io->work || !io->cqes)
 		return -ENOMEM;
 	io->spare = map(max_io_bytes);
@@ -55,7 +55,7 @@ int ublkev__io_set_up_common(struct ublkev__io *io, unsigned int queues)
 		return err;
 	io->queues = queues;
 	/* as the descriptors' places */
-	io->sqes = ublkev__mem_zalloc(io->mem, queues, sizeof(*io->sqes));
+	io->sqes = ublkev__alloc_zalloc(io->mem, queues, sizeof(*io->sqes));
 	return io->sqes ? 0 : -ENOMEM;
 }
 
@@ -98,7 +98,7 @@ int ublkev__io_enable(struct ublkev__io *io)
 	return 0;
 }
 
-int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
+int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem)
 {
 	FAKE_LOCKED;
 	struct ublkev__io *io;
@@ -106,7 +106,7 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
 
 	if (fake__rule(FAKE_IO_NEW, 0, &err))
 		return err;
-	io = ublkev__mem_zalloc(mem, 1, sizeof(*io));
+	io = ublkev__alloc_zalloc(mem, 1, sizeof(*io));
 	if (!io)
 		return -ENOMEM;
 	fake_counts.ios++;
@@ -136,10 +136,10 @@ void ublkev__io_free(struct ublkev__io *io)
 		close(io->evfd);
 	if (io->ring_fd >= 0)
 		close(io->ring_fd);
-	ublkev__mem_free(io->mem, io->sqes);
-	ublkev__mem_free(io->mem, io->work);
-	ublkev__mem_free(io->mem, io->cqes);
-	ublkev__mem_free(io->mem, io);
+	ublkev__alloc_free(io->mem, io->sqes);
+	ublkev__alloc_free(io->mem, io->work);
+	ublkev__alloc_free(io->mem, io->cqes);
+	ublkev__alloc_free(io->mem, io);
 	fake_counts.ios--;
 }
 

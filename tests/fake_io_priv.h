@@ -21,7 +21,7 @@ struct fake_sqe {
 };
 
 struct ublkev__io {
-	const struct ublkev__mem *mem;
+	const struct ublkev__alloc *mem;
 	bool open;		/* the ring */
 	bool muted, taskrun, woken;
 	bool unprivileged;	/* what is submitted now */

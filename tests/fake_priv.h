@@ -5,9 +5,9 @@
 #ifndef UBLKEV_TESTS_FAKE_PRIV_H
 #define UBLKEV_TESTS_FAKE_PRIV_H
 
-#include "core/core_params.h"
+#include "core/params.h"
 #include "fake_driver.h"
-#include "uring/control.h"
+#include "uring/carrier.h"
 
 struct fake_req {
 	struct fake_req *next;
@@ -72,8 +72,8 @@ struct fake_dev {
 
 struct fake_cmd {
 	struct fake_cmd *next;
-	struct ublkev__control *ctl;	/* NULL: closed, or an outsider */
-	enum ublkev__cmd cmd;
+	struct ublkev__carrier *carrier; /* NULL: closed, or an outsider */
+	enum ublkev__ctrl_cmd cmd;
 	unsigned int delay;
 	unsigned int phase;
 	bool cancelled;
@@ -90,7 +90,7 @@ struct fake_cmd {
 /* fake_driver.c */
 struct fake_dev *fake__dev(int id);
 /* a rule applies now; *err is its errno */
-bool fake__rule(enum fake_what what, enum ublkev__cmd cmd, int *err);
+bool fake__rule(enum fake_what what, enum ublkev__ctrl_cmd cmd, int *err);
 void fake__violates(const char *what);
 void fake__point(enum fake_point at);
 bool fake__all_armed(const struct fake_dev *d);
@@ -130,7 +130,7 @@ void fake__abort_armed(struct fake_dev *d);
  */
 int fake__cut(struct ublkev__io *io);
 
-/* fake_control.c: nothing comes from there any more */
+/* fake_carrier.c: nothing comes from there any more */
 void fake__cut_control(int evfd);
 /* whatever commands wait for may have come about */
 void fake__progress(void);

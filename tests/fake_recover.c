@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/core_names.h"
+#include "core/names.h"
 #include "fake_priv.h"
 
 static bool has(const struct fake_dev *d, uint64_t feature)
@@ -206,12 +206,12 @@ uint64_t fake_sectors(int id)
 int fake__look(const struct fake_dev *d, struct fake_cmd *c)
 {
 	switch (c->cmd) {
-	case UBLKEV__CMD_GET_PARAMS:
+	case UBLKEV__CTRL_GET_PARAMS:
 		c->params = d->params;
 		c->params.disk_major = 259;
 		c->params.disk_minor = (uint32_t)d->id;
 		return d->has_params ? 0 : -EINVAL;
-	case UBLKEV__CMD_GET_QUEUE_AFFINITY:
+	case UBLKEV__CTRL_GET_QUEUE_AFFINITY:
 		if (c->data >= d->info.queues)
 			return -EINVAL;
 		c->cpus.bits[0] = UINT64_C(1) << c->data;

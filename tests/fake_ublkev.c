@@ -125,59 +125,59 @@ int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev)
 	return ublkev_dev_start(loop, dev);
 }
 
-struct ublkev__ctlcmd {
-	struct ublkev_ctl *ctl;
+struct ublkev__cmdrun {
+	struct ublkev_cmd *shell;
 	ev_timer timer;
 };
 
-static void on_ctl_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void on_cmd_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct ublkev__ctlcmd *c = w->data;
+	struct ublkev__cmdrun *c = w->data;
 	const char *err = getenv("FAKE_PROBE");
-	struct ublkev_ctl_answer a = { .cmd = UBLKEV_CTL_GET_DEV_INFO };
+	struct ublkev_cmd_answer a = { .op = UBLKEV_CMD_GET_DEV_INFO };
 
 	(void)revents;
 	a.res = err ? -atoi(err) : 0;
-	c->ctl->active = 0;
-	c->ctl->cb(loop, c->ctl, &a);
+	c->shell->active = 0;
+	c->shell->cb(loop, c->shell, &a);
 }
 
-int ublkev_ctl_init(struct ublkev_ctl *ctl, ublkev_ctl_cb *cb,
+int ublkev_cmd_init(struct ublkev_cmd *cmd, ublkev_cmd_cb *cb,
 		    const struct ublkev_conf *conf)
 {
-	struct ublkev__ctlcmd *c = calloc(1, sizeof(*c));
+	struct ublkev__cmdrun *c = calloc(1, sizeof(*c));
 
 	(void)conf;
 	if (!c)
 		return -ENOMEM;
-	c->ctl = ctl;
-	ev_timer_init(&c->timer, on_ctl_timer, .01, 0.);
+	c->shell = cmd;
+	ev_timer_init(&c->timer, on_cmd_timer, .01, 0.);
 	c->timer.data = c;
-	ctl->cb = cb;
-	ctl->active = 0;
-	ctl->priv = c;
+	cmd->cb = cb;
+	cmd->active = 0;
+	cmd->priv = c;
 	return 0;
 }
 
-int ublkev_ctl_submit(struct ev_loop *loop, struct ublkev_ctl *ctl,
-		      enum ublkev_ctl_cmd cmd, int id, uint64_t arg)
+int ublkev_cmd_submit(struct ev_loop *loop, struct ublkev_cmd *cmd,
+		      enum ublkev_cmd_op op, int id, uint64_t arg)
 {
-	if (cmd != UBLKEV_CTL_GET_DEV_INFO || id != 7 || arg)
+	if (op != UBLKEV_CMD_GET_DEV_INFO || id != 7 || arg)
 		return -EINVAL;
-	ctl->active = 1;
-	ev_timer_start(loop, &ctl->priv->timer);
+	cmd->active = 1;
+	ev_timer_start(loop, &cmd->priv->timer);
 	return 0;
 }
 
-void ublkev_ctl_fini(struct ublkev_ctl *ctl)
+void ublkev_cmd_fini(struct ublkev_cmd *cmd)
 {
-	free(ctl->priv);
-	ctl->priv = NULL;
+	free(cmd->priv);
+	cmd->priv = NULL;
 }
 
-const char *ublkev_ctl_cmd_name(unsigned int cmd)
+const char *ublkev_cmd_name(unsigned int cmd)
 {
-	return cmd == UBLKEV_CTL_GET_DEV_INFO ? "GET_DEV_INFO" : "?";
+	return cmd == UBLKEV_CMD_GET_DEV_INFO ? "GET_DEV_INFO" : "?";
 }
 
 /* 0: none */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/core_decode.h"
+#include "core/decode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

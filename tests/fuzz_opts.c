@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "evdemo/opts.h"
+#include "ublk-evdemo/evdemo_opts.h"
 
 #define MAX_ARGS 32
 

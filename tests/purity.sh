@@ -38,7 +38,7 @@ done
 # the core must not reach the other rooms through our own names either
 for o in $(objects core); do
 	$nm -u "$o" | awk '{ print $NF }' |
-		grep -E '^ublkev__(io|control|ring|cdev|sqe|abi|guard|log|mem|pump|ev|engine)' |
+		grep -E '^ublkev__(io|carrier|ring|cdev|sqe|abi|guard|log|mem|pump|ev|engine)' |
 		sed "s|^|purity: $o wants |" | grep . >&2 && bad=1
 done
 
@@ -60,7 +60,7 @@ done
 uneasy='^(pthread_|thrd_|sig|signal$|raise$|kill$|alarm$)|^(v?f?printf|f?puts|putchar|fopen|fdopen|fwrite|perror|stdout|stderr|syslog|openlog|exit|sleep|usleep|nanosleep|poll|select|fork|system|popen)$'
 # (the broker is a process, the workers are threads, which it asks for)
 for room in util core uring ev backend; do
-	for o in $(objects $room | grep -vE '[/-](broker|broker_run|evworker)\.o$'); do
+	for o in $(objects $room | grep -vE '[/-](broker_fork|broker_run|evworker)\.o$'); do
 		wants=$($nm -u "$o" | awk '{ print $NF }' | sed 's/@.*//' |
 			grep -E "$uneasy")
 		[ -z "$wants" ] || wrong "$o wants $wants"
@@ -89,9 +89,9 @@ not_included util 'ev\.h|liburing|core/|uring/|ev/|backend/'
 not_included uring 'ev\.h|ev/|backend/'
 not_included ev 'liburing|uring/(abi|sqe|ring|cdev|udata|iobuf)\.h'
 not_included backend 'core/|uring/|ev/|liburing'
-not_included tool 'core/|uring/|ev/|backend/|util/|liburing|evdemo/'
-not_included evctl 'core/|uring/|ev/|backend/|util/|liburing|evdemo/'
-not_included evdemo 'core/|uring/|ev/|backend/|util/|liburing'
+not_included common 'core/|uring/|ev/|backend/|util/|liburing|ublk-evdemo/'
+not_included ublk-evctl 'core/|uring/|ev/|backend/|util/|liburing|ublk-evdemo/'
+not_included ublk-evdemo 'core/|uring/|ev/|backend/|util/|liburing'
 
 lib=$build/.libs/libublkev.so
 map=$src/src/libublkev.map

@@ -33,29 +33,29 @@ END_TEST
 /* the table of the contract, A.2 and B.2 */
 START_TEST(numbers)
 {
-	static const uint32_t ops[UBLKEV__NR_CMDS] = {
-		[UBLKEV__CMD_NONE] = 0,
-		[UBLKEV__CMD_GET_FEATURES] = 0x80207513,
-		[UBLKEV__CMD_ADD_DEV] = 0xc0207504,
-		[UBLKEV__CMD_SET_PARAMS] = 0xc0207508,
-		[UBLKEV__CMD_GET_DEV_INFO] = 0x80207502,
-		[UBLKEV__CMD_GET_DEV_INFO2] = 0x80207512,
-		[UBLKEV__CMD_GET_PARAMS] = 0x80207509,
-		[UBLKEV__CMD_GET_QUEUE_AFFINITY] = 0x80207501,
-		[UBLKEV__CMD_START_USER_RECOVERY] = 0xc0207510,
-		[UBLKEV__CMD_START_DEV] = 0xc0207506,
-		[UBLKEV__CMD_END_USER_RECOVERY] = 0xc0207511,
-		[UBLKEV__CMD_UPDATE_SIZE] = 0xc0207515,
-		[UBLKEV__CMD_QUIESCE_DEV] = 0xc0207516,
-		[UBLKEV__CMD_TRY_STOP_DEV] = 0xc0207517,
-		[UBLKEV__CMD_STOP_DEV] = 0xc0207507,
-		[UBLKEV__CMD_DEL_DEV] = 0xc0207505,
-		[UBLKEV__CMD_DEL_DEV_ASYNC] = 0x80207514,
+	static const uint32_t ops[UBLKEV__NR_CTRL_CMDS] = {
+		[UBLKEV__CTRL_NONE] = 0,
+		[UBLKEV__CTRL_GET_FEATURES] = 0x80207513,
+		[UBLKEV__CTRL_ADD_DEV] = 0xc0207504,
+		[UBLKEV__CTRL_SET_PARAMS] = 0xc0207508,
+		[UBLKEV__CTRL_GET_DEV_INFO] = 0x80207502,
+		[UBLKEV__CTRL_GET_DEV_INFO2] = 0x80207512,
+		[UBLKEV__CTRL_GET_PARAMS] = 0x80207509,
+		[UBLKEV__CTRL_GET_QUEUE_AFFINITY] = 0x80207501,
+		[UBLKEV__CTRL_START_USER_RECOVERY] = 0xc0207510,
+		[UBLKEV__CTRL_START_DEV] = 0xc0207506,
+		[UBLKEV__CTRL_END_USER_RECOVERY] = 0xc0207511,
+		[UBLKEV__CTRL_UPDATE_SIZE] = 0xc0207515,
+		[UBLKEV__CTRL_QUIESCE_DEV] = 0xc0207516,
+		[UBLKEV__CTRL_TRY_STOP_DEV] = 0xc0207517,
+		[UBLKEV__CTRL_STOP_DEV] = 0xc0207507,
+		[UBLKEV__CTRL_DEL_DEV] = 0xc0207505,
+		[UBLKEV__CTRL_DEL_DEV_ASYNC] = 0x80207514,
 	};
 	unsigned int i;
 
-	for (i = 0; i < UBLKEV__NR_CMDS; i++)
-		ck_assert_uint_eq(ublkev__abi_cmd_op((enum ublkev__cmd)i),
+	for (i = 0; i < UBLKEV__NR_CTRL_CMDS; i++)
+		ck_assert_uint_eq(ublkev__abi_cmd_op((enum ublkev__ctrl_cmd)i),
 				  ops[i]);
 	ck_assert_uint_eq(ABI_IO_FETCH_REQ, 0xc0107520);
 	ck_assert_uint_eq(ABI_IO_COMMIT_AND_FETCH_REQ, 0xc0107521);
@@ -81,7 +81,7 @@ START_TEST(info_put)
 	const struct ublkev__devinfo info = {
 		.features = UINT64_C(0x123456789abc), .max_io_bytes = 0x80000,
 		.id = 77, .queues = 4, .depth = 0x200,
-		.tag = UINT64_C(0x75626c6b65760001),
+		.signature = UINT64_C(0x75626c6b65760001),
 		/* the driver's to say */
 		.state = 2, .pid = 99, .owner_uid = 1, .owner_gid = 1,
 	};
@@ -121,7 +121,7 @@ START_TEST(info_got)
 	ck_assert_int_eq(info.id, 77);
 	ck_assert_int_eq(info.pid, 4711);
 	ck_assert_uint_eq(info.features, UINT64_C(0x123456789abc));
-	ck_assert_uint_eq(info.tag, UINT64_C(0x75626c6b65760001));
+	ck_assert_uint_eq(info.signature, UINT64_C(0x75626c6b65760001));
 	ck_assert_uint_eq(info.owner_uid, 1000);
 	ck_assert_uint_eq(info.owner_gid, 1001);
 	abi.ublksrv_pid = -1;	/* a dead one, from 7.0 on */
@@ -136,13 +136,13 @@ START_TEST(info_roundtrip)
 	struct ublkev__devinfo info = {
 		.features = 0x42, .max_io_bytes = 32u << 20, .id = ids[_i],
 		.queues = 4096, .depth = 4096,
-		.tag = UINT64_C(0xfedcba9876543210),
+		.signature = UINT64_C(0xfedcba9876543210),
 	}, got;
 	struct abi_dev_info abi;
 
 	ublkev__abi_put_info(&abi, &info);
 	ublkev__abi_get_info(&abi, &got);
-	ck_assert_uint_eq(got.tag, info.tag);
+	ck_assert_uint_eq(got.signature, info.signature);
 	ck_assert_int_eq(got.id, info.id);
 	ck_assert_uint_eq(got.queues, 4096);
 	ck_assert_uint_eq(got.depth, 4096);

@@ -11,7 +11,7 @@
 #define DEPTH	6u
 #define BUF_TAGS 8u	/* a buffer has room for so many */
 
-static struct ublkev__mem mem;
+static struct ublkev__alloc mem;
 static struct io_uring ring;
 static struct ublkev__batch b;
 static struct io_uring_sqe sqe;
@@ -20,7 +20,7 @@ static bool more;
 
 static void set_up(void)
 {
-	ublkev__mem_init(&mem, NULL, NULL);
+	ublkev__alloc_init(&mem, NULL, NULL);
 	ck_assert_int_eq(io_uring_queue_init(8, &ring, 0), 0);
 	memset(&b, 0, sizeof(b));
 	ck_assert_int_eq(ublkev__batch_open(&b, &mem, &ring, QUEUE, DEPTH,

@@ -281,22 +281,22 @@ END_TEST
 
 START_TEST(carries)
 {
-	struct ublkev__control_done done;
+	struct ublkev__carrier_done done;
 	struct kit_control c;
 	int i;
 
 	start();
 	ck_assert_int_eq(kit_open(&c, broker), 0);
 	for (i = 0; i < 20; i++) {
-		ublkev__control_cancel(c.ctl);	/* nothing pending */
-		ck_assert(!ublkev__control_has_work(c.ctl));
-		ck_assert(!ublkev__control_reap(c.ctl, &done));
+		ublkev__carrier_cancel(c.carrier);	/* nothing pending */
+		ck_assert(!ublkev__carrier_has_work(c.carrier));
+		ck_assert(!ublkev__carrier_reap(c.carrier, &done));
 		kit_works(&c);
 	}
 	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
 	ck_assert_int_eq(kit_ask(&c), 0);
 	ck_assert_int_eq(kit_ask(&c), -EBUSY);
-	ublkev__control_cancel(c.ctl);
+	ublkev__carrier_cancel(c.carrier);
 	ck_assert_int_eq(kill(pid, SIGCONT), 0);
 	kit_answer(&c);
 	kit_close(&c);
@@ -312,7 +312,7 @@ START_TEST(opens)
 
 	start();
 	ck_assert_int_eq(kit_open(&c, broker), 0);
-	err = ublkev__control_open(c.ctl);
+	err = ublkev__carrier_open(c.carrier);
 	if (access("/dev/ublk-control", F_OK))
 		ck_assert_int_eq(err, -ENOENT);
 	else
@@ -354,7 +354,7 @@ START_TEST(many)
 	ck_assert_int_eq(kill(pid, SIGCONT), 0);
 	for (i = 0; i < MANY; i++)
 		ck_assert_int_eq(kit_answer(&c[i]).cmd,
-				 UBLKEV__CMD_GET_FEATURES);
+				 UBLKEV__CTRL_GET_FEATURES);
 	ck_assert_uint_gt(kit_fds(pid), 3 * MANY);
 	for (i = 0; i < MANY; i += 2)
 		kit_close(&c[i]);
@@ -370,19 +370,19 @@ END_TEST
 START_TEST(control_without_memory)
 {
 	struct kit_control c = { .evfd = eventfd(0, EFD_CLOEXEC) };
-	struct ublkev__mem mem;
+	struct ublkev__alloc mem;
 	bool failed = true;
 	unsigned int fds, n;
 	int err, leaked;
 
-	ublkev__mem_init(&mem, NULL, NULL);
+	ublkev__alloc_init(&mem, NULL, NULL);
 	start();
 	fds = kit_fds(getpid());
 	for (n = 1; failed; n++) {
 		failalloc_arm(n);
-		err = ublkev__control_new(&c.ctl, &mem, c.evfd, broker);
+		err = ublkev__carrier_new(&c.carrier, &mem, c.evfd, broker);
 		if (!err)
-			ublkev__control_free(c.ctl);
+			ublkev__carrier_free(c.carrier);
 		failed = failalloc_disarm(&leaked);
 		ck_assert_int_eq(leaked, 0);
 		ck_assert_int_eq(err, failed ? -ENOMEM : 0);
@@ -398,7 +398,7 @@ END_TEST
 
 START_TEST(killed)
 {
-	struct ublkev__control_done done;
+	struct ublkev__carrier_done done;
 	struct kit_control c, none;
 	unsigned int fds;
 
@@ -407,15 +407,15 @@ START_TEST(killed)
 	kit_works(&c);
 	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
 	ck_assert_int_eq(kit_ask(&c), 0);
-	ck_assert(!ublkev__control_has_work(c.ctl));
+	ck_assert(!ublkev__carrier_has_work(c.carrier));
 	kit_kill(pid);
-	ck_assert(ublkev__control_has_work(c.ctl));
-	ublkev__control_cancel(c.ctl);
-	ck_assert(ublkev__control_reap(c.ctl, &done));
-	ck_assert_int_eq(done.cmd, UBLKEV__CMD_GET_FEATURES);
+	ck_assert(ublkev__carrier_has_work(c.carrier));
+	ublkev__carrier_cancel(c.carrier);
+	ck_assert(ublkev__carrier_reap(c.carrier, &done));
+	ck_assert_int_eq(done.cmd, UBLKEV__CTRL_GET_FEATURES);
 	ck_assert_int_eq(done.answer.res, -EPIPE);
-	ck_assert(!ublkev__control_has_work(c.ctl));
-	ck_assert(!ublkev__control_reap(c.ctl, &done));
+	ck_assert(!ublkev__carrier_has_work(c.carrier));
+	ck_assert(!ublkev__carrier_reap(c.carrier, &done));
 	ck_assert_int_eq(kit_ask(&c), -EPIPE);
 	kit_close(&c);
 	fds = kit_fds(getpid());
@@ -464,15 +464,15 @@ END_TEST
 /* its command is; a broker that has got the eventfd wakes us */
 static void lost(struct kit_control *c, bool wakes)
 {
-	struct ublkev__control_done done;
+	struct ublkev__carrier_done done;
 	struct pollfd p = { .fd = c->evfd, .events = POLLIN };
 	int i;
 
 	if (wakes)
 		ck_assert_int_eq(poll(&p, 1, 5000), 1);
-	for (i = 0; i < 5000 && !ublkev__control_has_work(c->ctl); i++)
+	for (i = 0; i < 5000 && !ublkev__carrier_has_work(c->carrier); i++)
 		usleep(1000);
-	ck_assert(ublkev__control_reap(c->ctl, &done));
+	ck_assert(ublkev__carrier_reap(c->carrier, &done));
 	ck_assert_int_eq(done.answer.res, -EPIPE);
 }
 

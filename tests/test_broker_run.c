@@ -16,14 +16,14 @@
 
 START_TEST(carried)
 {
-	struct ublkev__control_done d;
+	struct ublkev__carrier_done d;
 	struct fake_seen seen;
 	unsigned int cmd;
 
 	brig_send_dev();
-	for (cmd = 1; cmd < UBLKEV__NR_CMDS; cmd++) {
-		brig_ask(0, (enum ublkev__cmd)cmd);
-		seen = fake_cring_wait(0, (enum ublkev__cmd)cmd);
+	for (cmd = 1; cmd < UBLKEV__NR_CTRL_CMDS; cmd++) {
+		brig_ask(0, (enum ublkev__ctrl_cmd)cmd);
+		seen = fake_cring_wait(0, (enum ublkev__ctrl_cmd)cmd);
 		ck_assert_int_eq(seen.id, BRIG_ID);
 		ck_assert_uint_eq(seen.data, 4711);
 		ck_assert_uint_eq(seen.max_io_bytes, 65536);
@@ -34,7 +34,7 @@ START_TEST(carried)
 		ck_assert_uint_eq(d.answer.features, 0x1fe);
 		ck_assert_int_eq(d.answer.info.id, 9);
 	}
-	ck_assert_uint_eq(fake_cring_submits(0), UBLKEV__NR_CMDS - 1);
+	ck_assert_uint_eq(fake_cring_submits(0), UBLKEV__NR_CTRL_CMDS - 1);
 	brig_finish();
 }
 END_TEST
@@ -44,8 +44,8 @@ START_TEST(cancelled)
 	struct ublkev__chan_cmd c;
 
 	brig_send_dev();
-	brig_ask(0, UBLKEV__CMD_START_DEV);
-	fake_cring_wait(0, UBLKEV__CMD_START_DEV);
+	brig_ask(0, UBLKEV__CTRL_START_DEV);
+	fake_cring_wait(0, UBLKEV__CTRL_START_DEV);
 	memset(&c, 0, sizeof(c));
 	c.cancel = true;
 	ck_assert_int_eq(ublkev__chan_send(brig_devs[0].fd, &c, sizeof(c)), 0);
@@ -59,15 +59,15 @@ END_TEST
 START_TEST(refused)
 {
 	brig_send_dev();
-	brig_ask(0, UBLKEV__CMD_GET_FEATURES);
-	fake_cring_wait(0, UBLKEV__CMD_GET_FEATURES);
-	brig_ask(0, UBLKEV__CMD_STOP_DEV);
-	ck_assert_int_eq(brig_answered(0, -EBUSY).cmd, UBLKEV__CMD_STOP_DEV);
+	brig_ask(0, UBLKEV__CTRL_GET_FEATURES);
+	fake_cring_wait(0, UBLKEV__CTRL_GET_FEATURES);
+	brig_ask(0, UBLKEV__CTRL_STOP_DEV);
+	ck_assert_int_eq(brig_answered(0, -EBUSY).cmd, UBLKEV__CTRL_STOP_DEV);
 	fake_cring_answer(0, 0, 0, 0);
 	brig_answered(0, 0);
 	fake_cring_fail_submit(0, -ENOMEM);
-	brig_ask(0, UBLKEV__CMD_ADD_DEV);
-	ck_assert_int_eq(brig_answered(0, -ENOMEM).cmd, UBLKEV__CMD_ADD_DEV);
+	brig_ask(0, UBLKEV__CTRL_ADD_DEV);
+	ck_assert_int_eq(brig_answered(0, -ENOMEM).cmd, UBLKEV__CTRL_ADD_DEV);
 	brig_finish();
 }
 END_TEST
@@ -76,12 +76,12 @@ START_TEST(no_driver)
 {
 	fake_cring_fail_open(-ENOENT);
 	brig_send_dev();
-	brig_ask(0, UBLKEV__CMD_GET_FEATURES);
+	brig_ask(0, UBLKEV__CTRL_GET_FEATURES);
 	brig_answered(0, -ENOENT);
 	fake_cring_fail_open(0);
 	brig_send_dev();
-	brig_done(1, UBLKEV__CMD_GET_FEATURES, 0);
-	brig_ask(0, UBLKEV__CMD_GET_FEATURES);
+	brig_done(1, UBLKEV__CTRL_GET_FEATURES, 0);
+	brig_ask(0, UBLKEV__CTRL_GET_FEATURES);
 	brig_answered(0, -ENOENT);
 	brig_finish();
 }
@@ -91,13 +91,13 @@ END_TEST
 START_TEST(submitted_late)
 {
 	brig_send_dev();
-	brig_done(0, UBLKEV__CMD_GET_FEATURES, 0);
+	brig_done(0, UBLKEV__CTRL_GET_FEATURES, 0);
 	fake_cring_delay_submit(0);
-	brig_done(0, UBLKEV__CMD_ADD_DEV, 0);
+	brig_done(0, UBLKEV__CTRL_ADD_DEV, 0);
 	fake_cring_delay_submit(0);
 	brig_close_dev(0);
-	brig_own(0, UBLKEV__CMD_STOP_DEV, 0);
-	brig_own(0, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(0, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	brig_finish();
 }
 END_TEST
@@ -110,7 +110,7 @@ START_TEST(no_ring)
 	brig_wait_fd(brig_devs[0].evfd);		/* who waits for an answer is woken */
 	fake_cring_fail_new(0);
 	brig_send_dev();
-	brig_ask(1, UBLKEV__CMD_GET_FEATURES);
+	brig_ask(1, UBLKEV__CTRL_GET_FEATURES);
 	fake_cring_answer(0, 0, 0, 0);
 	brig_answered(1, 0);
 	ck_assert_uint_eq(fake_cring_made(), 1);
@@ -137,7 +137,7 @@ START_TEST(garbage)
 		ck_assert_uint_eq(fake_cring_submits(i), 0);
 	}
 	brig_send_dev();
-	brig_done(i, UBLKEV__CMD_GET_FEATURES, 0);
+	brig_done(i, UBLKEV__CTRL_GET_FEATURES, 0);
 	brig_finish();
 }
 END_TEST
@@ -170,7 +170,7 @@ START_TEST(garbage_for_descriptors)
 	ck_assert_int_eq(ublkev__chan_recv(fds[0], &byte, 1), -EPIPE);
 	close(fds[0]);
 	brig_send_dev();
-	brig_done(0, UBLKEV__CMD_GET_FEATURES, 0);
+	brig_done(0, UBLKEV__CTRL_GET_FEATURES, 0);
 	brig_finish();
 }
 END_TEST
@@ -183,8 +183,8 @@ START_TEST(nothing_added)
 	brig_close_dev(0);
 	fake_cring_wait_free(0);
 	brig_send_dev();
-	brig_done(1, UBLKEV__CMD_GET_FEATURES, 0);
-	brig_done(1, UBLKEV__CMD_ADD_DEV, -EEXIST);
+	brig_done(1, UBLKEV__CTRL_GET_FEATURES, 0);
+	brig_done(1, UBLKEV__CTRL_ADD_DEV, -EEXIST);
 	brig_close_dev(1);
 	fake_cring_wait_free(1);
 	ck_assert_uint_eq(fake_cring_submits(1), 2);
@@ -199,8 +199,8 @@ START_TEST(deleted_before)
 
 	for (i = 0; i < TEST_COUNT(answers); i++) {
 		brig_added();
-		brig_done(i, UBLKEV__CMD_STOP_DEV, 0);
-		brig_done(i, UBLKEV__CMD_DEL_DEV, answers[i]);
+		brig_done(i, UBLKEV__CTRL_STOP_DEV, 0);
+		brig_done(i, UBLKEV__CTRL_DEL_DEV, answers[i]);
 		brig_close_dev(i);
 		fake_cring_wait_free(i);
 		ck_assert_uint_eq(fake_cring_submits(i), 3);
@@ -213,8 +213,8 @@ START_TEST(orphan)
 {
 	brig_added();
 	brig_close_dev(0);
-	brig_own(0, UBLKEV__CMD_STOP_DEV, 0);
-	brig_own(0, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(0, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	fake_cring_wait_free(0);
 	ck_assert_uint_eq(fake_cring_submits(0), 3);
 	brig_finish();
@@ -225,12 +225,12 @@ END_TEST
 START_TEST(orphan_added_again)
 {
 	brig_added();
-	brig_done(0, UBLKEV__CMD_STOP_DEV, 0);
-	brig_done(0, UBLKEV__CMD_DEL_DEV, 0);
-	brig_done(0, UBLKEV__CMD_ADD_DEV, 0);
+	brig_done(0, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_done(0, UBLKEV__CTRL_DEL_DEV, 0);
+	brig_done(0, UBLKEV__CTRL_ADD_DEV, 0);
 	brig_close_dev(0);
-	brig_own(0, UBLKEV__CMD_STOP_DEV, 0);
-	brig_own(0, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(0, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	brig_finish();
 }
 END_TEST
@@ -238,9 +238,9 @@ END_TEST
 START_TEST(orphan_stopped)
 {
 	brig_added();
-	brig_done(0, UBLKEV__CMD_STOP_DEV, 0);
+	brig_done(0, UBLKEV__CTRL_STOP_DEV, 0);
 	brig_close_dev(0);
-	brig_own(0, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	brig_finish();
 }
 END_TEST
@@ -248,14 +248,14 @@ END_TEST
 START_TEST(while_adding)
 {
 	brig_send_dev();
-	brig_left_alone(0, UBLKEV__CMD_ADD_DEV);
+	brig_left_alone(0, UBLKEV__CTRL_ADD_DEV);
 	fake_cring_answer(0, -ECANCELED, 0, 0);
 	fake_cring_wait_free(0);
 	brig_send_dev();
-	brig_left_alone(1, UBLKEV__CMD_ADD_DEV);
+	brig_left_alone(1, UBLKEV__CTRL_ADD_DEV);
 	fake_cring_answer(1, 0, BRIG_ID, 0);
-	brig_own(1, UBLKEV__CMD_STOP_DEV, 0);
-	brig_own(1, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(1, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(1, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	brig_finish();
 }
 END_TEST
@@ -263,10 +263,10 @@ END_TEST
 START_TEST(while_starting)
 {
 	brig_added();
-	brig_left_alone(0, UBLKEV__CMD_START_DEV);
+	brig_left_alone(0, UBLKEV__CTRL_START_DEV);
 	fake_cring_answer(0, -EINTR, 0, 0);
-	brig_own(0, UBLKEV__CMD_STOP_DEV, 0);
-	brig_own(0, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(0, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	brig_finish();
 }
 END_TEST
@@ -274,17 +274,17 @@ END_TEST
 START_TEST(while_stopping)
 {
 	brig_added();
-	brig_left_alone(0, UBLKEV__CMD_STOP_DEV);
+	brig_left_alone(0, UBLKEV__CTRL_STOP_DEV);
 	usleep(20000);
 	ck_assert_uint_eq(fake_cring_submits(0), 2);
 	fake_cring_answer(0, 0, 0, 0);
-	brig_own(0, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	/* taken back before it began: once more */
 	brig_added();
-	brig_left_alone(1, UBLKEV__CMD_STOP_DEV);
+	brig_left_alone(1, UBLKEV__CTRL_STOP_DEV);
 	fake_cring_answer(1, -ECANCELED, 0, 0);
-	brig_own(1, UBLKEV__CMD_STOP_DEV, 0);
-	brig_own(1, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(1, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(1, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	brig_finish();
 }
 END_TEST
@@ -296,11 +296,11 @@ START_TEST(while_deleting)
 
 	for (i = 0; i < TEST_COUNT(answers); i++) {
 		brig_added();
-		brig_done(i, UBLKEV__CMD_STOP_DEV, 0);
-		brig_left_alone(i, UBLKEV__CMD_DEL_DEV);
+		brig_done(i, UBLKEV__CTRL_STOP_DEV, 0);
+		brig_left_alone(i, UBLKEV__CTRL_DEL_DEV);
 		fake_cring_answer(i, answers[i], 0, 0);
 		if (answers[i])
-			brig_own(i, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+			brig_own(i, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 		fake_cring_wait_free(i);
 	}
 	brig_finish();
@@ -310,9 +310,9 @@ END_TEST
 /* the command and the end of who sent it arrive together */
 START_TEST(sent_and_closed)
 {
-	static const enum ublkev__cmd cmds[] = {
-		UBLKEV__CMD_SET_PARAMS, UBLKEV__CMD_START_DEV,
-		UBLKEV__CMD_STOP_DEV, UBLKEV__CMD_DEL_DEV,
+	static const enum ublkev__ctrl_cmd cmds[] = {
+		UBLKEV__CTRL_SET_PARAMS, UBLKEV__CTRL_START_DEV,
+		UBLKEV__CTRL_STOP_DEV, UBLKEV__CTRL_DEL_DEV,
 	};
 	unsigned int i;
 
@@ -325,8 +325,8 @@ START_TEST(sent_and_closed)
 		fake_cring_wait(i, cmds[i]);
 		fake_cring_wait_cancel(i);
 		fake_cring_answer(i, -ECANCELED, 0, 0);
-		brig_own(i, UBLKEV__CMD_STOP_DEV, 0);
-		brig_own(i, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+		brig_own(i, UBLKEV__CTRL_STOP_DEV, 0);
+		brig_own(i, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 		fake_cring_wait_free(i);
 	}
 	brig_finish();
@@ -337,12 +337,12 @@ END_TEST
 START_TEST(answer_unread)
 {
 	brig_send_dev();
-	brig_ask(0, UBLKEV__CMD_ADD_DEV);
+	brig_ask(0, UBLKEV__CTRL_ADD_DEV);
 	fake_cring_answer(0, 0, BRIG_ID, 0);
 	brig_wait_fd(brig_devs[0].fd);
 	brig_close_dev(0);
-	brig_own(0, UBLKEV__CMD_STOP_DEV, 0);
-	brig_own(0, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(0, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	brig_finish();
 }
 END_TEST
@@ -351,9 +351,9 @@ START_TEST(given_up)
 {
 	brig_added();
 	brig_close_dev(0);
-	brig_own(0, UBLKEV__CMD_STOP_DEV, -EPERM);
-	brig_own(0, UBLKEV__CMD_DEL_DEV_ASYNC, -EPERM);
-	brig_own(0, UBLKEV__CMD_DEL_DEV, -EPERM);
+	brig_own(0, UBLKEV__CTRL_STOP_DEV, -EPERM);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, -EPERM);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV, -EPERM);
 	fake_cring_wait_free(0);
 	brig_added();
 	fake_cring_fail_submit(1, -ENOMEM);
@@ -367,9 +367,9 @@ START_TEST(old_kernel)
 {
 	brig_added();
 	brig_close_dev(0);
-	brig_own(0, UBLKEV__CMD_STOP_DEV, 0);
-	brig_own(0, UBLKEV__CMD_DEL_DEV_ASYNC, -EOPNOTSUPP);
-	brig_own(0, UBLKEV__CMD_DEL_DEV, 0);
+	brig_own(0, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, -EOPNOTSUPP);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV, 0);
 	brig_finish();
 }
 END_TEST
@@ -382,34 +382,34 @@ START_TEST(independent)
 
 	for (i = 0; i < 4; i++)
 		brig_added();
-	brig_ask(1, UBLKEV__CMD_START_DEV);
-	fake_cring_wait(1, UBLKEV__CMD_START_DEV);
-	brig_left_alone(2, UBLKEV__CMD_STOP_DEV);
+	brig_ask(1, UBLKEV__CTRL_START_DEV);
+	fake_cring_wait(1, UBLKEV__CTRL_START_DEV);
+	brig_left_alone(2, UBLKEV__CTRL_STOP_DEV);
 	for (i = 0; i < 20; i++) {
-		brig_done(0, UBLKEV__CMD_SET_PARAMS, 0);
-		brig_done(3, UBLKEV__CMD_SET_PARAMS, 0);
+		brig_done(0, UBLKEV__CTRL_SET_PARAMS, 0);
+		brig_done(3, UBLKEV__CTRL_SET_PARAMS, 0);
 	}
 	brig_close_dev(0);
-	brig_own(0, UBLKEV__CMD_STOP_DEV, 0);
-	brig_own(0, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(0, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	fake_cring_wait_free(0);
 	/* the main socket's end leaves the channels that are there alone */
 	brig_close_main();
-	brig_done(3, UBLKEV__CMD_START_DEV, 0);
-	brig_done(3, UBLKEV__CMD_STOP_DEV, 0);
-	brig_done(3, UBLKEV__CMD_DEL_DEV, 0);
+	brig_done(3, UBLKEV__CTRL_START_DEV, 0);
+	brig_done(3, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_done(3, UBLKEV__CTRL_DEL_DEV, 0);
 	brig_close_dev(3);
 	fake_cring_wait_free(3);
 	fake_cring_answer(1, 0, 0, 0);
 	brig_answered(1, 0);
 	brig_close_dev(1);
-	brig_own(1, UBLKEV__CMD_STOP_DEV, 0);
-	brig_own(1, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(1, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(1, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	fake_cring_wait_free(1);
 	usleep(20000);
 	ck_assert(!brig_has_ended());
 	fake_cring_answer(2, 0, 0, 0);
-	brig_own(2, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+	brig_own(2, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	brig_finish();
 }
 END_TEST
@@ -421,7 +421,7 @@ START_TEST(hundred)
 	for (i = 0; i < BRIG_DEVS; i++)
 		brig_send_dev();
 	for (i = 0; i < BRIG_DEVS; i++)
-		brig_ask(i, UBLKEV__CMD_ADD_DEV);
+		brig_ask(i, UBLKEV__CTRL_ADD_DEV);
 	for (i = BRIG_DEVS; i--; )
 		fake_cring_answer(i, 0, BRIG_ID, 0);
 	for (i = 0; i < BRIG_DEVS; i++)
@@ -429,13 +429,13 @@ START_TEST(hundred)
 	for (i = 0; i < BRIG_DEVS; i += 2)
 		brig_close_dev(i);
 	for (i = 0; i < BRIG_DEVS; i += 2) {
-		brig_own(i, UBLKEV__CMD_STOP_DEV, 0);
-		brig_own(i, UBLKEV__CMD_DEL_DEV_ASYNC, 0);
+		brig_own(i, UBLKEV__CTRL_STOP_DEV, 0);
+		brig_own(i, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 		fake_cring_wait_free(i);
 	}
 	ck_assert_uint_eq(fake_cring_alive(), BRIG_DEVS / 2);
 	for (i = 1; i < BRIG_DEVS; i += 2)
-		brig_done(i, UBLKEV__CMD_DEL_DEV, 0);
+		brig_done(i, UBLKEV__CTRL_DEL_DEV, 0);
 	brig_finish();
 }
 END_TEST

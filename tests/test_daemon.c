@@ -13,9 +13,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "evdemo/daemon.h"
-#include "evdemo/log.h"
-#include "evdemo/pidfile.h"
+#include "ublk-evdemo/daemon.h"
+#include "ublk-evdemo/logger.h"
+#include "ublk-evdemo/pidfile.h"
 #include "proctree.h"
 #include "testlib.h"
 

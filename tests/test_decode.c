@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 
-#include "core/core_decode.h"
+#include "core/decode.h"
 #include "testlib.h"
 
 #define MAX_IO	65536u

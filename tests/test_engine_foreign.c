@@ -141,7 +141,7 @@ END_TEST
 START_TEST(command_deadline)
 {
 	r.conf.cmd_timeout_ms = 20;
-	fake_rule(FAKE_HANG, UBLKEV__CMD_ADD_DEV, 1, 1, 0);
+	fake_rule(FAKE_HANG, UBLKEV__CTRL_ADD_DEV, 1, 1, 0);
 	start();
 	while (r.dev.active)
 		turn(0);

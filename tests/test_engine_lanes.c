@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/core_names.h"
+#include "core/names.h"
 #include "engine_client.h"
 #include "engine_parts.h"
 
@@ -139,7 +139,7 @@ END_TEST
 START_TEST(stopped_by_others)
 {
 	up_in_mode((unsigned int)_i);
-	fake_outside(UBLKEV__CMD_STOP_DEV, ID);
+	fake_outside(UBLKEV__CTRL_STOP_DEV, ID);
 	rig_run();
 	rig_check_stopped(&r, "LES");
 	ck_assert_int_eq(r.dev.err, -ENODEV);
@@ -458,7 +458,7 @@ START_TEST(quiesced_by_others)
 {
 	up(K73, 0);
 	go(100, false);
-	fake_outside(UBLKEV__CMD_QUIESCE_DEV, ID);
+	fake_outside(UBLKEV__CTRL_QUIESCE_DEV, ID);
 	rig_until(rig_is_over, &r);
 	ck_assert_int_eq(r.dev.step, UBLKEV_STEP_RELEASED);
 	rig_fini(&r);

@@ -139,7 +139,7 @@ START_TEST(stop_in_every_callback)
 	fake.scan_reads = _i & 1;
 	r.on_event = _i & 2 ? abort_always : stop_always;
 	if (_i & 4)
-		fake_rule(FAKE_CMD, UBLKEV__CMD_START_DEV, 1, 1, -EINVAL);
+		fake_rule(FAKE_CMD, UBLKEV__CTRL_START_DEV, 1, 1, -EINVAL);
 	rig_init(&r, lazy.backend);
 	rig_start(&r);
 	rig_run();
@@ -345,7 +345,7 @@ END_TEST
 START_TEST(stopped_from_outside)
 {
 	rig_up(&r, lazy.backend);
-	fake_outside(_i ? UBLKEV__CMD_DEL_DEV : UBLKEV__CMD_STOP_DEV, 0);
+	fake_outside(_i ? UBLKEV__CTRL_DEL_DEV : UBLKEV__CTRL_STOP_DEV, 0);
 	rig_run();
 	rig_check_stopped(&r, "LES");
 	ck_assert_int_eq(r.dev.err, -ENODEV);

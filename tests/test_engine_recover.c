@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/core_names.h"
+#include "core/names.h"
 #include "engine_client.h"
 #include "engine_rig.h"
 
@@ -186,8 +186,8 @@ START_TEST(let_go)
 	ck_assert_int_eq(ublkev_dev_release(rig_loop, &first.dev), 0);
 	ck_assert_int_eq(ublkev_dev_try_stop(rig_loop, &first.dev), -EINVAL);
 	released(&first);
-	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CMD_QUIESCE_DEV], 1);
-	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CMD_STOP_DEV], 0);
+	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CTRL_QUIESCE_DEV], 1);
+	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CTRL_STOP_DEV], 0);
 	ck_assert_uint_eq(fake_counts.aborted_reqs, 0);
 	ck_assert_int_eq(fake_state(ID), UBLKEV_STATE_QUIESCED);
 	recover();
@@ -208,7 +208,7 @@ START_TEST(quiesced_outside)
 		rig_until(some_done, &least);
 	else
 		load_ends();
-	fake_outside(UBLKEV__CMD_QUIESCE_DEV, ID);
+	fake_outside(UBLKEV__CTRL_QUIESCE_DEV, ID);
 	released(&first);
 	recover();
 	recovered();
@@ -381,7 +381,7 @@ START_TEST(release_refused)
 	unsigned int least = 100;
 
 	up(K73, UBLKEV_RECOVERY_REISSUE);
-	fake_rule(FAKE_CMD, UBLKEV__CMD_QUIESCE_DEV, 1, 1, errs[_i]);
+	fake_rule(FAKE_CMD, UBLKEV__CTRL_QUIESCE_DEV, 1, 1, errs[_i]);
 	load(50);
 	rig_until(some_done, &least);
 	ck_assert_int_eq(ublkev_dev_release(rig_loop, &first.dev), 0);
@@ -403,7 +403,7 @@ START_TEST(still_served)
 	up(K73, UBLKEV_RECOVERY_REISSUE);
 	recover();
 	failed(&next, UBLKEV_STEP_RECOVER, -EBUSY, UBLKEV_STEP_RELEASED);
-	ck_assert_uint_gt(fake_counts.cmds[UBLKEV__CMD_START_USER_RECOVERY],
+	ck_assert_uint_gt(fake_counts.cmds[UBLKEV__CTRL_START_USER_RECOVERY],
 			  5);
 	ck_assert(fake_live(ID));
 	/* the second attempt waits until the first one lets go */
@@ -432,7 +432,7 @@ END_TEST
 /* takes what a server left away, for a clean end */
 static void take_away(void)
 {
-	fake_outside(UBLKEV__CMD_DEL_DEV, ID);
+	fake_outside(UBLKEV__CTRL_DEL_DEV, ID);
 	ck_assert(!fake_exists(ID));
 }
 
@@ -441,7 +441,7 @@ START_TEST(stopped_meanwhile)
 	up(K73, UBLKEV_RECOVERY_REISSUE);
 	fake_kill(ID);
 	rig_bury(&first);
-	fake_outside(UBLKEV__CMD_STOP_DEV, ID);
+	fake_outside(UBLKEV__CTRL_STOP_DEV, ID);
 	recover();
 	failed(&next, UBLKEV_STEP_INFO, -ENOTCONN, UBLKEV_STEP_RELEASED);
 	take_away();
@@ -506,7 +506,7 @@ START_TEST(half_recovered)
 	ck_assert_int_eq(fake_exists(ID), _i);
 	if (!_i)
 		return;
-	fake_rule(FAKE_CMD, UBLKEV__CMD_END_USER_RECOVERY, 1, 1, -EPERM);
+	fake_rule(FAKE_CMD, UBLKEV__CTRL_END_USER_RECOVERY, 1, 1, -EPERM);
 	recover();
 	failed(&next, UBLKEV_STEP_START, -EPERM, UBLKEV_STEP_RELEASED);
 	recover();
@@ -521,7 +521,7 @@ START_TEST(killed_half_way)
 	up(_i ? K73 : K612, UBLKEV_RECOVERY_REISSUE);
 	fake_kill(ID);
 	rig_bury(&first);
-	fake_rule(FAKE_HANG_HARD, UBLKEV__CMD_END_USER_RECOVERY, 1, 1, 0);
+	fake_rule(FAKE_HANG_HARD, UBLKEV__CTRL_END_USER_RECOVERY, 1, 1, 0);
 	recover();
 	while (next.dev.step != UBLKEV_STEP_START)
 		ev_run(rig_loop, EVRUN_ONCE);

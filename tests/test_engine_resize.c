@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/core_names.h"
+#include "core/names.h"
 #include "engine_client.h"
 #include "engine_rig.h"
 
@@ -46,7 +46,7 @@ static int disk_resize(void *ctx, uint64_t dev_bytes)
 	(void)ctx;
 	disk.calls++;
 	disk.last = dev_bytes;
-	disk.updates = fake_counts.cmds[UBLKEV__CMD_UPDATE_SIZE];
+	disk.updates = fake_counts.cmds[UBLKEV__CTRL_UPDATE_SIZE];
 	if (disk.err)
 		return disk.err;
 	disk.bytes = dev_bytes;
@@ -169,8 +169,8 @@ END_TEST
 
 START_TEST(growth_undone)
 {
-	static const enum ublkev__cmd cmds[] = {
-		UBLKEV__CMD_GET_DEV_INFO, UBLKEV__CMD_UPDATE_SIZE,
+	static const enum ublkev__ctrl_cmd cmds[] = {
+		UBLKEV__CTRL_GET_DEV_INFO, UBLKEV__CTRL_UPDATE_SIZE,
 	};
 
 	rig_up(&r, disk.backend);
@@ -189,7 +189,7 @@ END_TEST
 START_TEST(shrinking_not_begun)
 {
 	rig_up(&r, disk.backend);
-	fake_rule(FAKE_CMD, UBLKEV__CMD_UPDATE_SIZE, 1, 1, -EPERM);
+	fake_rule(FAKE_CMD, UBLKEV__CTRL_UPDATE_SIZE, 1, 1, -EPERM);
 	resized(LESS, UBLKEV_RESIZE_SHRINK, -EPERM);
 	ck_assert_uint_eq(disk.calls, 0);
 	ck_assert_int_eq(rejected_after(OLD - 512), 0);
@@ -205,7 +205,7 @@ START_TEST(backend_refuses_to_grow)
 	ck_assert_int_eq(resize(MORE, 0), -ENOSPC);
 	rig_run_ms(10);
 	ck_assert_str_eq(r.events, "L");
-	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CMD_GET_DEV_INFO], 0);
+	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CTRL_GET_DEV_INFO], 0);
 	disk.err = 0;
 	resized(MORE, 0, 0);
 	down("LS");
@@ -275,8 +275,8 @@ START_TEST(stopped_meanwhile)
 {
 	rig_ticks();
 	rig_up(&r, disk.backend);
-	fake_rule(FAKE_HANG_TICKS, _i ? UBLKEV__CMD_UPDATE_SIZE :
-		  UBLKEV__CMD_GET_DEV_INFO, 1, 1, 20);
+	fake_rule(FAKE_HANG_TICKS, _i ? UBLKEV__CTRL_UPDATE_SIZE :
+		  UBLKEV__CTRL_GET_DEV_INFO, 1, 1, 20);
 	ck_assert_int_eq(resize(MORE, 0), 0);
 	rig_run_ms(5);
 	down("LRS");
@@ -291,14 +291,14 @@ START_TEST(never_answered)
 	r.conf.cmd_timeout_ms = 30;
 	r.conf.grace_ms = 20;
 	rig_up(&r, disk.backend);
-	fake_rule(FAKE_HANG_HARD, UBLKEV__CMD_UPDATE_SIZE, 1, 1, 0);
+	fake_rule(FAKE_HANG_HARD, UBLKEV__CTRL_UPDATE_SIZE, 1, 1, 0);
 	ck_assert_int_eq(resize(MORE, 0), 0);
 	rig_until(rig_is_over, &r);
 	rig_check_stopped(&r, "LERS");
 	ck_assert_int_eq(r.dev.res, -ETIMEDOUT);
 	ck_assert_int_eq(r.dev.step, UBLKEV_STEP_LOST);
 	ck_assert_uint_eq(fake_counts.leaks, 1);
-	fake_outside(UBLKEV__CMD_DEL_DEV, r.dev.id);
+	fake_outside(UBLKEV__CTRL_DEL_DEV, r.dev.id);
 	fake_release();
 	r.alloc.live--;		/* left to the driver */
 	rig_fini(&r);
@@ -310,14 +310,14 @@ START_TEST(stopped_by_others)
 {
 	rig_ticks();
 	rig_up(&r, disk.backend);
-	fake_rule(FAKE_HANG_TICKS, UBLKEV__CMD_GET_DEV_INFO, 1, 1, 20);
+	fake_rule(FAKE_HANG_TICKS, UBLKEV__CTRL_GET_DEV_INFO, 1, 1, 20);
 	ck_assert_int_eq(resize(MORE, 0), 0);
 	rig_run_ms(5);
-	fake_outside(UBLKEV__CMD_STOP_DEV, r.dev.id);
+	fake_outside(UBLKEV__CTRL_STOP_DEV, r.dev.id);
 	rig_until(rig_is_over, &r);
 	rig_check_stopped(&r, "LERS");
 	ck_assert_int_lt(r.dev.res, 0);
-	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CMD_UPDATE_SIZE], 0);
+	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CTRL_UPDATE_SIZE], 0);
 	ck_assert_uint_eq(disk.bytes, OLD);
 	rig_fini(&r);
 }

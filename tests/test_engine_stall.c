@@ -2,14 +2,14 @@
 /*
  * The commands of release, recovery and so on stall in turn; the deadline ends
  * them, and another device of the same loop is served all the while
- * (test_engine_control.c does the same to those of start and stop). And what
+ * (test_engine_carrier.c does the same to those of start and stop). And what
  * a start does besides: IO_FLUSHER.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 
-#include "core/core_names.h"
+#include "core/names.h"
 #include "engine_rig.h"
 
 #ifndef PR_GET_IO_FLUSHER
@@ -46,7 +46,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	fake_outside(UBLKEV__CMD_DEL_DEV, ID);
+	fake_outside(UBLKEV__CTRL_DEL_DEV, ID);
 	fake_release();
 	busy_down(&other);
 	lazy_fini(&disk);
@@ -60,26 +60,26 @@ enum way { RELEASE, TRY_STOP, QUIESCED, RECOVER };
 
 static const struct {
 	enum way way;
-	enum ublkev__cmd cmd;
+	enum ublkev__ctrl_cmd cmd;
 	enum ublkev_step step;
 	/* where it ends when a cancel helps, and when nothing does */
 	enum ublkev_step cancelled, lost;
 } stalls[] = {
-	{ RELEASE, UBLKEV__CMD_QUIESCE_DEV, UBLKEV_STEP_QUIESCE,
+	{ RELEASE, UBLKEV__CTRL_QUIESCE_DEV, UBLKEV_STEP_QUIESCE,
 	  UBLKEV_STEP_LOST, UBLKEV_STEP_LOST },
-	{ TRY_STOP, UBLKEV__CMD_TRY_STOP_DEV, UBLKEV_STEP_STOP,
+	{ TRY_STOP, UBLKEV__CTRL_TRY_STOP_DEV, UBLKEV_STEP_STOP,
 	  UBLKEV_STEP_LOST, UBLKEV_STEP_LOST },
-	{ QUIESCED, UBLKEV__CMD_GET_DEV_INFO, UBLKEV_STEP_LIVE,
+	{ QUIESCED, UBLKEV__CTRL_GET_DEV_INFO, UBLKEV_STEP_LIVE,
 	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
-	{ RECOVER, UBLKEV__CMD_GET_FEATURES, UBLKEV_STEP_FEATURES,
+	{ RECOVER, UBLKEV__CTRL_GET_FEATURES, UBLKEV_STEP_FEATURES,
 	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
-	{ RECOVER, UBLKEV__CMD_GET_DEV_INFO, UBLKEV_STEP_INFO,
+	{ RECOVER, UBLKEV__CTRL_GET_DEV_INFO, UBLKEV_STEP_INFO,
 	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
-	{ RECOVER, UBLKEV__CMD_GET_PARAMS, UBLKEV_STEP_INFO,
+	{ RECOVER, UBLKEV__CTRL_GET_PARAMS, UBLKEV_STEP_INFO,
 	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
-	{ RECOVER, UBLKEV__CMD_START_USER_RECOVERY, UBLKEV_STEP_RECOVER,
+	{ RECOVER, UBLKEV__CTRL_START_USER_RECOVERY, UBLKEV_STEP_RECOVER,
 	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
-	{ RECOVER, UBLKEV__CMD_END_USER_RECOVERY, UBLKEV_STEP_START,
+	{ RECOVER, UBLKEV__CTRL_END_USER_RECOVERY, UBLKEV_STEP_START,
 	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
 };
 
@@ -95,7 +95,7 @@ static void go(enum way way)
 		ck_assert_int_eq(ublkev_dev_try_stop(rig_loop, &r.dev), 0);
 		return;
 	case QUIESCED:
-		fake_outside(UBLKEV__CMD_QUIESCE_DEV, ID);
+		fake_outside(UBLKEV__CTRL_QUIESCE_DEV, ID);
 		return;
 	default:
 		ck_assert_int_eq(ublkev_dev_release(rig_loop, &r.dev), 0);
@@ -114,7 +114,7 @@ START_TEST(stalled)
 
 	/* the first life of a device to recover asks for features, too */
 	nth = stalls[i].way == RECOVER &&
-	      stalls[i].cmd == UBLKEV__CMD_GET_FEATURES ? 2 : 1;
+	      stalls[i].cmd == UBLKEV__CTRL_GET_FEATURES ? 2 : 1;
 	fake_rule(hard ? FAKE_HANG_HARD : FAKE_HANG, stalls[i].cmd, nth, 1, 0);
 	go(stalls[i].way);
 	before = other.served;

@@ -323,7 +323,7 @@ START_TEST(pins)
 		pthread_getaffinity_np(disk.parts[i].thread, sizeof(is), &is);
 		ck_assert(CPU_EQUAL(&is, &wanted));
 	}
-	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CMD_GET_QUEUE_AFFINITY],
+	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CTRL_GET_QUEUE_AFFINITY],
 			  PARTS);
 	rig_down(&r);
 	ck_assert_uint_eq(lines, elsewhere);
@@ -339,7 +339,7 @@ START_TEST(waits)
 	if (some_cpus(&allowed, false) || sysconf(_SC_NPROCESSORS_ONLN) == 1)
 		return;		/* queue 0 cannot be pinned, or nobody waits */
 	if (_i)
-		fake_rule(FAKE_CMD, UBLKEV__CMD_GET_QUEUE_AFFINITY, 1, 1,
+		fake_rule(FAKE_CMD, UBLKEV__CTRL_GET_QUEUE_AFFINITY, 1, 1,
 			  -EPERM);
 	r.conf.queues = 1;
 	r.conf.wait_us = 200;
@@ -362,9 +362,9 @@ START_TEST(cpus_not_told)
 
 	some_cpus(&allowed, false);
 	listen_to_log();
-	fake_rule(FAKE_CMD, UBLKEV__CMD_GET_QUEUE_AFFINITY, 2, 1, -EPERM);
+	fake_rule(FAKE_CMD, UBLKEV__CTRL_GET_QUEUE_AFFINITY, 2, 1, -EPERM);
 	rig_up(&r, disk.backend);
-	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CMD_GET_QUEUE_AFFINITY], 2);
+	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CTRL_GET_QUEUE_AFFINITY], 2);
 	for (i = 1; i < PARTS; i++) {
 		pthread_getaffinity_np(disk.parts[i].thread, sizeof(is), &is);
 		ck_assert(CPU_EQUAL(&is, &allowed));

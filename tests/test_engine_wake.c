@@ -128,7 +128,7 @@ static void hook_stop(enum fake_point at)
 	if (!shot.armed || at != shot.at || --shot.nth)
 		return;
 	shot.armed = false;
-	fake_outside(UBLKEV__CMD_STOP_DEV, 0);
+	fake_outside(UBLKEV__CTRL_STOP_DEV, 0);
 }
 
 START_TEST(stop_at_every_point)

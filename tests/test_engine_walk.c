@@ -63,12 +63,13 @@ static void misfortune(void)
 		-EINVAL, -EPERM, -ENOMEM, -EBUSY, -EIO, -EINTR, -ENODEV,
 	};
 	enum fake_what what = (enum fake_what)below(FAKE_IO_NEW);
-	enum ublkev__cmd cmd = UBLKEV__CMD_NONE;
+	enum ublkev__ctrl_cmd cmd = UBLKEV__CTRL_NONE;
 	int err = errs[below(TEST_COUNT(errs))];
 
 	fake_no_rules();
 	if (what <= FAKE_HANG_TICKS)
-		cmd = (enum ublkev__cmd)(1 + below(UBLKEV__NR_CMDS - 1));
+		cmd = (enum ublkev__ctrl_cmd)(1 +
+					      below(UBLKEV__NR_CTRL_CMDS - 1));
 	if (what == FAKE_HANG_TICKS)
 		err = 1 + (int)below(40);
 	fake_rule(what, cmd, 1 + (unsigned int)below(20), 1, err);
@@ -80,10 +81,10 @@ static void from_outside(struct walker *w)
 
 	switch (below(4)) {
 	case 0:
-		fake_outside(UBLKEV__CMD_STOP_DEV, id);
+		fake_outside(UBLKEV__CTRL_STOP_DEV, id);
 		break;
 	case 1:
-		fake_outside(UBLKEV__CMD_DEL_DEV, id);
+		fake_outside(UBLKEV__CTRL_DEL_DEV, id);
 		break;
 	default:
 		fake_spurious(id, (unsigned int)below(4) + 8,

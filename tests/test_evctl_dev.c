@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "evctl/dev.h"
-#include "evctl/procs.h"
+#include "ublk-evctl/device.h"
+#include "ublk-evctl/procs.h"
 #include "proctree.h"
 #include "testlib.h"
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "evctl/doctor.h"
+#include "ublk-evctl/doctor.h"
 #include "proctree.h"
 #include "testlib.h"
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "evctl/opts.h"
+#include "ublk-evctl/evctl_opts.h"
 #include "testlib.h"
 
 #define MAX_ARGS 16

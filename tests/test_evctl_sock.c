@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "evctl/sock.h"
+#include "ublk-evctl/sock.h"
 #include "proctree.h"
 #include "testlib.h"
 

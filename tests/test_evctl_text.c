@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "evctl/sample.h"
-#include "evctl/text.h"
+#include "ublk-evctl/sample.h"
+#include "ublk-evctl/text.h"
 #include "proctree.h"
 #include "testlib.h"
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "evdemo/json.h"
-#include "evdemo/stats.h"
-#include "tool/latency.h"
+#include "ublk-evdemo/json.h"
+#include "ublk-evdemo/rates.h"
+#include "common/latency.h"
 #include "testlib.h"
 
 START_TEST(no_latencies)

@@ -110,10 +110,10 @@ START_TEST(new_built_in)
 
 	ctx_frees = 0;
 	ops.open = NULL;
-	ck_assert_int_eq(ublkev__backend_new(&f.b, &ops, &f, free_ctx),
+	ck_assert_int_eq(ublkev__guard_new(&f.b, &ops, &f, free_ctx),
 			 -EINVAL);
 	ck_assert_int_eq(ctx_frees, 0);
-	ck_assert_int_eq(ublkev__backend_new(&f.b, &guard_fake_ops, &f, free_ctx),
+	ck_assert_int_eq(ublkev__guard_new(&f.b, &guard_fake_ops, &f, free_ctx),
 			 0);
 	ck_assert_ptr_null(ublkev_backend_ctx(f.b));
 	ublkev_backend_free(f.b);

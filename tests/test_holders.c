@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tool/holders.h"
+#include "common/holders.h"
 #include "proctree.h"
 #include "testlib.h"
 

@@ -3,8 +3,8 @@
 #include <limits.h>
 #include <string.h>
 
-#include "core/core_names.h"
-#include "core/core_queue.h"
+#include "core/names.h"
+#include "core/queue.h"
 #include "testlib.h"
 
 typedef const char *name_fn(unsigned int i);
@@ -17,9 +17,9 @@ static const struct {
 	{ ublkev_op_name, UBLKEV_NR_OPS, "?" },
 	{ ublkev_step_name, UBLKEV_NR_STEPS, "?" },
 	{ ublkev_feature_name, UBLKEV__NR_FEATURES, NULL },
-	{ ublkev__cmd_name, UBLKEV__NR_CMDS, "?" },
+	{ ublkev__ctrl_name, UBLKEV__NR_CTRL_CMDS, "?" },
 	{ ublkev__tag_state_name, UBLKEV__NR_TAG_STATES, "?" },
-	{ ublkev_ctl_cmd_name, UBLKEV_NR_CTL_CMDS, "?" },
+	{ ublkev_cmd_name, UBLKEV_NR_CMDS, "?" },
 	{ ublkev_state_name, UBLKEV_NR_STATES, "?" },
 };
 
@@ -56,25 +56,25 @@ START_TEST(samples)
 	ck_assert_str_eq(ublkev_op_name(UBLKEV_OP_WRITE_ZEROES),
 			 "WRITE_ZEROES");
 	ck_assert_str_eq(ublkev_step_name(UBLKEV_STEP_ADD), "ADD_DEV");
-	ck_assert_str_eq(ublkev__cmd_name(UBLKEV__CMD_DEL_DEV_ASYNC),
+	ck_assert_str_eq(ublkev__ctrl_name(UBLKEV__CTRL_DEL_DEV_ASYNC),
 			 "DEL_DEV_ASYNC");
 	ck_assert_str_eq(ublkev__tag_state_name(UBLKEV__TAG_DEAD), "DEAD");
 }
 END_TEST
 
 /* a command of the public page is the driver's of that name */
-START_TEST(ctl_commands)
+START_TEST(json_commands)
 {
 	unsigned int i;
 
-	for (i = 0; i < UBLKEV_NR_CTL_CMDS; i++)
-		ck_assert_str_eq(ublkev_ctl_cmd_name(i),
-				 ublkev__cmd_name(ublkev__cmd_of_ctl(i)));
-	ck_assert_int_eq(ublkev__cmd_of_ctl(UBLKEV_NR_CTL_CMDS),
-			 UBLKEV__CMD_NONE);
-	ck_assert_int_eq(ublkev__cmd_of_ctl(UINT_MAX), UBLKEV__CMD_NONE);
-	ck_assert_int_eq(ublkev__cmd_of_ctl(UBLKEV_CTL_QUIESCE_DEV),
-			 UBLKEV__CMD_QUIESCE_DEV);
+	for (i = 0; i < UBLKEV_NR_CMDS; i++)
+		ck_assert_str_eq(ublkev_cmd_name(i),
+				 ublkev__ctrl_name(ublkev__ctrl_of_cmd(i)));
+	ck_assert_int_eq(ublkev__ctrl_of_cmd(UBLKEV_NR_CMDS),
+			 UBLKEV__CTRL_NONE);
+	ck_assert_int_eq(ublkev__ctrl_of_cmd(UINT_MAX), UBLKEV__CTRL_NONE);
+	ck_assert_int_eq(ublkev__ctrl_of_cmd(UBLKEV_CMD_QUIESCE_DEV),
+			 UBLKEV__CTRL_QUIESCE_DEV);
 	ck_assert_str_eq(ublkev_state_name(UBLKEV_STATE_FAIL_IO), "FAIL_IO");
 	ck_assert_int_eq(UBLKEV_STATE_DEAD, 0);
 	ck_assert_int_eq(UBLKEV_STATE_QUIESCED, 2);
@@ -166,7 +166,7 @@ int main(void)
 	tcase_add_loop_test(tc, complete, 0, n);
 	tcase_add_loop_test(tc, unknown, 0, n);
 	tcase_add_test(tc, samples);
-	tcase_add_test(tc, ctl_commands);
+	tcase_add_test(tc, json_commands);
 	tcase_add_test(tc, feature_bits);
 	tcase_add_test(tc, explained);
 	tcase_add_test(tc, remedies);

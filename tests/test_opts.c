@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "evdemo/opts.h"
+#include "ublk-evdemo/evdemo_opts.h"
 #include "testlib.h"
-#include "tool/number.h"
+#include "common/number.h"
 
 #define MAX_ARGS 24
 

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/core_names.h"
-#include "core/core_params.h"
+#include "core/names.h"
+#include "core/params.h"
 #include "testlib.h"
 
 static const struct ublkev_conf good = {
@@ -247,7 +247,7 @@ START_TEST(copy_features)
 	struct ublkev_conf conf = good;
 
 	conf.copy = cases[_i].copy;
-	ck_assert_uint_eq(ublkev__copy_features(&conf, cases[_i].traits,
+	ck_assert_uint_eq(ublkev__xfer_features(&conf, cases[_i].traits,
 						cases[_i].offered),
 			  cases[_i].features);
 }
@@ -260,21 +260,21 @@ START_TEST(batch_features)
 
 	conf.features = UBLKEV_F_BATCH_IO;
 	conf.copy = UBLKEV_COPY_DIRECT;
-	ck_assert_uint_eq(ublkev__copy_features(&conf, UBLKEV__CAN_MAP,
+	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_MAP,
 						0x1fffff), 0);
-	ck_assert_uint_eq(ublkev__copy_features(&conf, UBLKEV__CAN_MAP, K612),
+	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_MAP, K612),
 			  GET);
 	conf.copy = UBLKEV_COPY_USER;
-	ck_assert_uint_eq(ublkev__copy_features(&conf, UBLKEV__CAN_MAP,
+	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_MAP,
 						0x1fffff), USER);
 }
 END_TEST
 
 START_TEST(copy_of_features)
 {
-	ck_assert_int_eq(ublkev__copy_of(0x42), UBLKEV__COPY_PLAIN);
-	ck_assert_int_eq(ublkev__copy_of(0x42 | GET), UBLKEV__COPY_DIRECT);
-	ck_assert_int_eq(ublkev__copy_of(0x42 | USER), UBLKEV__COPY_USER);
+	ck_assert_int_eq(ublkev__xfer_of(0x42), UBLKEV__XFER_PLAIN);
+	ck_assert_int_eq(ublkev__xfer_of(0x42 | GET), UBLKEV__XFER_DIRECT);
+	ck_assert_int_eq(ublkev__xfer_of(0x42 | USER), UBLKEV__XFER_USER);
 }
 END_TEST
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core_params: features by recovery mode, a device's parameters as told, and
+ * params: features by recovery mode, a device's parameters as told, and
  * whether a backend fits them
  */
 #include <errno.h>
 #include <string.h>
 
-#include "core/core_names.h"
-#include "core/core_params.h"
+#include "core/names.h"
+#include "core/params.h"
 #include "testlib.h"
 
 /* ---- features ----------------------------------------------------------- */
@@ -101,7 +101,7 @@ static const struct ublkev__params sample = {
 
 START_TEST(told)
 {
-	struct ublkev_ctl_params p;
+	struct ublkev_cmd_params p;
 
 	memset(&p, 0xff, sizeof(p));
 	ublkev__params_tell(&sample, &p);
@@ -131,7 +131,7 @@ START_TEST(told_flags)
 		UBLKEV_LIMIT_VOLATILE_CACHE, UBLKEV_LIMIT_FUA,
 	};
 	struct ublkev__params p = sample;
-	struct ublkev_ctl_params to;
+	struct ublkev_cmd_params to;
 
 	p.attrs = 1u << _i;
 	ublkev__params_tell(&p, &to);
@@ -146,7 +146,7 @@ END_TEST
 START_TEST(told_nonsense)
 {
 	struct ublkev__params p = sample;
-	struct ublkev_ctl_params to;
+	struct ublkev_cmd_params to;
 
 	p.io_opt_shift = 0;
 	p.io_min_shift = 32;
@@ -210,11 +210,11 @@ END_TEST
 
 START_TEST(tags)
 {
-	ck_assert(ublkev_tag_is_ours(UBLKEV__TAG));
-	ck_assert(ublkev_tag_is_ours(UBLKEV__TAG | 0xffff));
-	ck_assert(!ublkev_tag_is_ours(UBLKEV__TAG + 0x10000));
-	ck_assert(!ublkev_tag_is_ours(0));
-	ck_assert(!ublkev_tag_is_ours(UINT64_MAX));
+	ck_assert(ublkev_signature_is_ours(UBLKEV__SIGNATURE));
+	ck_assert(ublkev_signature_is_ours(UBLKEV__SIGNATURE | 0xffff));
+	ck_assert(!ublkev_signature_is_ours(UBLKEV__SIGNATURE + 0x10000));
+	ck_assert(!ublkev_signature_is_ours(0));
+	ck_assert(!ublkev_signature_is_ours(UINT64_MAX));
 }
 END_TEST
 

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/core_queue.h"
+#include "core/queue.h"
 #include "testlib.h"
 
 #define DEPTH	4u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A random walk over core_queue beside a model that knows of each tag only
+ * A random walk over queue beside a model that knows of each tag only
  * who has it and what its answer must be: nothing is lost, nothing is
  * answered twice, nothing is answered wrongly.
  */
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/core_queue.h"
+#include "core/queue.h"
 #include "testlib.h"
 
 #define STEPS	60000	/* for each depth */
@@ -43,7 +43,7 @@ static struct {
 	struct ublkev_stats stats;
 	struct test_rng rng;
 	unsigned int depth;
-	enum ublkev__copy copy;
+	enum ublkev__xfer copy;
 	bool failing, stopping, batch, gone;
 	unsigned long requests, commits, given, stale, moves, faults;
 } w;
@@ -62,7 +62,7 @@ static bool is_op(const struct model *m, uint32_t op)
 
 static bool must_move(const struct model *m, int result)
 {
-	if (w.copy == UBLKEV__COPY_DIRECT)
+	if (w.copy == UBLKEV__XFER_DIRECT)
 		return m->away;
 	return w.copy && result >= 0 && (m->away || is_op(m, 0));
 }
@@ -113,7 +113,7 @@ static void deliver(unsigned int tag)
 		.start_sector = below(1000),
 	};
 	struct model *m = &w.m[tag];
-	int res = w.copy == UBLKEV__COPY_DIRECT && (d.op_flags & 0xff) == 1;
+	int res = w.copy == UBLKEV__XFER_DIRECT && (d.op_flags & 0xff) == 1;
 
 	if (m->owner == MOVING)
 		return;
@@ -142,7 +142,7 @@ static void moved_well(struct model *m)
 
 static void moved_badly(struct model *m)
 {
-	if (w.copy == UBLKEV__COPY_DIRECT) {
+	if (w.copy == UBLKEV__XFER_DIRECT) {
 		came(m, true);
 		return;
 	}
@@ -153,7 +153,7 @@ static void moved_badly(struct model *m)
 static void move_done(unsigned int tag)
 {
 	struct model *m = &w.m[tag];
-	bool direct = w.copy == UBLKEV__COPY_DIRECT;
+	bool direct = w.copy == UBLKEV__XFER_DIRECT;
 	bool well = below(8);
 	int res;
 
@@ -259,7 +259,7 @@ static void pull_out(void)
 	if (act == UBLKEV__QUEUE_NONE)
 		return;
 	m = &w.m[t->req.tag];
-	must(m->direct && t->result < 0 ? w.copy != UBLKEV__COPY_PLAIN :
+	must(m->direct && t->result < 0 ? w.copy != UBLKEV__XFER_PLAIN :
 	     ublkev__queue_buf(&w.q, t) == buf_of(t, m));
 	if (act == UBLKEV__QUEUE_MOVE) {
 		must(m->owner == TO_MOVE && t->result == m->due);
@@ -271,7 +271,7 @@ static void pull_out(void)
 		must(m->owner == NOBODY);
 	} else {
 		must(m->owner == ANSWERED && t->result == m->due);
-		must(!m->away || w.copy == UBLKEV__COPY_USER);
+		must(!m->away || w.copy == UBLKEV__XFER_USER);
 		w.commits++;
 	}
 	m->owner = w.gone ? DEAD : DRIVER;
@@ -368,7 +368,7 @@ static void begin(unsigned int depth)
 			   (uint32_t)test_rng_next(&w.rng), w.tags, NULL,
 			   &w.stats);
 	ublkev__queue_set_bufs(&w.q, bufs, &spare, MAX_IO);
-	ublkev__queue_set_copy(&w.q, w.copy, false);
+	ublkev__queue_set_xfer(&w.q, w.copy, false);
 	ublkev__queue_arm(&w.q);
 }
 
@@ -393,7 +393,7 @@ START_TEST(walk)
 	unsigned int i;
 
 	test_rng_init(&w.rng, test_seed("test_queue_walk") + (uint64_t)_i);
-	w.copy = (enum ublkev__copy)(_i / 8 % 3);
+	w.copy = (enum ublkev__xfer)(_i / 8 % 3);
 	w.batch = _i / 24;
 	_i %= 8;
 	begin(depths[_i / 2]);
@@ -418,7 +418,7 @@ START_TEST(deepest)
 	unsigned int i, tag;
 
 	test_rng_init(&w.rng, test_seed("test_queue_walk"));
-	w.copy = UBLKEV__COPY_PLAIN;
+	w.copy = UBLKEV__XFER_PLAIN;
 	begin(MAX);
 	for (i = 0; i < MAX; i++)
 		pull_out();

@@ -16,7 +16,7 @@
 
 #include "failalloc.h"
 #include "testlib.h"
-#include "uring/control.h"
+#include "uring/carrier.h"
 #include "uring/io.h"
 #include "uring/ring.h"
 
@@ -24,7 +24,7 @@
 		  IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL)
 #define NO_SUCH_ID 1048575
 
-static struct ublkev__mem mem;
+static struct ublkev__alloc mem;
 
 static unsigned int count_fds(void)
 {
@@ -384,13 +384,13 @@ static int make_io(void)
 static int make_control(void)
 {
 	int fd = eventfd(0, EFD_CLOEXEC), err = -errno;
-	struct ublkev__control *ctl;
+	struct ublkev__carrier *ctl;
 
 	if (fd < 0)
 		return err;
-	err = ublkev__control_new(&ctl, &mem, fd, NULL);
+	err = ublkev__carrier_new(&ctl, &mem, fd, NULL);
 	/* libcheck's own assertions allocate */
-	if (!err && ublkev__control_free(ctl))
+	if (!err && ublkev__carrier_free(ctl))
 		err = 1;
 	close(fd);
 	return err;
@@ -477,42 +477,43 @@ END_TEST
 
 /* ---- control without its driver ----------------------------------------- */
 
-static void reap_answer(struct ublkev__control *ctl, int fd,
-			struct ublkev__control_done *done)
+static void reap_answer(struct ublkev__carrier *ctl, int fd,
+			struct ublkev__carrier_done *done)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	while (!ublkev__control_reap(ctl, done))
+	while (!ublkev__carrier_reap(ctl, done))
 		ck_assert_int_eq(poll(&p, 1, 5000), 1);
 }
 
 /* no fd: each command is answered -EBADF, and only once */
 START_TEST(control_without_driver)
 {
-	const struct ublkev__control_req stop = {
-		.cmd = UBLKEV__CMD_STOP_DEV,
+	const struct ublkev__carrier_req stop = {
+		.cmd = UBLKEV__CTRL_STOP_DEV,
 		.info.id = -1,
 	};
-	struct ublkev__control_req req = stop;
-	struct ublkev__control_done done;
-	struct ublkev__control *ctl;
+	struct ublkev__carrier_req req = stop;
+	struct ublkev__carrier_done done;
+	struct ublkev__carrier *ctl;
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), i;
 
-	ck_assert_int_eq(ublkev__control_new(&ctl, &mem, fd, NULL), 0);
+	ck_assert_int_eq(ublkev__carrier_new(&ctl, &mem, fd, NULL), 0);
 	for (i = 0; i < 100; i++) {
-		req.cmd = (enum ublkev__cmd)(1 + i % (UBLKEV__NR_CMDS - 1));
+		req.cmd = (enum ublkev__ctrl_cmd)(
+			1 + i % (UBLKEV__NR_CTRL_CMDS - 1));
 		/* nothing pending: nothing may be submitted */
-		ublkev__control_cancel(ctl);
-		ck_assert(!ublkev__control_reap(ctl, &done));
-		ck_assert_int_eq(ublkev__control_submit(ctl, &req), 0);
-		ck_assert_int_eq(ublkev__control_submit(ctl, &stop), -EBUSY);
+		ublkev__carrier_cancel(ctl);
+		ck_assert(!ublkev__carrier_reap(ctl, &done));
+		ck_assert_int_eq(ublkev__carrier_submit(ctl, &req), 0);
+		ck_assert_int_eq(ublkev__carrier_submit(ctl, &stop), -EBUSY);
 		reap_answer(ctl, fd, &done);
 		ck_assert_int_eq(done.cmd, req.cmd);
 		ck_assert_int_eq(done.answer.res, -EBADF);
-		ck_assert(!ublkev__control_reap(ctl, &done));
+		ck_assert(!ublkev__carrier_reap(ctl, &done));
 	}
-	ck_assert(!ublkev__control_free(ctl));
-	ck_assert(!ublkev__control_free(NULL));
+	ck_assert(!ublkev__carrier_free(ctl));
+	ck_assert(!ublkev__carrier_free(NULL));
 	close(fd);
 }
 END_TEST
@@ -553,7 +554,7 @@ int main(void)
 		return 77;
 	}
 	io_uring_queue_exit(&u);
-	ublkev__mem_init(&mem, NULL, NULL);
+	ublkev__alloc_init(&mem, NULL, NULL);
 	add_ring(tc);
 	add_io(tc);
 	tcase_set_timeout(tc, 60);

@@ -3,8 +3,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "evdemo/log.h"
-#include "evdemo/shutdown.h"
+#include "ublk-evdemo/logger.h"
+#include "ublk-evdemo/shutdown.h"
 #include "proctree.h"
 #include "testlib.h"
 

@@ -5,7 +5,7 @@
 #include "testlib.h"
 #include "util/check.h"
 #include "util/log.h"
-#include "util/mem.h"
+#include "util/alloc.h"
 
 START_TEST(log_names_the_device)
 {
@@ -90,41 +90,41 @@ static void *arena_alloc(void *data, void *ptr, size_t bytes)
 	return memset(ptr, 0xa5, bytes);
 }
 
-static void zeroed(const struct ublkev__mem *m)
+static void zeroed(const struct ublkev__alloc *m)
 {
 	static const char zeroes[1000];
-	char *p = ublkev__mem_zalloc(m, 10, 100);
+	char *p = ublkev__alloc_zalloc(m, 10, 100);
 
 	ck_assert_ptr_nonnull(p);
 	ck_assert_mem_eq(p, zeroes, sizeof(zeroes));
 	memset(p, 0xff, sizeof(zeroes));
-	ublkev__mem_free(m, p);
+	ublkev__alloc_free(m, p);
 }
 
 START_TEST(mem_of_the_system)
 {
-	struct ublkev__mem m;
+	struct ublkev__alloc m;
 
-	ublkev__mem_init(&m, NULL, NULL);
+	ublkev__alloc_init(&m, NULL, NULL);
 	zeroed(&m);
 	zeroed(&m);
-	ublkev__mem_free(&m, NULL);
+	ublkev__alloc_free(&m, NULL);
 }
 END_TEST
 
 START_TEST(mem_of_the_application)
 {
 	struct arena a = { .budget = 2 };
-	struct ublkev__mem m;
+	struct ublkev__alloc m;
 
-	ublkev__mem_init(&m, arena_alloc, &a);
+	ublkev__alloc_init(&m, arena_alloc, &a);
 	zeroed(&m);
 	ck_assert_uint_eq(a.last_bytes, 1000);
 	zeroed(&m);
 	ck_assert_int_eq(a.allocs, 2);
 	ck_assert_int_eq(a.frees, 2);
-	ck_assert_ptr_null(ublkev__mem_zalloc(&m, 1, 1));
-	ublkev__mem_free(&m, NULL);
+	ck_assert_ptr_null(ublkev__alloc_zalloc(&m, 1, 1));
+	ublkev__alloc_free(&m, NULL);
 	ck_assert_int_eq(a.frees, 2);
 }
 END_TEST
@@ -132,14 +132,14 @@ END_TEST
 START_TEST(mem_no_such_product)
 {
 	struct arena a = { .budget = 100 };
-	struct ublkev__mem m;
+	struct ublkev__alloc m;
 
-	ublkev__mem_init(&m, arena_alloc, &a);
-	ck_assert_ptr_null(ublkev__mem_zalloc(&m, 0, 8));
-	ck_assert_ptr_null(ublkev__mem_zalloc(&m, 8, 0));
-	ck_assert_ptr_null(ublkev__mem_zalloc(&m, SIZE_MAX / 2 + 1, 2));
-	ck_assert_ptr_null(ublkev__mem_zalloc(&m, 2, SIZE_MAX / 2 + 1));
-	ck_assert_ptr_null(ublkev__mem_zalloc(&m, SIZE_MAX, SIZE_MAX));
+	ublkev__alloc_init(&m, arena_alloc, &a);
+	ck_assert_ptr_null(ublkev__alloc_zalloc(&m, 0, 8));
+	ck_assert_ptr_null(ublkev__alloc_zalloc(&m, 8, 0));
+	ck_assert_ptr_null(ublkev__alloc_zalloc(&m, SIZE_MAX / 2 + 1, 2));
+	ck_assert_ptr_null(ublkev__alloc_zalloc(&m, 2, SIZE_MAX / 2 + 1));
+	ck_assert_ptr_null(ublkev__alloc_zalloc(&m, SIZE_MAX, SIZE_MAX));
 	ck_assert_int_eq(a.allocs, 0);
 	ck_assert_int_eq(a.frees, 0);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/core_wait.h"
+#include "core/wait.h"
 #include "testlib.h"
 
 #define LIMIT	50

@@ -25,14 +25,14 @@
 #define OPS_LEAST_BYTES	(offsetof(struct ublkev_backend_ops, submit) + \
 			 sizeof(((struct ublkev_backend_ops *)0)->submit))
 
-static size_t least(size_t a, size_t b)
+static size_t guard_least(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
-int ublkev__backend_new(struct ublkev_backend **backendp,
-			const struct ublkev_backend_ops *ops, void *ctx,
-			void (*ctx_free)(void *ctx))
+int ublkev__guard_new(struct ublkev_backend **backendp,
+		      const struct ublkev_backend_ops *ops, void *ctx,
+		      void (*ctx_free)(void *ctx))
 {
 	struct ublkev_backend *b;
 	const char *name;
@@ -45,7 +45,7 @@ int ublkev__backend_new(struct ublkev_backend **backendp,
 	b = calloc(1, sizeof(*b) + name_bytes);
 	if (!b)
 		return -ENOMEM;
-	memcpy(&b->ops, ops, least(ops->size, sizeof(b->ops)));
+	memcpy(&b->ops, ops, guard_least(ops->size, sizeof(b->ops)));
 	b->ops.size = sizeof(b->ops);
 	b->ops.name = memcpy(b + 1, name, name_bytes);
 	b->ctx = ctx;
@@ -57,7 +57,7 @@ int ublkev__backend_new(struct ublkev_backend **backendp,
 int ublkev_backend_new(struct ublkev_backend **backendp,
 		       const struct ublkev_backend_ops *ops, void *ctx)
 {
-	return ublkev__backend_new(backendp, ops, ctx, NULL);
+	return ublkev__guard_new(backendp, ops, ctx, NULL);
 }
 
 void ublkev_backend_free(struct ublkev_backend *b)
@@ -88,8 +88,8 @@ struct fault {
 	const char *remedy;
 };
 
-static bool fault(struct fault *f, const char *member, uint64_t value,
-		  const char *remedy)
+static bool guard_fault(struct fault *f, const char *member, uint64_t value,
+			const char *remedy)
 {
 	f->member = member;
 	f->value = value;
@@ -97,12 +97,12 @@ static bool fault(struct fault *f, const char *member, uint64_t value,
 	return true;
 }
 
-static bool power_of_2(uint64_t x)
+static bool guard_power_of_2(uint64_t x)
 {
 	return x && !(x & (x - 1));
 }
 
-static void complete(struct ublkev_limits *l)
+static void guard_complete(struct ublkev_limits *l)
 {
 	if (!l->physical_block_bytes)
 		l->physical_block_bytes = l->logical_block_bytes;
@@ -118,92 +118,92 @@ static void complete(struct ublkev_limits *l)
 	}
 }
 
-static bool bad_sizes(const struct ublkev_limits *l, struct fault *f)
+static bool guard_bad_sizes(const struct ublkev_limits *l, struct fault *f)
 {
 	uint32_t block = l->logical_block_bytes;
 
-	if (!power_of_2(block) || block < 512 || block > 4096)
-		return fault(f, "logical_block_bytes", block,
-			     "a power of 2 from 512 to 4096 is needed");
+	if (!guard_power_of_2(block) || block < 512 || block > 4096)
+		return guard_fault(f, "logical_block_bytes", block,
+				   "a power of 2 from 512 to 4096 is needed");
 	if (l->dev_bytes < block)
-		return fault(f, "dev_bytes", l->dev_bytes,
-			     "one logical block is needed at least");
+		return guard_fault(f, "dev_bytes", l->dev_bytes,
+				   "one logical block is needed at least");
 	if (l->dev_bytes & (block - 1))
-		return fault(f, "dev_bytes", l->dev_bytes,
-			     "round it down to whole logical blocks");
+		return guard_fault(f, "dev_bytes", l->dev_bytes,
+				   "round it down to whole logical blocks");
 	if (l->dev_bytes > INT64_MAX)
-		return fault(f, "dev_bytes", l->dev_bytes,
-			     "keep it below 2^63");
+		return guard_fault(f, "dev_bytes", l->dev_bytes,
+				   "keep it below 2^63");
 	return false;
 }
 
-static bool bad_hints(const struct ublkev_limits *l, struct fault *f)
+static bool guard_bad_hints(const struct ublkev_limits *l, struct fault *f)
 {
 	uint32_t phys = l->physical_block_bytes;
 
-	if (!power_of_2(phys) || phys < l->logical_block_bytes ||
+	if (!guard_power_of_2(phys) || phys < l->logical_block_bytes ||
 	    phys > MAX_HINT_BYTES)
-		return fault(f, "physical_block_bytes", phys,
+		return guard_fault(f, "physical_block_bytes", phys,
 			     "a power of 2 from logical_block_bytes to 2^28 "
-			     "is needed, or 0");
+				   "is needed, or 0");
 	if (l->io_min_bytes > MAX_HINT_BYTES)
-		return fault(f, "io_min_bytes", l->io_min_bytes,
-			     "2^28 is the most");
+		return guard_fault(f, "io_min_bytes", l->io_min_bytes,
+				   "2^28 is the most");
 	if (l->io_opt_bytes > MAX_HINT_BYTES)
-		return fault(f, "io_opt_bytes", l->io_opt_bytes,
-			     "2^28 is the most");
+		return guard_fault(f, "io_opt_bytes", l->io_opt_bytes,
+				   "2^28 is the most");
 	return false;
 }
 
-static bool bad_io(const struct ublkev_limits *l, struct fault *f)
+static bool guard_bad_io(const struct ublkev_limits *l, struct fault *f)
 {
 	if (l->max_io_bytes % IO_UNIT_BYTES)
-		return fault(f, "max_io_bytes", l->max_io_bytes,
-			     "a multiple of 4096 is needed, or 0");
-	if (l->chunk_bytes && (!power_of_2(l->chunk_bytes) ||
+		return guard_fault(f, "max_io_bytes", l->max_io_bytes,
+				   "a multiple of 4096 is needed, or 0");
+	if (l->chunk_bytes && (!guard_power_of_2(l->chunk_bytes) ||
 			       l->chunk_bytes < IO_UNIT_BYTES))
-		return fault(f, "chunk_bytes", l->chunk_bytes,
+		return guard_fault(f, "chunk_bytes", l->chunk_bytes,
 			     "a power of 2, 4096 at least, is needed, or 0");
 	return false;
 }
 
-static bool bad_ranges(const struct ublkev_limits *l, struct fault *f)
+static bool guard_bad_ranges(const struct ublkev_limits *l, struct fault *f)
 {
 	uint64_t mask = l->logical_block_bytes - 1;
 
 	if (l->discard_granularity_bytes & mask)
-		return fault(f, "discard_granularity_bytes",
-			     l->discard_granularity_bytes,
+		return guard_fault(f, "discard_granularity_bytes",
+				   l->discard_granularity_bytes,
 			     "a multiple of logical_block_bytes is needed, "
-			     "or 0");
+				   "or 0");
 	if (l->max_discard_bytes & mask)
-		return fault(f, "max_discard_bytes", l->max_discard_bytes,
-			     "round it down to whole logical blocks");
+		return guard_fault(f, "max_discard_bytes", l->max_discard_bytes,
+				   "round it down to whole logical blocks");
 	/* the block layer splits no discard then, however long */
 	if (l->max_discard_bytes &&
 	    l->max_discard_bytes < l->discard_granularity_bytes)
-		return fault(f, "max_discard_bytes", l->max_discard_bytes,
+		return guard_fault(f, "max_discard_bytes", l->max_discard_bytes,
 			     "discard_granularity_bytes is the least, or 0");
 	if (l->max_write_zeroes_bytes & mask)
-		return fault(f, "max_write_zeroes_bytes",
-			     l->max_write_zeroes_bytes,
-			     "round it down to whole logical blocks");
+		return guard_fault(f, "max_write_zeroes_bytes",
+				   l->max_write_zeroes_bytes,
+				   "round it down to whole logical blocks");
 	return false;
 }
 
-static bool bad_flags(const struct ublkev_limits *l, struct fault *f)
+static bool guard_bad_flags(const struct ublkev_limits *l, struct fault *f)
 {
 	if (l->flags & ~LIMIT_FLAGS)
-		return fault(f, "flags", l->flags,
-			     "a bit is unknown to this version");
+		return guard_fault(f, "flags", l->flags,
+				   "a bit is unknown to this version");
 	if ((l->flags & UBLKEV_LIMIT_FUA) &&
 	    !(l->flags & UBLKEV_LIMIT_VOLATILE_CACHE))
-		return fault(f, "flags", l->flags,
-			     "FUA needs VOLATILE_CACHE beside it");
+		return guard_fault(f, "flags", l->flags,
+				   "FUA needs VOLATILE_CACHE beside it");
 	return false;
 }
 
-static unsigned int supported(const struct ublkev_limits *l)
+static unsigned int guard_supported(const struct ublkev_limits *l)
 {
 	unsigned int ops = 1u << UBLKEV_OP_READ;
 
@@ -221,9 +221,9 @@ static unsigned int supported(const struct ublkev_limits *l)
 /* ---- open to close ------------------------------------------------------ */
 
 /* a backend's answer, made legal */
-static int legal_errno(const struct ublkev_backend *b,
-		       const struct ublkev__log *log, const char *call,
-		       int answer)
+static int guard_legal_errno(const struct ublkev_backend *b,
+			     const struct ublkev__log *log, const char *call,
+			     int answer)
 {
 	if (answer <= 0 && answer >= -MAX_ERRNO)
 		return answer;
@@ -232,14 +232,15 @@ static int legal_errno(const struct ublkev_backend *b,
 	return -EIO;
 }
 
-static int check_limits(const struct ublkev_backend *b,
-			const struct ublkev__log *log)
+static int guard_check_limits(const struct ublkev_backend *b,
+			      const struct ublkev__log *log)
 {
 	const struct ublkev_limits *l = &b->limits;
 	struct fault f;
 
-	if (!bad_sizes(l, &f) && !bad_hints(l, &f) && !bad_io(l, &f) &&
-	    !bad_ranges(l, &f) && !bad_flags(l, &f))
+	if (!guard_bad_sizes(l, &f) && !guard_bad_hints(l, &f) &&
+	    !guard_bad_io(l, &f) && !guard_bad_ranges(l, &f) &&
+	    !guard_bad_flags(l, &f))
 		return 0;
 	ublkev__log(log, LOG_ERR, "backend %s: open() answered limits.%s %llu: "
 		    "%s", b->ops.name, f.member, (unsigned long long)f.value,
@@ -259,15 +260,15 @@ int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 	b->limits.logical_block_bytes = 512;
 	err = b->ops.open(b->ctx, &b->limits);
 	if (err)
-		return legal_errno(b, log, "open()", err);
-	complete(&b->limits);
-	err = check_limits(b, log);
+		return guard_legal_errno(b, log, "open()", err);
+	guard_complete(&b->limits);
+	err = guard_check_limits(b, log);
 	if (err) {
 		if (b->ops.close)
 			b->ops.close(b->ctx);
 		return err;
 	}
-	b->supported = supported(&b->limits);
+	b->supported = guard_supported(&b->limits);
 	b->done = done;
 	b->owner = owner;
 	b->log = log;
@@ -279,8 +280,8 @@ int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop)
 	int err = 0;
 
 	if (b->ops.start)
-		err = legal_errno(b, b->log, "start()",
-				  b->ops.start(b->ctx, loop));
+		err = guard_legal_errno(b, b->log, "start()",
+					b->ops.start(b->ctx, loop));
 	b->started = !err;
 	return err;
 }
@@ -290,8 +291,8 @@ int ublkev__guard_queue_start(const struct ublkev_backend *b,
 {
 	if (!b->ops.queue_start)
 		return 0;
-	return legal_errno(b, b->log, "queue_start()",
-			   b->ops.queue_start(b->ctx, queue, loop));
+	return guard_legal_errno(b, b->log, "queue_start()",
+				 b->ops.queue_start(b->ctx, queue, loop));
 }
 
 void ublkev__guard_queue_stop(const struct ublkev_backend *b,
@@ -316,8 +317,8 @@ int ublkev__guard_resize(struct ublkev_backend *b, uint64_t dev_bytes)
 
 	if (dev_bytes < b->limits.dev_bytes)
 		b->limits.dev_bytes = dev_bytes;
-	err = legal_errno(b, b->log, "resize()",
-			  b->ops.resize(b->ctx, dev_bytes));
+	err = guard_legal_errno(b, b->log, "resize()",
+				b->ops.resize(b->ctx, dev_bytes));
 	if (!err)
 		b->limits.dev_bytes = dev_bytes;
 	return err;
@@ -347,8 +348,8 @@ void ublkev__guard_close(struct ublkev_backend *b)
 
 /* ---- requests ----------------------------------------------------------- */
 
-static bool legal_data(const struct ublkev_limits *l,
-		       const struct ublkev_req *req)
+static bool guard_legal_data(const struct ublkev_limits *l,
+			     const struct ublkev_req *req)
 {
 	uint64_t last = req->offset_bytes + req->len_bytes - 1;
 
@@ -359,8 +360,8 @@ static bool legal_data(const struct ublkev_limits *l,
 		(req->offset_bytes ^ last) < l->chunk_bytes;
 }
 
-static bool legal_range(const struct ublkev_limits *l,
-			const struct ublkev_req *req)
+static bool guard_legal_range(const struct ublkev_limits *l,
+			      const struct ublkev_req *req)
 {
 	uint64_t offset = req->offset_bytes, len = req->len_bytes;
 
@@ -370,13 +371,13 @@ static bool legal_range(const struct ublkev_limits *l,
 	    len > l->dev_bytes || offset > l->dev_bytes - len)
 		return false;
 	if (req->op <= UBLKEV_OP_WRITE)
-		return legal_data(l, req);
+		return guard_legal_data(l, req);
 	return len <= (req->op == UBLKEV_OP_DISCARD ?
 		       l->max_discard_bytes : l->max_write_zeroes_bytes);
 }
 
-static bool legal_op(const struct ublkev_backend *b,
-		     const struct ublkev_req *req)
+static bool guard_legal_op(const struct ublkev_backend *b,
+			   const struct ublkev_req *req)
 {
 	return req->op < UBLKEV_NR_OPS && (b->supported >> req->op & 1) &&
 		(!(req->flags & UBLKEV_REQ_FUA) ||
@@ -384,12 +385,12 @@ static bool legal_op(const struct ublkev_backend *b,
 }
 
 __attribute__((cold, noinline))
-static int refusal(const struct ublkev_backend *b,
-		   const struct ublkev_req *req)
+static int guard_refusal(const struct ublkev_backend *b,
+			 const struct ublkev_req *req)
 {
 	if (!b->started)
 		return -EIO;
-	if (legal_op(b, req))
+	if (guard_legal_op(b, req))
 		return -EINVAL;
 	if ((b->limits.flags & UBLKEV_LIMIT_READ_ONLY) &&
 	    (req->op == UBLKEV_OP_WRITE || req->op == UBLKEV_OP_DISCARD ||
@@ -401,9 +402,9 @@ static int refusal(const struct ublkev_backend *b,
 int ublkev__guard_check(const struct ublkev_backend *b,
 			const struct ublkev_req *req)
 {
-	if (unlikely(!b->started || !legal_op(b, req) ||
-		     !legal_range(&b->limits, req)))
-		return refusal(b, req);
+	if (unlikely(!b->started || !guard_legal_op(b, req) ||
+		     !guard_legal_range(&b->limits, req)))
+		return guard_refusal(b, req);
 	return 0;
 }
 
@@ -419,7 +420,7 @@ int ublkev__guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
 	answer = b->ops.submit(b->ctx, req);
 	if (answer == UBLKEV_DONE || answer == UBLKEV_LATER)
 		return answer;
-	return legal_errno(b, b->log, "submit()", answer);
+	return guard_legal_errno(b, b->log, "submit()", answer);
 }
 
 void ublkev__guard_flush(struct ublkev_backend *b)
@@ -434,6 +435,6 @@ void ublkev_req_done(struct ublkev_backend *b, uint64_t cookie, int err)
 	if (!b->done)
 		return;
 	if (unlikely(err))
-		err = legal_errno(b, b->log, "ublkev_req_done()", err);
+		err = guard_legal_errno(b, b->log, "ublkev_req_done()", err);
 	b->done(b->owner, cookie, err);
 }

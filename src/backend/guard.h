@@ -104,8 +104,8 @@ void ublkev__guard_close(struct ublkev_backend *b);
  * ublkev_backend_new() with what frees ctx, for the built-in ones; on
  * failure ctx is not freed.
  */
-int ublkev__backend_new(struct ublkev_backend **backendp,
-			const struct ublkev_backend_ops *ops, void *ctx,
-			void (*ctx_free)(void *ctx));
+int ublkev__guard_new(struct ublkev_backend **backendp,
+		      const struct ublkev_backend_ops *ops, void *ctx,
+		      void (*ctx_free)(void *ctx));
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * mem.c - a disk in memory
  */
-#include "backend/disk.h"
+#include "backend/diskconf.h"
 #include "backend/guard.h"
 #include "backend/memmap.h"
 
@@ -120,7 +120,7 @@ int ublkev_mem_new(struct ublkev_backend **backendp,
 		free(m);
 		return err;
 	}
-	err = ublkev__backend_new(backendp, &mem_ops, m, mem_free);
+	err = ublkev__guard_new(backendp, &mem_ops, m, mem_free);
 	if (err)
 		mem_free(m);
 	return err;

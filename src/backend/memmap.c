@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* a page never written stays so: reading it does not cost one */
-static void zero_edge(char *from, const char *to)
+static void memmap_zero_edge(char *from, const char *to)
 {
 	size_t n = (size_t)(to - from);
 
@@ -19,21 +19,21 @@ static void zero_edge(char *from, const char *to)
 		memset(from, 0, n);
 }
 
-static void give_back(char *from, char *to, size_t page_bytes)
+static void memmap_give_back(char *from, char *to, size_t page_bytes)
 {
 	size_t mask = page_bytes - 1;
 	char *first = from + (-(uintptr_t)from & mask);
 	char *last = to - ((uintptr_t)to & mask);
 
 	if (first >= last) {
-		zero_edge(from, to);
+		memmap_zero_edge(from, to);
 		return;
 	}
-	zero_edge(from, first);
+	memmap_zero_edge(from, first);
 	/* refused when the application has locked its memory */
 	if (madvise(first, (size_t)(last - first), MADV_DONTNEED))
 		memset(first, 0, (size_t)(last - first));
-	zero_edge(last, to);
+	memmap_zero_edge(last, to);
 }
 
 void ublkev__memmap_discard(const struct ublkev__memmap *m, uint64_t offset,
@@ -42,7 +42,7 @@ void ublkev__memmap_discard(const struct ublkev__memmap *m, uint64_t offset,
 	char *from = m->bytes + offset;
 
 	if (m->fd < 0)
-		give_back(from, from + len, m->page_bytes);
+		memmap_give_back(from, from + len, m->page_bytes);
 	/*
 	 * The edges too, for there even reading a page that was never
 	 * written costs one.
@@ -53,7 +53,8 @@ void ublkev__memmap_discard(const struct ublkev__memmap *m, uint64_t offset,
 }
 
 /* 0: more than the address space has */
-static size_t whole_pages(const struct ublkev__memmap *m, uint64_t dev_bytes)
+static size_t memmap_whole_pages(const struct ublkev__memmap *m,
+				 uint64_t dev_bytes)
 {
 	if (dev_bytes > PTRDIFF_MAX - (m->page_bytes - 1))
 		return 0;
@@ -62,7 +63,7 @@ static size_t whole_pages(const struct ublkev__memmap *m, uint64_t dev_bytes)
 }
 
 /* 0: a file whose pages can be mapped and given back */
-static int check_file(struct ublkev__memmap *m)
+static int memmap_check_file(struct ublkev__memmap *m)
 {
 	int flags = fcntl(m->fd, F_GETFL);
 	struct statfs fs;
@@ -84,7 +85,7 @@ static int check_file(struct ublkev__memmap *m)
  * may be written has to fit; a memfd's file system has no bound (0 blocks),
  * and hugetlbfs reserves pages for a mapping.
  */
-static int check_room(const struct ublkev__memmap *m, uint64_t dev_bytes)
+static int memmap_check_room(const struct ublkev__memmap *m, uint64_t dev_bytes)
 {
 	struct statfs fs;
 	struct stat st;
@@ -99,26 +100,28 @@ static int check_room(const struct ublkev__memmap *m, uint64_t dev_bytes)
 	return room < dev_bytes ? -ENOSPC : 0;
 }
 
-static int has_huge_pages(const struct ublkev__memmap *m)
+static int memmap_has_huge_pages(const struct ublkev__memmap *m)
 {
 	return m->page_bytes > (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* hugetlbfs takes no other lengths than whole pages */
-static uint64_t file_bytes(const struct ublkev__memmap *m, uint64_t dev_bytes)
+static uint64_t memmap_file_bytes(const struct ublkev__memmap *m,
+				  uint64_t dev_bytes)
 {
-	return has_huge_pages(m) ? whole_pages(m, dev_bytes) : dev_bytes;
+	return memmap_has_huge_pages(m) ? memmap_whole_pages(m, dev_bytes) :
+					  dev_bytes;
 }
 
 /* only ever longer; *was: as before */
-static int lengthen(const struct ublkev__memmap *m, uint64_t dev_bytes,
-		    off_t *was)
+static int memmap_lengthen(const struct ublkev__memmap *m, uint64_t dev_bytes,
+			   off_t *was)
 {
-	uint64_t bytes = file_bytes(m, dev_bytes);
+	uint64_t bytes = memmap_file_bytes(m, dev_bytes);
 	struct stat st;
 	int err;
 
-	err = check_room(m, dev_bytes);
+	err = memmap_check_room(m, dev_bytes);
 	if (err)
 		return err;
 	if (fstat(m->fd, &st))
@@ -129,8 +132,8 @@ static int lengthen(const struct ublkev__memmap *m, uint64_t dev_bytes,
 	return ftruncate(m->fd, (off_t)bytes) ? -errno : 0;
 }
 
-static int take_file(struct ublkev__memmap *m,
-		     const struct ublkev_disk_conf *conf)
+static int memmap_take_file(struct ublkev__memmap *m,
+			    const struct ublkev_disk_conf *conf)
 {
 	off_t was;
 	int err;
@@ -141,17 +144,17 @@ static int take_file(struct ublkev__memmap *m,
 		m->fd = fcntl(conf->fd, F_DUPFD_CLOEXEC, 3);
 	if (m->fd < 0)
 		return errno == EBADF ? -EINVAL : -errno;
-	err = check_file(m);
-	return err ? err : lengthen(m, conf->dev_bytes, &was);
+	err = memmap_check_file(m);
+	return err ? err : memmap_lengthen(m, conf->dev_bytes, &was);
 }
 
-static int map(struct ublkev__memmap *m, uint32_t flags)
+static int memmap_map(struct ublkev__memmap *m, uint32_t flags)
 {
 	int how = m->fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 	void *p;
 
 	/* else hugetlbfs would find out at the first write: a SIGBUS */
-	if (!has_huge_pages(m))
+	if (!memmap_has_huge_pages(m))
 		how |= MAP_NORESERVE;
 	p = mmap(NULL, m->map_bytes, PROT_READ | PROT_WRITE, how, m->fd, 0);
 	if (p == MAP_FAILED)
@@ -178,12 +181,12 @@ int ublkev__memmap_init(struct ublkev__memmap *m,
 	m->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	m->dev_bytes = conf->dev_bytes;
 	if (conf->fd >= 0 || conf->flags & UBLKEV_DISK_SHARED)
-		err = take_file(m, conf);
-	m->map_bytes = whole_pages(m, conf->dev_bytes);
+		err = memmap_take_file(m, conf);
+	m->map_bytes = memmap_whole_pages(m, conf->dev_bytes);
 	if (!err && !m->map_bytes)
 		err = -ENOMEM;
 	if (!err)
-		err = map(m, conf->flags);
+		err = memmap_map(m, conf->flags);
 	if (err)
 		ublkev__memmap_fini(m);
 	return err;
@@ -200,7 +203,7 @@ void ublkev__memmap_fini(struct ublkev__memmap *m)
 }
 
 /* a mapping of hugetlbfs cannot grow: another one, then */
-static int remap(struct ublkev__memmap *m, size_t map_bytes)
+static int memmap_remap(struct ublkev__memmap *m, size_t map_bytes)
 {
 	struct ublkev__memmap now = *m;
 	void *p;
@@ -218,7 +221,7 @@ static int remap(struct ublkev__memmap *m, size_t map_bytes)
 		return -errno;
 	now.map_bytes = map_bytes;
 	now.bytes = NULL;
-	err = map(&now, 0);
+	err = memmap_map(&now, 0);
 	if (err) {
 		if (now.bytes)
 			munmap(now.bytes, map_bytes);
@@ -229,35 +232,35 @@ static int remap(struct ublkev__memmap *m, size_t map_bytes)
 	return 0;
 }
 
-static int grow(struct ublkev__memmap *m, uint64_t dev_bytes)
+static int memmap_grow(struct ublkev__memmap *m, uint64_t dev_bytes)
 {
-	size_t map_bytes = whole_pages(m, dev_bytes);
+	size_t map_bytes = memmap_whole_pages(m, dev_bytes);
 	off_t was = 0;
 	int err = 0;
 
 	if (!map_bytes)
 		return -ENOMEM;
 	if (m->fd >= 0)
-		err = lengthen(m, dev_bytes, &was);
+		err = memmap_lengthen(m, dev_bytes, &was);
 	if (err)
 		return err;
-	err = remap(m, map_bytes);
+	err = memmap_remap(m, map_bytes);
 	if (err && m->fd >= 0)
 		(void)!ftruncate(m->fd, was);
 	return err;
 }
 
 /* the last page stays, its end must not come back when it grows again */
-static int shrink(struct ublkev__memmap *m, uint64_t dev_bytes)
+static int memmap_shrink(struct ublkev__memmap *m, uint64_t dev_bytes)
 {
-	size_t map_bytes = whole_pages(m, dev_bytes);
+	size_t map_bytes = memmap_whole_pages(m, dev_bytes);
 	uint64_t end = map_bytes < m->dev_bytes ? map_bytes : m->dev_bytes;
 
 	ublkev__memmap_discard(m, dev_bytes, end - dev_bytes);
-	if (remap(m, map_bytes))
+	if (memmap_remap(m, map_bytes))
 		ublkev__memmap_discard(m, end, m->dev_bytes - end);
 	else if (m->fd >= 0)
-		(void)!ftruncate(m->fd, (off_t)file_bytes(m, dev_bytes));
+		(void)!ftruncate(m->fd, (off_t)memmap_file_bytes(m, dev_bytes));
 	return 0;
 }
 
@@ -266,9 +269,9 @@ int ublkev__memmap_resize(struct ublkev__memmap *m, uint64_t dev_bytes)
 	int err = 0;
 
 	if (dev_bytes > m->dev_bytes)
-		err = grow(m, dev_bytes);
+		err = memmap_grow(m, dev_bytes);
 	else if (dev_bytes < m->dev_bytes)
-		err = shrink(m, dev_bytes);
+		err = memmap_shrink(m, dev_bytes);
 	if (!err)
 		m->dev_bytes = dev_bytes;
 	return err;

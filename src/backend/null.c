@@ -2,7 +2,7 @@
 /*
  * null.c - a disk that answers everything and touches no data
  */
-#include "backend/disk.h"
+#include "backend/diskconf.h"
 #include "backend/guard.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ int ublkev_null_new(struct ublkev_backend **backendp,
 	if (!ctx)
 		return -ENOMEM;
 	*ctx = own;
-	err = ublkev__backend_new(backendp, &null_ops, ctx, free);
+	err = ublkev__guard_new(backendp, &null_ops, ctx, free);
 	if (err)
 		free(ctx);
 	return err;

@@ -20,14 +20,14 @@ uint64_t ublkev__clock_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static struct ublkev__lane *lane_of(struct ublkev__engine *e,
-				    unsigned int queue)
+static struct ublkev__lane *engine_lane_of(struct ublkev__engine *e,
+					   unsigned int queue)
 {
 	return e->nr_workers ? ublkev__worker_lane(e, queue) : &e->lane;
 }
 
 /* the backend's answer to a request that it took */
-static void on_done(void *owner, uint64_t cookie, int err)
+static void engine_on_done(void *owner, uint64_t cookie, int err)
 {
 	struct ublkev__engine *e = owner;
 	unsigned int queue = ublkev__cookie_queue(cookie);
@@ -43,10 +43,10 @@ static void on_done(void *owner, uint64_t cookie, int err)
 			    (unsigned long long)cookie);
 		return;
 	}
-	ublkev__evloop_kick(lane_of(e, queue));
+	ublkev__evloop_kick(engine_lane_of(e, queue));
 }
 
-static void *align(void *p)
+static void *engine_align(void *p)
 {
 	uintptr_t line = ((uintptr_t)p + CACHE_LINE - 1) / CACHE_LINE;
 
@@ -54,8 +54,8 @@ static void *align(void *p)
 }
 
 /* queues and tags begin at a cache line, which an allocator need not */
-static int make_queues(struct ublkev__engine *e, unsigned int queues,
-		       unsigned int depth)
+static int engine_make_queues(struct ublkev__engine *e, unsigned int queues,
+			      unsigned int depth)
 {
 	size_t n = (size_t)queues * depth;
 	struct ublkev__lane *l;
@@ -63,22 +63,22 @@ static int make_queues(struct ublkev__engine *e, unsigned int queues,
 	uint64_t *since_us;
 	unsigned int i;
 
-	e->queues_mem = ublkev__mem_zalloc(&e->mem, 1,
-					   queues * sizeof(*e->queues) +
+	e->queues_mem = ublkev__alloc_zalloc(&e->mem, 1,
+					     queues * sizeof(*e->queues) +
+					     CACHE_LINE - 1);
+	e->tags_mem = ublkev__alloc_zalloc(&e->mem, 1, n * sizeof(*tags) +
 					   CACHE_LINE - 1);
-	e->tags_mem = ublkev__mem_zalloc(&e->mem, 1, n * sizeof(*tags) +
-					 CACHE_LINE - 1);
 	if (e->conf.flags & UBLKEV_CONF_LATENCY)
-		e->since_us = ublkev__mem_zalloc(&e->mem, n,
-						 sizeof(*e->since_us));
+		e->since_us = ublkev__alloc_zalloc(&e->mem, n,
+						   sizeof(*e->since_us));
 	if (!e->queues_mem || !e->tags_mem ||
 	    (!e->since_us && e->conf.flags & UBLKEV_CONF_LATENCY))
 		return -ENOMEM;
-	tags = align(e->tags_mem);
-	e->queues = align(e->queues_mem);
+	tags = engine_align(e->tags_mem);
+	e->queues = engine_align(e->queues_mem);
 	for (i = 0; i < queues; i++) {
 		since_us = e->since_us ? e->since_us + i * depth : NULL;
-		l = lane_of(e, i);
+		l = engine_lane_of(e, i);
 		if (!i || l->worker)
 			l->queues = &e->queues[i];
 		ublkev__queue_init(&e->queues[i], i, depth,
@@ -97,7 +97,7 @@ int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 	if (threads)
 		err = ublkev__workers_new(e, queues, depth, max_io_bytes);
 	if (!err)
-		err = make_queues(e, queues, depth);
+		err = engine_make_queues(e, queues, depth);
 	if (err)
 		return err;
 	if (!threads)
@@ -118,19 +118,19 @@ int ublkev__engine_new_io(struct ublkev__lane *l)
 }
 
 /* a device that is to be removed needs only the eventfd */
-static int make_io(struct ublkev__engine *e)
+static int engine_make_io(struct ublkev__engine *e)
 {
 	int err = ublkev__engine_new_io(&e->lane);
 
-	if (err || e->mode != UBLKEV__CTL_ADD)
+	if (err || e->mode != UBLKEV__LIFE_ADD)
 		return err;
 	return ublkev__engine_set_up(e, e->conf.queues, e->conf.depth,
 				     e->conf.max_io_bytes);
 }
 
-static int open_backend(struct ublkev__engine *e)
+static int engine_open_backend(struct ublkev__engine *e)
 {
-	int err = ublkev__guard_open(e->backend, on_done, e, &e->log);
+	int err = ublkev__guard_open(e->backend, engine_on_done, e, &e->log);
 
 	if (err || !(e->conf.flags & UBLKEV_CONF_QUEUE_THREADS) ||
 	    e->backend->limits.flags & UBLKEV_LIMIT_THREADS)
@@ -141,27 +141,27 @@ static int open_backend(struct ublkev__engine *e)
 	return -EOPNOTSUPP;
 }
 
-static int make(struct ublkev__engine *e, enum ublkev_step *step)
+static int engine_make(struct ublkev__engine *e, enum ublkev_step *step)
 {
 	int err;
 
 	*step = UBLKEV_STEP_BACKEND;
-	if (e->mode != UBLKEV__CTL_REMOVE) {
-		err = open_backend(e);
+	if (e->mode != UBLKEV__LIFE_REMOVE) {
+		err = engine_open_backend(e);
 		if (err)
 			return err;
 	}
 	*step = UBLKEV_STEP_SETUP;
-	err = make_io(e);
+	err = engine_make_io(e);
 	if (!err)
-		err = ublkev__control_new(&e->control, &e->mem,
+		err = ublkev__carrier_new(&e->carrier, &e->mem,
 					  ublkev__io_fd(e->lane.io),
 					  e->conf.broker);
 	if (err)
 		return err;
 	*step = UBLKEV_STEP_CONTROL;
-	err = ublkev__control_open(e->control);
-	if (err || e->mode == UBLKEV__CTL_REMOVE)
+	err = ublkev__carrier_open(e->carrier);
+	if (err || e->mode == UBLKEV__LIFE_REMOVE)
 		return err;
 	*step = UBLKEV_STEP_BACKEND;
 	return ublkev__guard_start(e->backend, e->lane.loop);
@@ -208,13 +208,13 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	e->closed = false;
 	e->blocked = false;
 	e->has_action = false;
-	err = make(e, step);
+	err = engine_make(e, step);
 	if (err)
 		ublkev__engine_down(e);
 	return err;
 }
 
-static void free_queues(struct ublkev__engine *e)
+static void engine_free_queues(struct ublkev__engine *e)
 {
 	uint32_t generation;
 	unsigned int i;
@@ -226,9 +226,9 @@ static void free_queues(struct ublkev__engine *e)
 	}
 	e->nr_queues = 0;
 	e->lane.nr_queues = 0;
-	ublkev__mem_free(&e->mem, e->queues_mem);
-	ublkev__mem_free(&e->mem, e->tags_mem);
-	ublkev__mem_free(&e->mem, e->since_us);
+	ublkev__alloc_free(&e->mem, e->queues_mem);
+	ublkev__alloc_free(&e->mem, e->tags_mem);
+	ublkev__alloc_free(&e->mem, e->since_us);
 	e->queues_mem = NULL;
 	e->queues = NULL;
 	e->tags_mem = NULL;
@@ -237,18 +237,18 @@ static void free_queues(struct ublkev__engine *e)
 
 void ublkev__engine_down(struct ublkev__engine *e)
 {
-	if (ublkev__control_free(e->control))
+	if (ublkev__carrier_free(e->carrier))
 		ublkev__log(&e->log, LOG_WARNING,
 			    "a control command never returned: its memory is left to the kernel");
-	e->control = NULL;
+	e->carrier = NULL;
 	ublkev__workers_join(e);
 	/* the backend lets go of requests and buffers before they vanish */
-	if (e->mode != UBLKEV__CTL_REMOVE && e->backend->owner == e) {
+	if (e->mode != UBLKEV__LIFE_REMOVE && e->backend->owner == e) {
 		ublkev__guard_stop(e->backend);
 		ublkev__guard_close(e->backend);
 	}
 	ublkev__workers_free(e);
 	ublkev__io_free(e->lane.io);
 	e->lane.io = NULL;
-	free_queues(e);
+	engine_free_queues(e);
 }

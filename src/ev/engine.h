@@ -5,7 +5,7 @@
  *	evdev.c    the public calls: a device's wishes
  *	engine.c   making and releasing the parts
  *	evpump.c   the one loop that moves facts and actions between them
- *	evlife.c   its part in a device's life: commands, events, files
+ *	act.c   its part in a device's life: commands, events, files
  *	evloop.c   when the pump runs: libev's watchers
  *	evworker.c the same in threads, a queue each
  *	evstats.c  looking at it
@@ -19,15 +19,15 @@
 #include <ev.h>
 #include <ublkev.h>
 
-#include "core/core_ctl.h"
-#include "core/core_params.h"
-#include "core/core_queue.h"
+#include "core/life.h"
+#include "core/params.h"
+#include "core/queue.h"
 #include "ev/clock.h"
-#include "core/core_wait.h"
-#include "uring/control.h"
+#include "core/wait.h"
+#include "uring/carrier.h"
 #include "uring/io.h"
 #include "util/log.h"
-#include "util/mem.h"
+#include "util/alloc.h"
 
 struct ublkev__engine;
 struct ublkev__worker;
@@ -71,20 +71,20 @@ struct ublkev__engine {
 	struct ublkev_dev *dev;
 	struct ublkev_backend *backend;
 	struct ublkev_conf conf;
-	struct ublkev__mem mem;
+	struct ublkev__alloc mem;
 	struct ublkev__log log;
 
 	struct ublkev__lane lane;	/* the application's thread's */
 
 	/* from start to STOPPED */
-	struct ublkev__ctl ctl;
-	struct ublkev__control *control;
+	struct ublkev__life life;
+	struct ublkev__carrier *carrier;
 	struct ublkev__queue *queues;
 	unsigned int nr_queues;		/* that the driver took */
 	void *queues_mem;
 	void *tags_mem;
 	uint64_t *since_us;
-	enum ublkev__ctl_mode mode;	/* REMOVE: no queues, no backend */
+	enum ublkev__life_mode mode;	/* REMOVE: no queues, no backend */
 	uint64_t resize_bytes;		/* 0: no resize is under way */
 	uint64_t old_bytes;		/* before it */
 	/* evworker.c; none: the lane above has all queues */
@@ -98,7 +98,7 @@ struct ublkev__engine {
 	bool closed;			/* ublkc is, and the core knows */
 	bool blocked;			/* the next action waits for them */
 	bool has_action;
-	struct ublkev__ctl_action action;	/* which is this one */
+	struct ublkev__life_action action;	/* which is this one */
 	bool tag_died;			/* the core was told */
 	bool drained;			/* likewise */
 

@@ -8,7 +8,7 @@
 #include "backend/guard.h"
 #include "ev/engine.h"
 #include "ev/evdev.h"
-#include "ev/evlife.h"
+#include "ev/act.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "ev/evworker.h"
@@ -60,14 +60,14 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
 {
 	struct ublkev_conf full;
 	struct ublkev__engine *e;
-	struct ublkev__mem mem;
+	struct ublkev__alloc mem;
 	int err;
 
 	err = ublkev__conf_take(&full, conf);
 	if (err)
 		return err;
-	ublkev__mem_init(&mem, full.alloc, full.alloc_data);
-	e = ublkev__mem_zalloc(&mem, 1, sizeof(*e));
+	ublkev__alloc_init(&mem, full.alloc, full.alloc_data);
+	e = ublkev__alloc_zalloc(&mem, 1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
 	e->dev = dev;
@@ -94,7 +94,7 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
 	return 0;
 }
 
-static void warn_of_kernel(const struct ublkev__engine *e)
+static void dev_warn_of_kernel(const struct ublkev__engine *e)
 {
 	const char *fault;
 	struct utsname u;
@@ -108,27 +108,27 @@ static void warn_of_kernel(const struct ublkev__engine *e)
 }
 
 /* setting it may be refused, or, where it means nothing yet, ignored */
-static int be_io_flusher(void)
+static int dev_be_io_flusher(void)
 {
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
 		return errno == EPERM ? -EACCES : -errno;
 	return prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0) == 1 ? 0 : -EACCES;
 }
 
-static int come_up(struct ublkev__engine *e, enum ublkev_step *step)
+static int dev_come_up(struct ublkev__engine *e, enum ublkev_step *step)
 {
 	int err;
 
 	*step = UBLKEV_STEP_SETUP;
 	if (e->conf.flags & UBLKEV_CONF_IO_FLUSHER) {
-		err = be_io_flusher();
+		err = dev_be_io_flusher();
 		if (err)
 			return err;
 	}
 	return ublkev__engine_up(e, step);
 }
 
-static unsigned int traits_of(const struct ublkev_backend *b)
+static unsigned int dev_traits_of(const struct ublkev_backend *b)
 {
 	unsigned int traits = 0;
 
@@ -141,8 +141,8 @@ static unsigned int traits_of(const struct ublkev_backend *b)
 	return traits;
 }
 
-static int start(struct ev_loop *loop, struct ublkev_dev *dev,
-		 enum ublkev__ctl_mode mode)
+static int dev_start(struct ev_loop *loop, struct ublkev_dev *dev,
+		     enum ublkev__life_mode mode)
 {
 	struct ublkev__engine *e = dev->priv;
 	int err;
@@ -154,18 +154,18 @@ static int start(struct ev_loop *loop, struct ublkev_dev *dev,
 	e->log.id = e->conf.id;
 	dev->id = e->conf.id;
 	dev->err = 0;
-	err = come_up(e, &dev->step);
+	err = dev_come_up(e, &dev->step);
 	if (err) {
 		dev->err = err;
 		return err;
 	}
-	warn_of_kernel(e);
-	ublkev__ctl_init(&e->ctl, &e->conf);
-	e->ctl.info.tag = UBLKEV__TAG;
-	if (mode != UBLKEV__CTL_REMOVE)
-		e->ctl.traits = traits_of(e->backend);
-	ublkev__ctl_start(&e->ctl, mode, ublkev__clock_ms());
-	dev->step = e->ctl.step;
+	dev_warn_of_kernel(e);
+	ublkev__life_init(&e->life, &e->conf);
+	e->life.info.signature = UBLKEV__SIGNATURE;
+	if (mode != UBLKEV__LIFE_REMOVE)
+		e->life.traits = dev_traits_of(e->backend);
+	ublkev__life_start(&e->life, mode, ublkev__clock_ms());
+	dev->step = e->life.step;
 	dev->active = 1;
 	ublkev__evloop_start(&e->lane);
 	return 0;
@@ -174,7 +174,7 @@ static int start(struct ev_loop *loop, struct ublkev_dev *dev,
 int ublkev_dev_start(struct ev_loop *loop, struct ublkev_dev *dev)
 {
 	ublkev__check(dev->priv->backend, "a device to start has a backend");
-	return start(loop, dev, UBLKEV__CTL_ADD);
+	return dev_start(loop, dev, UBLKEV__LIFE_ADD);
 }
 
 int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev)
@@ -183,18 +183,18 @@ int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev)
 		      "a device to recover has a backend");
 	if (dev->priv->conf.id < 0)
 		return -EINVAL;
-	return start(loop, dev, UBLKEV__CTL_RECOVER);
+	return dev_start(loop, dev, UBLKEV__LIFE_RECOVER);
 }
 
 int ublkev_dev_remove(struct ev_loop *loop, struct ublkev_dev *dev)
 {
 	if (dev->priv->conf.id < 0)
 		return -EINVAL;
-	return start(loop, dev, UBLKEV__CTL_REMOVE);
+	return dev_start(loop, dev, UBLKEV__LIFE_REMOVE);
 }
 
-static struct ublkev__engine *active(struct ev_loop *loop,
-				     struct ublkev_dev *dev)
+static struct ublkev__engine *dev_active(struct ev_loop *loop,
+					 struct ublkev_dev *dev)
 {
 	if (!dev->active)
 		return NULL;
@@ -205,21 +205,21 @@ static struct ublkev__engine *active(struct ev_loop *loop,
 
 void ublkev_dev_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 {
-	struct ublkev__engine *e = active(loop, dev);
+	struct ublkev__engine *e = dev_active(loop, dev);
 
 	if (!e)
 		return;
-	ublkev__ctl_stop(&e->ctl, ublkev__clock_ms());
+	ublkev__life_stop(&e->life, ublkev__clock_ms());
 	ublkev__evloop_kick(&e->lane);
 }
 
 int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
 {
-	struct ublkev__engine *e = active(loop, dev);
+	struct ublkev__engine *e = dev_active(loop, dev);
 	int err = -EINVAL;
 
 	if (e && !e->growing)
-		err = ublkev__ctl_release(&e->ctl, ublkev__clock_ms());
+		err = ublkev__life_release(&e->life, ublkev__clock_ms());
 	if (e && !err)
 		ublkev__evloop_kick(&e->lane);
 	return err;
@@ -227,26 +227,26 @@ int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
 
 int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 {
-	struct ublkev__engine *e = active(loop, dev);
+	struct ublkev__engine *e = dev_active(loop, dev);
 	int err = -EINVAL;
 
 	if (e && !e->growing)
-		err = ublkev__ctl_try_stop(&e->ctl, ublkev__clock_ms());
+		err = ublkev__life_try_stop(&e->life, ublkev__clock_ms());
 	if (e && !err)
 		ublkev__evloop_kick(&e->lane);
 	return err;
 }
 
 /* the driver is entered for it, which may be where a fault shows */
-static int grow(struct ublkev__engine *e, uint64_t dev_bytes)
+static int dev_grow(struct ublkev__engine *e, uint64_t dev_bytes)
 {
 	uint64_t was_bytes = e->backend->limits.dev_bytes;
-	int err = ublkev__life_resize(e, dev_bytes);
+	int err = ublkev__act_resize(e, dev_bytes);
 
 	ublkev__evloop_kick(&e->lane);
 	if (err)
 		return err;
-	err = ublkev__ctl_can_resize(&e->ctl);
+	err = ublkev__life_can_resize(&e->life);
 	if (err)
 		(void)ublkev__guard_resize(e->backend, was_bytes);
 	return err;
@@ -255,61 +255,61 @@ static int grow(struct ublkev__engine *e, uint64_t dev_bytes)
 int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 		      uint64_t dev_bytes, unsigned int flags)
 {
-	struct ublkev__engine *e = active(loop, dev);
+	struct ublkev__engine *e = dev_active(loop, dev);
 	uint64_t now_bytes;
 	int err;
 
-	if (!e || e->mode == UBLKEV__CTL_REMOVE)
+	if (!e || e->mode == UBLKEV__LIFE_REMOVE)
 		return -EINVAL;
 	now_bytes = e->backend->limits.dev_bytes;
 	if (dev_bytes < now_bytes && !(flags & UBLKEV_RESIZE_SHRINK))
 		return -EINVAL;
 	err = ublkev__guard_can_resize(e->backend, dev_bytes);
 	if (!err)
-		err = ublkev__ctl_can_resize(&e->ctl);
+		err = ublkev__life_can_resize(&e->life);
 	if (!err && e->resize_bytes)
 		err = -EINVAL;
 	if (!err && dev_bytes > now_bytes && !e->nr_workers)
-		err = grow(e, dev_bytes);
+		err = dev_grow(e, dev_bytes);
 	if (err)
 		return err;
 	e->resize_bytes = dev_bytes;
 	e->old_bytes = now_bytes;
 	if (dev_bytes > now_bytes && e->nr_workers)
-		ublkev__life_grow(e);
+		ublkev__act_grow(e);
 	else
-		ublkev__ctl_resize(&e->ctl, dev_bytes >> 9,
-				   ublkev__clock_ms());
+		ublkev__life_resize(&e->life, dev_bytes >> 9,
+				    ublkev__clock_ms());
 	ublkev__evloop_kick(&e->lane);
 	return 0;
 }
 
 void ublkev_dev_abort(struct ev_loop *loop, struct ublkev_dev *dev)
 {
-	struct ublkev__engine *e = active(loop, dev);
+	struct ublkev__engine *e = dev_active(loop, dev);
 
 	if (!e)
 		return;
-	ublkev__ctl_abort(&e->ctl, ublkev__clock_ms());
+	ublkev__life_abort(&e->life, ublkev__clock_ms());
 	ublkev__evloop_kick(&e->lane);
 }
 
 void ublkev_dev_fini(struct ublkev_dev *dev)
 {
 	struct ublkev__engine *e = dev->priv;
-	struct ublkev__mem mem;
+	struct ublkev__alloc mem;
 
 	ublkev__check(!dev->active, "a device to fini is not active");
 	if (!e)
 		return;
 	mem = e->mem;
-	ublkev__mem_free(&mem, e);
+	ublkev__alloc_free(&mem, e);
 	dev->priv = NULL;
 }
 
 /* ---- for loops other than libev ----------------------------------------- */
 
-static struct ublkev__engine *by_hand(const struct ublkev_dev *dev)
+static struct ublkev__engine *dev_by_hand(const struct ublkev_dev *dev)
 {
 	ublkev__check(dev->active && !dev->priv->lane.loop,
 		      "the device is active and driven by hand");
@@ -318,25 +318,25 @@ static struct ublkev__engine *by_hand(const struct ublkev_dev *dev)
 
 int ublkev_dev_fd(const struct ublkev_dev *dev)
 {
-	return ublkev__io_fd(by_hand(dev)->lane.io);
+	return ublkev__io_fd(dev_by_hand(dev)->lane.io);
 }
 
 void ublkev_dev_flush(struct ublkev_dev *dev)
 {
-	ublkev__check(!by_hand(dev)->lane.pumping,
+	ublkev__check(!dev_by_hand(dev)->lane.pumping,
 		      "flush is not called from inside a callback");
-	ublkev__pump(&by_hand(dev)->lane);
+	ublkev__pump(&dev_by_hand(dev)->lane);
 }
 
 void ublkev_dev_service(struct ublkev_dev *dev)
 {
-	ublkev__evloop_woken(&by_hand(dev)->lane);
+	ublkev__evloop_woken(&dev_by_hand(dev)->lane);
 }
 
 int ublkev_dev_timeout_ms(const struct ublkev_dev *dev)
 {
-	struct ublkev__engine *e = by_hand(dev);
-	uint64_t at_ms = ublkev__ctl_deadline_ms(&e->ctl);
+	struct ublkev__engine *e = dev_by_hand(dev);
+	uint64_t at_ms = ublkev__life_deadline_ms(&e->life);
 	uint64_t now_ms;
 
 	if (ublkev__pump_has_work(&e->lane))

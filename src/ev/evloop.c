@@ -10,7 +10,7 @@
  */
 #define MOST_IDLE_TURNS	64u
 
-static void pump(struct ublkev__lane *l);
+static void loop_pump(struct ublkev__lane *l);
 
 void ublkev__evloop_woken(struct ublkev__lane *l)
 {
@@ -21,7 +21,7 @@ void ublkev__evloop_woken(struct ublkev__lane *l)
 		ublkev__io_woken(l->io);
 }
 
-static void fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)
+static void loop_fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct ublkev__lane *l = w->data;
 
@@ -30,7 +30,7 @@ static void fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)
 	ev_prepare_start(loop, &l->on_prepare);
 }
 
-static void ring_woke(struct ev_loop *loop, struct ublkev__lane *l)
+static void loop_ring_woke(struct ev_loop *loop, struct ublkev__lane *l)
 {
 	if (ev_is_active(&l->on_prepare))
 		return;
@@ -38,28 +38,29 @@ static void ring_woke(struct ev_loop *loop, struct ublkev__lane *l)
 	ev_prepare_start(loop, &l->on_prepare);
 }
 
-static void ring_cb(struct ev_loop *loop, struct ev_io *w, int revents)
+static void loop_ring_cb(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	(void)revents;
-	ring_woke(loop, w->data);
+	loop_ring_woke(loop, w->data);
 }
 
 /*
  * Work that ran when the loop's sleep was interrupted is in the ring by now;
  * its file would tell, but only the next sleep, cut short, would.
  */
-static void check_cb(struct ev_loop *loop, struct ev_check *w, int revents)
+static void loop_check_cb(struct ev_loop *loop, struct ev_check *w, int revents)
 {
 	struct ublkev__lane *l = w->data;
 
 	(void)revents;
 	if (ublkev__io_has_work(l->io))
-		ring_woke(loop, l);
+		loop_ring_woke(loop, l);
 	else if (++l->idle_turns >= MOST_IDLE_TURNS)
 		ev_check_stop(loop, w);
 }
 
-static void deadline_cb(struct ev_loop *loop, struct ev_timer *w, int revents)
+static void loop_deadline_cb(struct ev_loop *loop, struct ev_timer *w,
+			     int revents)
 {
 	struct ublkev__engine *e = w->data;
 
@@ -69,15 +70,16 @@ static void deadline_cb(struct ev_loop *loop, struct ev_timer *w, int revents)
 }
 
 /* active, it keeps the loop from sleeping; the prepare watcher does the rest */
-static void backlog_cb(struct ev_loop *loop, struct ev_idle *w, int revents)
+static void loop_backlog_cb(struct ev_loop *loop, struct ev_idle *w,
+			    int revents)
 {
 	(void)loop;
 	(void)w;
 	(void)revents;
 }
 
-static void prepare_cb(struct ev_loop *loop, struct ev_prepare *w,
-		       int revents)
+static void loop_prepare_cb(struct ev_loop *loop, struct ev_prepare *w,
+			    int revents)
 {
 	struct ublkev__lane *l = w->data;
 
@@ -85,13 +87,13 @@ static void prepare_cb(struct ev_loop *loop, struct ev_prepare *w,
 	(void)revents;
 	/* else the application runs its loop inside a call of ours */
 	if (!l->pumping)
-		pump(l);
+		loop_pump(l);
 }
 
-static void set_deadline(struct ublkev__engine *e)
+static void loop_set_deadline(struct ublkev__engine *e)
 {
 	struct ev_loop *loop = e->lane.loop;
-	uint64_t at_ms = ublkev__ctl_deadline_ms(&e->ctl);
+	uint64_t at_ms = ublkev__life_deadline_ms(&e->life);
 	uint64_t now_ms;
 
 	if (at_ms == e->timer_ms)
@@ -109,7 +111,7 @@ static void set_deadline(struct ublkev__engine *e)
 	ev_timer_start(loop, &e->on_deadline);
 }
 
-static void watch_ring(struct ublkev__lane *l)
+static void loop_watch_ring(struct ublkev__lane *l)
 {
 	int fd = ublkev__io_ring_fd(l->io);
 
@@ -131,15 +133,15 @@ void ublkev__evloop_forget_ring(struct ublkev__lane *l)
 	ev_check_stop(l->loop, &l->on_check);
 }
 
-static void pump(struct ublkev__lane *l)
+static void loop_pump(struct ublkev__lane *l)
 {
 	if (!ublkev__pump(l))
 		return;
 	/* held, its ring is not the thread's yet, or none of its business */
 	if (l->by_ring && !l->held)
-		watch_ring(l);
+		loop_watch_ring(l);
 	if (!l->worker)
-		set_deadline(l->e);
+		loop_set_deadline(l->e);
 	if (ublkev__pump_has_work(l)) {
 		ev_idle_start(l->loop, &l->on_backlog);
 		return;
@@ -150,12 +152,12 @@ static void pump(struct ublkev__lane *l)
 
 void ublkev__evloop_init(struct ublkev__lane *l)
 {
-	ev_init(&l->on_ring, ring_cb);
-	ev_check_init(&l->on_check, check_cb);
-	ev_init(&l->on_fd, fd_cb);
-	ev_prepare_init(&l->on_prepare, prepare_cb);
+	ev_init(&l->on_ring, loop_ring_cb);
+	ev_check_init(&l->on_check, loop_check_cb);
+	ev_init(&l->on_fd, loop_fd_cb);
+	ev_prepare_init(&l->on_prepare, loop_prepare_cb);
 	ev_set_priority(&l->on_prepare, EV_MINPRI);
-	ev_idle_init(&l->on_backlog, backlog_cb);
+	ev_idle_init(&l->on_backlog, loop_backlog_cb);
 	/* it has nothing to do, and is not to starve who has */
 	ev_set_priority(&l->on_backlog, EV_MINPRI);
 	l->on_ring.data = l;
@@ -167,7 +169,7 @@ void ublkev__evloop_init(struct ublkev__lane *l)
 
 void ublkev__evloop_init_deadline(struct ublkev__engine *e)
 {
-	ev_init(&e->on_deadline, deadline_cb);
+	ev_init(&e->on_deadline, loop_deadline_cb);
 	e->on_deadline.data = e;
 	e->timer_ms = UINT64_MAX;
 }

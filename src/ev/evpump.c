@@ -7,7 +7,7 @@
 
 #include "backend/guard.h"
 #include "ev/engine.h"
-#include "ev/evlife.h"
+#include "ev/act.h"
 #include "ev/evloop.h"
 #include "ev/evworker.h"
 
@@ -47,7 +47,7 @@ struct turn {
  * where these are slow, seldom where many fit into a small part of the
  * budget.
  */
-static void learn_step(struct ublkev__lane *l, uint64_t took_us)
+static void pump_learn_step(struct ublkev__lane *l, uint64_t took_us)
 {
 	if (took_us > l->e->conf.budget_us / 8)
 		l->step_bytes = 0;
@@ -56,7 +56,7 @@ static void learn_step(struct ublkev__lane *l, uint64_t took_us)
 		l->step_bytes = 2 * l->step_bytes + REQ_COST_BYTES;
 }
 
-static void look_at_clock(struct ublkev__lane *l, struct turn *turn)
+static void pump_look_at_clock(struct ublkev__lane *l, struct turn *turn)
 {
 	uint64_t now_us;
 
@@ -66,17 +66,17 @@ static void look_at_clock(struct ublkev__lane *l, struct turn *turn)
 	if (!turn->looked_us)
 		turn->until_us = now_us + l->e->conf.budget_us;
 	else if (turn->reqs != turn->looked_reqs)
-		learn_step(l, now_us - turn->looked_us);
+		pump_learn_step(l, now_us - turn->looked_us);
 	turn->over |= now_us >= turn->until_us;
 	turn->looked_us = now_us;
 	turn->looked_reqs = turn->reqs;
 	turn->cost_bytes = 0;
 }
 
-static bool turn_goes_on(struct ublkev__lane *l, struct turn *turn)
+static bool pump_turn_goes_on(struct ublkev__lane *l, struct turn *turn)
 {
 	if (turn->cost_bytes > l->step_bytes)
-		look_at_clock(l, turn);
+		pump_look_at_clock(l, turn);
 	if (l->e->conf.budget_reqs && turn->reqs >= l->e->conf.budget_reqs)
 		turn->over = true;
 	if (turn->rounds >= MOST_ROUNDS)
@@ -86,25 +86,25 @@ static bool turn_goes_on(struct ublkev__lane *l, struct turn *turn)
 
 /* ---- the driver's completions ------------------------------------------- */
 
-static bool is_batch(const struct ublkev__lane *l)
+static bool pump_is_batch(const struct ublkev__lane *l)
 {
-	return l->e->ctl.info.features & UBLKEV__F(BATCH_IO);
+	return l->e->life.info.features & UBLKEV__F(BATCH_IO);
 }
 
 /* what the queues tell the engine, wherever it is */
-static void tell(struct ublkev__lane *l, unsigned int what, int err)
+static void pump_tell(struct ublkev__lane *l, unsigned int what, int err)
 {
 	if (l->worker)
 		ublkev__worker_tell(l, what, err);
 	else if (what == UBLKEV__FACT_TAG_DIED)
-		ublkev__life_tag_died(l->e);
+		ublkev__act_tag_died(l->e);
 	else if (what == UBLKEV__FACT_DRAINED)
-		ublkev__life_drained(l->e);
+		ublkev__act_drained(l->e);
 	else
-		ublkev__life_fault(l->e, err);
+		ublkev__act_fault(l->e, err);
 }
 
-static void take_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
+static void pump_take_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 {
 	unsigned int n = cqe->queue - l->first_id;
 	struct ublkev__queue *q;
@@ -112,7 +112,7 @@ static void take_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 
 	if (n < l->nr_queues) {
 		q = &l->queues[n];
-		if (cqe->tag == UBLKEV__ALL_TAGS && is_batch(l))
+		if (cqe->tag == UBLKEV__ALL_TAGS && pump_is_batch(l))
 			err = ublkev__queue_all_cqe(q, cqe->res);
 		else
 			err = ublkev__queue_cqe(q, cqe->tag, cqe->res,
@@ -126,10 +126,10 @@ static void take_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 		    "queue %u tag %u: command completed with %d, which no request explains",
 		    cqe->queue, cqe->tag, cqe->res);
 	if (err != -EPROTO)
-		tell(l, UBLKEV__FACT_FAULT, err);
+		pump_tell(l, UBLKEV__FACT_FAULT, err);
 }
 
-static void reap(struct ublkev__lane *l)
+static void pump_reap(struct ublkev__lane *l)
 {
 	struct ublkev__cqe cqes[REAP_BATCH];
 	unsigned int i, n;
@@ -137,25 +137,25 @@ static void reap(struct ublkev__lane *l)
 	do {
 		n = ublkev__io_reap(l->io, cqes, REAP_BATCH);
 		for (i = 0; i < n; i++)
-			take_cqe(l, &cqes[i]);
+			pump_take_cqe(l, &cqes[i]);
 	} while (n == REAP_BATCH);
 }
 
 /* what stops or quiesces a device takes a tag of every queue first */
-static void look_drained(struct ublkev__lane *l)
+static void pump_look_drained(struct ublkev__lane *l)
 {
 	unsigned int i;
 
 	if (l->drained || !l->nr_queues || !l->queues[0].nr_dead)
 		return;
 	if (!l->tag_died)
-		tell(l, UBLKEV__FACT_TAG_DIED, 0);
+		pump_tell(l, UBLKEV__FACT_TAG_DIED, 0);
 	l->tag_died = true;
 	for (i = 0; i < l->nr_queues; i++)
 		if (!ublkev__queue_drained(&l->queues[i]))
 			return;
 	l->drained = true;
-	tell(l, UBLKEV__FACT_DRAINED, 0);
+	pump_tell(l, UBLKEV__FACT_DRAINED, 0);
 }
 
 /* ---- requests ----------------------------------------------------------- */
@@ -168,12 +168,12 @@ void ublkev__pump_set_bufs(struct ublkev__lane *l)
 		ublkev__queue_set_bufs(&l->queues[i],
 				       ublkev__io_bufs(l->io, i),
 				       ublkev__io_spare_buf(l->io),
-				       l->e->ctl.info.max_io_bytes);
+				       l->e->life.info.max_io_bytes);
 }
 
 /* buffers, in modes that have none unless they are needed */
-static int need_bufs(struct ublkev__lane *l, struct ublkev__queue *q,
-		     struct ublkev__tag *t)
+static int pump_need_bufs(struct ublkev__lane *l, struct ublkev__queue *q,
+			  struct ublkev__tag *t)
 {
 	int err;
 
@@ -188,8 +188,8 @@ static int need_bufs(struct ublkev__lane *l, struct ublkev__queue *q,
 }
 
 /* true: the request is answered, or waits for its data; no need to submit */
-static bool spare_submit(struct ublkev__lane *l, struct ublkev__queue *q,
-			 struct ublkev__tag *t)
+static bool pump_spare_submit(struct ublkev__lane *l, struct ublkev__queue *q,
+			      struct ublkev__tag *t)
 {
 	void *addr = NULL;
 	int err;
@@ -205,15 +205,15 @@ static bool spare_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 		return true;
 	}
 	if (!err && !q->no_data)
-		err = need_bufs(l, q, t);
+		err = pump_need_bufs(l, q, t);
 	if (err)
 		ublkev__queue_refused(q, t->req.cookie, err);
 	return err || !ublkev__queue_has_data(q, t);
 }
 
 /* whether the backend got it */
-static bool submit(struct ublkev__lane *l, struct ublkev__queue *q,
-		   struct ublkev__tag *t)
+static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
+			struct ublkev__tag *t)
 {
 	struct ublkev_req *req = &t->req;
 	/* the request is not ours to look at once submitted */
@@ -221,7 +221,7 @@ static bool submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	bool rejected = false;
 	int res;
 
-	if (q->copy && req->op <= UBLKEV_OP_WRITE && spare_submit(l, q, t))
+	if (q->copy && req->op <= UBLKEV_OP_WRITE && pump_spare_submit(l, q, t))
 		return false;
 	res = ublkev__guard_submit(l->e->backend, req, &rejected);
 
@@ -232,41 +232,41 @@ static bool submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	return !rejected;
 }
 
-static bool round_is_full(const struct turn *turn)
+static bool pump_round_is_full(const struct turn *turn)
 {
 	return turn->over || turn->round_bytes >= MOST_ROUND_BYTES;
 }
 
-static bool pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
-		       struct turn *turn)
+static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
+			    struct turn *turn)
 {
 	struct ublkev__tag *t;
 	bool any = false;
 
-	while (!round_is_full(turn) && turn_goes_on(l, turn)) {
+	while (!pump_round_is_full(turn) && pump_turn_goes_on(l, turn)) {
 		t = ublkev__queue_next_in(q);
 		if (!t)
 			break;
 		if (!turn->reqs)
-			look_at_clock(l, turn);
+			pump_look_at_clock(l, turn);
 		turn->reqs++;
 		turn->cost_bytes += REQ_COST_BYTES + t->req.len_bytes;
 		turn->round_bytes += t->req.len_bytes;
-		any |= submit(l, q, t);
+		any |= pump_submit(l, q, t);
 	}
 	return any;
 }
 
 /* the queue that used up a round is the last one in the next */
-static bool pull_in(struct ublkev__lane *l, struct turn *turn)
+static bool pump_pull_in(struct ublkev__lane *l, struct turn *turn)
 {
 	unsigned int i, n, first = l->first_queue;
 	bool any = false;
 
-	for (i = 0; i < l->nr_queues && !round_is_full(turn); i++) {
+	for (i = 0; i < l->nr_queues && !pump_round_is_full(turn); i++) {
 		n = (first + i) % l->nr_queues;
-		any |= pull_queue(l, &l->queues[n], turn);
-		if (round_is_full(turn))
+		any |= pump_pull_queue(l, &l->queues[n], turn);
+		if (pump_round_is_full(turn))
 			l->first_queue = n + 1;
 	}
 	return any;
@@ -291,7 +291,7 @@ void ublkev__pump_out(struct ublkev__lane *l, struct ublkev__queue *q)
 					 ublkev__queue_buf(q, t));
 }
 
-static void stamp(struct ublkev__lane *l)
+static void pump_stamp(struct ublkev__lane *l)
 {
 	uint64_t now_us;
 	unsigned int i;
@@ -303,13 +303,13 @@ static void stamp(struct ublkev__lane *l)
 		l->queues[i].now_us = now_us;
 }
 
-static void pull_queues(struct ublkev__lane *l, struct turn *turn)
+static void pump_pull_queues(struct ublkev__lane *l, struct turn *turn)
 {
 	unsigned int i;
 
-	if (pull_in(l, turn)) {
+	if (pump_pull_in(l, turn)) {
 		ublkev__guard_flush(l->e->backend);
-		stamp(l);
+		pump_stamp(l);
 	}
 	for (i = 0; i < l->nr_queues; i++)
 		ublkev__pump_out(l, &l->queues[i]);
@@ -325,7 +325,7 @@ void ublkev__pump_enter(struct ublkev__lane *l,
 	if (res > 0)
 		l->stats.enters++;
 	else if (res < 0)
-		tell(l, UBLKEV__FACT_FAULT, res);
+		pump_tell(l, UBLKEV__FACT_FAULT, res);
 }
 
 /*
@@ -339,19 +339,19 @@ void ublkev__pump_settle(struct ublkev__lane *l)
 	ublkev__pump_enter(l, ublkev__io_enter);
 }
 
-static void round_of_io(struct ublkev__lane *l, struct turn *turn)
+static void pump_round_of_io(struct ublkev__lane *l, struct turn *turn)
 {
 	turn->round_bytes = 0;
 	ublkev__pump_enter(l, ublkev__io_enter);
-	stamp(l);
-	reap(l);
+	pump_stamp(l);
+	pump_reap(l);
 	l->stats.rounds++;
 	turn->rounds++;
-	look_drained(l);
-	pull_queues(l, turn);
+	pump_look_drained(l);
+	pump_pull_queues(l, turn);
 }
 
-static bool queues_have_work(const struct ublkev__lane *l)
+static bool pump_queues_have_work(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
@@ -362,7 +362,7 @@ static bool queues_have_work(const struct ublkev__lane *l)
 }
 
 /* the backend, or watchers that are due in this turn of the loop */
-static bool others_wait(const struct ublkev__lane *l)
+static bool pump_others_wait(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
@@ -375,23 +375,23 @@ static bool others_wait(const struct ublkev__lane *l)
 }
 
 /* held, there is nothing that a lane may do */
-static bool lane_has_work(const struct ublkev__lane *l)
+static bool pump_lane_has_work(const struct ublkev__lane *l)
 {
 	return !l->held && (l->stays || ublkev__io_has_work(l->io) ||
-			    queues_have_work(l));
+			    pump_queues_have_work(l));
 }
 
-static bool engine_has_work(const struct ublkev__engine *e)
+static bool pump_engine_has_work(const struct ublkev__engine *e)
 {
-	return (!e->blocked && ublkev__ctl_has_work(&e->ctl)) ||
-	       (e->ctl.pending && ublkev__control_has_work(e->control)) ||
-	       ublkev__workers_have_facts(e) || ublkev__life_is_idle(e);
+	return (!e->blocked && ublkev__life_has_work(&e->life)) ||
+	       (e->life.pending && ublkev__carrier_has_work(e->carrier)) ||
+	       ublkev__workers_have_facts(e) || ublkev__act_is_idle(e);
 }
 
 bool ublkev__pump_has_work(const struct ublkev__lane *l)
 {
-	return lane_has_work(l) || (l->worker ? ublkev__worker_has_work(l)
-					      : engine_has_work(l->e));
+	return pump_lane_has_work(l) || (l->worker ? ublkev__worker_has_work(l)
+					 : pump_engine_has_work(l->e));
 }
 
 bool ublkev__pump_idle(const struct ublkev__lane *l)
@@ -407,7 +407,7 @@ bool ublkev__pump_idle(const struct ublkev__lane *l)
 }
 
 /* false: the engine, or the worker, is gone */
-static bool others(struct ublkev__lane *l)
+static bool pump_others(struct ublkev__lane *l)
 {
 	struct ublkev__engine *e = l->e;
 
@@ -415,28 +415,28 @@ static bool others(struct ublkev__lane *l)
 		return ublkev__worker_act(l);
 	if (e->nr_workers)
 		ublkev__workers_take(e);
-	if (e->ctl.pending)
-		ublkev__life_answer(e);
-	ublkev__life_look_idle(e);
-	return ublkev__life_act(e);
+	if (e->life.pending)
+		ublkev__act_answer(e);
+	ublkev__act_look_idle(e);
+	return ublkev__act_run(e);
 }
 
-static bool is_live(const struct ublkev__lane *l)
+static bool pump_is_live(const struct ublkev__lane *l)
 {
 	if (l->worker)
 		return l->live && !l->held;
-	return l->nr_queues && l->e->ctl.step == UBLKEV_STEP_LIVE;
+	return l->nr_queues && l->e->life.step == UBLKEV_STEP_LIVE;
 }
 
-static void tick(struct ublkev__engine *e)
+static void pump_tick(struct ublkev__engine *e)
 {
-	if (ublkev__ctl_deadline_ms(&e->ctl) != UINT64_MAX)
-		ublkev__ctl_tick(&e->ctl, ublkev__clock_ms());
+	if (ublkev__life_deadline_ms(&e->life) != UINT64_MAX)
+		ublkev__life_tick(&e->life, ublkev__clock_ms());
 }
 
 /* looks at the ring for so long; how long that was is learnt from */
-static bool look_for(struct ublkev__lane *l, struct turn *turn,
-		     unsigned int limit_us)
+static bool pump_look_for(struct ublkev__lane *l, struct turn *turn,
+			  unsigned int limit_us)
 {
 	uint64_t start_us = ublkev__clock_us();
 	uint64_t now_us;
@@ -460,34 +460,34 @@ static bool look_for(struct ublkev__lane *l, struct turn *turn,
  * so that nobody in the loop waits for longer than that. Where it pays, the
  * next turn is to come without sleep, and waits again.
  */
-static bool wait(struct ublkev__lane *l, struct turn *turn)
+static bool pump_wait(struct ublkev__lane *l, struct turn *turn)
 {
 	unsigned int limit_us;
 
-	if (!is_live(l))
+	if (!pump_is_live(l))
 		return false;
 	limit_us = ublkev__wait_us(&l->wait);
-	if (!limit_us || others_wait(l))
+	if (!limit_us || pump_others_wait(l))
 		return false;
 	if (turn->waited)
 		l->stays = true;
 	else
-		turn->waited = look_for(l, turn, limit_us);
+		turn->waited = pump_look_for(l, turn, limit_us);
 	return turn->waited && !l->stays;
 }
 
 /* false: likewise */
-static bool rounds(struct ublkev__lane *l, struct turn *turn)
+static bool pump_rounds(struct ublkev__lane *l, struct turn *turn)
 {
 	do {
 		if (!l->held)
-			round_of_io(l, turn);
-		if (!others(l))
+			pump_round_of_io(l, turn);
+		if (!pump_others(l))
 			return false;
-		if (!ublkev__pump_has_work(l) && !wait(l, turn))
+		if (!ublkev__pump_has_work(l) && !pump_wait(l, turn))
 			return true;
 		turn->cost_bytes += REQ_COST_BYTES;
-	} while (turn_goes_on(l, turn));
+	} while (pump_turn_goes_on(l, turn));
 	l->stats.over_budget++;
 	/* answers are not to wait for the next turn */
 	if (!l->held)
@@ -504,14 +504,14 @@ bool ublkev__pump(struct ublkev__lane *l)
 	if (!l->held)
 		ublkev__io_mute(l->io);
 	if (!l->worker)
-		tick(l->e);
-	if (!rounds(l, &turn))
+		pump_tick(l->e);
+	if (!pump_rounds(l, &turn))
 		return false;
 	/* held, it is woken only to be resumed */
 	if (!l->stays && !l->held)
 		ublkev__io_unmute(l->io);
 	l->pumping = false;
 	if (!l->worker && !l->e->dev->err)
-		l->e->dev->step = l->e->ctl.step;
+		l->e->dev->step = l->e->life.step;
 	return true;
 }

@@ -6,7 +6,7 @@
 #include "ev/engine.h"
 #include "ev/evworker.h"
 
-static void copy_out(void *to, size_t size, const void *from, size_t have)
+static void stats_copy_out(void *to, size_t size, const void *from, size_t have)
 {
 	memset(to, 0, size);
 	memcpy(to, from, size < have ? size : have);
@@ -16,21 +16,21 @@ int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 		    size_t size)
 {
 	const struct ublkev__engine *e = dev->priv;
-	const struct ublkev__ctl *ctl = &e->ctl;
+	const struct ublkev__life *life = &e->life;
 	struct ublkev_info full;
 
-	if (!dev->active || e->mode == UBLKEV__CTL_REMOVE || !ctl->added)
+	if (!dev->active || e->mode == UBLKEV__LIFE_REMOVE || !life->added)
 		return -EAGAIN;
 	full = (struct ublkev_info){
 		.dev_bytes = e->backend->limits.dev_bytes,
-		.features = ctl->info.features,
-		.kernel_features = ctl->kernel_features,
-		.max_io_bytes = ctl->info.max_io_bytes,
+		.features = life->info.features,
+		.kernel_features = life->kernel_features,
+		.max_io_bytes = life->info.max_io_bytes,
 		.logical_block_bytes = e->backend->limits.logical_block_bytes,
-		.queues = ctl->info.queues,
-		.depth = ctl->info.depth,
+		.queues = life->info.queues,
+		.depth = life->info.depth,
 	};
-	copy_out(info, size, &full, sizeof(full));
+	stats_copy_out(info, size, &full, sizeof(full));
 	return 0;
 }
 
@@ -40,16 +40,16 @@ int ublkev_dev_stats(const struct ublkev_dev *dev, struct ublkev_stats *stats,
 	const struct ublkev__engine *e = dev->priv;
 	struct ublkev_stats sum;
 
-	if (e->ctl.step == UBLKEV_STEP_IDLE)
+	if (e->life.step == UBLKEV_STEP_IDLE)
 		return -EINVAL;
 	sum = e->lane.stats;
 	ublkev__workers_stats(e, &sum);
-	copy_out(stats, size, &sum, sizeof(sum));
+	stats_copy_out(stats, size, &sum, sizeof(sum));
 	return 0;
 }
 
-static void list(struct ublkev_inflight *v, const struct ublkev_req *req,
-		 uint64_t age_us)
+static void stats_list(struct ublkev_inflight *v, const struct ublkev_req *req,
+		       uint64_t age_us)
 {
 	v->offset_bytes = req->offset_bytes;
 	v->len_bytes = req->len_bytes;
@@ -65,7 +65,7 @@ static void list(struct ublkev_inflight *v, const struct ublkev_req *req,
  * and after it was copied was not there, or is no more.
  */
 __attribute__((no_sanitize("thread")))
-static bool copy_req(const struct ublkev__tag *t, struct ublkev_req *req)
+static bool stats_copy_req(const struct ublkev__tag *t, struct ublkev_req *req)
 {
 	uint64_t cookie = __atomic_load_n(&t->req.cookie, __ATOMIC_ACQUIRE);
 
@@ -85,8 +85,8 @@ static bool copy_req(const struct ublkev__tag *t, struct ublkev_req *req)
 }
 
 __attribute__((no_sanitize("thread")))
-static uint64_t age_us(const struct ublkev__queue *q, unsigned int tag,
-		       uint64_t now_us)
+static uint64_t stats_age_us(const struct ublkev__queue *q, unsigned int tag,
+			     uint64_t now_us)
 {
 	uint64_t since_us;
 
@@ -96,19 +96,19 @@ static uint64_t age_us(const struct ublkev__queue *q, unsigned int tag,
 	return now_us > since_us ? now_us - since_us : 0;
 }
 
-static unsigned int list_queue(const struct ublkev__queue *q,
+static unsigned int stats_list_queue(const struct ublkev__queue *q,
 			       struct ublkev_inflight *v, unsigned int max,
-			       unsigned int *total, uint64_t now_us)
+				     unsigned int *total, uint64_t now_us)
 {
 	unsigned int i, n = 0;
 	struct ublkev_req req;
 
 	for (i = 0; i < q->depth; i++) {
-		if (!copy_req(&q->tags[i], &req))
+		if (!stats_copy_req(&q->tags[i], &req))
 			continue;
 		++*total;
 		if (n < max)
-			list(&v[n++], &req, age_us(q, i, now_us));
+			stats_list(&v[n++], &req, stats_age_us(q, i, now_us));
 	}
 	return n;
 }
@@ -121,7 +121,7 @@ unsigned int ublkev_dev_inflight(const struct ublkev_dev *dev,
 	unsigned int i, listed = 0, total = 0;
 
 	for (i = 0; i < e->nr_queues; i++)
-		listed += list_queue(&e->queues[i], v + listed, max - listed,
-				     &total, now_us);
+		listed += stats_list_queue(&e->queues[i], v + listed,
+					   max - listed, &total, now_us);
 	return total;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "backend/guard.h"
-#include "ev/evlife.h"
+#include "ev/act.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 
@@ -37,7 +37,7 @@ struct ublkev__worker {
 
 /* ---- from thread to thread ----------------------------------------------- */
 
-static void wish(struct ublkev__worker *w, unsigned int what)
+static void worker_wish(struct ublkev__worker *w, unsigned int what)
 {
 	__atomic_fetch_or(&w->wishes, what, __ATOMIC_RELEASE);
 	ublkev__io_wake(w->lane.io);
@@ -50,7 +50,7 @@ void ublkev__workers_wish(struct ublkev__engine *e, unsigned int what)
 
 	for (i = 0; i < n; i++)
 		if (e->workers[i].runs)
-			wish(&e->workers[i], what);
+			worker_wish(&e->workers[i], what);
 }
 
 void ublkev__worker_tell(struct ublkev__lane *l, unsigned int facts, int err)
@@ -102,7 +102,7 @@ void ublkev__workers_resume(struct ublkev__engine *e)
 	ublkev__workers_wish(e, UBLKEV__WISH_RESUME);
 }
 
-static void put_line(struct ublkev__engine *e, struct ublkev__worker *w)
+static void worker_put_line(struct ublkev__engine *e, struct ublkev__worker *w)
 {
 	if (!__atomic_load_n(&w->line_full, __ATOMIC_ACQUIRE))
 		return;
@@ -111,7 +111,7 @@ static void put_line(struct ublkev__engine *e, struct ublkev__worker *w)
 	__atomic_store_n(&w->line_full, false, __ATOMIC_RELEASE);
 }
 
-static void take(struct ublkev__engine *e, struct ublkev__worker *w)
+static void worker_take(struct ublkev__engine *e, struct ublkev__worker *w)
 {
 	unsigned int facts;
 
@@ -120,12 +120,12 @@ static void take(struct ublkev__engine *e, struct ublkev__worker *w)
 	facts = __atomic_exchange_n(&w->facts, 0, __ATOMIC_ACQUIRE);
 	w->told |= facts;
 	if (facts & UBLKEV__FACT_LINE)
-		put_line(e, w);
+		worker_put_line(e, w);
 	if (facts & UBLKEV__FACT_FAULT)
-		ublkev__life_fault(e, __atomic_load_n(&w->err,
-						      __ATOMIC_RELAXED));
+		ublkev__act_fault(e, __atomic_load_n(&w->err,
+						     __ATOMIC_RELAXED));
 	if (facts & UBLKEV__FACT_TAG_DIED)
-		ublkev__life_tag_died(e);
+		ublkev__act_tag_died(e);
 }
 
 void ublkev__workers_take(struct ublkev__engine *e)
@@ -133,13 +133,13 @@ void ublkev__workers_take(struct ublkev__engine *e)
 	unsigned int i;
 
 	for (i = 0; i < e->nr_workers; i++)
-		take(e, &e->workers[i]);
+		worker_take(e, &e->workers[i]);
 	if (e->nr_queues && !e->drained &&
 	    ublkev__workers_told(e, UBLKEV__FACT_DRAINED))
-		ublkev__life_drained(e);
+		ublkev__act_drained(e);
 	if (e->closing && !e->closed &&
 	    ublkev__workers_told(e, UBLKEV__FACT_CLOSED))
-		ublkev__life_closed(e);
+		ublkev__act_closed(e);
 }
 
 /* one of a burst of lines is enough: the others are about the same */
@@ -167,13 +167,14 @@ void ublkev__worker_log(void *engine, int priority, const char *line)
 
 /* ---- a worker -------------------------------------------------------------- */
 
-static unsigned int number(const struct ublkev__worker *w)
+static unsigned int worker_number(const struct ublkev__worker *w)
 {
 	return (unsigned int)(w - w->lane.e->workers);
 }
 
 /* those of the queue that the application left us, or the errno */
-static int choose(const struct ublkev__worker *w, cpu_set_t *set, size_t bytes)
+static int worker_choose(const struct ublkev__worker *w, cpu_set_t *set,
+			 size_t bytes)
 {
 	int err = pthread_getaffinity_np(pthread_self(), bytes, set);
 	unsigned int i;
@@ -187,11 +188,11 @@ static int choose(const struct ublkev__worker *w, cpu_set_t *set, size_t bytes)
 }
 
 /* memory that is touched from now on is that of the node */
-static void pin(struct ublkev__worker *w)
+static void worker_pin(struct ublkev__worker *w)
 {
 	cpu_set_t *set = CPU_ALLOC(UBLKEV_MAX_CPUS);
 	size_t bytes = CPU_ALLOC_SIZE(UBLKEV_MAX_CPUS);
-	int err = set ? choose(w, set, bytes) : ENOMEM;
+	int err = set ? worker_choose(w, set, bytes) : ENOMEM;
 
 	if (!err)
 		err = pthread_setaffinity_np(pthread_self(), bytes, set);
@@ -200,15 +201,15 @@ static void pin(struct ublkev__worker *w)
 	if (err == ENODEV)
 		ublkev__log(&w->lane.e->log, LOG_WARNING,
 			    "queue %u: this process may use none of its CPUs",
-			    number(w));
+			    worker_number(w));
 	else if (err)
 		ublkev__log(&w->lane.e->log, LOG_WARNING,
 			    "queue %u is not bound to its CPUs: %d",
-			    number(w), -err);
+			    worker_number(w), -err);
 }
 
 /* the queue's clients are there, too, and would wait for our wait */
-static bool has_one_cpu(void)
+static bool worker_has_one_cpu(void)
 {
 	cpu_set_t set;
 
@@ -216,18 +217,18 @@ static bool has_one_cpu(void)
 	       CPU_COUNT(&set) == 1;
 }
 
-static void begin(struct ublkev__worker *w, bool hidden)
+static void worker_begin(struct ublkev__worker *w, bool hidden)
 {
 	struct ublkev__lane *l = &w->lane;
 	int err;
 
 	if (w->pins)
-		pin(w);
-	if (has_one_cpu())
+		worker_pin(w);
+	if (worker_has_one_cpu())
 		ublkev__wait_init(&l->wait, 0);
 	err = ublkev__io_enable(l->io);
 	if (!err)
-		err = ublkev__guard_queue_start(l->e->backend, number(w),
+		err = ublkev__guard_queue_start(l->e->backend, worker_number(w),
 						l->loop);
 	w->serves = !err;
 	if (err) {
@@ -239,11 +240,11 @@ static void begin(struct ublkev__worker *w, bool hidden)
 	l->held = false;
 	l->nr_queues = 1;
 	ublkev__pump_set_bufs(l);
-	ublkev__life_arm(l, hidden);
+	ublkev__act_arm(l, hidden);
 	ublkev__worker_tell(l, UBLKEV__FACT_ARMED, 0);
 }
 
-static void hold(struct ublkev__lane *l)
+static void worker_hold(struct ublkev__lane *l)
 {
 	ublkev__pump_settle(l);
 	ublkev__evloop_forget_ring(l);
@@ -252,36 +253,36 @@ static void hold(struct ublkev__lane *l)
 }
 
 /* the ring is to be gone before its thread is, or its work goes nowhere */
-static void end(struct ublkev__worker *w)
+static void worker_end(struct ublkev__worker *w)
 {
 	struct ublkev__lane *l = &w->lane;
 
-	ublkev__life_close(l);
+	ublkev__act_close(l);
 	if (w->serves)
-		ublkev__guard_queue_stop(l->e->backend, number(w));
+		ublkev__guard_queue_stop(l->e->backend, worker_number(w));
 	ublkev__evloop_stop(l);
 	ev_break(l->loop, EVBREAK_ALL);
 }
 
 /* false: that was the last one */
-static bool grant(struct ublkev__worker *w, unsigned int wishes)
+static bool worker_grant(struct ublkev__worker *w, unsigned int wishes)
 {
 	struct ublkev__lane *l = &w->lane;
 
 	if (wishes & (UBLKEV__WISH_ARM | UBLKEV__WISH_ARM_HIDDEN))
-		begin(w, wishes & UBLKEV__WISH_ARM_HIDDEN);
+		worker_begin(w, wishes & UBLKEV__WISH_ARM_HIDDEN);
 	if (wishes & UBLKEV__WISH_LIVE)
 		l->live = true;
 	if (wishes & UBLKEV__WISH_ABORT)
-		ublkev__life_abort(l);
+		ublkev__act_abort(l);
 	if (wishes & UBLKEV__WISH_RESUME)
 		l->held = false;
 	if (wishes & UBLKEV__WISH_HOLD)
-		hold(l);
+		worker_hold(l);
 	if (wishes & UBLKEV__WISH_IDLE)
 		l->tells_idle = true;
 	if (wishes & UBLKEV__WISH_CLOSE)
-		end(w);
+		worker_end(w);
 	return !(wishes & UBLKEV__WISH_CLOSE);
 }
 
@@ -290,7 +291,8 @@ bool ublkev__worker_act(struct ublkev__lane *l)
 	struct ublkev__worker *w = l->worker;
 
 	if (__atomic_load_n(&w->wishes, __ATOMIC_RELAXED) &&
-	    !grant(w, __atomic_exchange_n(&w->wishes, 0, __ATOMIC_ACQUIRE)))
+	    !worker_grant(w,
+			  __atomic_exchange_n(&w->wishes, 0, __ATOMIC_ACQUIRE)))
 		return false;
 	if (l->tells_idle && ublkev__pump_idle(l)) {
 		l->tells_idle = false;
@@ -299,12 +301,12 @@ bool ublkev__worker_act(struct ublkev__lane *l)
 	return true;
 }
 
-static void *run(void *arg)
+static void *worker_run(void *arg)
 {
 	struct ublkev__worker *w = arg;
 	char name[16];
 
-	snprintf(name, sizeof(name), "ublkev-q%u", number(w));
+	snprintf(name, sizeof(name), "ublkev-q%u", worker_number(w));
 	pthread_setname_np(pthread_self(), name);
 	__atomic_store_n(&w->self, pthread_self(), __ATOMIC_RELAXED);
 	ublkev__evloop_start(&w->lane);
@@ -319,7 +321,7 @@ static void *run(void *arg)
  * Signals are the application's: its threads' masks say which gets them. But
  * for those of a thread's own faults, which blocked would kill unseen.
  */
-static void block(sigset_t *was)
+static void worker_block(sigset_t *was)
 {
 	static const int faults[] = {
 		SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT,
@@ -333,20 +335,20 @@ static void block(sigset_t *was)
 	pthread_sigmask(SIG_SETMASK, &all, was);
 }
 
-static int spawn(struct ublkev__worker *w)
+static int worker_spawn(struct ublkev__worker *w)
 {
 	sigset_t was;
 	int err;
 
-	block(&was);
-	err = pthread_create(&w->thread, NULL, run, w);
+	worker_block(&was);
+	err = pthread_create(&w->thread, NULL, worker_run, w);
 	pthread_sigmask(SIG_SETMASK, &was, NULL);
 	w->runs = !err;
 	return -err;
 }
 
-static int make(struct ublkev__engine *e, struct ublkev__worker *w,
-		unsigned int depth, uint32_t max_io_bytes)
+static int worker_make(struct ublkev__engine *e, struct ublkev__worker *w,
+		       unsigned int depth, uint32_t max_io_bytes)
 {
 	struct ublkev__lane *l = &w->lane;
 	int err;
@@ -355,7 +357,7 @@ static int make(struct ublkev__engine *e, struct ublkev__worker *w,
 	ublkev__evloop_init(l);
 	l->worker = w;
 	l->held = true;		/* its io is not its thread's yet */
-	l->first_id = number(w);
+	l->first_id = worker_number(w);
 	l->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
 	if (!l->loop)
 		return -ENOMEM;
@@ -370,12 +372,12 @@ int ublkev__workers_new(struct ublkev__engine *e, unsigned int n,
 	unsigned int i;
 	int err = 0;
 
-	e->workers = ublkev__mem_zalloc(&e->mem, n, sizeof(*e->workers));
+	e->workers = ublkev__alloc_zalloc(&e->mem, n, sizeof(*e->workers));
 	if (!e->workers)
 		return -ENOMEM;
 	e->nr_workers = n;
 	for (i = 0; i < n && !err; i++)
-		err = make(e, &e->workers[i], depth, max_io_bytes);
+		err = worker_make(e, &e->workers[i], depth, max_io_bytes);
 	return err;
 }
 
@@ -385,7 +387,7 @@ int ublkev__workers_run(struct ublkev__engine *e)
 	int err = 0;
 
 	for (i = 0; i < e->nr_workers && !err; i++)
-		err = spawn(&e->workers[i]);
+		err = worker_spawn(&e->workers[i]);
 	return err;
 }
 
@@ -397,10 +399,10 @@ void ublkev__workers_join(struct ublkev__engine *e)
 		if (!w->runs)
 			continue;
 		if (!(w->told & UBLKEV__FACT_CLOSED))
-			wish(w, UBLKEV__WISH_CLOSE);
+			worker_wish(w, UBLKEV__WISH_CLOSE);
 		pthread_join(w->thread, NULL);
 		w->runs = false;
-		put_line(e, w);
+		worker_put_line(e, w);
 	}
 }
 
@@ -415,7 +417,7 @@ void ublkev__workers_free(struct ublkev__engine *e)
 			ev_loop_destroy(w->lane.loop);
 	}
 	e->nr_workers = 0;
-	ublkev__mem_free(&e->mem, e->workers);
+	ublkev__alloc_free(&e->mem, e->workers);
 	e->workers = NULL;
 }
 
@@ -431,17 +433,18 @@ int ublkev__workers_open(struct ublkev__engine *e, bool need_bufs)
 	struct ublkev__worker *w;
 	int err = 0;
 
-	for (w = e->workers; w < e->workers + e->ctl.info.queues && !err; w++) {
+	for (w = e->workers; w < e->workers + e->life.info.queues && !err;
+	     w++) {
 		if (need_bufs)
 			err = ublkev__io_need_bufs(w->lane.io);
 		if (!err)
 			err = ublkev__io_join(w->lane.io, e->lane.io,
-					      e->ctl.info.features);
+					      e->life.info.features);
 	}
 	if (!err) {
 		/* the driver may have taken fewer queues than were asked for */
 		for (; w < e->workers + e->nr_workers; w++)
-			wish(w, UBLKEV__WISH_CLOSE);
+			worker_wish(w, UBLKEV__WISH_CLOSE);
 		return 0;
 	}
 	/* no thread has its ring yet, so they may be closed here */
@@ -468,7 +471,7 @@ struct ublkev__lane *ublkev__worker_lane(const struct ublkev__engine *e,
  * of that size does, but calls it no race.
  */
 __attribute__((no_sanitize("thread")))
-static void add(struct ublkev_stats *sum, const struct ublkev_stats *s)
+static void worker_add(struct ublkev_stats *sum, const struct ublkev_stats *s)
 {
 	unsigned int i;
 
@@ -500,5 +503,5 @@ void ublkev__workers_stats(const struct ublkev__engine *e,
 	unsigned int i;
 
 	for (i = 0; i < e->nr_workers; i++)
-		add(sum, &e->workers[i].lane.stats);
+		worker_add(sum, &e->workers[i].lane.stats);
 }

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <ublkev/ctl.h>
+#include <ublkev/cmd.h>
 
 #include "ev/engine.h"
 
@@ -66,7 +66,7 @@ int ublkev__workers_open(struct ublkev__engine *e, bool need_bufs);
 /* of those that have a queue; CLOSE: of all */
 void ublkev__workers_wish(struct ublkev__engine *e, unsigned int wish);
 
-/* facts that came, to evlife */
+/* facts that came, to act.c */
 void ublkev__workers_take(struct ublkev__engine *e);
 bool ublkev__workers_have_facts(const struct ublkev__engine *e);
 

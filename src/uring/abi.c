@@ -6,8 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/core_decode.h"
-#include "core/core_queue.h"
+#include "core/decode.h"
+#include "core/queue.h"
 
 #ifdef HAVE_LINUX_UBLK_CMD_H
 #include <linux/ublk_cmd.h>
@@ -106,46 +106,47 @@ static_assert(sizeof(struct ublkev__desc) == sizeof(struct abi_io_desc) &&
 	      offsetof(struct ublkev__desc, addr) ==
 	      offsetof(struct abi_io_desc, addr), "one layout");
 
-static size_t round_up(size_t bytes, size_t page)
+static size_t abi_round_up(size_t bytes, size_t page)
 {
 	return (bytes + page - 1) / page * page;
 }
 
 size_t ublkev__abi_desc_offset(unsigned int queue, size_t page)
 {
-	return queue * round_up(UBLKEV__MAX_DEPTH * sizeof(struct abi_io_desc),
-				page);
+	return queue *
+	       abi_round_up(UBLKEV__MAX_DEPTH * sizeof(struct abi_io_desc),
+			    page);
 }
 
 size_t ublkev__abi_desc_bytes(unsigned int depth, size_t page)
 {
-	return round_up(depth * sizeof(struct abi_io_desc), page);
+	return abi_round_up(depth * sizeof(struct abi_io_desc), page);
 }
 
-uint32_t ublkev__abi_cmd_op(enum ublkev__cmd cmd)
+uint32_t ublkev__abi_cmd_op(enum ublkev__ctrl_cmd cmd)
 {
 	static const uint32_t ops[] = {
-		[UBLKEV__CMD_NONE] = 0,
-		[UBLKEV__CMD_GET_FEATURES] = ABI_CMD_GET_FEATURES,
-		[UBLKEV__CMD_ADD_DEV] = ABI_CMD_ADD_DEV,
-		[UBLKEV__CMD_SET_PARAMS] = ABI_CMD_SET_PARAMS,
-		[UBLKEV__CMD_GET_DEV_INFO] = ABI_CMD_GET_DEV_INFO,
-		[UBLKEV__CMD_GET_DEV_INFO2] = ABI_CMD_GET_DEV_INFO2,
-		[UBLKEV__CMD_GET_PARAMS] = ABI_CMD_GET_PARAMS,
-		[UBLKEV__CMD_GET_QUEUE_AFFINITY] = ABI_CMD_GET_QUEUE_AFFINITY,
-		[UBLKEV__CMD_START_USER_RECOVERY] =
+		[UBLKEV__CTRL_NONE] = 0,
+		[UBLKEV__CTRL_GET_FEATURES] = ABI_CMD_GET_FEATURES,
+		[UBLKEV__CTRL_ADD_DEV] = ABI_CMD_ADD_DEV,
+		[UBLKEV__CTRL_SET_PARAMS] = ABI_CMD_SET_PARAMS,
+		[UBLKEV__CTRL_GET_DEV_INFO] = ABI_CMD_GET_DEV_INFO,
+		[UBLKEV__CTRL_GET_DEV_INFO2] = ABI_CMD_GET_DEV_INFO2,
+		[UBLKEV__CTRL_GET_PARAMS] = ABI_CMD_GET_PARAMS,
+		[UBLKEV__CTRL_GET_QUEUE_AFFINITY] = ABI_CMD_GET_QUEUE_AFFINITY,
+		[UBLKEV__CTRL_START_USER_RECOVERY] =
 			ABI_CMD_START_USER_RECOVERY,
-		[UBLKEV__CMD_START_DEV] = ABI_CMD_START_DEV,
-		[UBLKEV__CMD_END_USER_RECOVERY] = ABI_CMD_END_USER_RECOVERY,
-		[UBLKEV__CMD_UPDATE_SIZE] = ABI_CMD_UPDATE_SIZE,
-		[UBLKEV__CMD_QUIESCE_DEV] = ABI_CMD_QUIESCE_DEV,
-		[UBLKEV__CMD_TRY_STOP_DEV] = ABI_CMD_TRY_STOP_DEV,
-		[UBLKEV__CMD_STOP_DEV] = ABI_CMD_STOP_DEV,
-		[UBLKEV__CMD_DEL_DEV] = ABI_CMD_DEL_DEV,
-		[UBLKEV__CMD_DEL_DEV_ASYNC] = ABI_CMD_DEL_DEV_ASYNC,
+		[UBLKEV__CTRL_START_DEV] = ABI_CMD_START_DEV,
+		[UBLKEV__CTRL_END_USER_RECOVERY] = ABI_CMD_END_USER_RECOVERY,
+		[UBLKEV__CTRL_UPDATE_SIZE] = ABI_CMD_UPDATE_SIZE,
+		[UBLKEV__CTRL_QUIESCE_DEV] = ABI_CMD_QUIESCE_DEV,
+		[UBLKEV__CTRL_TRY_STOP_DEV] = ABI_CMD_TRY_STOP_DEV,
+		[UBLKEV__CTRL_STOP_DEV] = ABI_CMD_STOP_DEV,
+		[UBLKEV__CTRL_DEL_DEV] = ABI_CMD_DEL_DEV,
+		[UBLKEV__CTRL_DEL_DEV_ASYNC] = ABI_CMD_DEL_DEV_ASYNC,
 	};
 
-	static_assert(sizeof(ops) / sizeof(ops[0]) == UBLKEV__NR_CMDS,
+	static_assert(sizeof(ops) / sizeof(ops[0]) == UBLKEV__NR_CTRL_CMDS,
 		      "every command has a number");
 	return ops[cmd];
 }
@@ -159,7 +160,7 @@ void ublkev__abi_put_info(struct abi_dev_info *abi,
 	abi->max_io_buf_bytes = info->max_io_bytes;
 	abi->dev_id = info->id < 0 ? ABI_NO_DEV : (uint32_t)info->id;
 	abi->flags = info->features;
-	abi->ublksrv_flags = info->tag;
+	abi->ublksrv_flags = info->signature;
 }
 
 void ublkev__abi_get_info(const struct abi_dev_info *abi,
@@ -170,7 +171,7 @@ void ublkev__abi_get_info(const struct abi_dev_info *abi,
 	info->max_io_bytes = abi->max_io_buf_bytes;
 	info->id = (int)abi->dev_id;
 	info->features = abi->flags;
-	info->tag = abi->ublksrv_flags;
+	info->signature = abi->ublksrv_flags;
 	info->pid = abi->ublksrv_pid;
 	info->state = abi->state;
 	info->owner_uid = abi->owner_uid;

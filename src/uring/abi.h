@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/core_ctl.h"
-#include "core/core_params.h"
+#include "core/life.h"
+#include "core/params.h"
 
 #define ABI_CONTROL_PATH	"/dev/ublk-control"
 #define ABI_CHAR_PATH		"/dev/ublkc%d"
@@ -167,7 +167,7 @@ size_t ublkev__abi_desc_offset(unsigned int queue, size_t page);
 size_t ublkev__abi_desc_bytes(unsigned int depth, size_t page);
 
 /* the number of a control command for SQE cmd_op */
-uint32_t ublkev__abi_cmd_op(enum ublkev__cmd cmd);
+uint32_t ublkev__abi_cmd_op(enum ublkev__ctrl_cmd cmd);
 
 void ublkev__abi_put_info(struct abi_dev_info *abi,
 			  const struct ublkev__devinfo *info);

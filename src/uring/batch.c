@@ -12,7 +12,7 @@
 /* what a completion of FETCH holds at the most: UBLK_QUEUE's own bound */
 #define MOST_TAGS 128u
 
-static unsigned int power_of_2(unsigned int n)
+static unsigned int batch_power_of_2(unsigned int n)
 {
 	unsigned int p = 1;
 
@@ -21,14 +21,14 @@ static unsigned int power_of_2(unsigned int n)
 	return p;
 }
 
-static unsigned int buf_tags(unsigned int nr_bufs)
+static unsigned int batch_buf_tags(unsigned int nr_bufs)
 {
 	return nr_bufs < MOST_TAGS ? nr_bufs : MOST_TAGS;
 }
 
-static void give_buf(struct ublkev__batch *b, unsigned int i, int at)
+static void batch_give_buf(struct ublkev__batch *b, unsigned int i, int at)
 {
-	unsigned int n = buf_tags(b->nr_bufs);
+	unsigned int n = batch_buf_tags(b->nr_bufs);
 
 	io_uring_buf_ring_add(b->bufs, b->tags + i * n,
 			      n * (unsigned int)sizeof(*b->tags),
@@ -36,25 +36,25 @@ static void give_buf(struct ublkev__batch *b, unsigned int i, int at)
 			      io_uring_buf_ring_mask(b->nr_bufs), at);
 }
 
-static size_t bufs_bytes(const struct ublkev__batch *b)
+static size_t batch_bufs_bytes(const struct ublkev__batch *b)
 {
 	return b->nr_bufs * sizeof(struct io_uring_buf);
 }
 
 /* the kernel wants them at a page */
-static int map_bufs(struct ublkev__batch *b)
+static int batch_map_bufs(struct ublkev__batch *b)
 {
-	void *p = mmap(NULL, bufs_bytes(b), PROT_READ | PROT_WRITE,
+	void *p = mmap(NULL, batch_bufs_bytes(b), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		return -ENOMEM;
 	b->bufs = p;
-	return madvise(p, bufs_bytes(b), MADV_DONTFORK) ? -errno : 0;
+	return madvise(p, batch_bufs_bytes(b), MADV_DONTFORK) ? -errno : 0;
 }
 
 /* a buffer for each tag: so many completions may be there at once */
-static int register_bufs(struct ublkev__batch *b, struct io_uring *ring)
+static int batch_register_bufs(struct ublkev__batch *b, struct io_uring *ring)
 {
 	struct io_uring_buf_reg reg = {
 		.ring_addr = (uintptr_t)b->bufs,
@@ -67,36 +67,38 @@ static int register_bufs(struct ublkev__batch *b, struct io_uring *ring)
 	if (err)
 		return err;
 	for (i = 0; i < b->nr_bufs; i++)
-		give_buf(b, i, (int)i);
+		batch_give_buf(b, i, (int)i);
 	io_uring_buf_ring_advance(b->bufs, b->nr_bufs);
 	return 0;
 }
 
-int ublkev__batch_open(struct ublkev__batch *b, const struct ublkev__mem *mem,
+int ublkev__batch_open(struct ublkev__batch *b, const struct ublkev__alloc *mem,
 		       struct io_uring *ring, unsigned int queue,
 		       unsigned int depth, bool addrs)
 {
 	int err;
 
 	b->queue = (uint16_t)queue;
-	b->nr_bufs = (uint16_t)power_of_2(depth);
+	b->nr_bufs = (uint16_t)batch_power_of_2(depth);
 	b->elem_bytes = addrs ? sizeof(struct abi_batch_elem)
 			      : offsetof(struct abi_batch_elem, addr);
-	b->elems = ublkev__mem_zalloc(mem, 2 * (size_t)depth, b->elem_bytes);
-	b->tags = ublkev__mem_zalloc(mem, (size_t)b->nr_bufs *
-				     buf_tags(b->nr_bufs), sizeof(*b->tags));
+	b->elems = ublkev__alloc_zalloc(mem, 2 * (size_t)depth, b->elem_bytes);
+	b->tags = ublkev__alloc_zalloc(
+		mem, (size_t)b->nr_bufs * batch_buf_tags(b->nr_bufs),
+				       sizeof(*b->tags));
 	if (!b->elems || !b->tags)
 		return -ENOMEM;
-	err = map_bufs(b);
-	return err ? err : register_bufs(b, ring);
+	err = batch_map_bufs(b);
+	return err ? err : batch_register_bufs(b, ring);
 }
 
-void ublkev__batch_free(struct ublkev__batch *b, const struct ublkev__mem *mem)
+void ublkev__batch_free(struct ublkev__batch *b,
+			const struct ublkev__alloc *mem)
 {
 	if (b->bufs)
-		munmap(b->bufs, bufs_bytes(b));
-	ublkev__mem_free(mem, b->elems);
-	ublkev__mem_free(mem, b->tags);
+		munmap(b->bufs, batch_bufs_bytes(b));
+	ublkev__alloc_free(mem, b->elems);
+	ublkev__alloc_free(mem, b->tags);
 	memset(b, 0, sizeof(*b));
 }
 
@@ -125,8 +127,8 @@ void ublkev__batch_sqe(struct ublkev__batch *b, struct io_uring_sqe *sqe)
 			  b->queue, b->elems, b->nr, b->elem_bytes);
 }
 
-static unsigned int say(const struct ublkev__batch *b, struct ublkev__cqe *v,
-			unsigned int tag, int res)
+static unsigned int batch_say(const struct ublkev__batch *b,
+			      struct ublkev__cqe *v, unsigned int tag, int res)
 {
 	v->queue = b->queue;
 	v->tag = (uint16_t)tag;
@@ -134,7 +136,7 @@ static unsigned int say(const struct ublkev__batch *b, struct ublkev__cqe *v,
 	return 1;
 }
 
-static void drop(struct ublkev__batch *b, unsigned int n)
+static void batch_drop(struct ublkev__batch *b, unsigned int n)
 {
 	b->nr -= n;
 	if (b->nr)
@@ -143,7 +145,7 @@ static void drop(struct ublkev__batch *b, unsigned int n)
 	b->sent = 0;
 }
 
-static unsigned int nr_done(const struct ublkev__batch *b, int res)
+static unsigned int batch_nr_done(const struct ublkev__batch *b, int res)
 {
 	if (res < 0)
 		return 0;
@@ -155,39 +157,39 @@ static unsigned int nr_done(const struct ublkev__batch *b, int res)
  * They are done in order, as far as the result says in bytes. The first that
  * was not is refused; what comes after it is sent once more.
  */
-static unsigned int reap_elems(struct ublkev__batch *b, int res,
-			       struct ublkev__cqe *v)
+static unsigned int batch_reap_elems(struct ublkev__batch *b, int res,
+				     struct ublkev__cqe *v)
 {
-	unsigned int done = nr_done(b, res);
+	unsigned int done = batch_nr_done(b, res);
 	uint16_t tag;
 
 	if (done >= b->sent) {
 		b->prepared = true;
-		drop(b, b->sent);
+		batch_drop(b, b->sent);
 		return 0;
 	}
 	memcpy(&tag, b->elems + (size_t)done * b->elem_bytes, sizeof(tag));
-	drop(b, done + 1);
-	return say(b, v, tag, res < 0 ? res : -EIO);
+	batch_drop(b, done + 1);
+	return batch_say(b, v, tag, res < 0 ? res : -EIO);
 }
 
-static unsigned int reap_tags(struct ublkev__batch *b,
-			      const struct io_uring_cqe *cqe,
-			      struct ublkev__cqe *v, unsigned int max,
-			      bool *more)
+static unsigned int batch_reap_tags(struct ublkev__batch *b,
+				    const struct io_uring_cqe *cqe,
+				    struct ublkev__cqe *v, unsigned int max,
+				    bool *more)
 {
 	unsigned int buf = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 	unsigned int all = (unsigned int)cqe->res / sizeof(*b->tags);
-	const uint16_t *tags = b->tags + buf * buf_tags(b->nr_bufs);
+	const uint16_t *tags = b->tags + buf * batch_buf_tags(b->nr_bufs);
 	unsigned int n = 0;
 
 	while (b->pos < all && n < max)
-		n += say(b, &v[n], tags[b->pos++], 0);
+		n += batch_say(b, &v[n], tags[b->pos++], 0);
 	*more = b->pos < all;
 	if (*more)
 		return n;
 	b->pos = 0;
-	give_buf(b, buf, 0);
+	batch_give_buf(b, buf, 0);
 	io_uring_buf_ring_advance(b->bufs, 1);
 	return n;
 }
@@ -201,9 +203,9 @@ unsigned int ublkev__batch_reap(struct ublkev__batch *b,
 
 	*more = false;
 	if (!udata_is_fetch(cqe->user_data))
-		return reap_elems(b, cqe->res, v);
+		return batch_reap_elems(b, cqe->res, v);
 	if (cqe->res >= 0 && cqe->flags & IORING_CQE_F_BUFFER)
-		n = reap_tags(b, cqe, v, max, more);
+		n = batch_reap_tags(b, cqe, v, max, more);
 	if (*more || cqe->flags & IORING_CQE_F_MORE)
 		return n;
 	/* it is sent once more, unless the driver has done with the queue */
@@ -211,5 +213,5 @@ unsigned int ublkev__batch_reap(struct ublkev__batch *b,
 	if (cqe->res >= 0 || cqe->res == -ENOBUFS)
 		return n;
 	b->ended = true;
-	return say(b, v, UBLKEV__ALL_TAGS, cqe->res);
+	return batch_say(b, v, UBLKEV__ALL_TAGS, cqe->res);
 }

@@ -17,7 +17,7 @@
 #include <liburing.h>
 
 #include "uring/io.h"
-#include "util/mem.h"
+#include "util/alloc.h"
 
 struct ublkev__batch {		/* of one queue */
 	char *elems;			/* [2 * depth] */
@@ -37,13 +37,13 @@ struct ublkev__batch {		/* of one queue */
  * `addrs`: elements have an address, for the driver copies data. All zero
  * before. Errors: -ENOMEM, those of io_uring_register(2).
  */
-int ublkev__batch_open(struct ublkev__batch *b, const struct ublkev__mem *mem,
+int ublkev__batch_open(struct ublkev__batch *b, const struct ublkev__alloc *mem,
 		       struct io_uring *ring, unsigned int queue,
 		       unsigned int depth, bool addrs);
 
 /* after the ring is closed; nothing when never opened */
 void ublkev__batch_free(struct ublkev__batch *b,
-			const struct ublkev__mem *mem);
+			const struct ublkev__alloc *mem);
 
 /* one more element */
 void ublkev__batch_add(struct ublkev__batch *b, unsigned int tag, int result,

@@ -11,9 +11,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "uring/broker.h"
+#include "uring/broker_fork.h"
 #include "uring/chan.h"
-#include "uring/control_ring.h"
+#include "uring/carrier_ring.h"
 
 #define RETRY_MS 10
 
@@ -25,17 +25,18 @@ struct channel {
 	int their_evfd;
 	int evfd;			/* the ring's */
 	int open_err;			/* of ublk-control */
-	enum ublkev__cmd pending;
+	enum ublkev__ctrl_cmd pending;
 	struct ublkev__devinfo info;	/* of the device */
 	uint64_t kernel_features;
 	bool ours;			/* to be taken down, if it is left */
 	bool served;			/* it was added or recovered here */
 	bool stopped;
-	enum ublkev__cmd cleaning;	/* the last command of clean_up() */
+	enum ublkev__ctrl_cmd
+		cleaning; /* the last command of broker_run_clean_up() */
 };
 
 struct broker {
-	struct ublkev__mem mem;
+	struct ublkev__alloc mem;
 	struct channel *channels;
 	unsigned int nr;
 	struct pollfd *polls;		/* [1 + 2 * most], most >= nr */
@@ -46,7 +47,7 @@ struct broker {
 /* ---- channels -------------------------------------------------------------- */
 
 /* full at 2^64 - 2 signals: readable anyway */
-static void signal_fd(int evfd)
+static void broker_run_signal_fd(int evfd)
 {
 	uint64_t one = 1;
 
@@ -55,25 +56,25 @@ static void signal_fd(int evfd)
 }
 
 /* with both ends of it still there, the device is to see it closed */
-static void end(int fd, int their_evfd)
+static void broker_run_end(int fd, int their_evfd)
 {
 	if (fd >= 0) {
 		close(fd);
-		signal_fd(their_evfd);
+		broker_run_signal_fd(their_evfd);
 	}
 	close(their_evfd);
 }
 
-static void channel_free(struct channel *ch)
+static void broker_run_channel_free(struct channel *ch)
 {
 	ublkev__cring_free(ch->ring);
-	end(ch->fd, ch->their_evfd);
+	broker_run_end(ch->fd, ch->their_evfd);
 	if (ch->evfd >= 0)
 		close(ch->evfd);
 	free(ch);
 }
 
-static int make_room(struct broker *b)
+static int broker_run_make_room(struct broker *b)
 {
 	unsigned int most = b->most ? 2 * b->most : 8;
 	struct pollfd *polls;
@@ -89,20 +90,20 @@ static int make_room(struct broker *b)
 }
 
 /* what fails here the device hears of as -EPIPE: its channel is closed */
-static void add_channel(struct broker *b, const int fds[2])
+static void broker_run_add_channel(struct broker *b, const int fds[2])
 {
 	struct channel *ch = calloc(1, sizeof(*ch));
 
 	if (!ch) {
-		end(fds[0], fds[1]);
+		broker_run_end(fds[0], fds[1]);
 		return;
 	}
 	ch->fd = fds[0];
 	ch->their_evfd = fds[1];
 	ch->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (ch->evfd < 0 || make_room(b) ||
+	if (ch->evfd < 0 || broker_run_make_room(b) ||
 	    ublkev__cring_new(&ch->ring, &b->mem, ch->evfd)) {
-		channel_free(ch);
+		broker_run_channel_free(ch);
 		return;
 	}
 	ch->open_err = ublkev__cring_open(ch->ring);
@@ -113,10 +114,11 @@ static void add_channel(struct broker *b, const int fds[2])
 
 /* ---- answers ----------------------------------------------------------------- */
 
-static void tell(struct channel *ch, const struct ublkev__control_done *done)
+static void broker_run_tell(struct channel *ch,
+			    const struct ublkev__carrier_done *done)
 {
 	if (ch->fd >= 0 && !ublkev__chan_send(ch->fd, done, sizeof(*done)))
-		signal_fd(ch->their_evfd);
+		broker_run_signal_fd(ch->their_evfd);
 }
 
 /*
@@ -124,31 +126,32 @@ static void tell(struct channel *ch, const struct ublkev__control_done *done)
  * live. One that a server left half recovered can't be recovered before 7.3,
  * which the newest feature tells; an attempt may crash the kernel.
  */
-static void note_live(struct channel *ch)
+static void broker_run_note_live(struct channel *ch)
 {
 	if (ch->info.features & UBLKEV__F(USER_RECOVERY))
 		ch->ours = false;
 }
 
-static void note_recovery(struct channel *ch)
+static void broker_run_note_recovery(struct channel *ch)
 {
 	ch->served = true;
 	ch->stopped = false;
 	ch->ours = !(ch->kernel_features & UBLKEV__F(IO_DESC_SIZE));
 }
 
-static void note(struct channel *ch, const struct ublkev__control_done *done)
+static void broker_run_note(struct channel *ch,
+			    const struct ublkev__carrier_done *done)
 {
 	int res = done->answer.res;
 	bool gone = res >= 0 || res == -ENODEV;
 
 	switch (done->cmd) {
-	case UBLKEV__CMD_DEL_DEV:
-	case UBLKEV__CMD_DEL_DEV_ASYNC:
+	case UBLKEV__CTRL_DEL_DEV:
+	case UBLKEV__CTRL_DEL_DEV_ASYNC:
 		if (gone)
 			ch->ours = false;
 		return;
-	case UBLKEV__CMD_STOP_DEV:
+	case UBLKEV__CTRL_STOP_DEV:
 		ch->stopped = res >= 0;
 		return;
 	default:
@@ -157,26 +160,26 @@ static void note(struct channel *ch, const struct ublkev__control_done *done)
 	if (res < 0)
 		return;
 	switch (done->cmd) {
-	case UBLKEV__CMD_GET_FEATURES:
+	case UBLKEV__CTRL_GET_FEATURES:
 		ch->kernel_features = done->answer.features;
 		break;
-	case UBLKEV__CMD_ADD_DEV:
+	case UBLKEV__CTRL_ADD_DEV:
 		ch->ours = true;
 		ch->served = true;
 		ch->stopped = false;
 		ch->info = done->answer.info;
 		break;
-	case UBLKEV__CMD_GET_DEV_INFO:
+	case UBLKEV__CTRL_GET_DEV_INFO:
 		ch->info = done->answer.info;
 		break;
-	case UBLKEV__CMD_START_USER_RECOVERY:
-		note_recovery(ch);
+	case UBLKEV__CTRL_START_USER_RECOVERY:
+		broker_run_note_recovery(ch);
 		break;
-	case UBLKEV__CMD_START_DEV:
-	case UBLKEV__CMD_END_USER_RECOVERY:
-		note_live(ch);
+	case UBLKEV__CTRL_START_DEV:
+	case UBLKEV__CTRL_END_USER_RECOVERY:
+		broker_run_note_live(ch);
 		break;
-	case UBLKEV__CMD_TRY_STOP_DEV:	/* nobody can open it any more */
+	case UBLKEV__CTRL_TRY_STOP_DEV:	/* nobody can open it any more */
 		ch->ours = ch->served;
 		ch->stopped = true;
 		break;
@@ -185,23 +188,24 @@ static void note(struct channel *ch, const struct ublkev__control_done *done)
 	}
 }
 
-static void reap(struct channel *ch)
+static void broker_run_reap(struct channel *ch)
 {
-	struct ublkev__control_done done;
+	struct ublkev__carrier_done done;
 	uint64_t count;
 
 	if (read(ch->evfd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return;
 	while (ublkev__cring_reap(ch->ring, &done)) {
-		ch->pending = UBLKEV__CMD_NONE;
-		note(ch, &done);
-		tell(ch, &done);
+		ch->pending = UBLKEV__CTRL_NONE;
+		broker_run_note(ch, &done);
+		broker_run_tell(ch, &done);
 	}
 }
 
 /* ---- commands ------------------------------------------------------------------ */
 
-static int submit(struct channel *ch, const struct ublkev__control_req *req)
+static int broker_run_submit(struct channel *ch,
+			     const struct ublkev__carrier_req *req)
 {
 	int err = ch->open_err;
 
@@ -212,73 +216,74 @@ static int submit(struct channel *ch, const struct ublkev__control_req *req)
 	return err;
 }
 
-static bool is_command(const struct ublkev__chan_cmd *cmd)
+static bool broker_run_is_command(const struct ublkev__chan_cmd *cmd)
 {
-	return cmd->cancel || (cmd->req.cmd > UBLKEV__CMD_NONE &&
-			       cmd->req.cmd < UBLKEV__NR_CMDS);
+	return cmd->cancel || (cmd->req.cmd > UBLKEV__CTRL_NONE &&
+			       cmd->req.cmd < UBLKEV__NR_CTRL_CMDS);
 }
 
-static void carry(struct channel *ch, const struct ublkev__chan_cmd *cmd)
+static void broker_run_carry(struct channel *ch,
+			     const struct ublkev__chan_cmd *cmd)
 {
-	struct ublkev__control_done done;
+	struct ublkev__carrier_done done;
 	int err;
 
 	if (cmd->cancel) {
 		ublkev__cring_cancel(ch->ring);
 		return;
 	}
-	err = submit(ch, &cmd->req);
+	err = broker_run_submit(ch, &cmd->req);
 	if (!err) {
 		/* begun by its server, it is to be ended by somebody */
-		if (cmd->req.cmd == UBLKEV__CMD_STOP_DEV)
+		if (cmd->req.cmd == UBLKEV__CTRL_STOP_DEV)
 			ch->ours = ch->served;
 		return;
 	}
 	memset(&done, 0, sizeof(done));
 	done.cmd = cmd->req.cmd;
 	done.answer.res = err;
-	tell(ch, &done);
+	broker_run_tell(ch, &done);
 }
 
 /* the server is dead, or has finished with the device */
-static void other_end_closed(struct channel *ch)
+static void broker_run_other_end_closed(struct channel *ch)
 {
 	close(ch->fd);
 	ch->fd = -1;
 	/* a START_DEV would wait for FETCHes that do not come any more */
-	if (ch->pending != UBLKEV__CMD_NONE)
+	if (ch->pending != UBLKEV__CTRL_NONE)
 		ublkev__cring_cancel(ch->ring);
 }
 
-static void listen_to(struct channel *ch)
+static void broker_run_listen_to(struct channel *ch)
 {
 	struct ublkev__chan_cmd cmd;
 	int ret;
 
 	while ((ret = ublkev__chan_recv(ch->fd, &cmd, sizeof(cmd))) > 0) {
-		if (!is_command(&cmd)) {
+		if (!broker_run_is_command(&cmd)) {
 			ret = -EPIPE;
 			break;
 		}
-		carry(ch, &cmd);
+		broker_run_carry(ch, &cmd);
 	}
 	if (ret < 0)
-		other_end_closed(ch);
+		broker_run_other_end_closed(ch);
 }
 
 /* each is sent once: what is refused is nobody's to try again */
-static enum ublkev__cmd next_cleaning(const struct channel *ch)
+static enum ublkev__ctrl_cmd broker_run_next_cleaning(const struct channel *ch)
 {
 	switch (ch->cleaning) {
-	case UBLKEV__CMD_NONE:
-		return ch->stopped ? UBLKEV__CMD_DEL_DEV_ASYNC
-				   : UBLKEV__CMD_STOP_DEV;
-	case UBLKEV__CMD_STOP_DEV:
-		return UBLKEV__CMD_DEL_DEV_ASYNC;
-	case UBLKEV__CMD_DEL_DEV_ASYNC:
-		return UBLKEV__CMD_DEL_DEV;	/* all that Linux 6.6 has */
+	case UBLKEV__CTRL_NONE:
+		return ch->stopped ? UBLKEV__CTRL_DEL_DEV_ASYNC
+				   : UBLKEV__CTRL_STOP_DEV;
+	case UBLKEV__CTRL_STOP_DEV:
+		return UBLKEV__CTRL_DEL_DEV_ASYNC;
+	case UBLKEV__CTRL_DEL_DEV_ASYNC:
+		return UBLKEV__CTRL_DEL_DEV;	/* all that Linux 6.6 has */
 	default:
-		return UBLKEV__CMD_NONE;
+		return UBLKEV__CTRL_NONE;
 	}
 }
 
@@ -286,44 +291,44 @@ static enum ublkev__cmd next_cleaning(const struct channel *ch)
  * Takes down what a closed channel left; true: nothing is left. DEL_DEV would
  * wait for whoever holds the block device open, DEL_DEV_ASYNC does not.
  */
-static bool clean_up(struct channel *ch)
+static bool broker_run_clean_up(struct channel *ch)
 {
-	struct ublkev__control_req req;
+	struct ublkev__carrier_req req;
 
-	if (ch->fd >= 0 || ch->pending != UBLKEV__CMD_NONE)
+	if (ch->fd >= 0 || ch->pending != UBLKEV__CTRL_NONE)
 		return false;
 	if (!ch->ours)
 		return true;
-	ch->cleaning = next_cleaning(ch);
-	if (ch->cleaning == UBLKEV__CMD_NONE)
+	ch->cleaning = broker_run_next_cleaning(ch);
+	if (ch->cleaning == UBLKEV__CTRL_NONE)
 		return true;
 	memset(&req, 0, sizeof(req));
 	req.cmd = ch->cleaning;
 	req.info = ch->info;
 	/* what can't even be submitted will not be better later */
-	return submit(ch, &req) != 0;
+	return broker_run_submit(ch, &req) != 0;
 }
 
 /* ---- the loop -------------------------------------------------------------------- */
 
-static void clean_up_all(struct broker *b)
+static void broker_run_clean_up_all(struct broker *b)
 {
 	struct channel **p = &b->channels;
 	struct channel *ch;
 
 	while ((ch = *p)) {
-		if (!clean_up(ch)) {
+		if (!broker_run_clean_up(ch)) {
 			p = &ch->next;
 			continue;
 		}
 		*p = ch->next;
 		b->nr--;
-		channel_free(ch);
+		broker_run_channel_free(ch);
 	}
 }
 
 /* poll(2) passes over descriptors of -1 */
-static unsigned int fill_polls(struct broker *b)
+static unsigned int broker_run_fill_polls(struct broker *b)
 {
 	const struct channel *ch;
 	struct pollfd *p = b->polls;
@@ -337,7 +342,7 @@ static unsigned int fill_polls(struct broker *b)
 }
 
 /* what could not be submitted is tried again with the next reaping */
-static int timeout_ms(const struct broker *b)
+static int broker_run_timeout_ms(const struct broker *b)
 {
 	const struct channel *ch;
 
@@ -347,26 +352,26 @@ static int timeout_ms(const struct broker *b)
 	return -1;
 }
 
-static void serve_channels(const struct broker *b)
+static void broker_run_serve_channels(const struct broker *b)
 {
 	const struct pollfd *p = b->polls + 1;
 	struct channel *ch;
 
 	for (ch = b->channels; ch; ch = ch->next, p += 2) {
 		if (p[1].revents || ublkev__cring_has_work(ch->ring))
-			reap(ch);
+			broker_run_reap(ch);
 		if (p[0].revents)
-			listen_to(ch);
+			broker_run_listen_to(ch);
 	}
 }
 
-static void take_channels(struct broker *b)
+static void broker_run_take_channels(struct broker *b)
 {
 	int fds[2];
 	int ret;
 
 	while ((ret = ublkev__chan_recv_fds(b->fd, fds)) > 0)
-		add_channel(b, fds);
+		broker_run_add_channel(b, fds);
 	if (ret < 0) {
 		close(b->fd);
 		b->fd = -1;
@@ -377,16 +382,17 @@ void ublkev__broker_run(int fd)
 {
 	struct broker b = { .fd = fd };
 
-	ublkev__mem_init(&b.mem, NULL, NULL);
-	if (make_room(&b))
+	ublkev__alloc_init(&b.mem, NULL, NULL);
+	if (broker_run_make_room(&b))
 		return;
 	while (b.fd >= 0 || b.channels) {
-		if (poll(b.polls, fill_polls(&b), timeout_ms(&b)) < 0)
+		if (poll(b.polls, broker_run_fill_polls(&b),
+			 broker_run_timeout_ms(&b)) < 0)
 			continue;	/* EINTR */
-		serve_channels(&b);
+		broker_run_serve_channels(&b);
 		if (b.polls[0].revents)
-			take_channels(&b);
-		clean_up_all(&b);
+			broker_run_take_channels(&b);
+		broker_run_clean_up_all(&b);
 	}
 	free(b.polls);
 }

@@ -9,7 +9,7 @@
 
 #include "uring/abi.h"
 
-static size_t page_bytes(void)
+static size_t cdev_page_bytes(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
@@ -27,9 +27,9 @@ void ublkev__cdev_init(struct ublkev__cdev *c,
  * Populated, so that no request waits for a page fault; not inherited by a
  * forked child, whose copy would keep the driver from letting go.
  */
-static int map_queue(struct ublkev__cdev *c, unsigned int queue)
+static int cdev_map_queue(struct ublkev__cdev *c, unsigned int queue)
 {
-	size_t page = page_bytes();
+	size_t page = cdev_page_bytes();
 	size_t bytes = ublkev__abi_desc_bytes(c->depth, page);
 	void *p = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE,
 		       c->fd, (off_t)ublkev__abi_desc_offset(queue, page));
@@ -55,7 +55,7 @@ int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 		return -errno;
 	c->depth = depth;
 	for (i = 0; i < queues && !err; i++)
-		err = map_queue(c, i);
+		err = cdev_map_queue(c, i);
 	if (err)
 		ublkev__cdev_close(c);
 	return err;
@@ -63,7 +63,7 @@ int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 
 void ublkev__cdev_close(struct ublkev__cdev *c)
 {
-	size_t bytes = ublkev__abi_desc_bytes(c->depth, page_bytes());
+	size_t bytes = ublkev__abi_desc_bytes(c->depth, cdev_page_bytes());
 
 	while (c->queues)
 		munmap((void *)(uintptr_t)c->descs[--c->queues], bytes);

@@ -5,7 +5,7 @@
 #ifndef UBLKEV_URING_CDEV_H
 #define UBLKEV_URING_CDEV_H
 
-#include "core/core_decode.h"
+#include "core/decode.h"
 
 struct ublkev__cdev {
 	int fd;				/* -1: closed */

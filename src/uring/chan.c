@@ -13,7 +13,7 @@ int ublkev__chan_pair(int fds[2])
 	return 0;
 }
 
-static int send_error(int err)
+static int chan_send_error(int err)
 {
 	return err == ECONNRESET ? -EPIPE : -err;
 }
@@ -25,10 +25,10 @@ int ublkev__chan_send(int fd, const void *msg, size_t bytes)
 	do
 		n = send(fd, msg, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? send_error(errno) : 0;
+	return n < 0 ? chan_send_error(errno) : 0;
 }
 
-static int recv_result(ssize_t n, int err, size_t bytes)
+static int chan_recv_result(ssize_t n, int err, size_t bytes)
 {
 	if (n == (ssize_t)bytes)
 		return 1;
@@ -41,7 +41,7 @@ int ublkev__chan_recv(int fd, void *msg, size_t bytes)
 {
 	ssize_t n = recv(fd, msg, bytes, MSG_DONTWAIT | MSG_TRUNC);
 
-	return recv_result(n, errno, bytes);
+	return chan_recv_result(n, errno, bytes);
 }
 
 bool ublkev__chan_has_work(int fd)
@@ -63,7 +63,7 @@ struct fds_msg {
 	} control;
 };
 
-static void init_fds_msg(struct fds_msg *m)
+static void chan_init_fds_msg(struct fds_msg *m)
 {
 	memset(m, 0, sizeof(*m));
 	m->iov.iov_base = &m->byte;
@@ -80,7 +80,7 @@ int ublkev__chan_send_fds(int fd, const int fds[2])
 	struct fds_msg m;
 	ssize_t n;
 
-	init_fds_msg(&m);
+	chan_init_fds_msg(&m);
 	c = CMSG_FIRSTHDR(&m.hdr);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
@@ -89,10 +89,10 @@ int ublkev__chan_send_fds(int fd, const int fds[2])
 	do
 		n = sendmsg(fd, &m.hdr, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? send_error(errno) : 0;
+	return n < 0 ? chan_send_error(errno) : 0;
 }
 
-static void close_fds(const struct cmsghdr *c)
+static void chan_close_fds(const struct cmsghdr *c)
 {
 	const unsigned char *p = CMSG_DATA(c), *end = (const void *)c;
 	int fd;
@@ -110,9 +110,9 @@ int ublkev__chan_recv_fds(int fd, int fds[2])
 	ssize_t n;
 	int ret;
 
-	init_fds_msg(&m);
+	chan_init_fds_msg(&m);
 	n = recvmsg(fd, &m.hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	ret = recv_result(n, errno, 1);
+	ret = chan_recv_result(n, errno, 1);
 	if (ret != 1)
 		return ret;
 	c = CMSG_FIRSTHDR(&m.hdr);
@@ -120,7 +120,7 @@ int ublkev__chan_recv_fds(int fd, int fds[2])
 	if (!c || c->cmsg_type != SCM_RIGHTS)
 		return 0;
 	if (c->cmsg_len != CMSG_LEN(2 * sizeof(int))) {
-		close_fds(c);
+		chan_close_fds(c);
 		return 0;
 	}
 	memcpy(fds, CMSG_DATA(c), 2 * sizeof(int));

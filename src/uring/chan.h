@@ -12,12 +12,12 @@
 
 #include <stdbool.h>
 
-#include "uring/control.h"
+#include "uring/carrier.h"
 
-/* device to broker; answered with a struct ublkev__control_done */
+/* device to broker; answered with a struct ublkev__carrier_done */
 struct ublkev__chan_cmd {
 	bool cancel;			/* the pending one; nothing else counts */
-	struct ublkev__control_req req;
+	struct ublkev__carrier_req req;
 };
 
 /* two connected ends, close-on-exec. Errors: those of socketpair(2). */

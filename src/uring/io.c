@@ -28,7 +28,7 @@
 #define MOST_ENTRIES 32768u	/* IORING_MAX_ENTRIES */
 
 struct ublkev__io {
-	const struct ublkev__mem *mem;
+	const struct ublkev__alloc *mem;
 	struct ublkev__ring ring;
 	struct ublkev__cdev cdev;
 	struct ublkev__iobuf bufs;	/* when they were needed */
@@ -50,9 +50,9 @@ struct ublkev__io {
 	unsigned int nr_batch;
 };
 
-int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
+int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem)
 {
-	struct ublkev__io *io = ublkev__mem_zalloc(mem, 1, sizeof(*io));
+	struct ublkev__io *io = ublkev__alloc_zalloc(mem, 1, sizeof(*io));
 
 	if (!io)
 		return -ENOMEM;
@@ -72,7 +72,7 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem)
 int ublkev__io_set_up_common(struct ublkev__io *io, unsigned int queues)
 {
 	ublkev__check(!io->descs, "a device is set up once");
-	io->descs = ublkev__mem_zalloc(io->mem, queues, sizeof(*io->descs));
+	io->descs = ublkev__alloc_zalloc(io->mem, queues, sizeof(*io->descs));
 	if (!io->descs)
 		return -ENOMEM;
 	ublkev__cdev_init(&io->cdev, io->descs);
@@ -84,9 +84,9 @@ void ublkev__io_by_ring(struct ublkev__io *io)
 	io->by_ring = true;
 }
 
-static int open_ring(struct ublkev__io *io, unsigned int queues,
-		     unsigned int depth, uint32_t max_io_bytes,
-		     unsigned int flags)
+static int io_open_ring(struct ublkev__io *io, unsigned int queues,
+			unsigned int depth, uint32_t max_io_bytes,
+			unsigned int flags)
 {
 	unsigned int entries;
 	int err;
@@ -115,7 +115,7 @@ int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 	int err = ublkev__io_set_up_common(io, queues);
 
 	if (!err)
-		err = open_ring(io, queues, depth, max_io_bytes, 0);
+		err = io_open_ring(io, queues, depth, max_io_bytes, 0);
 	if (!err)
 		ublkev__ring_register_fd(&io->ring);
 	return err;
@@ -127,23 +127,24 @@ int ublkev__io_set_up_apart(struct ublkev__io *io, unsigned int queue,
 	io->apart = true;
 	io->dormant = true;
 	io->first = queue;
-	return open_ring(io, 1, depth, max_io_bytes, IORING_SETUP_R_DISABLED);
+	return io_open_ring(io, 1, depth, max_io_bytes,
+			    IORING_SETUP_R_DISABLED);
 }
 
-static void free_batch(struct ublkev__io *io)
+static void io_free_batch(struct ublkev__io *io)
 {
 	while (io->nr_batch)
 		ublkev__batch_free(&io->batch[--io->nr_batch], io->mem);
-	ublkev__mem_free(io->mem, io->batch);
+	ublkev__alloc_free(io->mem, io->batch);
 	io->batch = NULL;
 }
 
-static int make_batch(struct ublkev__io *io, unsigned int queues,
-		      unsigned int depth)
+static int io_make_batch(struct ublkev__io *io, unsigned int queues,
+			 unsigned int depth)
 {
 	int err = 0;
 
-	io->batch = ublkev__mem_zalloc(io->mem, queues, sizeof(*io->batch));
+	io->batch = ublkev__alloc_zalloc(io->mem, queues, sizeof(*io->batch));
 	if (!io->batch)
 		return -ENOMEM;
 	for (; io->nr_batch < queues && !err; io->nr_batch++)
@@ -158,14 +159,14 @@ void ublkev__io_free(struct ublkev__io *io)
 	if (!io)
 		return;
 	ublkev__io_close(io, false);
-	free_batch(io);
+	io_free_batch(io);
 	ublkev__iobuf_unmap(&io->bufs);
 	ublkev__iobuf_unmap(&io->spare);
 	if (io->evfd >= 0)
 		close(io->evfd);
 	if (!io->apart)
-		ublkev__mem_free(io->mem, io->descs);
-	ublkev__mem_free(io->mem, io);
+		ublkev__alloc_free(io->mem, io->descs);
+	ublkev__alloc_free(io->mem, io);
 }
 
 int ublkev__io_fd(const struct ublkev__io *io)
@@ -199,7 +200,7 @@ void *ublkev__io_spare_buf(const struct ublkev__io *io)
 	return io->spare.base;
 }
 
-static void let_go(struct ublkev__io *io, bool drained)
+static void io_let_go(struct ublkev__io *io, bool drained)
 {
 	if (drained && io->files)
 		io_uring_unregister_files(&io->ring.u);
@@ -208,8 +209,8 @@ static void let_go(struct ublkev__io *io, bool drained)
 }
 
 /* the ring learns of ublkc */
-static int take(struct ublkev__io *io, int ublkc, unsigned int queues,
-		unsigned int depth, uint64_t features)
+static int io_take(struct ublkev__io *io, int ublkc, unsigned int queues,
+		   unsigned int depth, uint64_t features)
 {
 	int files[2], err;
 
@@ -219,7 +220,7 @@ static int take(struct ublkev__io *io, int ublkc, unsigned int queues,
 	err = io_uring_register_files(&io->ring.u, files, 2);
 	io->files = !err;
 	if (!err && features & UBLKEV__F(BATCH_IO))
-		err = make_batch(io, queues, depth);
+		err = io_make_batch(io, queues, depth);
 	return err;
 }
 
@@ -230,9 +231,9 @@ int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 
 	if (err || !io->ring.open)
 		return err;
-	err = take(io, io->cdev.fd, queues, depth, features);
+	err = io_take(io, io->cdev.fd, queues, depth, features);
 	if (err)
-		let_go(io, true);
+		io_let_go(io, true);
 	return err;
 }
 
@@ -240,7 +241,7 @@ int ublkev__io_join(struct ublkev__io *io, const struct ublkev__io *common,
 		    uint64_t features)
 {
 	io->descs = common->descs;
-	return take(io, common->cdev.fd, 1, common->cdev.depth, features);
+	return io_take(io, common->cdev.fd, 1, common->cdev.depth, features);
 }
 
 int ublkev__io_enable(struct ublkev__io *io)
@@ -268,7 +269,7 @@ void ublkev__io_wake(const struct ublkev__io *io)
  */
 void ublkev__io_close(struct ublkev__io *io, bool drained)
 {
-	let_go(io, drained);
+	io_let_go(io, drained);
 	ublkev__ring_close(&io->ring);
 }
 
@@ -279,7 +280,7 @@ const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
 	return &io->descs[queue][tag];
 }
 
-static struct io_uring_sqe *get_sqe(struct ublkev__io *io)
+static struct io_uring_sqe *io_get_sqe(struct ublkev__io *io)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring.u);
 
@@ -288,13 +289,13 @@ static struct io_uring_sqe *get_sqe(struct ublkev__io *io)
 }
 
 /* the driver wants no address where it copies nothing */
-static void *addr(const struct ublkev__io *io, void *buf)
+static void *io_addr(const struct ublkev__io *io, void *buf)
 {
 	return io->user_copy ? NULL : buf;
 }
 
-static struct ublkev__batch *batch_of(struct ublkev__io *io,
-				      unsigned int queue)
+static struct ublkev__batch *io_batch_of(struct ublkev__io *io,
+					 unsigned int queue)
 {
 	return &io->batch[queue - io->first];
 }
@@ -303,29 +304,30 @@ void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 		      unsigned int tag, void *buf)
 {
 	if (io->batch) {
-		ublkev__batch_add(batch_of(io, queue), tag, 0, addr(io, buf));
+		ublkev__batch_add(io_batch_of(io, queue), tag, 0,
+				  io_addr(io, buf));
 		return;
 	}
-	ublkev__sqe_io(get_sqe(io), ABI_IO_FETCH_REQ, queue, tag, 0,
-		       addr(io, buf));
+	ublkev__sqe_io(io_get_sqe(io), ABI_IO_FETCH_REQ, queue, tag, 0,
+		       io_addr(io, buf));
 }
 
 void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 		       unsigned int tag, int result, void *buf)
 {
 	if (io->batch) {
-		ublkev__batch_add(batch_of(io, queue), tag, result,
-				  addr(io, buf));
+		ublkev__batch_add(io_batch_of(io, queue), tag, result,
+				  io_addr(io, buf));
 		return;
 	}
-	ublkev__sqe_io(get_sqe(io), ABI_IO_COMMIT_AND_FETCH_REQ, queue, tag,
-		       result, addr(io, buf));
+	ublkev__sqe_io(io_get_sqe(io), ABI_IO_COMMIT_AND_FETCH_REQ, queue, tag,
+		       result, io_addr(io, buf));
 }
 
 void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 		     unsigned int tag, bool in, void *buf, uint32_t bytes)
 {
-	struct io_uring_sqe *sqe = get_sqe(io);
+	struct io_uring_sqe *sqe = io_get_sqe(io);
 
 	if (io->user_copy)
 		ublkev__sqe_copy(sqe, queue, tag, in, buf, bytes);
@@ -356,7 +358,7 @@ void ublkev__io_woken(struct ublkev__io *io)
 	}
 	if (io->woken)
 		return;
-	sqe = get_sqe(io);
+	sqe = io_get_sqe(io);
 	io_uring_prep_read(sqe, io->evfd, &io->evfd_count,
 			   sizeof(io->evfd_count), 0);
 	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
@@ -388,7 +390,7 @@ void ublkev__io_unmute(struct ublkev__io *io)
 #endif
 }
 
-static bool batch_has_sqe(const struct ublkev__io *io)
+static bool io_batch_has_sqe(const struct ublkev__io *io)
 {
 	unsigned int i;
 
@@ -399,24 +401,24 @@ static bool batch_has_sqe(const struct ublkev__io *io)
 }
 
 /* after the copies that tags' commits follow; what finds no SQE waits */
-static void batch_sqes(struct ublkev__io *io)
+static void io_batch_sqes(struct ublkev__io *io)
 {
 	struct ublkev__batch *b = io->batch;
 
 	for (; b < io->batch + io->nr_batch; b++)
 		while (ublkev__batch_has_sqe(b) &&
 		       io_uring_sq_space_left(&io->ring.u))
-			ublkev__batch_sqe(b, get_sqe(io));
+			ublkev__batch_sqe(b, io_get_sqe(io));
 }
 
 bool ublkev__io_has_work(const struct ublkev__io *io)
 {
 	return io->ring.open &&
-	       (ublkev__ring_has_work(&io->ring) || batch_has_sqe(io));
+	       (ublkev__ring_has_work(&io->ring) || io_batch_has_sqe(io));
 }
 
 /* on x86, the CPU's other thread may have what this one leaves */
-static inline void relax(void)
+static inline void io_relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
@@ -430,7 +432,7 @@ bool ublkev__io_look(const struct ublkev__io *io)
 	for (i = 0; i < LOOKS; i++) {
 		if (ublkev__io_has_work(io))
 			return true;
-		relax();
+		io_relax();
 	}
 	return false;
 }
@@ -441,7 +443,7 @@ int ublkev__io_enter(struct ublkev__io *io)
 
 	if (!io->ring.open)
 		return 0;
-	batch_sqes(io);
+	io_batch_sqes(io);
 	if (!ublkev__ring_needs_enter(&io->ring))
 		return 0;
 	err = ublkev__ring_enter(&io->ring);
@@ -460,14 +462,14 @@ int ublkev__io_enter_unprivileged(struct ublkev__io *io)
 	return res;
 }
 
-static unsigned int reap_batch(struct ublkev__io *io,
-			       const struct io_uring_cqe *cqe,
-			       struct ublkev__cqe *v, unsigned int max,
-			       bool *more)
+static unsigned int io_reap_batch(struct ublkev__io *io,
+				  const struct io_uring_cqe *cqe,
+				  struct ublkev__cqe *v, unsigned int max,
+				  bool *more)
 {
 	unsigned int queue = udata_get_queue(cqe->user_data);
 
-	return ublkev__batch_reap(batch_of(io, queue), cqe, v, max, more);
+	return ublkev__batch_reap(io_batch_of(io, queue), cqe, v, max, more);
 }
 
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
@@ -483,7 +485,7 @@ unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 		if (n == max)
 			break;
 		if (cqe->user_data & UDATA_BATCH) {
-			n += reap_batch(io, cqe, v + n, max - n, &more);
+			n += io_reap_batch(io, cqe, v + n, max - n, &more);
 			if (more)
 				break;
 			seen++;

@@ -5,7 +5,7 @@
  * One ring serves all queues of the device, or, where threads of their own
  * serve them, one each: then there is a common io with eventfd and ublkc but
  * no ring, and one for each thread, with all but ublkc. tests/fake_driver.c
- * implements this page and control.h without a kernel.
+ * implements this page and carrier.h without a kernel.
  */
 #ifndef UBLKEV_URING_IO_H
 #define UBLKEV_URING_IO_H
@@ -13,9 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/core_decode.h"
+#include "core/decode.h"
 #include "util/log.h"
-#include "util/mem.h"
+#include "util/alloc.h"
 
 struct ublkev__io;
 
@@ -30,7 +30,7 @@ struct ublkev__cqe {
 };
 
 /* The eventfd. `mem` stays the caller's. Errors: -ENOMEM, of eventfd(2). */
-int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__mem *mem);
+int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem);
 
 /*
  * Between new and set_up: the ring does not signal the eventfd. Its work runs
@@ -147,7 +147,7 @@ bool ublkev__io_has_work(const struct ublkev__io *io);
  * was no need, or an error that will not go away.
  */
 int ublkev__io_enter(struct ublkev__io *io);
-/* likewise, with CAP_SYS_ADMIN out of effect: see ublkev__ctl_hides_privilege */
+/* likewise, with CAP_SYS_ADMIN out of effect: see ublkev__life_hides_privilege */
 int ublkev__io_enter_unprivileged(struct ublkev__io *io);
 /* up to `max` completions; how many */
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,

@@ -14,7 +14,7 @@
 
 typedef struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
 
-static int get(caps c)
+static int privilege_get(caps c)
 {
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -24,7 +24,7 @@ static int get(caps c)
 	return (int)syscall(SYS_capget, &head, c);
 }
 
-static int set(caps c)
+static int privilege_set(caps c)
 {
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -38,19 +38,20 @@ void ublkev__privilege_drop(struct ublkev__privilege *was)
 	caps c;
 
 	was->changed = 0;
-	if (get(c) || !(c[0].effective & SYS_ADMIN))
+	if (privilege_get(c) || !(c[0].effective & SYS_ADMIN))
 		return;
 	was->effective = c[0].effective;
 	c[0].effective &= ~SYS_ADMIN;
-	was->changed = !set(c);
+	was->changed = !privilege_set(c);
 }
 
 void ublkev__privilege_restore(const struct ublkev__privilege *was)
 {
 	caps c;
 
-	if (!was->changed || get(c))
+	if (!was->changed || privilege_get(c))
 		return;
 	c[0].effective = was->effective;
-	(void)set(c);	/* back to what is permitted: can't be refused */
+	(void)privilege_set(
+		c); /* back to what is permitted: can't be refused */
 }

@@ -8,7 +8,7 @@
 /* where cmd[] begins in an SQE; the rest of a 128-byte one is also cmd[] */
 #define SQE_CMD_OFFSET 48
 
-static void *cmd_of(struct io_uring_sqe *sqe)
+static void *sqe_cmd_of(struct io_uring_sqe *sqe)
 {
 	return (char *)sqe + SQE_CMD_OFFSET;
 }
@@ -17,7 +17,7 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		    unsigned int queue, unsigned int tag, int result,
 		    void *addr)
 {
-	struct abi_io_cmd *cmd = cmd_of(sqe);
+	struct abi_io_cmd *cmd = sqe_cmd_of(sqe);
 
 	memset(sqe, 0, SQE_CMD_OFFSET);
 	sqe->opcode = IORING_OP_URING_CMD;
@@ -31,10 +31,10 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 	cmd->addr = (uintptr_t)addr;
 }
 
-static struct abi_batch_io *batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
+static struct abi_batch_io *sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 				  unsigned int queue, unsigned int elem_bytes)
 {
-	struct abi_batch_io *cmd = cmd_of(sqe);
+	struct abi_batch_io *cmd = sqe_cmd_of(sqe);
 
 	memset(sqe, 0, 64);
 	sqe->opcode = IORING_OP_URING_CMD;
@@ -50,7 +50,7 @@ void ublkev__sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		       unsigned int queue, const void *elems, unsigned int nr,
 		       unsigned int elem_bytes)
 {
-	struct abi_batch_io *cmd = batch(sqe, cmd_op, queue, elem_bytes);
+	struct abi_batch_io *cmd = sqe_batch(sqe, cmd_op, queue, elem_bytes);
 
 	sqe->addr = (uintptr_t)elems;
 	sqe->user_data = udata_batch(queue, false);
@@ -64,7 +64,7 @@ void ublkev__sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 
 void ublkev__sqe_batch_fetch(struct io_uring_sqe *sqe, unsigned int queue)
 {
-	batch(sqe, ABI_IO_FETCH_IO_CMDS, queue, sizeof(uint16_t));
+	sqe_batch(sqe, ABI_IO_FETCH_IO_CMDS, queue, sizeof(uint16_t));
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->rw_flags = CMD_MULTISHOT;	/* uring_cmd_flags */
 	sqe->buf_group = (uint16_t)queue;
@@ -96,5 +96,5 @@ void ublkev__sqe_ctrl(struct io_uring_sqe *sqe, int fd, uint32_t cmd_op,
 	sqe->fd = fd;
 	sqe->cmd_op = cmd_op;
 	sqe->user_data = udata;
-	memcpy(cmd_of(sqe), cmd, sizeof(*cmd));
+	memcpy(sqe_cmd_of(sqe), cmd, sizeof(*cmd));
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * disk.h - what the built-in disks without a file behind them share
+ */
+#ifndef UBLKEV_BACKEND_DISKCONF_H
+#define UBLKEV_BACKEND_DISKCONF_H
+
+#include <ublkev/backend.h>
+
+/*
+ * `own` is `conf`, from a caller whose struct may be shorter or longer than
+ * ours, with the defaults where it says nothing (all, if it is NULL).
+ * Errors: -EINVAL (sizes that struct ublkev_limits forbids, flags unknown).
+ */
+int ublkev__disk_take(struct ublkev_disk_conf *own,
+		      const struct ublkev_disk_conf *conf);
+
+/*
+ * The limits of a disk that does every op, with these bounds; a read-only
+ * one neither discards nor writes zeroes.
+ */
+void ublkev__disk_limits(const struct ublkev_disk_conf *conf,
+			 struct ublkev_limits *limits,
+			 uint32_t max_discard_bytes,
+			 uint32_t max_write_zeroes_bytes);
+
+#endif

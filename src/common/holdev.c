@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/holdev.h"
+
+int holdev_path(char path[HOLDEV_PATH], const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(path, HOLDEV_PATH, fmt, ap);
+	va_end(ap);
+	return n >= 0 && n < HOLDEV_PATH;
+}
+
+/* the first line of a file, without its end */
+static int holdev_read_line(const char *path, char *buf, int size)
+{
+	FILE *f = fopen(path, "re");
+	int ok;
+
+	if (!f)
+		return 0;
+	ok = fgets(buf, size, f) != NULL;
+	fclose(f);
+	if (ok)
+		buf[strcspn(buf, "\n")] = '\0';
+	return ok;
+}
+
+static void holdev_read_number(struct holdev *d, const char *dir)
+{
+	char path[HOLDEV_PATH], buf[32];
+	unsigned int major, minor;
+
+	if (d->nr == HOLDEV_MAX || !holdev_path(path, "%s/dev", dir) ||
+	    !holdev_read_line(path, buf, sizeof(buf)) ||
+	    sscanf(buf, "%u:%u", &major, &minor) != 2)
+		return;
+	d->v[d->nr].major = major;
+	d->v[d->nr++].minor = minor;
+}
+
+static void holdev_read_holders(const char *dir,
+				void (*stacked)(void *data, const char *name),
+				void *data)
+{
+	char path[HOLDEV_PATH];
+	struct dirent *e;
+	DIR *h;
+
+	h = holdev_path(path, "%s/holders", dir) ? opendir(path) : NULL;
+	if (!h)
+		return;
+	while ((e = readdir(h)))
+		if (e->d_name[0] != '.')
+			stacked(data, e->d_name);
+	closedir(h);
+}
+
+/* loop has no entry in holders/ */
+static void holdev_read_loops(const struct holdev *d,
+			      void (*stacked)(void *data, const char *name),
+			      void *data)
+{
+	char path[HOLDEV_PATH], file[HOLDEV_PATH];
+	struct dirent *e;
+	DIR *all = opendir(d->sys);
+
+	if (!all)
+		return;
+	while ((e = readdir(all)))
+		if (!strncmp(e->d_name, "loop", 4) &&
+		    holdev_path(path, "%s/%s/loop/backing_file", d->sys,
+				e->d_name) &&
+		    holdev_read_line(path, file, sizeof(file)) &&
+		    holdev_is_node(d, file))
+			stacked(data, e->d_name);
+	closedir(all);
+}
+
+void holdev_init(struct holdev *d, const char *root, int id,
+		 void (*stacked)(void *data, const char *name), void *data)
+{
+	char dir[HOLDEV_PATH], part[HOLDEV_PATH];
+	struct dirent *e;
+	DIR *disk;
+
+	d->nr = 0;
+	snprintf(d->name, sizeof(d->name), "ublkb%d", id);
+	disk = NULL;
+	if (holdev_path(d->sys, "%s/sys/class/block", root) &&
+	    holdev_path(dir, "%s/%s", d->sys, d->name))
+		disk = opendir(dir);
+	if (!disk)
+		return;
+	holdev_read_number(d, dir);
+	holdev_read_holders(dir, stacked, data);
+	while ((e = readdir(disk))) {
+		if (strncmp(e->d_name, d->name, strlen(d->name)) ||
+		    !holdev_path(part, "%s/%s", dir, e->d_name))
+			continue;
+		holdev_read_number(d, part);
+		holdev_read_holders(part, stacked, data);
+	}
+	closedir(disk);
+	holdev_read_loops(d, stacked, data);
+}
+
+static int holdev_has(const struct holdev *d, unsigned int major,
+		      unsigned int minor)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->nr; i++)
+		if (d->v[i].major == major && d->v[i].minor == minor)
+			return 1;
+	return 0;
+}
+
+int holdev_has_text(const struct holdev *d, const char *text)
+{
+	unsigned int major, minor;
+
+	return sscanf(text, "%u:%u", &major, &minor) == 2 &&
+	       holdev_has(d, major, minor);
+}
+
+int holdev_is_node(const struct holdev *d, const char *path)
+{
+	size_t len = strlen(d->name);
+
+	if (strncmp(path, "/dev/", 5) || strncmp(path + 5, d->name, len))
+		return 0;
+	path += 5 + len;
+	if (*path == 'p' && isdigit((unsigned char)path[1]))
+		for (path++; isdigit((unsigned char)*path); path++)
+			;
+	return !*path;
+}
+
+int holdev_may_be(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	return !strncmp(path, "/dev/", 5) ||
+	       (base && !strncmp(base + 1, "ublkb", 5));
+}
+
+int holdev_has_file(const struct holdev *d, int dirfd, const char *name)
+{
+	struct statx st;
+
+	/* what the inode in memory knows: no filesystem is asked */
+	if (statx(dirfd, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		  STATX_TYPE, &st) || !S_ISBLK(st.stx_mode))
+		return 0;
+	return holdev_has(d, st.stx_rdev_major, st.stx_rdev_minor);
+}

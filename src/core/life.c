@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/life.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "core/life_priv.h"
+
+/* ---- actions ------------------------------------------------------------ */
+
+static struct ublkev__life_action *life_act(struct ublkev__life *c,
+					    enum ublkev__life_act what)
+{
+	struct ublkev__life_action *a;
+
+	assert(c->nr < UBLKEV__LIFE_ACTIONS);
+	a = &c->actions[(c->first + c->nr++) % UBLKEV__LIFE_ACTIONS];
+	memset(a, 0, sizeof(*a));
+	a->act = what;
+	a->step = c->step;
+	return a;
+}
+
+void ublkev__life_do(struct ublkev__life *c, enum ublkev__life_act what)
+{
+	life_act(c, what);
+}
+
+void ublkev__life_command(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			  uint64_t data)
+{
+	struct ublkev__life_action *a = life_act(c, UBLKEV__LIFE_CMD);
+
+	assert(c->pending == UBLKEV__CTRL_NONE);
+	c->pending = cmd;
+	a->cmd = cmd;
+	a->data = data;
+}
+
+void ublkev__life_cancel(struct ublkev__life *c)
+{
+	life_act(c, UBLKEV__LIFE_CANCEL)->cmd = c->pending;
+}
+
+void ublkev__life_tell(struct ublkev__life *c, int revents, int res)
+{
+	struct ublkev__life_action *a = life_act(c, UBLKEV__LIFE_EVENT);
+
+	a->revents = revents;
+	a->res = res;
+}
+
+void ublkev__life_enter(struct ublkev__life *c, enum ublkev_step step,
+			uint64_t now_ms, uint64_t deadline_ms)
+{
+	c->step = step;
+	c->rung = 0;
+	c->since_ms = now_ms;
+	c->retry_ms = UBLKEV__NEVER;
+	c->deadline_ms = deadline_ms;
+}
+
+void ublkev__life_finish(struct ublkev__life *c, enum ublkev_step step)
+{
+	ublkev__life_enter(c, step, 0, UBLKEV__NEVER);
+	ublkev__life_tell(c, UBLKEV_STOPPED, 0);
+}
+
+bool ublkev__life_next(struct ublkev__life *c, struct ublkev__life_action *a)
+{
+	if (!c->nr)
+		return false;
+	*a = c->actions[c->first];
+	c->first = (c->first + 1) % UBLKEV__LIFE_ACTIONS;
+	c->nr--;
+	return true;
+}
+
+/* ---- errors ------------------------------------------------------------- */
+
+void ublkev__life_note_error(struct ublkev__life *c, int err)
+{
+	if (c->err)
+		return;
+	c->err = err;
+	c->err_step = c->step;
+	ublkev__life_tell(c, UBLKEV_ERROR, 0);
+}
+
+void ublkev__life_fail(struct ublkev__life *c, int err, uint64_t now_ms)
+{
+	ublkev__life_note_error(c, err);
+	ublkev__life_go_down(c, now_ms);
+}
+
+void ublkev__life_fault(struct ublkev__life *c, int err, uint64_t now_ms)
+{
+	if (c->step == UBLKEV_STEP_IDLE || c->step >= UBLKEV_STEP_GONE)
+		return;
+	/* another server may do better */
+	if (c->step == UBLKEV_STEP_LIVE && !c->stopping)
+		c->kept = ublkev__life_uses(c, UBLKEV__F(USER_RECOVERY));
+	ublkev__life_fail(c, err, now_ms);
+}
+
+/* ---- facts -------------------------------------------------------------- */
+
+void ublkev__life_init(struct ublkev__life *c, const struct ublkev_conf *conf)
+{
+	memset(c, 0, sizeof(*c));
+	c->conf = *conf;
+	c->info.id = conf->id;
+	c->info.queues = conf->queues;
+	c->info.depth = conf->depth;
+	c->info.max_io_bytes = conf->max_io_bytes;
+	c->deadline_ms = UBLKEV__NEVER;
+	c->retry_ms = UBLKEV__NEVER;
+}
+
+int ublkev__life_cmd_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			  const struct ublkev__ctrl_answer *answer,
+			  uint64_t now_ms)
+{
+	int err;
+
+	if (cmd == UBLKEV__CTRL_NONE || cmd != c->pending)
+		return -EPROTO;
+	c->pending = UBLKEV__CTRL_NONE;
+	switch (c->step) {
+	case UBLKEV_STEP_LIVE:
+		ublkev__life_live_done(c, cmd, answer, now_ms);
+		return 0;
+	case UBLKEV_STEP_QUIESCE:
+		ublkev__life_quiesced(c, answer->res, now_ms);
+		return 0;
+	case UBLKEV_STEP_STOP:
+		ublkev__life_stop_done(c, cmd, answer->res, now_ms);
+		return 0;
+	case UBLKEV_STEP_DEL:
+		ublkev__life_del_done(c, cmd, answer->res, now_ms);
+		return 0;
+	default:
+		break;
+	}
+	err = ublkev__life_up(c, cmd, answer, now_ms);
+	if (err && !c->stopping)
+		ublkev__life_fail(c, err, now_ms);
+	else if (c->stopping)
+		ublkev__life_unwind(c, now_ms);
+	return 0;
+}
+
+void ublkev__life_closed(struct ublkev__life *c, uint64_t now_ms)
+{
+	if (c->step != UBLKEV_STEP_CLOSE)
+		return;		/* an early one */
+	c->opened = false;
+	c->armed = false;
+	ublkev__life_unwind(c, now_ms);
+}
+
+void ublkev__life_tick(struct ublkev__life *c, uint64_t now_ms)
+{
+	/* an attempt first: should it be the last, its errno tells more */
+	if (now_ms >= c->retry_ms)
+		ublkev__life_retry(c, now_ms);
+	else if (now_ms >= c->deadline_ms)
+		ublkev__life_expire(c, now_ms);
+}
+
+uint64_t ublkev__life_deadline_ms(const struct ublkev__life *c)
+{
+	return c->deadline_ms < c->retry_ms ? c->deadline_ms : c->retry_ms;
+}
+
+/* ---- verify ------------------------------------------------------------- */
+
+#define BIT(cmd) (1u << UBLKEV__CTRL_##cmd)
+
+static bool life_pending_fits(const struct ublkev__life *c)
+{
+	static const unsigned int fits[UBLKEV_NR_STEPS] = {
+		[UBLKEV_STEP_FEATURES] = BIT(GET_FEATURES),
+		[UBLKEV_STEP_ADD] = BIT(ADD_DEV),
+		[UBLKEV_STEP_PARAMS] = BIT(SET_PARAMS) |
+				       BIT(GET_QUEUE_AFFINITY),
+		[UBLKEV_STEP_INFO] = BIT(GET_DEV_INFO) | BIT(GET_PARAMS) |
+				     BIT(GET_QUEUE_AFFINITY),
+		[UBLKEV_STEP_RECOVER] = BIT(START_USER_RECOVERY),
+		[UBLKEV_STEP_START] = BIT(START_DEV) | BIT(END_USER_RECOVERY),
+		[UBLKEV_STEP_LIVE] = BIT(NONE) | BIT(GET_DEV_INFO) |
+				     BIT(UPDATE_SIZE),
+		[UBLKEV_STEP_QUIESCE] = BIT(NONE) | BIT(QUIESCE_DEV),
+		[UBLKEV_STEP_STOP] = BIT(STOP_DEV) | BIT(TRY_STOP_DEV),
+		[UBLKEV_STEP_DEL] = BIT(DEL_DEV) | BIT(DEL_DEV_ASYNC),
+	};
+	unsigned int may = fits[c->step];
+
+	/* between two attempts there is none */
+	if (!may || c->retry_ms != UBLKEV__NEVER)
+		return c->pending == UBLKEV__CTRL_NONE;
+	return may >> c->pending & 1;
+}
+
+void ublkev__life_verify(const struct ublkev__life *c)
+{
+	bool over = c->step >= UBLKEV_STEP_GONE;
+	bool waits = c->pending != UBLKEV__CTRL_NONE ||
+		     c->step == UBLKEV_STEP_DRAIN ||
+		     c->step == UBLKEV_STEP_QUIESCE;
+
+	assert(c->step < UBLKEV_NR_STEPS);
+	assert(c->nr <= UBLKEV__LIFE_ACTIONS);
+	assert(life_pending_fits(c));
+	/* whatever is waited for has a deadline */
+	assert(!waits || c->deadline_ms != UBLKEV__NEVER);
+	assert(c->retry_ms == UBLKEV__NEVER ||
+	       c->deadline_ms != UBLKEV__NEVER);
+	/* what is undone has been done */
+	assert(!c->armed || c->opened);
+	assert(!c->opened || c->added || c->stopped);
+	assert(c->step != UBLKEV_STEP_LIVE || (c->armed && !c->stopping) ||
+	       c->pending != UBLKEV__CTRL_NONE);
+	assert(!over || (!c->opened && !c->armed &&
+			 c->deadline_ms == UBLKEV__NEVER));
+	assert(c->step != UBLKEV_STEP_GONE || !c->added);
+	assert(!c->err || c->stopping);
+	assert((c->err == 0) == (c->err_step == UBLKEV_STEP_IDLE));
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * life.h - the life of a device
+ *
+ *	FEATURES -> ADD -> PARAMS ----+
+ *	    |                         v
+ *	    +-> INFO -> RECOVER -> OPEN -> START -> LIVE
+ *	                                             |
+ *	       +------------------ QUIESCE <---------+
+ *	       v                                     v
+ *	GONE, RELEASED <- DEL <- CLOSE <- DRAIN <- STOP
+ *
+ * A failure anywhere, and a stop, go to the first step of the lower row that
+ * has something to undo; a pending command is waited for first. A device that
+ * is to be kept for another server goes from QUIESCE to CLOSE, and ends there.
+ * Every step has a deadline, and a ladder of what is done when it passes, a
+ * rung each grace period; the last rung is LOST, where nothing is waited for.
+ *
+ *	step            rungs
+ *	FEATURES .. RECOVER, LIVE  cancel the command; lose
+ *	OPEN            give up opening
+ *	START           cancel; fail the I/O; close; lose
+ *	QUIESCE         close; lose
+ *	STOP            fail the I/O; close; lose
+ *	DRAIN           fail the I/O; close
+ *	DEL             cancel, then DEL_DEV_ASYNC; lose
+ *
+ * Facts are told, actions pulled until NONE, time is an argument: any clock
+ * in milliseconds that does not go backwards.
+ *
+ *	life.c	facts and wishes that come in any step
+ *	life_up.c	from nothing to LIVE
+ *	life_live.c	what a live device is asked for
+ *	life_down.c	from anywhere to the end
+ */
+#ifndef UBLKEV_CORE_LIFE_H
+#define UBLKEV_CORE_LIFE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ublkev/dev.h>
+
+#include "core/names.h"
+
+/* what ADD_DEV takes and gives back, and GET_DEV_INFO tells */
+struct ublkev__devinfo {
+	uint64_t features;
+	uint64_t signature;		/* ublksrv_flags */
+	uint32_t max_io_bytes;
+	uint32_t owner_uid, owner_gid;
+	int id;			/* -1: the driver picks */
+	int pid;
+	unsigned int state;	/* enum ublkev_dev_state */
+	unsigned int queues;
+	unsigned int depth;
+};
+
+/* what a command was answered, each field by its command */
+struct ublkev__ctrl_answer {
+	int res;
+	uint64_t features;
+	struct ublkev__devinfo info;
+};
+
+enum ublkev__life_act {
+	UBLKEV__LIFE_NONE,
+	UBLKEV__LIFE_CMD,	/* submit `cmd`, from info where it needs */
+	UBLKEV__LIFE_CANCEL,	/* cancel `cmd`, which is pending */
+	UBLKEV__LIFE_OPEN,	/* open ublkc; ublkev__life_opened() follows */
+	UBLKEV__LIFE_ARM,	/* arm all tags of all queues */
+	UBLKEV__LIFE_ABORT_IO,	/* fail requests, those to come also */
+	UBLKEV__LIFE_CLOSE,	/* release it all; ublkev__life_closed()
+				   follows */
+	UBLKEV__LIFE_EVENT,	/* tell the application `revents` */
+};
+
+struct ublkev__life_action {
+	enum ublkev__life_act act;
+	enum ublkev__ctrl_cmd cmd;	/* CMD, CANCEL */
+	uint64_t data;		/* CMD: QUIESCE_DEV's ms, UPDATE_SIZE's
+				   sectors, GET_QUEUE_AFFINITY's queue */
+	int revents;		/* EVENT: one of UBLKEV_LIVE and so on */
+	int res;		/* EVENT: of RESIZED, REFUSED */
+	enum ublkev_step step;	/* EVENT: for dev->step */
+};
+
+#define UBLKEV__LIFE_ACTIONS 8u
+
+enum ublkev__life_mode {
+	UBLKEV__LIFE_ADD,
+	UBLKEV__LIFE_RECOVER,
+	UBLKEV__LIFE_REMOVE,
+};
+
+struct ublkev__life {
+	/* told at init */
+	struct ublkev_conf conf;
+	enum ublkev__life_mode mode;
+	/* as asked for, then as the driver answered */
+	struct ublkev__devinfo info;
+	uint64_t kernel_features;
+	unsigned int traits;		/* of the backend: params.h */
+	/* where it is */
+	enum ublkev_step step;
+	enum ublkev_step err_step;	/* where err came up */
+	enum ublkev__ctrl_cmd pending;
+	unsigned int rung;		/* of the step's ladder */
+	uint64_t since_ms;		/* in the step */
+	uint64_t deadline_ms;		/* UINT64_MAX: none */
+	uint64_t stop_deadline_ms;
+	uint64_t retry_ms;		/* when to try again: to open, to set
+					   params, to recover */
+	unsigned int asked_cpus;	/* queues whose CPUs were asked for */
+	uint64_t resize_sectors;	/* 0: no resize is under way */
+	int err;			/* the first */
+	bool stopping;			/* on the way down */
+	bool added, opened, armed;	/* what is to be undone */
+	bool stopped;			/* STOP_DEV was answered */
+	bool drained;			/* all tags are dead */
+	bool aborted;			/* ABORT_IO was pulled or is to be */
+	bool kept;			/* down, but not to be deleted */
+	bool suspect;			/* a tag died, and why is not known */
+	/* to be pulled */
+	struct ublkev__life_action actions[UBLKEV__LIFE_ACTIONS];
+	unsigned int first, nr;
+};
+
+/* a conf that ublkev__conf_check() accepts */
+void ublkev__life_init(struct ublkev__life *c, const struct ublkev_conf *conf);
+
+/* wishes: in step IDLE start or remove, later stop and abort */
+void ublkev__life_start(struct ublkev__life *c, enum ublkev__life_mode mode,
+			uint64_t now_ms);
+void ublkev__life_stop(struct ublkev__life *c, uint64_t now_ms);
+void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms);
+/* see dev.h; 0, or an error and nothing changes */
+int ublkev__life_try_stop(struct ublkev__life *c, uint64_t now_ms);
+int ublkev__life_release(struct ublkev__life *c, uint64_t now_ms);
+/* when can_resize says 0 */
+void ublkev__life_resize(struct ublkev__life *c, uint64_t sectors,
+			 uint64_t now_ms);
+int ublkev__life_can_resize(const struct ublkev__life *c);
+
+/*
+ * Facts. `cmd` was answered. A command that is not pending: -EPROTO, and
+ * nothing changes.
+ */
+int ublkev__life_cmd_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			  const struct ublkev__ctrl_answer *answer,
+			  uint64_t now_ms);
+void ublkev__life_opened(struct ublkev__life *c, int err, uint64_t now_ms);
+void ublkev__life_closed(struct ublkev__life *c, uint64_t now_ms);
+/* the driver took a tag back; told once, before drained */
+void ublkev__life_tag_died(struct ublkev__life *c, uint64_t now_ms);
+/* all tags are dead; told once */
+void ublkev__life_drained(struct ublkev__life *c, uint64_t now_ms);
+/* in QUIESCE: no request is with us; may be told often */
+void ublkev__life_idle(struct ublkev__life *c, uint64_t now_ms);
+/* the I/O side can't go on: a refused command, a ring that fails */
+void ublkev__life_fault(struct ublkev__life *c, int err, uint64_t now_ms);
+/* the time is now_ms */
+void ublkev__life_tick(struct ublkev__life *c, uint64_t now_ms);
+
+/* when to call ublkev__life_tick(); UINT64_MAX: no need */
+uint64_t ublkev__life_deadline_ms(const struct ublkev__life *c);
+
+/* false: nothing to be done */
+bool ublkev__life_next(struct ublkev__life *c, struct ublkev__life_action *a);
+
+/*
+ * FETCH without CAP_SYS_ADMIN: the driver then leaves out the partition scan,
+ * which it would wait for inside START_DEV. If the server died meanwhile, the
+ * scan's read would wait for the next one, and whatever could bring that for
+ * START_DEV (ublk_mark_io_ready() and GD_SUPPRESS_PART_SCAN, Linux 6.12).
+ */
+bool ublkev__life_hides_privilege(const struct ublkev__life *c);
+
+static inline bool ublkev__life_has_work(const struct ublkev__life *c)
+{
+	return c->nr;
+}
+
+/* asserts that all of the above holds */
+void ublkev__life_verify(const struct ublkev__life *c);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+
+#include "core/life_priv.h"
+
+static uint64_t down_later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * Whether a device, half recovered, may be left to the next server: before
+ * 7.3 (known by its newest feature) the driver refuses that for good, or
+ * crashes (ublk_queue_reinit() without a daemon).
+ */
+static bool down_restartable(const struct ublkev__life *c)
+{
+	return c->kernel_features & UBLKEV__F(IO_DESC_SIZE);
+}
+
+static void down_turn_down(struct ublkev__life *c, uint64_t deadline_ms)
+{
+	c->stopping = true;
+	c->stop_deadline_ms = deadline_ms;
+	if (c->mode == UBLKEV__LIFE_RECOVER && c->step < UBLKEV_STEP_LIVE)
+		c->kept = !c->added || down_restartable(c);
+}
+
+/* ---- from step to step ---------------------------------------------------- */
+
+static void down_close_ublkc(struct ublkev__life *c, uint64_t now_ms)
+{
+	ublkev__life_enter(c, UBLKEV_STEP_CLOSE, now_ms, UBLKEV__NEVER);
+	ublkev__life_do(c, UBLKEV__LIFE_CLOSE);
+}
+
+static void down_unwind_kept(struct ublkev__life *c, uint64_t now_ms)
+{
+	if (c->opened) {
+		down_close_ublkc(c, now_ms);
+	} else if (c->err == -ENODEV) {
+		c->added = false;
+		ublkev__life_finish(c, UBLKEV_STEP_GONE);
+	} else {
+		ublkev__life_finish(c, UBLKEV_STEP_RELEASED);
+	}
+}
+
+void ublkev__life_unwind(struct ublkev__life *c, uint64_t now_ms)
+{
+	uint64_t patience_ms = down_later(c->stop_deadline_ms,
+					  now_ms + c->conf.grace_ms);
+
+	assert(c->stopping && c->pending == UBLKEV__CTRL_NONE);
+	/* an attempt at a recovery that was under way has come off after all */
+	if (c->kept && c->added && c->step == UBLKEV_STEP_RECOVER)
+		c->kept = down_restartable(c);
+	if (c->kept) {
+		down_unwind_kept(c, now_ms);
+	} else if (c->armed && !c->stopped && !c->drained) {
+		ublkev__life_enter(c, UBLKEV_STEP_STOP, now_ms, patience_ms);
+		ublkev__life_command(c, UBLKEV__CTRL_STOP_DEV, 0);
+	} else if (c->armed && !c->drained) {
+		ublkev__life_enter(c, UBLKEV_STEP_DRAIN, now_ms, patience_ms);
+	} else if (c->opened) {
+		down_close_ublkc(c, now_ms);
+	} else if (c->added) {
+		ublkev__life_enter(c, UBLKEV_STEP_DEL, now_ms,
+				   now_ms + c->conf.cmd_timeout_ms);
+		ublkev__life_command(c, UBLKEV__CTRL_DEL_DEV, 0);
+	} else {
+		ublkev__life_finish(c, UBLKEV_STEP_GONE);
+	}
+}
+
+/*
+ * From now on down. What is pending is waited for, but for what perhaps waits
+ * for ever: START_DEV, for FETCHes that will not come any more, and so on.
+ */
+void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms)
+{
+	bool waits = c->pending != UBLKEV__CTRL_NONE;
+
+	if (c->stopping)
+		return;
+	down_turn_down(c, now_ms + c->conf.stop_timeout_ms);
+	if (c->step == UBLKEV_STEP_START && waits) {
+		ublkev__life_cancel(c);
+		c->rung = 1;
+		c->deadline_ms = c->stop_deadline_ms;
+	} else if (c->step == UBLKEV_STEP_QUIESCE && waits) {
+		ublkev__life_cancel(c);
+	} else if (c->step == UBLKEV_STEP_OPEN ?
+		   c->retry_ms != UBLKEV__NEVER : !waits) {
+		ublkev__life_unwind(c, now_ms);
+	}
+}
+
+void ublkev__life_stop(struct ublkev__life *c, uint64_t now_ms)
+{
+	if (c->step != UBLKEV_STEP_IDLE && c->step < UBLKEV_STEP_GONE)
+		ublkev__life_go_down(c, now_ms);
+}
+
+/* ---- the ladder --------------------------------------------------------- */
+
+static void down_abort_io(struct ublkev__life *c)
+{
+	if (c->aborted || !c->armed || c->step == UBLKEV_STEP_CLOSE)
+		return;
+	c->aborted = true;
+	ublkev__life_do(c, UBLKEV__LIFE_ABORT_IO);
+}
+
+/*
+ * Release ring and ublkc while a command still waits: the driver then fails
+ * what it had given us, and the command ends.
+ */
+static void down_close_early(struct ublkev__life *c)
+{
+	if (c->opened)
+		ublkev__life_do(c, UBLKEV__LIFE_CLOSE);
+	c->opened = false;
+	c->armed = false;
+	c->drained = true;
+}
+
+static void down_lose(struct ublkev__life *c)
+{
+	down_close_early(c);
+	c->pending = UBLKEV__CTRL_NONE;
+	if (c->resize_sectors)
+		ublkev__life_tell(c, UBLKEV_RESIZED, -ETIMEDOUT);
+	c->resize_sectors = 0;
+	ublkev__life_finish(c, UBLKEV_STEP_LOST);
+}
+
+enum rung { CANCEL, ABORT, CLOSE, LOSE };
+
+static enum rung down_rung_of(const struct ublkev__life *c)
+{
+	static const enum rung plain[] = { CANCEL, LOSE };
+	static const enum rung start[] = { CANCEL, ABORT, CLOSE, LOSE };
+	unsigned int r = c->rung;
+
+	switch (c->step) {
+	case UBLKEV_STEP_START:
+		return start[r < 3 ? r : 3];
+	case UBLKEV_STEP_STOP:
+	case UBLKEV_STEP_DRAIN:
+		return start[r < 2 ? r + 1 : 3];
+	case UBLKEV_STEP_QUIESCE:
+		return start[r < 1 ? r + 2 : 3];
+	default:
+		return plain[r < 1 ? r : 1];
+	}
+}
+
+static void down_climb(struct ublkev__life *c, uint64_t now_ms)
+{
+	enum rung rung = down_rung_of(c);
+
+	c->rung++;
+	c->deadline_ms = now_ms + c->conf.grace_ms;
+	switch (rung) {
+	case CANCEL:
+		ublkev__life_cancel(c);
+		break;
+	case ABORT:
+		down_abort_io(c);
+		break;
+	case CLOSE:
+		down_close_early(c);
+		if (c->pending == UBLKEV__CTRL_NONE)
+			ublkev__life_unwind(c, now_ms);
+		break;
+	case LOSE:
+		ublkev__life_note_error(c, -ETIMEDOUT);
+		down_lose(c);
+		break;
+	}
+}
+
+void ublkev__life_expire(struct ublkev__life *c, uint64_t now_ms)
+{
+	/* an abort wished for is no error, nor is what follows from it */
+	if (!c->aborted || c->step == UBLKEV_STEP_DEL)
+		ublkev__life_note_error(c, -ETIMEDOUT);
+	if (c->step == UBLKEV_STEP_START && !c->stopping) {
+		/* its first rung: cancels */
+		ublkev__life_go_down(c, now_ms);
+		c->deadline_ms = now_ms + c->conf.grace_ms;
+		return;
+	}
+	if (c->step == UBLKEV_STEP_QUIESCE && !c->stopping)
+		c->kept = true;		/* it is quiesced, or will be */
+	if (c->step == UBLKEV_STEP_LIVE && !c->stopping)
+		c->kept = ublkev__life_uses(c, UBLKEV__F(USER_RECOVERY));
+	if (!c->stopping)
+		down_turn_down(c, now_ms);
+	if (c->step == UBLKEV_STEP_OPEN) /* ublkev__life_opened() follows */
+		c->deadline_ms = UBLKEV__NEVER;
+	else
+		down_climb(c, now_ms);
+}
+
+void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
+{
+	if (c->step == UBLKEV_STEP_QUIESCE && !c->stopping)
+		c->kept = true;
+	ublkev__life_stop(c, now_ms);
+	if (c->step >= UBLKEV_STEP_GONE || c->step == UBLKEV_STEP_IDLE)
+		return;
+	c->stop_deadline_ms = now_ms;
+	if (c->step == UBLKEV_STEP_QUIESCE) {
+		/* closing fails, or hands on, whatever is outstanding */
+		c->aborted = true;
+		c->deadline_ms = now_ms;
+		return;
+	}
+	down_abort_io(c);
+	if (c->step == UBLKEV_STEP_START && c->rung < 2)
+		c->rung = 2;
+	else if ((c->step == UBLKEV_STEP_STOP ||
+		  c->step == UBLKEV_STEP_DRAIN) && c->rung < 1)
+		c->rung = 1;
+	else
+		return;
+	c->deadline_ms = now_ms + c->conf.grace_ms;
+}
+
+/* ---- answers on the way down ---------------------------------------------- */
+
+static void down_stopped(struct ublkev__life *c, int res, uint64_t now_ms)
+{
+	c->stopped = true;
+	if (res < 0)
+		ublkev__life_note_error(c, res);
+	if (res == -ENODEV)	/* somebody else deleted it */
+		c->added = false;
+	else if (res < 0)	/* refused: then by leaving */
+		down_close_early(c);
+	ublkev__life_unwind(c, now_ms);
+}
+
+void ublkev__life_stop_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			    int res, uint64_t now_ms)
+{
+	if (cmd == UBLKEV__CTRL_STOP_DEV) {
+		down_stopped(c, res, now_ms);
+	} else if (res >= 0) {
+		c->stopping = true;
+		down_stopped(c, res, now_ms);
+	} else if (c->stopping) {
+		ublkev__life_unwind(c, now_ms);
+	} else {
+		ublkev__life_try_refused(c, res, now_ms);
+	}
+}
+
+void ublkev__life_del_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			   int res, uint64_t now_ms)
+{
+	bool cancelled = cmd == UBLKEV__CTRL_DEL_DEV &&
+			 (c->rung || res == -EINTR);
+	/* cancelled: the device goes when its last user lets go; there is no
+	   DEL_DEV_ASYNC for an ordinary user's, and no need of it */
+	bool goes = cancelled &&
+		    ublkev__life_uses(c, UBLKEV__F(UNPRIVILEGED_DEV));
+
+	if (res >= 0 || res == -ENODEV || (goes && res == -EINTR)) {
+		c->added = false;
+		ublkev__life_finish(c, UBLKEV_STEP_GONE);
+	} else if (cancelled && !goes) {
+		c->rung = 1;
+		c->deadline_ms = now_ms + c->conf.grace_ms;
+		ublkev__life_command(c, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
+	} else {
+		ublkev__life_note_error(c, res);
+		down_lose(c);
+	}
+}

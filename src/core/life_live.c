@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stddef.h>
+
+#include "core/life_priv.h"
+
+static bool live_is_free(const struct ublkev__life *c)
+{
+	return c->step == UBLKEV_STEP_LIVE && !c->stopping && !c->suspect &&
+	       c->pending == UBLKEV__CTRL_NONE;
+}
+
+static void live_ask(struct ublkev__life *c, uint64_t now_ms)
+{
+	c->deadline_ms = now_ms + c->conf.cmd_timeout_ms;
+	ublkev__life_command(c, UBLKEV__CTRL_GET_DEV_INFO, 0);
+}
+
+/* ---- resize ------------------------------------------------------------- */
+
+/*
+ * The state first: some kernels crash on UPDATE_SIZE of a device whose disk
+ * somebody else has just taken away (unfixed 6.16 to 6.19).
+ */
+void ublkev__life_resize(struct ublkev__life *c, uint64_t sectors,
+			 uint64_t now_ms)
+{
+	c->resize_sectors = sectors;
+	live_ask(c, now_ms);
+}
+
+int ublkev__life_can_resize(const struct ublkev__life *c)
+{
+	if (!live_is_free(c))
+		return -EINVAL;
+	return ublkev__life_uses(c, UBLKEV__F(UPDATE_SIZE)) ? 0 : -EOPNOTSUPP;
+}
+
+static void live_resized(struct ublkev__life *c, int res)
+{
+	c->resize_sectors = 0;
+	ublkev__life_tell(c, UBLKEV_RESIZED, res < 0 ? res : 0);
+}
+
+static void live_resize_on(struct ublkev__life *c,
+			   const struct ublkev__ctrl_answer *a, uint64_t now_ms)
+{
+	if (a->res < 0) {
+		live_resized(c, a->res);
+	} else if (c->stopping) {
+		live_resized(c, -ECANCELED);
+	} else if (a->info.state != UBLKEV_STATE_LIVE) {
+		live_resized(c, -ENODEV);
+	} else {
+		c->deadline_ms = now_ms + c->conf.cmd_timeout_ms;
+		ublkev__life_command(c, UBLKEV__CTRL_UPDATE_SIZE,
+				     c->resize_sectors);
+	}
+}
+
+/* ---- stopped or quiesced by somebody else --------------------------------- */
+
+/*
+ * Tags that were idle come back when the device is stopped, and when it is
+ * quiesced; the state tells which. A quiesced device is left to another
+ * server.
+ */
+void ublkev__life_tag_died(struct ublkev__life *c, uint64_t now_ms)
+{
+	bool trying = c->pending == UBLKEV__CTRL_TRY_STOP_DEV;
+
+	if ((c->step != UBLKEV_STEP_LIVE && !trying) || c->stopping ||
+	    !ublkev__life_uses(c, UBLKEV__F(QUIESCE)))
+		return;
+	c->suspect = true;
+	if (c->pending == UBLKEV__CTRL_NONE)
+		live_ask(c, now_ms);
+}
+
+static void live_leave(struct ublkev__life *c, uint64_t now_ms)
+{
+	c->stopping = true;
+	c->kept = true;
+	c->stop_deadline_ms = now_ms + c->conf.stop_timeout_ms;
+	ublkev__life_enter(c, UBLKEV_STEP_QUIESCE, now_ms,
+			   c->stop_deadline_ms);
+}
+
+static void live_find_out(struct ublkev__life *c,
+			  const struct ublkev__ctrl_answer *a, uint64_t now_ms)
+{
+	c->suspect = false;
+	if (c->stopping)
+		return;
+	if (a->res == -ENODEV)
+		ublkev__life_fail(c, a->res, now_ms);
+	else if (a->res < 0)
+		ublkev__life_fault(c, a->res, now_ms);
+	else if (a->info.state == UBLKEV_STATE_LIVE)
+		live_leave(c, now_ms);
+	else if (c->drained)
+		ublkev__life_fail(c, -ENODEV, now_ms);
+}
+
+void ublkev__life_drained(struct ublkev__life *c, uint64_t now_ms)
+{
+	c->drained = true;
+	if (c->step == UBLKEV_STEP_DRAIN)
+		ublkev__life_unwind(c, now_ms);
+	else if (!c->stopping && !c->suspect &&
+		 c->step != UBLKEV_STEP_QUIESCE &&
+		 c->pending != UBLKEV__CTRL_TRY_STOP_DEV)
+		ublkev__life_fail(c, -ENODEV, now_ms);	/* by somebody else */
+	/* so that no other server can have it either */
+	if (c->step == UBLKEV_STEP_START)
+		c->kept = false;
+}
+
+void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			    const struct ublkev__ctrl_answer *a,
+			    uint64_t now_ms)
+{
+	c->deadline_ms = UBLKEV__NEVER;
+	if (cmd == UBLKEV__CTRL_UPDATE_SIZE)
+		live_resized(c, a->res);
+	else if (c->resize_sectors)
+		live_resize_on(c, a, now_ms);
+	else
+		live_find_out(c, a, now_ms);
+	if (c->step != UBLKEV_STEP_LIVE || c->pending != UBLKEV__CTRL_NONE)
+		return;
+	if (c->stopping)
+		ublkev__life_unwind(c, now_ms);
+	else if (c->suspect)
+		live_ask(c, now_ms);
+}
+
+/* ---- stop if nobody uses it ------------------------------------------------- */
+
+int ublkev__life_try_stop(struct ublkev__life *c, uint64_t now_ms)
+{
+	if (!live_is_free(c))
+		return -EINVAL;
+	if (!(c->kernel_features & UBLKEV__F(SAFE_STOP_DEV)))
+		return -EOPNOTSUPP;
+	c->stop_deadline_ms = now_ms + c->conf.stop_timeout_ms;
+	ublkev__life_enter(c, UBLKEV_STEP_STOP, now_ms, c->stop_deadline_ms);
+	ublkev__life_command(c, UBLKEV__CTRL_TRY_STOP_DEV, 0);
+	return 0;
+}
+
+void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms)
+{
+	ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms, UBLKEV__NEVER);
+	if (c->drained && !c->suspect) {
+		ublkev__life_fail(c, -ENODEV, now_ms);	/* by somebody else */
+		return;
+	}
+	ublkev__life_tell(c, UBLKEV_REFUSED, res);
+	if (c->suspect)
+		live_ask(c, now_ms);
+}
+
+/* ---- release -------------------------------------------------------------- */
+
+/*
+ * QUIESCE_DEV has the driver keep back what comes, and give back the idle
+ * tags; what it gave us already is answered as ever.
+ */
+int ublkev__life_release(struct ublkev__life *c, uint64_t now_ms)
+{
+	if (c->kept || (c->step == UBLKEV_STEP_QUIESCE && !c->stopping))
+		return 0;
+	if (!live_is_free(c))
+		return -EINVAL;
+	if (!ublkev__life_uses(c, UBLKEV__F(QUIESCE)))
+		return -EOPNOTSUPP;
+	c->stop_deadline_ms = now_ms + c->conf.stop_timeout_ms;
+	ublkev__life_enter(c, UBLKEV_STEP_QUIESCE, now_ms, c->stop_deadline_ms);
+	ublkev__life_command(c, UBLKEV__CTRL_QUIESCE_DEV,
+			     c->conf.stop_timeout_ms);
+	return 0;
+}
+
+/*
+ * When the driver found no idle tag in time, or was interrupted, it keeps
+ * requests back all the same, for good (ublk_ctrl_quiesce_dev() marks the
+ * device first): there is no way back then.
+ */
+void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms)
+{
+	bool refused = res == -EOPNOTSUPP || res == -ENODEV ||
+		       res == -EPERM || res == -EPIPE || res == -EINVAL;
+
+	if (c->stopping && (!c->kept || !c->opened)) {
+		ublkev__life_unwind(c, now_ms);
+	} else if (refused && !c->drained) {
+		ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms, UBLKEV__NEVER);
+		ublkev__life_tell(c, UBLKEV_REFUSED, res);
+	} else if (refused) {
+		ublkev__life_fail(c, -ENODEV, now_ms);
+	} else {
+		live_leave(c, now_ms);
+	}
+}
+
+void ublkev__life_idle(struct ublkev__life *c, uint64_t now_ms)
+{
+	if (c->step == UBLKEV_STEP_QUIESCE && c->kept &&
+	    c->pending == UBLKEV__CTRL_NONE)
+		ublkev__life_unwind(c, now_ms);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * life_priv.h - what the files of life share
+ */
+#ifndef UBLKEV_CORE_LIFE_PRIV_H
+#define UBLKEV_CORE_LIFE_PRIV_H
+
+#include "core/life.h"
+
+#define UBLKEV__NEVER UINT64_MAX
+
+static inline bool ublkev__life_uses(const struct ublkev__life *c, uint64_t f)
+{
+	return c->info.features & f;
+}
+
+/* ---- life.c: what is to be pulled ------------------------------------- */
+
+/* an action without more to say */
+void ublkev__life_do(struct ublkev__life *c, enum ublkev__life_act act);
+void ublkev__life_command(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			  uint64_t data);
+/* ask for the pending command's end */
+void ublkev__life_cancel(struct ublkev__life *c);
+void ublkev__life_tell(struct ublkev__life *c, int revents, int res);
+void ublkev__life_enter(struct ublkev__life *c, enum ublkev_step step,
+			uint64_t now_ms, uint64_t deadline_ms);
+/* the end of all: STOPPED */
+void ublkev__life_finish(struct ublkev__life *c, enum ublkev_step step);
+/* what is wrong; only the first counts */
+void ublkev__life_note_error(struct ublkev__life *c, int err);
+/* an error, after which there is only the way down */
+void ublkev__life_fail(struct ublkev__life *c, int err, uint64_t now_ms);
+
+/* ---- life_up.c ------------------------------------------------------------ */
+
+/*
+ * `cmd`, pending in a step of the upper row, is answered. The error, if it is
+ * none that another attempt may mend.
+ */
+int ublkev__life_up(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+		    const struct ublkev__ctrl_answer *a, uint64_t now_ms);
+/* it is time for c->retry_ms' attempt */
+void ublkev__life_retry(struct ublkev__life *c, uint64_t now_ms);
+
+/* ---- life_live.c ---------------------------------------------------------- */
+
+/* in LIVE */
+void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			    const struct ublkev__ctrl_answer *a,
+			    uint64_t now_ms);
+/* TRY_STOP_DEV was refused */
+void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms);
+/* in QUIESCE */
+void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms);
+
+/* ---- life_down.c ---------------------------------------------------------- */
+
+void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms);
+/* go on with whatever is to be undone next; no command is pending */
+void ublkev__life_unwind(struct ublkev__life *c, uint64_t now_ms);
+void ublkev__life_stop_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			    int res, uint64_t now_ms);
+void ublkev__life_del_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			   int res, uint64_t now_ms);
+/* the step's deadline passed */
+void ublkev__life_expire(struct ublkev__life *c, uint64_t now_ms);
+
+#endif

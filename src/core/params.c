@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/params.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+
+#include "core/names.h"
+
+#define SECTOR_SHIFT 9
+
+/* longer than any wake-up takes, and no fair thing to do to a loop */
+#define MOST_WAIT_US 1000
+
+/* what conf.features may name */
+#define F_WANTABLE	(UBLKEV_F_NO_AUTO_PART_SCAN | UBLKEV_F_BATCH_IO)
+#define F_NEEDED	UBLKEV__F(CMD_IOCTL_ENCODE)
+#define F_ALWAYS	(F_NEEDED | UBLKEV__F(URING_CMD_COMP_IN_TASK) | \
+			 UBLKEV__F(UPDATE_SIZE))
+
+#define CONF_FLAGS	(UBLKEV_CONF_LATENCY | UBLKEV_CONF_UNPRIVILEGED | \
+			 UBLKEV_CONF_IO_FLUSHER | UBLKEV_CONF_QUEUE_THREADS | \
+			 UBLKEV_CONF_RING_FD)
+
+int ublkev__conf_check(const struct ublkev_conf *conf)
+{
+	if (conf->id < -1 || conf->id > UBLKEV__MAX_ID)
+		return -EINVAL;
+	if (!conf->queues || conf->queues > UBLKEV__MAX_QUEUES)
+		return -EINVAL;
+	if (!conf->depth || conf->depth > UBLKEV__MAX_DEPTH)
+		return -EINVAL;
+	if (conf->queues * conf->depth > UBLKEV__MAX_TAGS)
+		return -EINVAL;
+	if (conf->max_io_bytes < UBLKEV__PAGE ||
+	    conf->max_io_bytes > 32u << 20 ||
+	    conf->max_io_bytes % UBLKEV__PAGE)
+		return -EINVAL;
+	if (!conf->cmd_timeout_ms || !conf->start_timeout_ms ||
+	    !conf->stop_timeout_ms || !conf->grace_ms ||
+	    !conf->recover_timeout_ms)
+		return -EINVAL;
+	if (conf->recovery >= UBLKEV_NR_RECOVERIES ||
+	    (conf->recovery && conf->flags & UBLKEV_CONF_UNPRIVILEGED))
+		return -EINVAL;
+	if (conf->wait_us > MOST_WAIT_US)
+		return -EINVAL;
+	if ((unsigned int)conf->copy >= UBLKEV_NR_COPIES)
+		return -EINVAL;
+	if (conf->features & ~F_WANTABLE)
+		return -EOPNOTSUPP;
+	if (conf->flags & ~CONF_FLAGS)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static uint8_t params_shift_of(uint32_t bytes)
+{
+	return bytes ? (uint8_t)(31 - __builtin_clz(bytes)) : 0;
+}
+
+static uint32_t params_sectors_of(uint64_t bytes)
+{
+	uint64_t sectors = bytes >> SECTOR_SHIFT;
+
+	return sectors > UINT32_MAX ? UINT32_MAX : (uint32_t)sectors;
+}
+
+static uint32_t params_attrs_of(uint32_t flags)
+{
+	uint32_t attrs = 0;
+
+	if (flags & UBLKEV_LIMIT_READ_ONLY)
+		attrs |= UBLKEV__ATTR_READ_ONLY;
+	if (flags & UBLKEV_LIMIT_ROTATIONAL)
+		attrs |= UBLKEV__ATTR_ROTATIONAL;
+	if (flags & UBLKEV_LIMIT_VOLATILE_CACHE)
+		attrs |= UBLKEV__ATTR_VOLATILE_CACHE;
+	if (flags & UBLKEV_LIMIT_FUA)
+		attrs |= UBLKEV__ATTR_FUA;
+	return attrs;
+}
+
+/* whole granules, so that the block layer splits at their borders */
+static uint32_t params_granules(uint64_t bytes, uint32_t granularity)
+{
+	uint32_t sectors = params_sectors_of(bytes);
+
+	return sectors - sectors % (granularity >> SECTOR_SHIFT);
+}
+
+void ublkev__params_make(struct ublkev__params *p,
+			 const struct ublkev_limits *limits,
+			 uint32_t max_io_bytes)
+{
+	uint32_t max_io = limits->max_io_bytes;
+
+	if (!max_io || max_io > max_io_bytes)
+		max_io = max_io_bytes;
+	p->dev_sectors = limits->dev_bytes >> SECTOR_SHIFT;
+	p->attrs = params_attrs_of(limits->flags);
+	p->max_sectors = max_io >> SECTOR_SHIFT;
+	p->chunk_sectors = limits->chunk_bytes >> SECTOR_SHIFT;
+	p->logical_bs_shift = params_shift_of(limits->logical_block_bytes);
+	p->physical_bs_shift = params_shift_of(limits->physical_block_bytes);
+	p->io_min_shift = params_shift_of(limits->io_min_bytes);
+	p->io_opt_shift = params_shift_of(limits->io_opt_bytes);
+	p->discard_granularity = limits->discard_granularity_bytes;
+	p->max_discard_sectors = params_granules(limits->max_discard_bytes,
+						 p->discard_granularity);
+	p->max_write_zeroes_sectors =
+		params_granules(limits->max_write_zeroes_bytes,
+				limits->logical_block_bytes);
+}
+
+uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
+			       unsigned int traits, uint64_t offered)
+{
+	enum ublkev_copy copy = conf->copy;
+	uint64_t features = 0;
+
+	/*
+	 * One pass over the data less: for a READ at no price; for a WRITE at
+	 * that of one more round, which only shows at depth 1 (4 % at 4 KiB).
+	 * USER_COPY costs a READ more as well. PLAIN without map().
+	 */
+	if (copy == UBLKEV_COPY_AUTO)
+		copy = UBLKEV_COPY_DIRECT;
+	/* refused for a device of an ordinary user's */
+	if (copy == UBLKEV_COPY_USER &&
+	    !(conf->flags & UBLKEV_CONF_UNPRIVILEGED))
+		features = UBLKEV__F(USER_COPY);
+	/* the driver clears it, if both are asked for */
+	if (copy == UBLKEV_COPY_DIRECT && traits & UBLKEV__CAN_MAP &&
+	    !(conf->features & offered & UBLKEV_F_BATCH_IO))
+		features = UBLKEV__F(NEED_GET_DATA);
+	return features & offered;
+}
+
+enum ublkev__xfer ublkev__xfer_of(uint64_t features)
+{
+	if (features & UBLKEV__F(USER_COPY))
+		return UBLKEV__XFER_USER;
+	if (features & UBLKEV__F(NEED_GET_DATA))
+		return UBLKEV__XFER_DIRECT;
+	return UBLKEV__XFER_PLAIN;
+}
+
+static uint32_t params_flags_of(uint32_t attrs)
+{
+	uint32_t flags = 0;
+
+	if (attrs & UBLKEV__ATTR_READ_ONLY)
+		flags |= UBLKEV_LIMIT_READ_ONLY;
+	if (attrs & UBLKEV__ATTR_ROTATIONAL)
+		flags |= UBLKEV_LIMIT_ROTATIONAL;
+	if (attrs & UBLKEV__ATTR_VOLATILE_CACHE)
+		flags |= UBLKEV_LIMIT_VOLATILE_CACHE;
+	if (attrs & UBLKEV__ATTR_FUA)
+		flags |= UBLKEV_LIMIT_FUA;
+	return flags;
+}
+
+static uint64_t params_bytes_of(uint64_t sectors)
+{
+	return sectors << SECTOR_SHIFT;
+}
+
+/* a shift that makes no sense comes from a server that is not ours */
+static uint32_t params_size_of(uint8_t shift)
+{
+	return shift && shift < 32 ? UINT32_C(1) << shift : 0;
+}
+
+void ublkev__params_tell(const struct ublkev__params *p,
+			 struct ublkev_cmd_params *to)
+{
+	*to = (struct ublkev_cmd_params){
+		.dev_bytes = params_bytes_of(p->dev_sectors),
+		.max_discard_bytes = params_bytes_of(p->max_discard_sectors),
+		.max_write_zeroes_bytes =
+			params_bytes_of(p->max_write_zeroes_sectors),
+		.logical_block_bytes = params_size_of(p->logical_bs_shift),
+		.physical_block_bytes = params_size_of(p->physical_bs_shift),
+		.io_min_bytes = params_size_of(p->io_min_shift),
+		.io_opt_bytes = params_size_of(p->io_opt_shift),
+		.max_io_bytes = (uint32_t)params_bytes_of(p->max_sectors),
+		.chunk_bytes = (uint32_t)params_bytes_of(p->chunk_sectors),
+		.discard_granularity_bytes = p->discard_granularity,
+		.flags = params_flags_of(p->attrs),
+		.char_major = p->char_major,
+		.char_minor = p->char_minor,
+		.disk_major = p->disk_major,
+		.disk_minor = p->disk_minor,
+	};
+}
+
+uint64_t ublkev__features_needed(const struct ublkev_conf *conf)
+{
+	static const uint64_t recovery[] = {
+		[UBLKEV_RECOVERY_NONE] = 0,
+		[UBLKEV_RECOVERY_REQUEUE] = UBLKEV__F(USER_RECOVERY),
+		[UBLKEV_RECOVERY_REISSUE] = UBLKEV__F(USER_RECOVERY) |
+					    UBLKEV__F(USER_RECOVERY_REISSUE),
+		[UBLKEV_RECOVERY_FAIL_IO] = UBLKEV__F(USER_RECOVERY) |
+					    UBLKEV__F(USER_RECOVERY_FAIL_IO),
+	};
+
+	static_assert(sizeof(recovery) / sizeof(recovery[0]) ==
+		      UBLKEV_NR_RECOVERIES, "every mode has its bits");
+	return F_NEEDED | recovery[conf->recovery];
+}
+
+int ublkev__features_choose(const struct ublkev_conf *conf,
+			    unsigned int traits, uint64_t offered,
+			    uint64_t *chosen)
+{
+	uint64_t needed = ublkev__features_needed(conf);
+	uint64_t wanted = needed | conf->features | F_ALWAYS |
+			  ublkev__xfer_features(conf, traits, offered);
+
+	/* what makes a device of an ordinary user's goes away for root's */
+	if (conf->flags & UBLKEV_CONF_UNPRIVILEGED)
+		needed |= UBLKEV__F(UNPRIVILEGED_DEV);
+	/*
+	 * The two together fail requests: QUIESCE_DEV ends a batch queue for
+	 * good (ublk_batch_cancel_queue() sets force_abort).
+	 */
+	if (conf->recovery && !(wanted & offered & UBLKEV__F(BATCH_IO)))
+		wanted |= UBLKEV__F(QUIESCE);
+	if (needed & ~offered)
+		return -EOPNOTSUPP;
+	*chosen = (wanted | needed) & offered;
+	return 0;
+}
+
+bool ublkev__features_servable(uint64_t features)
+{
+	return !(features & ~(F_ALWAYS | F_WANTABLE |
+			      UBLKEV__F(USER_RECOVERY) |
+			      UBLKEV__F(USER_RECOVERY_REISSUE) |
+			      UBLKEV__F(USER_RECOVERY_FAIL_IO) |
+			      UBLKEV__F(QUIESCE) |
+			      UBLKEV__F(NEED_GET_DATA) |
+			      UBLKEV__F(USER_COPY) |
+			      UBLKEV__F(PER_IO_DAEMON) |
+			      UBLKEV__F(BUF_REG_OFF_DAEMON) |
+			      UBLKEV__F(SAFE_STOP_DEV)));
+}
+
+const char *ublkev__params_misfit(const struct ublkev__params *own,
+				  const struct ublkev__params *dev)
+{
+	if (own->dev_sectors != dev->dev_sectors)
+		return "capacity";
+	if (own->logical_bs_shift != dev->logical_bs_shift)
+		return "logical block";
+	if (own->attrs != dev->attrs)
+		return "read-only, cache or rotational attribute";
+	if (own->max_sectors < dev->max_sectors)
+		return "max I/O size";
+	if (own->chunk_sectors != dev->chunk_sectors)
+		return "chunk size";
+	/* the driver forgets the granularity of what is never discarded */
+	if (own->max_discard_sectors < dev->max_discard_sectors ||
+	    (dev->max_discard_sectors &&
+	     own->discard_granularity > dev->discard_granularity))
+		return "discard limits";
+	if (own->max_write_zeroes_sectors < dev->max_write_zeroes_sectors)
+		return "write-zeroes limit";
+	return NULL;
+}
+
+int ublkev_signature_is_ours(uint64_t tag)
+{
+	return (tag & ~UINT64_C(0xffff)) == UBLKEV__SIGNATURE;
+}

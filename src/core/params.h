@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * params.h - what a device is to be: the conf's checks, a backend's
+ * limits as the driver's parameters, features wanted and offered
+ */
+#ifndef UBLKEV_CORE_PARAMS_H
+#define UBLKEV_CORE_PARAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ublkev/backend.h>
+#include <ublkev/cmd.h>
+#include <ublkev/dev.h>
+
+/* who moves the data of READ and WRITE */
+enum ublkev__xfer {
+	UBLKEV__XFER_PLAIN,	/* the driver, before and after us */
+	UBLKEV__XFER_DIRECT,	/* NEED_GET_DATA: a WRITE's are asked for */
+	UBLKEV__XFER_USER,	/* USER_COPY: all are */
+};
+
+#define UBLKEV__MAX_DEPTH	4096u	/* UBLK_MAX_QUEUE_DEPTH */
+#define UBLKEV__MAX_QUEUES	4096u	/* UBLK_MAX_NR_QUEUES */
+#define UBLKEV__MAX_ID		((1 << 20) - 1)
+#define UBLKEV__MAX_TAGS	32767u	/* an SQE each, and one more, is
+					   IORING_MAX_ENTRIES */
+#define UBLKEV__PAGE		4096u
+
+/* the upper bits of ublksrv_flags of our devices: "ublkev" */
+#define UBLKEV__SIGNATURE		(UINT64_C(0x75626c6b6576) << 16)
+
+/* UBLK_ATTR_* */
+#define UBLKEV__ATTR_READ_ONLY		(1u << 0)
+#define UBLKEV__ATTR_ROTATIONAL		(1u << 1)
+#define UBLKEV__ATTR_VOLATILE_CACHE	(1u << 2)
+#define UBLKEV__ATTR_FUA		(1u << 3)
+
+/* struct ublk_params */
+struct ublkev__params {
+	uint64_t dev_sectors;
+	uint32_t attrs;
+	uint32_t max_sectors;
+	uint32_t chunk_sectors;
+	uint32_t max_discard_sectors;
+	uint32_t max_write_zeroes_sectors;
+	uint32_t discard_granularity;
+	uint8_t logical_bs_shift;
+	uint8_t physical_bs_shift;
+	uint8_t io_min_shift;
+	uint8_t io_opt_shift;	/* 0: none */
+	/* what the driver alone knows */
+	uint32_t char_major, char_minor, disk_major, disk_minor;
+};
+
+/* 0, -EINVAL, -EOPNOTSUPP: see ublkev_dev_init() */
+int ublkev__conf_check(const struct ublkev_conf *conf);
+
+/* in bytes */
+void ublkev__params_tell(const struct ublkev__params *p,
+			 struct ublkev_cmd_params *to);
+
+/*
+ * From limits that the guard has completed. `max_io_bytes` is the device's,
+ * and bounds READ and WRITE together with the backend's own. Fields that
+ * are too narrow for a limit take the most they hold.
+ */
+void ublkev__params_make(struct ublkev__params *p,
+			 const struct ublkev_limits *limits,
+			 uint32_t max_io_bytes);
+
+/* of a checked conf: the features without which its device is none */
+uint64_t ublkev__features_needed(const struct ublkev_conf *conf);
+/* what a backend can, for the choice of how data are copied */
+#define UBLKEV__CAN_MAP		(1u << 0)	/* has map() */
+#define UBLKEV__NO_DATA		(1u << 1)	/* UBLKEV_LIMIT_NO_DATA */
+#define UBLKEV__READ_ONLY	(1u << 2)
+
+/*
+ * The features that conf's wish for how data are copied, of a backend that
+ * is so (bits above), makes with a kernel that offers these.
+ */
+uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
+			       unsigned int traits, uint64_t offered);
+
+/* and what the features make, that the driver took */
+enum ublkev__xfer ublkev__xfer_of(uint64_t features);
+
+/*
+ * The features to ask for in ADD_DEV: what is wanted and offered, and what
+ * this library always works with. Error: -EOPNOTSUPP, the kernel lacks one
+ * that is needed.
+ */
+int ublkev__features_choose(const struct ublkev_conf *conf,
+			    unsigned int traits, uint64_t offered,
+			    uint64_t *chosen);
+
+/* whether a device with these is one that this library can serve */
+bool ublkev__features_servable(uint64_t features);
+
+/*
+ * What, in words, keeps a backend with the parameters `own` from serving a
+ * device that was made with `dev`; NULL: nothing.
+ */
+const char *ublkev__params_misfit(const struct ublkev__params *own,
+				  const struct ublkev__params *dev);
+
+#endif

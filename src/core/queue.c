@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/queue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+static_assert(sizeof(void *) != 8 || sizeof(struct ublkev__tag) == 64,
+	      "a tag is one cache line");
+
+#define GENERATION (UINT64_C(1) << 32)
+
+void ublkev__queue_init(struct ublkev__queue *q, unsigned int id,
+			unsigned int depth, uint32_t generation,
+			struct ublkev__tag *tags, uint64_t *since_us,
+			struct ublkev_stats *stats)
+{
+	unsigned int i;
+
+	memset(q, 0, sizeof(*q));
+	q->tags = tags;
+	q->stats = stats;
+	q->since_us = since_us;
+	q->id = (uint16_t)id;
+	q->depth = (uint16_t)depth;
+	memset(tags, 0, depth * sizeof(*tags));
+	for (i = 0; i < depth; i++) {
+		tags[i].req.queue = (uint16_t)id;
+		tags[i].req.tag = (uint16_t)i;
+		tags[i].req.cookie = generation * GENERATION | id << 16 | i;
+	}
+}
+
+uint32_t ublkev__queue_generation(const struct ublkev__queue *q)
+{
+	uint64_t youngest = 0;
+	unsigned int i;
+
+	for (i = 0; i < q->depth; i++)
+		if (q->tags[i].req.cookie > youngest)
+			youngest = q->tags[i].req.cookie;
+	return (uint32_t)(youngest / GENERATION) + 1;
+}
+
+void ublkev__queue_set_xfer(struct ublkev__queue *q, enum ublkev__xfer copy,
+			    bool no_data)
+{
+	q->copy = (uint8_t)copy;
+	q->no_data = no_data && copy == UBLKEV__XFER_USER;
+}
+
+void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
+			    uint32_t max_io_bytes)
+{
+	q->bufs = buf;
+	q->spare = spare;
+	q->max_io_bytes = max_io_bytes;
+}
+
+static void queue_push(struct ublkev__queue *q, struct ublkev__taglist *list,
+		       const struct ublkev__tag *t)
+{
+	uint16_t i = t->req.tag;
+
+	if (list->nr++)
+		q->tags[list->tail].next = i;
+	else
+		list->head = i;
+	list->tail = i;
+}
+
+static struct ublkev__tag *queue_shift(struct ublkev__queue *q,
+				       struct ublkev__taglist *list)
+{
+	struct ublkev__tag *t = &q->tags[list->head];
+
+	list->head = t->next;	/* whatever, when it was the last */
+	list->nr--;
+	return t;
+}
+
+static void queue_kill_tag(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	t->state = UBLKEV__TAG_DEAD;
+	q->nr_dead++;
+}
+
+static void queue_result(struct ublkev__queue *q, struct ublkev__tag *t,
+			 enum ublkev__tag_state state)
+{
+	t->state = (uint8_t)state;
+	queue_push(q, &q->out, t);
+}
+
+/*
+ * NEED_GET_DATA: no commit, not even of an error, is taken before the data
+ * were. USER_COPY: a request that fails needs none.
+ */
+static bool queue_must_move(const struct ublkev__queue *q,
+			    const struct ublkev__tag *t,
+			    const struct ublkev_req *req, int err)
+{
+	if (q->copy == UBLKEV__XFER_DIRECT)
+		return t->how & UBLKEV__HOW_AWAY;
+	return !err && !q->no_data && (t->how & UBLKEV__HOW_AWAY ||
+				       req->op == UBLKEV_OP_READ);
+}
+
+/*
+ * A READ or WRITE is answered with its length, always whole: what the driver
+ * makes of a short answer depends on the kernel, and is data loss on some.
+ */
+static void queue_set_result(struct ublkev__queue *q, struct ublkev__tag *t,
+			     const struct ublkev_req *req, int err)
+{
+	bool move = q->copy && queue_must_move(q, t, req, err);
+
+	if (err)
+		t->result = err;
+	else
+		t->result = req->op <= UBLKEV_OP_WRITE ?
+			(int32_t)req->len_bytes : 0;
+	queue_result(q, t, move ? UBLKEV__TAG_MOVE : UBLKEV__TAG_RESULT);
+	ublkev__stats_answer(q->stats, req, err);
+}
+
+void ublkev__queue_arm(struct ublkev__queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < q->depth; i++)
+		if (q->tags[i].state == UBLKEV__TAG_IDLE)
+			queue_push(q, &q->out, &q->tags[i]);
+}
+
+static void queue_mark_away(const struct ublkev__queue *q,
+			    struct ublkev__tag *t, const struct ublkev_req *req)
+{
+	if (q->copy && req->op == UBLKEV_OP_WRITE && !q->no_data)
+		t->how |= UBLKEV__HOW_AWAY;
+}
+
+/* t->req is still the backend's, if the abort took it from there */
+static void queue_fail_request(struct ublkev__queue *q, struct ublkev__tag *t,
+			       const struct ublkev__desc *desc)
+{
+	struct ublkev_req req;
+	int err = ublkev__decode(desc, q->max_io_bytes, &req);
+
+	if (err)
+		q->stats->rejected++;
+	queue_mark_away(q, t, &req);
+	queue_set_result(q, t, &req, err ? err : -EIO);
+}
+
+static void queue_request(struct ublkev__queue *q, struct ublkev__tag *t,
+			  const struct ublkev__desc *desc)
+{
+	int err;
+
+	if (q->since_us)
+		q->since_us[t->req.tag] = q->now_us;
+	if (q->failing) {
+		queue_fail_request(q, t, desc);
+		return;
+	}
+	err = ublkev__decode(desc, q->max_io_bytes, &t->req);
+	queue_mark_away(q, t, &t->req);
+	if (err)
+		q->stats->rejected++;
+	else if (t->how & UBLKEV__HOW_FAULT)
+		err = -EIO;
+	if (err) {
+		queue_set_result(q, t, &t->req, err);
+		return;
+	}
+	t->state = UBLKEV__TAG_READY;
+	queue_push(q, &q->in, t);
+}
+
+/* -EPROTO is taken: nothing changes with that */
+static int queue_fault_of(int res)
+{
+	return res < 0 && res != -EPROTO ? res : -EIO;
+}
+
+static int queue_refused(struct ublkev__queue *q, struct ublkev__tag *t,
+			 int res)
+{
+	queue_kill_tag(q, t);
+	return res == -ENODEV ? 0 : queue_fault_of(res); /* UBLK_IO_RES_ABORT */
+}
+
+/* the data are where they were to go, and no more with the driver */
+static void queue_moved(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	t->how &= (uint8_t)~UBLKEV__HOW_AWAY;
+	if (!(t->how & UBLKEV__HOW_AGAIN)) {
+		queue_result(q, t, UBLKEV__TAG_RESULT);
+	} else if (q->failing) {
+		queue_set_result(q, t, &t->req, -EIO);
+	} else {
+		t->state = UBLKEV__TAG_READY;
+		queue_push(q, &q->in, t);
+	}
+}
+
+/*
+ * The move was answered already, if it was the last thing to do, and not
+ * with an error: that answer was wrong.
+ */
+static void queue_take_back(struct ublkev__queue *q,
+			    const struct ublkev__tag *t)
+{
+	if (t->result >= 0 && !(t->how & UBLKEV__HOW_AGAIN))
+		ublkev__stats_unanswer(q->stats, &t->req);
+}
+
+static int queue_moved_user(struct ublkev__queue *q, struct ublkev__tag *t,
+			    int res)
+{
+	if (res >= 0 && (uint64_t)res == t->req.len_bytes) {
+		queue_moved(q, t);
+		return 0;
+	}
+	/* the request stays ours, whatever became of its data */
+	queue_take_back(q, t);
+	t->how = 0;
+	queue_set_result(q, t, &t->req, -EIO);
+	return 0;
+}
+
+static int queue_moving_cqe(struct ublkev__queue *q, struct ublkev__tag *t,
+			    int res, const struct ublkev__desc *desc)
+{
+	bool again;
+
+	if (q->copy == UBLKEV__XFER_USER)
+		return queue_moved_user(q, t, res);
+	if (res == 0) {
+		queue_moved(q, t);
+		return 0;
+	}
+	queue_take_back(q, t);
+	if (res != UBLKEV__RES_NEED_GET_DATA)
+		return queue_refused(q, t, res);
+	/*
+	 * What could not be copied to us is queued anew, and would be so for
+	 * ever; unless the tag was given to another request meanwhile.
+	 */
+	again = desc->start_sector << 9 == t->req.offset_bytes;
+	t->how = again ? UBLKEV__HOW_AWAY | UBLKEV__HOW_FAULT
+		       : UBLKEV__HOW_AWAY;
+	queue_request(q, t, desc);
+	return 0;
+}
+
+int ublkev__queue_cqe(struct ublkev__queue *q, unsigned int tag, int res,
+		      const struct ublkev__desc *desc)
+{
+	struct ublkev__tag *t;
+
+	if (tag >= q->depth)
+		return -EPROTO;
+	t = &q->tags[tag];
+	if (t->state == UBLKEV__TAG_MOVING)
+		return queue_moving_cqe(q, t, res, desc);
+	if (t->state != UBLKEV__TAG_DRIVER)
+		return -EPROTO;
+	if (res == 0 || (res == UBLKEV__RES_NEED_GET_DATA &&
+			 q->copy == UBLKEV__XFER_DIRECT)) {
+		t->how = res ? UBLKEV__HOW_AWAY : 0;
+		queue_request(q, t, desc);
+		return 0;
+	}
+	return queue_refused(q, t, res);
+}
+
+int ublkev__queue_all_cqe(struct ublkev__queue *q, int res)
+{
+	unsigned int i;
+
+	if (q->gone || res >= 0)
+		return -EPROTO;
+	q->gone = true;
+	for (i = 0; i < q->depth; i++)
+		if (q->tags[i].state == UBLKEV__TAG_DRIVER)
+			queue_kill_tag(q, &q->tags[i]);
+	return res == -ENODEV ? 0 : queue_fault_of(res);
+}
+
+static struct ublkev__tag *queue_outstanding(struct ublkev__queue *q,
+					     uint64_t cookie)
+{
+	unsigned int tag = ublkev__cookie_tag(cookie);
+
+	if (tag >= q->depth || q->tags[tag].req.cookie != cookie ||
+	    q->tags[tag].state != UBLKEV__TAG_BACKEND)
+		return NULL;
+	return &q->tags[tag];
+}
+
+int ublkev__queue_done(struct ublkev__queue *q, uint64_t cookie, int err)
+{
+	struct ublkev__tag *t = queue_outstanding(q, cookie);
+
+	if (!t) {
+		q->stats->stale_answers++;
+		return -ESTALE;
+	}
+	q->nr_backend--;
+	q->stats->inflight--;
+	queue_set_result(q, t, &t->req, err);
+	return 0;
+}
+
+static void queue_not_for_backend(struct ublkev__queue *q)
+{
+	q->nr_backend--;
+	q->stats->inflight--;
+}
+
+void ublkev__queue_direct(struct ublkev__queue *q, struct ublkev__tag *t,
+			  void *addr)
+{
+	queue_not_for_backend(q);
+	t->how |= UBLKEV__HOW_DIRECT;
+	t->req.buf = addr;
+	queue_set_result(q, t, &t->req, 0);
+}
+
+bool ublkev__queue_has_data(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	if (!(t->how & UBLKEV__HOW_AWAY))
+		return true;
+	queue_not_for_backend(q);
+	t->how |= UBLKEV__HOW_AGAIN;
+	t->result = 0;
+	queue_result(q, t, UBLKEV__TAG_MOVE);
+	return false;
+}
+
+void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err)
+{
+	q->stats->rejected++;
+	ublkev__queue_done(q, cookie, err);
+}
+
+unsigned int ublkev__queue_abort(struct ublkev__queue *q)
+{
+	unsigned int taken = q->nr_backend;
+	struct ublkev__tag *t;
+	unsigned int i;
+
+	q->failing = true;
+	for (i = 0; i < q->depth; i++) {
+		t = &q->tags[i];
+		if (t->state == UBLKEV__TAG_READY ||
+		    t->state == UBLKEV__TAG_BACKEND)
+			queue_set_result(q, t, &t->req, -EIO);
+	}
+	q->in.nr = 0;
+	q->nr_backend = 0;
+	q->stats->inflight -= taken;
+	return taken;
+}
+
+bool ublkev__queue_idle(const struct ublkev__queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < q->depth; i++)
+		if (q->tags[i].state > UBLKEV__TAG_DRIVER &&
+		    q->tags[i].state < UBLKEV__TAG_DEAD)
+			return false;
+	return true;
+}
+
+void ublkev__queue_kill(struct ublkev__queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < q->depth; i++)
+		q->tags[i].state = UBLKEV__TAG_DEAD;
+	q->nr_dead = q->depth;
+	q->stats->inflight -= q->nr_backend;
+	q->nr_backend = 0;
+	q->in.nr = 0;
+	q->out.nr = 0;
+}
+
+struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q)
+{
+	struct ublkev__tag *t;
+
+	if (!q->in.nr)
+		return NULL;
+	t = queue_shift(q, &q->in);
+	t->state = UBLKEV__TAG_BACKEND;
+	t->req.cookie += GENERATION;
+	t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
+		ublkev__queue_own_buf(q, t) : NULL;
+	t->req.data = NULL;
+	q->nr_backend++;
+	if (++q->stats->inflight > q->stats->inflight_max)
+		q->stats->inflight_max = q->stats->inflight;
+	return t;
+}
+
+enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
+					      struct ublkev__tag **tagp)
+{
+	struct ublkev__tag *t;
+	bool answered;
+
+	if (!q->out.nr)
+		return UBLKEV__QUEUE_NONE;
+	*tagp = t = queue_shift(q, &q->out);
+	if (t->state == UBLKEV__TAG_MOVE) {
+		t->state = UBLKEV__TAG_MOVING;
+		return UBLKEV__QUEUE_MOVE;
+	}
+	answered = t->state == UBLKEV__TAG_RESULT;
+	t->state = UBLKEV__TAG_DRIVER;
+	if (q->gone)
+		queue_kill_tag(q, t);
+	/* for the driver each tag has one, whatever its request was */
+	if (!answered)
+		return UBLKEV__QUEUE_ARM;
+	if (q->since_us)
+		ublkev__stats_latency(q->stats, t->req.op,
+				      q->now_us - q->since_us[t->req.tag]);
+	return UBLKEV__QUEUE_COMMIT;
+}
+
+static void queue_verify_list(const struct ublkev__queue *q,
+			const struct ublkev__taglist *list, unsigned int states)
+{
+	unsigned int i = list->head;
+	unsigned int n;
+
+	for (n = list->nr; n; n--) {
+		assert(i < q->depth && states & 1u << q->tags[i].state);
+		assert((n == 1) == (i == list->tail));
+		i = q->tags[i].next;
+	}
+}
+
+void ublkev__queue_verify(const struct ublkev__queue *q)
+{
+	unsigned int nr[UBLKEV__NR_TAG_STATES] = { 0 };
+	const struct ublkev__tag *t;
+	unsigned int i;
+
+	for (i = 0; i < q->depth; i++) {
+		t = &q->tags[i];
+		assert(t->state < UBLKEV__NR_TAG_STATES);
+		nr[t->state]++;
+		assert(t->req.queue == q->id && t->req.tag == i);
+		assert(ublkev__cookie_tag(t->req.cookie) == i);
+		assert(ublkev__cookie_queue(t->req.cookie) == q->id);
+		if (t->state == UBLKEV__TAG_READY)
+			assert(!q->failing);
+		if (!q->copy || t->state == UBLKEV__TAG_BACKEND)
+			assert(!(t->how & UBLKEV__HOW_AWAY));
+		if (t->state == UBLKEV__TAG_RESULT &&
+		    q->copy == UBLKEV__XFER_DIRECT)
+			assert(!(t->how & UBLKEV__HOW_AWAY));
+	}
+	assert(nr[UBLKEV__TAG_DEAD] == q->nr_dead);
+	assert(nr[UBLKEV__TAG_BACKEND] == q->nr_backend);
+	assert(q->in.nr == nr[UBLKEV__TAG_READY]);
+	nr[UBLKEV__TAG_RESULT] += nr[UBLKEV__TAG_MOVE];
+	assert(q->out.nr >= nr[UBLKEV__TAG_RESULT]);
+	assert(q->out.nr <= nr[UBLKEV__TAG_RESULT] + nr[UBLKEV__TAG_IDLE]);
+	queue_verify_list(q, &q->in, 1u << UBLKEV__TAG_READY);
+	queue_verify_list(q, &q->out,
+			  1u << UBLKEV__TAG_RESULT | 1u << UBLKEV__TAG_MOVE |
+			  1u << UBLKEV__TAG_IDLE);
+}

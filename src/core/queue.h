@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * queue.h - the life of a tag
+ *
+ *              pull ARM           request          pull SUBMIT
+ *      IDLE -------------> DRIVER ---------> READY ------------> BACKEND
+ *                           ^  |               |                    |
+ *               pull COMMIT |  | -ENODEV       | refused            | done
+ *                           |  v               v                    v
+ *                           | DEAD           RESULT <---------------+
+ *                           +------------------+
+ *
+ * Where the driver does not bring a WRITE's data, or take a READ's, by itself
+ * (NEED_GET_DATA, USER_COPY), it is told to move them:
+ *
+ *	READY -> MOVE -> MOVING -> RESULT	from or to the backend's memory
+ *	READY -> MOVE -> MOVING -> READY	a WRITE that submit() is to get
+ *	BACKEND -> MOVE -> MOVING -> RESULT	a READ that submit() did
+ *
+ * Facts are told with the calls named after them; what is to be done about
+ * them is pulled: what the backend is to get (READY), and what the driver is
+ * to get (IDLE once armed, RESULT). Two lists, so that an owner that has no
+ * time left for more requests can still answer those that are done. A tag
+ * that the driver aborted is DEAD and never armed again; when all are, the
+ * queue is drained.
+ */
+#ifndef UBLKEV_CORE_QUEUE_H
+#define UBLKEV_CORE_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ublkev/req.h>
+
+#include "core/decode.h"
+#include "core/params.h"
+#include "core/stats.h"
+
+enum ublkev__tag_state {
+	UBLKEV__TAG_IDLE,	/* never given to the driver */
+	UBLKEV__TAG_DRIVER,	/* armed: FETCHed or COMMITted */
+	UBLKEV__TAG_READY,	/* has a request */
+	UBLKEV__TAG_BACKEND,	/* the backend has it */
+	UBLKEV__TAG_RESULT,	/* answered, not yet committed */
+	UBLKEV__TAG_MOVE,	/* its data are to be moved */
+	UBLKEV__TAG_MOVING,	/* the driver moves them */
+	UBLKEV__TAG_DEAD,
+	UBLKEV__NR_TAG_STATES
+};
+
+/* tag.how */
+#define UBLKEV__HOW_AWAY	(1u << 0)	/* WRITE: the driver has the data */
+#define UBLKEV__HOW_DIRECT	(1u << 1)	/* req.buf is the backend's memory */
+#define UBLKEV__HOW_AGAIN	(1u << 2)	/* READY once the data are here */
+#define UBLKEV__HOW_FAULT	(1u << 3)	/* they could not be moved */
+
+/* one cache line on 64-bit machines */
+struct ublkev__tag {
+	struct ublkev_req req;
+	int32_t result;		/* RESULT, MOVE: for the driver */
+	uint16_t next;		/* in the list */
+	uint8_t state;
+	uint8_t how;		/* UBLKEV__HOW_*, of this request */
+};
+
+/* tags, linked through next */
+struct ublkev__taglist {
+	uint16_t head, tail;
+	uint16_t nr;
+};
+
+/* no cache line of it is another's, which another thread may serve */
+struct ublkev__queue {
+	_Alignas(64) struct ublkev__tag *tags;	/* [depth] */
+	struct ublkev_stats *stats;
+	uint64_t *since_us;		/* [depth], or NULL: no latencies */
+	uint64_t now_us;		/* set by the owner, for since_us */
+	char *bufs;
+	void *spare;
+	uint32_t max_io_bytes;
+	uint16_t id;
+	uint16_t depth;
+	struct ublkev__taglist in;	/* READY */
+	struct ublkev__taglist out;	/* RESULT, MOVE, IDLE once armed */
+	bool failing;			/* answer -EIO, ask no backend */
+	bool gone;			/* no tag comes back from the driver */
+	bool no_data;			/* USER: nothing is to be moved */
+	uint8_t copy;			/* enum ublkev__xfer */
+	uint16_t nr_dead;
+	uint16_t nr_backend;
+};
+
+/* UBLK_IO_RES_NEED_GET_DATA: a WRITE, whose data the driver keeps */
+#define UBLKEV__RES_NEED_GET_DATA	1
+
+enum ublkev__queue_act {
+	UBLKEV__QUEUE_NONE,
+	UBLKEV__QUEUE_ARM,	/* FETCH the tag */
+	UBLKEV__QUEUE_COMMIT,	/* COMMIT its `result` */
+	UBLKEV__QUEUE_MOVE,	/* move its data from or to its buffer */
+};
+
+/*
+ * `tags` (and `since_us`, which may be NULL) have room for depth, 1 .. 4096;
+ * they stay the caller's. Cookies begin with `generation`: a backend may
+ * answer late, with a cookie from before a restart.
+ */
+void ublkev__queue_init(struct ublkev__queue *q, unsigned int id,
+			unsigned int depth, uint32_t generation,
+			struct ublkev__tag *tags, uint64_t *since_us,
+			struct ublkev_stats *stats);
+
+/* the generation that is younger than all that the queue's cookies had */
+uint32_t ublkev__queue_generation(const struct ublkev__queue *q);
+
+/* before the first ARM is pulled; PLAIN, if never told */
+void ublkev__queue_set_xfer(struct ublkev__queue *q, enum ublkev__xfer copy,
+			    bool no_data);
+
+/*
+ * Before the first ARM is pulled: a tag's buffer is that of max_io_bytes at
+ * buf + tag * max_io_bytes; `spare` is another, for ublkev__queue_buf(). Not
+ * PLAIN: buf may be NULL, until a request needs one.
+ */
+void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
+			    uint32_t max_io_bytes);
+
+/* let every IDLE tag be armed */
+void ublkev__queue_arm(struct ublkev__queue *q);
+
+/*
+ * Fact: the driver completed the tag's command with `res`; `desc` is the
+ * tag's descriptor, looked at when that says a request. Answers 0, or what went wrong
+ * with the device: -EPROTO, a completion for a tag that is none or not the
+ * driver's (nothing changes); any other, the command was refused with it
+ * (the tag is DEAD). A request that can't be decoded is no such case: the
+ * request fails.
+ */
+int ublkev__queue_cqe(struct ublkev__queue *q, unsigned int tag, int res,
+		      const struct ublkev__desc *desc);
+
+/*
+ * Fact: the driver has let go of all tags that it has (BATCH_IO), and of
+ * those that it is still to be told about, as with ublkev__queue_cqe().
+ */
+int ublkev__queue_all_cqe(struct ublkev__queue *q, int res);
+
+/*
+ * Fact: the backend answered, 0 or a negative errno. Answers -ESTALE when no
+ * such request is outstanding (and nothing changes), else 0.
+ */
+int ublkev__queue_done(struct ublkev__queue *q, uint64_t cookie, int err);
+
+/*
+ * Fact: what was pulled for the backend is done by moving its data from or
+ * to `addr`, the backend's own memory.
+ */
+void ublkev__queue_direct(struct ublkev__queue *q, struct ublkev__tag *t,
+			  void *addr);
+
+/*
+ * Before what was pulled is given to the backend. False: not yet, its data
+ * come first, and it will be pulled once more.
+ */
+bool ublkev__queue_has_data(struct ublkev__queue *q, struct ublkev__tag *t);
+
+/* fact: the checks before the backend refused what was pulled for it */
+void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err);
+
+/*
+ * Answer -EIO to what is READY or BACKEND, and to all that comes. Answers
+ * how many requests were taken from the backend.
+ */
+unsigned int ublkev__queue_abort(struct ublkev__queue *q);
+
+/* fact: the ring is gone, no tag will be heard of again */
+void ublkev__queue_kill(struct ublkev__queue *q);
+
+/* the next tag whose `req` the backend gets, now BACKEND; NULL: none */
+struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q);
+
+/* the next thing to tell the driver, about *tagp, which is DRIVER now */
+enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
+					      struct ublkev__tag **tagp);
+
+static inline void *ublkev__queue_own_buf(const struct ublkev__queue *q,
+					  const struct ublkev__tag *t)
+{
+	return q->bufs ? q->bufs + (size_t)t->req.tag * q->max_io_bytes : NULL;
+}
+
+/*
+ * The buffer that the driver is told of with ARM, COMMIT and MOVE. PLAIN: it
+ * is also where it puts the tag's next WRITE, so the tag's own, but for a
+ * disk that is never written. For requests that fail before the backend had
+ * them, or are failed by an abort, this is the spare one: the tag's own may
+ * still be lent to the backend.
+ */
+static inline void *ublkev__queue_buf(const struct ublkev__queue *q,
+				      const struct ublkev__tag *t)
+{
+	if (t->how & UBLKEV__HOW_DIRECT)
+		return t->result < 0 ? q->spare : t->req.buf;
+	if (t->result < 0 && (q->failing || t->how & UBLKEV__HOW_AWAY))
+		return q->spare;
+	return q->bufs ? ublkev__queue_own_buf(q, t) : q->spare;
+}
+
+static inline bool ublkev__queue_has_work(const struct ublkev__queue *q)
+{
+	return q->in.nr || q->out.nr;
+}
+
+/* no request is with us; looks at every tag */
+bool ublkev__queue_idle(const struct ublkev__queue *q);
+
+static inline bool ublkev__queue_drained(const struct ublkev__queue *q)
+{
+	return q->nr_dead == q->depth;
+}
+
+/* cookie = generation << 32 | queue << 16 | tag */
+static inline unsigned int ublkev__cookie_queue(uint64_t cookie)
+{
+	return (unsigned int)(cookie >> 16) & 0xffff;
+}
+
+static inline unsigned int ublkev__cookie_tag(uint64_t cookie)
+{
+	return (unsigned int)cookie & 0xffff;
+}
+
+/* asserts that all of the above holds; for tests, and slow */
+void ublkev__queue_verify(const struct ublkev__queue *q);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/wait.h"
+
+/* what may be lost before it is given up, in waits */
+#define STAKES		4
+
+/* sleeps between trials */
+#define LEAST_REST	16
+#define MOST_REST	4096
+
+void ublkev__wait_init(struct ublkev__wait *w, unsigned int limit_us)
+{
+	w->limit_us = limit_us;
+	w->balance_us = STAKES * limit_us;
+	w->rest = 0;
+	w->next_rest = LEAST_REST;
+}
+
+unsigned int ublkev__wait_us(struct ublkev__wait *w)
+{
+	if (w->rest) {
+		w->rest--;
+		return 0;
+	}
+	return w->limit_us;
+}
+
+static void wait_won(struct ublkev__wait *w, unsigned int us)
+{
+	w->balance_us += us;
+	if (w->balance_us < STAKES * w->limit_us)
+		return;
+	w->balance_us = STAKES * w->limit_us;
+	w->next_rest = LEAST_REST;
+}
+
+static void wait_lost(struct ublkev__wait *w, unsigned int us)
+{
+	if (us < w->balance_us) {
+		w->balance_us -= us;
+		return;
+	}
+	w->balance_us = w->limit_us;
+	w->rest = w->next_rest;
+	if (w->next_rest < MOST_REST)
+		w->next_rest *= 2;
+}
+
+/*
+ * One that took longer than it was to does not pay, whatever came: the CPU
+ * was somebody else's, perhaps the client's.
+ */
+void ublkev__wait_done(struct ublkev__wait *w, uint64_t took_us, bool came)
+{
+	if (took_us >= w->limit_us)
+		wait_lost(w, w->limit_us);
+	else if (came)
+		wait_won(w, w->limit_us - (unsigned int)took_us);
+	else
+		wait_lost(w, (unsigned int)took_us);
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ev/act.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "backend/guard.h"
+#include "ev/engine.h"
+#include "ev/evloop.h"
+#include "ev/evpump.h"
+#include "ev/evworker.h"
+
+static void act_own_params(const struct ublkev__engine *e,
+			   struct ublkev__params *params)
+{
+	memset(params, 0, sizeof(*params));
+	ublkev__params_make(params, &e->backend->limits,
+			    e->life.info.max_io_bytes);
+}
+
+static void act_command(struct ublkev__engine *e,
+			const struct ublkev__life_action *a)
+{
+	struct ublkev__carrier_req req = {
+		.cmd = a->cmd,
+		.info = e->life.info,
+		.data = a->data,
+	};
+	struct ublkev__ctrl_answer failed = { 0 };
+
+	if (a->cmd == UBLKEV__CTRL_SET_PARAMS)
+		act_own_params(e, &req.params);
+	ublkev__log(&e->log, LOG_DEBUG, "%s", ublkev__ctrl_name(a->cmd));
+	failed.res = ublkev__carrier_submit(e->carrier, &req);
+	if (failed.res)
+		ublkev__life_cmd_done(&e->life, a->cmd, &failed,
+				      ublkev__clock_ms());
+}
+
+/* before the core refuses to go on without them */
+static void act_log_missing(struct ublkev__engine *e, uint64_t offered)
+{
+	uint64_t missing = ublkev__features_needed(&e->conf) & ~offered;
+	unsigned int bit;
+
+	for (bit = 0; bit < UBLKEV__NR_FEATURES; bit++)
+		if (missing >> bit & 1)
+			ublkev__log(&e->log, LOG_ERR,
+				    "this kernel's ublk has no %s",
+				    ublkev_feature_name(bit));
+}
+
+/* a device that is recovered has to be the backend's */
+static int act_check_params(struct ublkev__engine *e,
+			    const struct ublkev__params *params)
+{
+	struct ublkev__params own;
+	const char *what;
+
+	act_own_params(e, &own);
+	what = ublkev__params_misfit(&own, params);
+	if (!what)
+		return 0;
+	ublkev__log(&e->log, LOG_ERR,
+		    "the device was made with another %s than the backend's",
+		    what);
+	return -EINVAL;
+}
+
+static void act_take_cpus(struct ublkev__engine *e,
+			  const struct ublkev__carrier_done *done)
+{
+	unsigned int queue = e->life.asked_cpus - 1;
+
+	if (done->answer.res < 0)
+		ublkev__log(&e->log, LOG_NOTICE,
+			    "the CPUs of queue %u are not known: %d", queue,
+			    done->answer.res);
+	else
+		ublkev__workers_pin(e, queue, &done->cpus);
+}
+
+static int act_set_up(struct ublkev__engine *e)
+{
+	const struct ublkev__devinfo *info = &e->life.info;
+
+	return ublkev__engine_set_up(e, info->queues, info->depth,
+				     info->max_io_bytes);
+}
+
+static void act_look_at_answer(struct ublkev__engine *e,
+			       struct ublkev__carrier_done *done)
+{
+	struct ublkev__ctrl_answer *a = &done->answer;
+
+	if (done->cmd == UBLKEV__CTRL_GET_QUEUE_AFFINITY)
+		act_take_cpus(e, done);
+	if (a->res < 0)
+		return;
+	if (done->cmd == UBLKEV__CTRL_ADD_DEV)
+		e->log.id = a->info.id;
+	else if (done->cmd == UBLKEV__CTRL_GET_FEATURES &&
+		 e->mode == UBLKEV__LIFE_ADD)
+		act_log_missing(e, a->features);
+	else if (done->cmd == UBLKEV__CTRL_GET_PARAMS)
+		a->res = act_check_params(e, &done->params);
+	/* threads are there before it is asked where they are to run */
+	if (done->cmd == UBLKEV__CTRL_GET_PARAMS && !a->res &&
+	    e->conf.flags & UBLKEV_CONF_QUEUE_THREADS)
+		a->res = act_set_up(e);
+}
+
+void ublkev__act_answer(struct ublkev__engine *e)
+{
+	struct ublkev__carrier_done done;
+
+	while (ublkev__carrier_reap(e->carrier, &done)) {
+		ublkev__log(&e->log, LOG_DEBUG, "%s: %d",
+			    ublkev__ctrl_name(done.cmd), done.answer.res);
+		act_look_at_answer(e, &done);
+		if (ublkev__life_cmd_done(&e->life, done.cmd, &done.answer,
+					  ublkev__clock_ms()))
+			ublkev__log(&e->log, LOG_ERR,
+				    "%s was answered with %d, but not asked",
+				    ublkev__ctrl_name(done.cmd),
+				    done.answer.res);
+	}
+}
+
+/* ---- facts --------------------------------------------------------------- */
+
+void ublkev__act_tag_died(struct ublkev__engine *e)
+{
+	if (!e->tag_died)
+		ublkev__life_tag_died(&e->life, ublkev__clock_ms());
+	e->tag_died = true;
+}
+
+void ublkev__act_drained(struct ublkev__engine *e)
+{
+	e->drained = true;
+	ublkev__life_drained(&e->life, ublkev__clock_ms());
+}
+
+void ublkev__act_fault(struct ublkev__engine *e, int err)
+{
+	ublkev__life_fault(&e->life, err, ublkev__clock_ms());
+}
+
+/* requests may still come to a lane that has none, unless that is over */
+static bool act_waits_for_idle(const struct ublkev__life *c)
+{
+	return c->step == UBLKEV_STEP_QUIESCE && c->kept &&
+	       c->pending == UBLKEV__CTRL_NONE;
+}
+
+bool ublkev__act_is_idle(const struct ublkev__engine *e)
+{
+	if (!act_waits_for_idle(&e->life))
+		return false;
+	return e->nr_workers ? ublkev__workers_told(e, UBLKEV__FACT_IDLE)
+			     : ublkev__pump_idle(&e->lane);
+}
+
+void ublkev__act_look_idle(struct ublkev__engine *e)
+{
+	if (e->nr_workers && !e->asked_idle && act_waits_for_idle(&e->life)) {
+		e->asked_idle = true;
+		ublkev__workers_wish(e, UBLKEV__WISH_IDLE);
+	}
+	if (ublkev__act_is_idle(e))
+		ublkev__life_idle(&e->life, ublkev__clock_ms());
+}
+
+/* ---- actions ------------------------------------------------------------- */
+
+static void act_open_ublkc(struct ublkev__engine *e)
+{
+	const struct ublkev__devinfo *info = &e->life.info;
+	enum ublkev__xfer copy = ublkev__xfer_of(info->features);
+	bool no_data = e->life.traits & UBLKEV__NO_DATA;
+	unsigned int i;
+	int err = 0;
+
+	if (!e->queues)
+		err = act_set_up(e);
+	if (!err && copy == UBLKEV__XFER_PLAIN && !e->nr_workers)
+		err = ublkev__io_need_bufs(e->lane.io);
+	if (!err)
+		err = ublkev__io_open(e->lane.io, info->id, info->queues,
+				      info->depth, info->features);
+	if (!err && e->nr_workers)
+		err = ublkev__workers_open(e, copy == UBLKEV__XFER_PLAIN);
+	if (!err) {
+		e->nr_queues = info->queues;
+		if (!e->nr_workers)
+			e->lane.nr_queues = info->queues;
+		ublkev__pump_set_bufs(&e->lane);
+		for (i = 0; i < e->nr_queues; i++)
+			ublkev__queue_set_xfer(&e->queues[i], copy, no_data);
+	}
+	ublkev__life_opened(&e->life, err, ublkev__clock_ms());
+}
+
+/*
+ * The FETCHes are with the driver before any other command is sent. Linux
+ * 6.12 loses a read of the partition scan if the server's last FETCH and its
+ * death come between START_DEV's wait for that FETCH and the disk: then
+ * START_DEV never ends, whoever sent it. And it takes FETCHes that come after
+ * STOP_DEV, which nothing would end.
+ */
+void ublkev__act_arm(struct ublkev__lane *l, bool unprivileged)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->nr_queues; i++) {
+		ublkev__queue_arm(&l->queues[i]);
+		ublkev__pump_out(l, &l->queues[i]);
+	}
+	ublkev__pump_enter(l, unprivileged ? ublkev__io_enter_unprivileged
+					   : ublkev__io_enter);
+}
+
+void ublkev__act_abort(struct ublkev__lane *l)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < l->nr_queues; i++)
+		n += ublkev__queue_abort(&l->queues[i]);
+	ublkev__log(&l->e->log, LOG_WARNING,
+		    "requests are failed from now on, %u of them taken from the backend",
+		    n);
+}
+
+void ublkev__act_close(struct ublkev__lane *l)
+{
+	unsigned int i;
+
+	if (l->nr_queues && !l->drained)
+		ublkev__log(&l->e->log, LOG_WARNING,
+			    "the device is closed with requests in it");
+	for (i = 0; i < l->nr_queues; i++)
+		ublkev__queue_kill(&l->queues[i]);
+	ublkev__evloop_forget_ring(l);
+	ublkev__io_close(l->io, l->drained);
+	l->tag_died = true;
+	l->drained = true;
+}
+
+void ublkev__act_closed(struct ublkev__engine *e)
+{
+	e->closed = true;
+	ublkev__act_close(&e->lane);
+	ublkev__life_closed(&e->life, ublkev__clock_ms());
+}
+
+/* rings first, each by its thread, then ublkc: one holds up the other's end */
+static void act_close_io(struct ublkev__engine *e)
+{
+	e->tag_died = true;
+	e->drained = true;
+	e->closing = true;
+	if (e->nr_workers)
+		ublkev__workers_wish(e, UBLKEV__WISH_CLOSE);
+	else
+		ublkev__act_closed(e);
+}
+
+static void act_arm(struct ublkev__engine *e)
+{
+	bool hidden = ublkev__life_hides_privilege(&e->life);
+
+	e->arming = e->nr_workers;
+	if (e->nr_workers)
+		ublkev__workers_wish(e, hidden ? UBLKEV__WISH_ARM_HIDDEN
+					       : UBLKEV__WISH_ARM);
+	else
+		ublkev__act_arm(&e->lane, hidden);
+}
+
+static void act_abort_io(struct ublkev__engine *e)
+{
+	if (e->nr_workers)
+		ublkev__workers_wish(e, UBLKEV__WISH_ABORT);
+	else
+		ublkev__act_abort(&e->lane);
+}
+
+static bool act_all_held(struct ublkev__engine *e)
+{
+	if (!e->nr_workers)
+		return true;
+	if (!e->holding)
+		ublkev__workers_wish(e, UBLKEV__WISH_HOLD);
+	e->holding = true;
+	return ublkev__workers_told(e, UBLKEV__FACT_HELD |
+				       UBLKEV__FACT_CLOSED);
+}
+
+static void act_resume(struct ublkev__engine *e)
+{
+	if (e->holding)
+		ublkev__workers_resume(e);
+	e->holding = false;
+}
+
+int ublkev__act_resize(struct ublkev__engine *e, uint64_t dev_bytes)
+{
+	ublkev__pump_settle(&e->lane);
+	return ublkev__guard_resize(e->backend, dev_bytes);
+}
+
+/* a backend grew before its device, and shrinks after it */
+static void act_end_resize(struct ublkev__engine *e, int res)
+{
+	bool grew = e->resize_bytes > e->old_bytes;
+	int err = 0;
+
+	if (res && grew)
+		err = ublkev__act_resize(e, e->old_bytes);
+	else if (!res && !grew)
+		err = ublkev__act_resize(e, e->resize_bytes);
+	if (err)
+		ublkev__log(&e->log, LOG_WARNING,
+			    "the backend did not shrink: %d", err);
+	e->resize_bytes = 0;
+}
+
+/* commands wait for the threads to have sent their FETCHes, or failed */
+static bool act_may_command(struct ublkev__engine *e)
+{
+	if (e->arming && ublkev__workers_told(e, UBLKEV__FACT_ARMED |
+						 UBLKEV__FACT_DRAINED))
+		e->arming = false;
+	return !e->arming;
+}
+
+/* whether it can be told by now; RESIZED comes after the backend's own */
+static bool act_may_tell(struct ublkev__engine *e,
+			 const struct ublkev__life_action *a)
+{
+	bool grew = e->resize_bytes > e->old_bytes;
+
+	if (!e->nr_workers)
+		return true;
+	if (a->revents == UBLKEV_RESIZED && grew == !!a->res)
+		return act_all_held(e);
+	if (a->revents != UBLKEV_STOPPED)
+		return true;
+	if (!e->closing)
+		ublkev__workers_wish(e, UBLKEV__WISH_CLOSE);
+	e->closing = true;
+	return ublkev__workers_told(e, UBLKEV__FACT_CLOSED);
+}
+
+/* true: that was the last one, and e is gone */
+static bool act_tell(struct ublkev__engine *e,
+		     const struct ublkev__life_action *a)
+{
+	struct ublkev_dev *dev = e->dev;
+	struct ev_loop *loop = e->lane.loop;
+	bool last = a->revents == UBLKEV_STOPPED;
+
+	dev->step = a->step;
+	dev->id = e->life.info.id;
+	dev->err = e->life.err;
+	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED))
+		dev->res = a->res;
+	if (a->revents == UBLKEV_RESIZED) {
+		act_end_resize(e, a->res);
+		act_resume(e);
+	}
+	if (a->revents == UBLKEV_LIVE && e->nr_workers)
+		ublkev__workers_wish(e, UBLKEV__WISH_LIVE);
+	if (last) {
+		ublkev__evloop_stop(&e->lane);
+		ublkev__engine_down(e);
+		e->lane.pumping = false;
+		dev->active = 0;
+	}
+	dev->cb(loop, dev, a->revents);
+	return last;
+}
+
+static bool act(struct ublkev__engine *e, const struct ublkev__life_action *a)
+{
+	switch (a->act) {
+	case UBLKEV__LIFE_CMD:
+		act_command(e, a);
+		break;
+	case UBLKEV__LIFE_CANCEL:
+		ublkev__log(&e->log, LOG_DEBUG, "cancelling %s",
+			    ublkev__ctrl_name(a->cmd));
+		ublkev__carrier_cancel(e->carrier);
+		break;
+	case UBLKEV__LIFE_OPEN:
+		act_open_ublkc(e);
+		break;
+	case UBLKEV__LIFE_ARM:
+		act_arm(e);
+		break;
+	case UBLKEV__LIFE_ABORT_IO:
+		act_abort_io(e);
+		break;
+	case UBLKEV__LIFE_CLOSE:
+		act_close_io(e);
+		break;
+	case UBLKEV__LIFE_EVENT:
+		return act_tell(e, a);
+	case UBLKEV__LIFE_NONE:
+		break;
+	}
+	return false;
+}
+
+void ublkev__act_grow(struct ublkev__engine *e)
+{
+	e->growing = true;
+	(void)act_all_held(e);
+}
+
+/* the threads are out of the backend: a resize begins, if it still may */
+static void act_grow(struct ublkev__engine *e)
+{
+	struct ublkev__life_action a = {
+		.act = UBLKEV__LIFE_EVENT,
+		.revents = UBLKEV_RESIZED,
+		.step = e->life.step,
+	};
+	uint64_t sectors = e->resize_bytes >> 9;
+
+	e->growing = false;
+	a.res = ublkev__life_can_resize(&e->life) ? -ECANCELED :
+		ublkev__act_resize(e, e->resize_bytes);
+	if (!a.res) {
+		act_resume(e);
+		ublkev__life_resize(&e->life, sectors, ublkev__clock_ms());
+		return;
+	}
+	e->resize_bytes = e->old_bytes;
+	(void)act_tell(e, &a);
+}
+
+bool ublkev__act_run(struct ublkev__engine *e)
+{
+	struct ublkev__life_action *a = &e->action;
+
+	e->blocked = false;
+	if (e->growing && act_all_held(e))
+		act_grow(e);
+	while (e->has_action || ublkev__life_next(&e->life, a)) {
+		e->has_action = true;
+		if ((a->act == UBLKEV__LIFE_EVENT && !act_may_tell(e, a)) ||
+		    (a->act == UBLKEV__LIFE_CMD && !act_may_command(e))) {
+			e->blocked = true;
+			return true;
+		}
+		e->has_action = false;
+		if (act(e, a))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * act.h - carries a device's life: its control commands, events, files
+ */
+#ifndef UBLKEV_EV_ACT_H
+#define UBLKEV_EV_ACT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ublkev__engine;
+struct ublkev__lane;
+
+/* tells the core what control commands were answered */
+void ublkev__act_answer(struct ublkev__engine *e);
+
+/* the guard's, at a moment when that may be */
+int ublkev__act_resize(struct ublkev__engine *e, uint64_t dev_bytes);
+/* likewise, of a backend that threads use, as soon as none of them does */
+void ublkev__act_grow(struct ublkev__engine *e);
+
+/*
+ * Facts from the queues: the driver took a tag back; all tags of a lane are
+ * dead, told once; the I/O side can't go on.
+ */
+void ublkev__act_tag_died(struct ublkev__engine *e);
+void ublkev__act_drained(struct ublkev__engine *e);
+void ublkev__act_fault(struct ublkev__engine *e, int err);
+
+/* likewise: every thread has closed its ring, and ends */
+void ublkev__act_closed(struct ublkev__engine *e);
+/* no request is with us, which the core wants to know; tells it */
+bool ublkev__act_is_idle(const struct ublkev__engine *e);
+void ublkev__act_look_idle(struct ublkev__engine *e);
+
+/* actions on a lane, by its thread; hidden: see ublkev__life_hides_privilege */
+void ublkev__act_arm(struct ublkev__lane *l, bool hidden);
+void ublkev__act_abort(struct ublkev__lane *l);
+void ublkev__act_close(struct ublkev__lane *l);
+
+/* does what the core wants done; false: that was the end, and e is gone */
+bool ublkev__act_run(struct ublkev__engine *e);
+
+#endif

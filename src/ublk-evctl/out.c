@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ublk-evctl/session.h"
+
+int out_fail(struct evctl *t, int status, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "ublk-evctl: %s\n", text);
+	/* the first failure is the cause of the others */
+	if (t->top && !json_object_get(t->top, "error"))
+		out_set(t, "error", json_pack("{s:i, s:s}", "status", status,
+					      "text", text));
+	return status;
+}
+
+void out_say(struct evctl *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (t->top)
+		return;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+}
+
+void out_set(struct evctl *t, const char *key, json_t *value)
+{
+	if (t->top)
+		json_object_set_new(t->top, key, value);
+	else
+		json_decref(value);
+}
+
+int out_status(int err)
+{
+	switch (err) {
+	case 0:
+		return ST_OK;
+	case -ENODEV:
+	case -ENOENT:
+	case -ENXIO:
+	case -ECONNREFUSED:
+		return ST_NOT_FOUND;
+	case -EBUSY:
+		return ST_BUSY;
+	case -EOPNOTSUPP:
+		return ST_ABSENT;
+	case -ETIMEDOUT:
+	case -ETIME:
+		return ST_TIMEOUT;
+	case -EPERM:
+	case -EACCES:
+		return ST_PERMISSION;
+	default:
+		return ST_FAILED;
+	}
+}
+
+const char *out_strerror(int err)
+{
+	switch (err) {
+	case -ENODEV:
+		return "no such device";
+	case -ECANCELED:
+		return "interrupted";
+	case -ETIMEDOUT:
+		return "no answer in time";
+	case -EOPNOTSUPP:
+		return "this kernel or device does not have it";
+	default:
+		return strerror(-err);
+	}
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <ev.h>
+
+#include <ublkev.h>
+
+#include "ublk-evdemo/app.h"
+#include "ublk-evdemo/app_priv.h"
+#include "ublk-evdemo/now.h"
+#include "ublk-evdemo/command.h"
+#include "ublk-evdemo/disk.h"
+#include "ublk-evdemo/logger.h"
+#include "ublk-evdemo/rates.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+/* requests in flight that SIGUSR1 lists */
+#define MAX_DUMP 64
+
+int app_failure(char *buf, size_t size, unsigned int step, int err)
+{
+	const char *more = ublkev_explain((enum ublkev_step)step, err);
+
+	return snprintf(buf, size, "%s: %s%s%s", ublkev_step_name(step),
+			strerror(-err), more ? ": " : "", more ? more : "");
+}
+
+/* ---- what it tells ------------------------------------------------------ */
+
+static void app_on_stats(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct app *app = w->data;
+	struct ublkev_stats now;
+	uint64_t t = now_ns();
+	char line[512];
+
+	(void)loop;
+	(void)revents;
+	if (ublkev_dev_stats(&app->dev, &now, sizeof(now)))
+		return;
+	stats_text(line, sizeof(line), &now, &app->then, t - app->then_ns);
+	log_msg(LOG_NOTICE, "stats: %s", line);
+	app->then = now;
+	app->then_ns = t;
+}
+
+static void app_dump_inflight(const struct app *app)
+{
+	static struct ublkev_inflight v[MAX_DUMP];
+	unsigned int i, n;
+	char line[256];
+
+	n = ublkev_dev_inflight(&app->dev, v, MAX_DUMP);
+	for (i = 0; i < n && i < MAX_DUMP; i++) {
+		stats_inflight(line, sizeof(line), &v[i]);
+		log_msg(LOG_NOTICE, "in flight: %s", line);
+	}
+	if (n > MAX_DUMP)
+		log_msg(LOG_NOTICE, "in flight: and %u more", n - MAX_DUMP);
+}
+
+static void app_on_usr1(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct app *app = w->data;
+	struct ublkev_stats s;
+	char line[1024];
+
+	(void)loop;
+	(void)revents;
+	if (!app->live || ublkev_dev_stats(&app->dev, &s, sizeof(s))) {
+		log_msg(LOG_NOTICE, "%s: nothing served yet",
+			ublkev_step_name(app->dev.step));
+		return;
+	}
+	stats_counters(line, sizeof(line), &s);
+	log_msg(LOG_NOTICE, "%s: %s", ublkev_step_name(app->dev.step), line);
+	app_dump_inflight(app);
+}
+
+static void app_on_end(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	life_end(w->data);
+}
+
+/* ---- setting up --------------------------------------------------------- */
+
+static void app_watch_signal(struct app *app, ev_signal *w, int signo,
+			     void (*cb)(struct ev_loop *, ev_signal *, int))
+{
+	ev_signal_init(w, cb, signo);
+	w->data = app;
+	ev_signal_start(app->loop, w);
+}
+
+static void app_watch_signals(struct app *app)
+{
+	app_watch_signal(app, &app->sig_int, SIGINT, app_on_end);
+	app_watch_signal(app, &app->sig_term, SIGTERM, app_on_end);
+	app_watch_signal(app, &app->sig_usr1, SIGUSR1, app_on_usr1);
+	/* a terminal that closes ends what was started from it, no daemon */
+	if (app->opts.daemon)
+		signal(SIGHUP, SIG_IGN);
+	else
+		app_watch_signal(app, &app->sig_hup, SIGHUP, app_on_end);
+}
+
+static void app_unwatch(struct app *app)
+{
+	ev_signal_stop(app->loop, &app->sig_int);
+	ev_signal_stop(app->loop, &app->sig_term);
+	ev_signal_stop(app->loop, &app->sig_usr1);
+	ev_signal_stop(app->loop, &app->sig_hup);
+	ev_timer_stop(app->loop, &app->timer);
+}
+
+/*
+ * libev tries again for ever when this returns. It comes where the loop gets
+ * its first signal watcher, when there is nothing yet to clean up.
+ */
+static void app_on_libev_error(const char *what)
+{
+	log_msg(LOG_ERR, "%s: %s: raise ulimit -n", what,
+		strerror(errno));
+	exit(1);
+}
+
+/* before there is a loop, for the broker is a copy of this process */
+static int app_new_broker(struct app *app)
+{
+	int err;
+
+	if (app->opts.no_broker)
+		return 0;
+	err = ublkev_broker_start(&app->broker);
+	if (err)
+		log_msg(LOG_ERR, "the broker process: %s: raise ulimit -u or "
+			"-n, or give --no-broker", strerror(-err));
+	return err;
+}
+
+static void app_fini(struct app *app)
+{
+	ublkev_broker_stop(app->broker);
+	ev_loop_destroy(app->loop);
+}
+
+static int app_init(struct app *app, const struct opts *opts, int ready_fd)
+{
+	memset(app, 0, sizeof(*app));
+	app->opts = *opts;
+	app->gap_ms = -1;
+	app->ready_fd = ready_fd;
+	app->pidfile.fd = -1;
+	app->start_ns = now_ns();
+	app->dev.id = -1;
+	app->dev.data = app;
+	if (app_new_broker(app))
+		return -1;
+	ev_set_syserr_cb(app_on_libev_error);
+	app->loop = ev_default_loop(EVFLAG_AUTO);
+	if (!app->loop) {
+		log_msg(LOG_ERR, "libev: cannot make a loop: %s: "
+			"raise ulimit -n, or unset LIBEV_FLAGS",
+			strerror(errno));
+		return -1;
+	}
+	ev_timer_init(&app->timer, app_on_stats, 0., opts->stats_s);
+	app->timer.data = app;
+	life_init(app);
+	if (opts->io_flusher)
+		return 0;
+	/*
+	 * Memory that this process asks for must not be reclaimed by writing
+	 * to its own disk. Needs CAP_SYS_RESOURCE, and is only a precaution.
+	 */
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
+		log_msg(LOG_INFO, "PR_SET_IO_FLUSHER: %s", strerror(errno));
+	return 0;
+}
+
+int app_new_dev(struct app *app, int id)
+{
+	const struct opts *o = &app->opts;
+	struct ublkev_conf conf;
+	int err;
+
+	ublkev_conf_init(&conf, sizeof(conf));
+	conf.id = id;
+	conf.queues = o->queues;
+	conf.depth = o->depth;
+	conf.max_io_bytes = o->max_io_bytes;
+	conf.wait_us = o->wait_us;
+	conf.copy = o->copy;
+	conf.features = o->batch ? UBLKEV_F_BATCH_IO : 0;
+	conf.log = log_line;
+	conf.broker = app->broker;
+	conf.recovery = o->recovery;
+	if (o->stats_s || o->control)
+		conf.flags |= UBLKEV_CONF_LATENCY;
+	if (o->unprivileged)
+		conf.flags |= UBLKEV_CONF_UNPRIVILEGED;
+	if (o->io_flusher)
+		conf.flags |= UBLKEV_CONF_IO_FLUSHER;
+	if (o->threads)
+		conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
+	if (o->ring_fd)
+		conf.flags |= UBLKEV_CONF_RING_FD;
+	err = ublkev_dev_init(&app->dev, life_on_dev, &conf, app->backend);
+	app->has_dev = !err;
+	if (err)
+		log_msg(LOG_ERR, "device settings: %s: "
+			"give less --queues, --depth or --max-io",
+			strerror(-err));
+	return err;
+}
+
+/* a successor's files are its predecessor's until that has let go of them */
+static int app_new_files(struct app *app)
+{
+	const struct opts *o = &app->opts;
+	char line[512];
+
+	if (o->take_over)
+		return 0;
+	if (o->pidfile && pidfile_open(&app->pidfile, o->pidfile, line,
+				       sizeof(line))) {
+		log_msg(LOG_ERR, "%s", line);
+		return -1;
+	}
+	if (o->control && jsonsock_new(&app->json, app->loop, o->control, 0,
+				       &command_ops, app, line, sizeof(line))) {
+		log_msg(LOG_ERR, "%s", line);
+		return -1;
+	}
+	return 0;
+}
+
+/* what the predecessor says of the disk */
+static int app_ask_predecessor(struct app *app)
+{
+	char line[512];
+
+	if (!app->opts.take_over)
+		return 0;
+	if (takeover_ask(&app->takeover, &app->opts, line, sizeof(line))) {
+		log_msg(LOG_ERR, "%s", line);
+		return -1;
+	}
+	if (!app->opts.control && !app->opts.no_control)
+		app->opts.control = app->opts.take_over;
+	return 0;
+}
+
+static int app_run(struct app *app)
+{
+	const struct opts *o = &app->opts;
+
+	if (app_ask_predecessor(app) ||
+	    disk_new(&app->backend, &app->opts, app->takeover.memory_fd) ||
+	    app_new_files(app) ||
+	    app_new_dev(app, o->recover_id < 0 ? o->id : o->recover_id))
+		return -1;
+	life_start(app);
+	if (!app->failed)
+		ev_run(app->loop, 0);
+	return app->failed ? -1 : 0;
+}
+
+int app_serve(const struct opts *opts, int ready_fd)
+{
+	struct app app;
+	int err;
+
+	if (app_init(&app, opts, ready_fd))
+		return 1;
+	app_watch_signals(&app);
+	err = app_run(&app);
+	/* the successor waits for the exit, and for the kernel's part in it */
+	if (app.handover.state == HANDOVER_DONE && app.dev.active)
+		_exit(0);
+	if (app.has_dev)
+		ublkev_dev_fini(&app.dev);
+	takeover_fini(&app.takeover);
+	shutdown_fini(&app.shutdown);
+	jsonsock_free(app.json);
+	app_unwatch(&app);
+	ublkev_backend_free(app.backend);
+	/* last: who waits for its removal finds nothing else left */
+	pidfile_close(&app.pidfile);
+	app_fini(&app);
+	return err ? 1 : 0;
+}
+
+static void app_on_give_up(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct app *app = w->data;
+
+	(void)revents;
+	ublkev_dev_abort(loop, &app->dev);
+}
+
+static int app_remove(struct app *app)
+{
+	int err;
+
+	if (app_new_dev(app, app->opts.delete_id))
+		return -1;
+	err = ublkev_dev_remove(app->loop, &app->dev);
+	if (err)
+		life_log_failure(&app->dev, err);
+	else
+		ev_run(app->loop, 0);
+	ublkev_dev_fini(&app->dev);
+	return err || app->failed ? -1 : 0;
+}
+
+int app_delete(const struct opts *opts)
+{
+	struct app app;
+	int err;
+
+	if (app_init(&app, opts, -1))
+		return 1;
+	app_watch_signal(&app, &app.sig_int, SIGINT, app_on_give_up);
+	app_watch_signal(&app, &app.sig_term, SIGTERM, app_on_give_up);
+	err = app_remove(&app);
+	app_unwatch(&app);
+	app_fini(&app);
+	return err ? 1 : 0;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ublk-evdemo/disk.h"
+#include "ublk-evdemo/logger.h"
+
+/* a killed server lets go of its files last of all */
+#define LOCK_TRIES 250
+
+static int disk_lock(int fd, int patient)
+{
+	const struct timespec pause = { 0, 20 * 1000 * 1000 };
+	int tries = patient ? LOCK_TRIES : 1;
+
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (!--tries)
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static const char *disk_remedy(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "another server has it: end that";
+	case -ENOENT:
+		return "make its directory";
+	case -EFBIG:
+		return "it is no multiple of the block size: give --size";
+	default:
+		return "give another --memory-file";
+	}
+}
+
+static int disk_take_size(struct opts *o, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (o->size_given || !st.st_size)
+		return 0;
+	o->size_bytes = (uint64_t)st.st_size;
+	return o->size_bytes % o->block_bytes ? -EFBIG : 0;
+}
+
+/* an fd that keeps the lock, or -1 */
+static int disk_open_file(struct opts *o)
+{
+	int err = 0, fd;
+
+	fd = open(o->memory_file, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
+		  O_NONBLOCK | (o->recover_id < 0 ? O_CREAT : 0), 0600);
+	if (fd < 0)
+		err = -errno;
+	if (!err)
+		err = disk_lock(fd, o->recover_id >= 0);
+	if (!err)
+		err = disk_take_size(o, fd);
+	if (!err)
+		return fd;
+	log_msg(LOG_ERR, "memory file %s: %s: %s", o->memory_file,
+		err == -EBUSY ? "in use" : strerror(-err), disk_remedy(err));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static const char *disk_more(const struct opts *o, int fd, int err)
+{
+	switch (err) {
+	case -EINVAL:
+		if (o->memory_file)
+			return "give a file on tmpfs or hugetlbfs, or ";
+		return "";
+	case -ENOSPC:
+		return "make room there, or ";
+	case -ENOMEM:
+		if (fd < 0)
+			return "raise ulimit -v or set vm.overcommit_memory "
+			       "to 0, or ";
+		return "";
+	default:
+		return "";
+	}
+}
+
+static int disk_new_backend(struct ublkev_backend **backendp,
+			    const struct opts *o, int fd)
+{
+	struct ublkev_disk_conf conf;
+	int err;
+
+	ublkev_disk_conf_init(&conf, sizeof(conf));
+	conf.dev_bytes = o->size_bytes;
+	conf.logical_block_bytes = o->block_bytes;
+	conf.fd = fd;
+	if (o->read_only)
+		conf.flags |= UBLKEV_DISK_READ_ONLY;
+	if (o->huge_pages)
+		conf.flags |= UBLKEV_DISK_HUGE_PAGES;
+	if (o->recovery != UBLKEV_RECOVERY_NONE)
+		conf.flags |= UBLKEV_DISK_SHARED;
+	err = o->backend == OPTS_NULL ? ublkev_null_new(backendp, &conf) :
+	      ublkev_mem_new(backendp, &conf);
+	if (!err)
+		return 0;
+	log_msg(LOG_ERR, "a disk of %llu bytes%s%s: %s: %sgive a smaller "
+		"--size", (unsigned long long)o->size_bytes,
+		o->memory_file ? " in " : "",
+		o->memory_file ? o->memory_file : "", strerror(-err),
+		disk_more(o, fd, err));
+	return -1;
+}
+
+int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd)
+{
+	int own = -1;
+	int err;
+
+	if (fd < 0 && o->memory_file) {
+		own = disk_open_file(o);
+		if (own < 0)
+			return -1;
+	}
+	err = disk_new_backend(backendp, o, fd < 0 ? own : fd);
+	/* the backend's duplicate keeps the lock */
+	if (own >= 0)
+		close(own);
+	return err;
+}

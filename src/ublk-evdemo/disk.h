@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * disk.h - the backend that the options ask for, and the file of its data
+ */
+#ifndef EVDEMO_DISK_H
+#define EVDEMO_DISK_H
+
+#include <ublkev.h>
+
+#include "ublk-evdemo/evdemo_opts.h"
+
+/*
+ * Makes the disk. Its data are in `fd` if that is not -1 (which stays the
+ * caller's), else in --memory-file, which is locked (flock(2)) as long as the
+ * disk is there, else in a memfd if the device is to outlive this process,
+ * else in memory of its own. A size that was not given is the file's, unless
+ * that is empty, and written to *o.
+ * 0, or -1 after a line to the log. Waits up to five seconds for the end of
+ * a server that is to be recovered from, and holds the file.
+ */
+int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd);
+
+#endif /* EVDEMO_DISK_H */

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <ublkev.h>
+
+#include "ublk-evdemo/app.h"
+#include "ublk-evdemo/daemon.h"
+#include "ublk-evdemo/logger.h"
+#include "ublk-evdemo/evdemo_opts.h"
+
+static int evdemo_print(const char *text)
+{
+	int err = log_write(STDOUT_FILENO, text);
+
+	if (!err)
+		return 0;
+	log_msg(LOG_ERR, "stdout: %s", strerror(-err));
+	return 1;
+}
+
+static int evdemo_print_version(void)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "ublk-evdemo %s\n", ublkev_version());
+	return evdemo_print(line);
+}
+
+/* a daemon lives in /, its files stay where they were meant; to be freed */
+static char *evdemo_absolute(const char *path)
+{
+	char *cwd, *abs;
+
+	if (path[0] == '/')
+		return strdup(path);
+	cwd = getcwd(NULL, 0);
+	if (!cwd || asprintf(&abs, "%s/%s", cwd, path) < 0)
+		abs = NULL;
+	free(cwd);
+	return abs;
+}
+
+static int evdemo_serve_daemon(struct opts *o)
+{
+	const char **const paths[] = {
+		&o->pidfile, &o->control, &o->memory_file, &o->take_over,
+	};
+	char *own[sizeof(paths) / sizeof(paths[0])] = { NULL };
+	int ready_fd = -1, status = -1;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (!*paths[i])
+			continue;
+		own[i] = evdemo_absolute(*paths[i]);
+		if (!own[i] && status < 0) {
+			log_msg(LOG_ERR, "the working directory: %s: "
+				"give absolute paths", strerror(errno));
+			status = 1;
+		}
+		*paths[i] = own[i];
+	}
+	if (status < 0)
+		status = daemon_fork(&ready_fd);
+	if (status < 0)
+		status = app_serve(o, ready_fd);
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		free(own[i]);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o;
+	char err[256];
+
+	daemon_std_fds();
+	/* a reader of stdout or stderr may go; the disk stays */
+	signal(SIGPIPE, SIG_IGN);
+	log_init(LOG_NOTICE);
+	if (opts_parse(&o, argc, argv, err, sizeof(err))) {
+		log_msg(LOG_ERR, "%s", err);
+		return 2;
+	}
+	if (o.verbose)
+		log_init(LOG_DEBUG);
+	switch (o.mode) {
+	case OPTS_HELP:
+		return evdemo_print(opts_help);
+	case OPTS_VERSION:
+		return evdemo_print_version();
+	case OPTS_DELETE:
+		return app_delete(&o);
+	default:
+		return o.daemon ? evdemo_serve_daemon(&o) : app_serve(&o, -1);
+	}
+}

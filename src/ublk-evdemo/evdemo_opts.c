@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "ublk-evdemo/evdemo_opts.h"
+#include "common/number.h"
+
+/* values of the long options that have no letter */
+enum {
+	OPT_SIZE = 256,
+	OPT_BACKEND,
+	OPT_QUEUES,
+	OPT_THREADS,
+	OPT_RING_FD,
+	OPT_DEPTH,
+	OPT_BLOCK_SIZE,
+	OPT_MAX_IO,
+	OPT_WAIT,
+	OPT_ID,
+	OPT_READ_ONLY,
+	OPT_HUGE_PAGES,
+	OPT_COPY,
+	OPT_BATCH,
+	OPT_NO_BROKER,
+	OPT_DAEMON,
+	OPT_PIDFILE,
+	OPT_STATS,
+	OPT_CONTROL,
+	OPT_STOP_TIMEOUT,
+	OPT_DELETE,
+	OPT_RECOVERY,
+	OPT_RECOVER,
+	OPT_MEMORY_FILE,
+	OPT_UNPRIVILEGED,
+	OPT_IO_FLUSHER,
+	OPT_TAKE_OVER,
+	OPT_VERSION
+};
+
+static const struct option long_options[] = {
+	{ "size", required_argument, NULL, OPT_SIZE },
+	{ "backend", required_argument, NULL, OPT_BACKEND },
+	{ "queues", required_argument, NULL, OPT_QUEUES },
+	{ "threads", no_argument, NULL, OPT_THREADS },
+	{ "ring-fd", no_argument, NULL, OPT_RING_FD },
+	{ "depth", required_argument, NULL, OPT_DEPTH },
+	{ "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
+	{ "max-io", required_argument, NULL, OPT_MAX_IO },
+	{ "wait", required_argument, NULL, OPT_WAIT },
+	{ "id", required_argument, NULL, OPT_ID },
+	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
+	{ "huge-pages", no_argument, NULL, OPT_HUGE_PAGES },
+	{ "copy", required_argument, NULL, OPT_COPY },
+	{ "batch", no_argument, NULL, OPT_BATCH },
+	{ "no-broker", no_argument, NULL, OPT_NO_BROKER },
+	{ "daemon", no_argument, NULL, OPT_DAEMON },
+	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
+	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "control", required_argument, NULL, OPT_CONTROL },
+	{ "stop-timeout", required_argument, NULL, OPT_STOP_TIMEOUT },
+	{ "delete", required_argument, NULL, OPT_DELETE },
+	{ "recovery", required_argument, NULL, OPT_RECOVERY },
+	{ "recover", required_argument, NULL, OPT_RECOVER },
+	{ "memory-file", required_argument, NULL, OPT_MEMORY_FILE },
+	{ "unprivileged", no_argument, NULL, OPT_UNPRIVILEGED },
+	{ "io-flusher", no_argument, NULL, OPT_IO_FLUSHER },
+	{ "take-over", required_argument, NULL, OPT_TAKE_OVER },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 }
+};
+
+/* an option that takes a number */
+struct number {
+	int opt;
+	int is_size;
+	uint64_t min, max;
+	const char *remedy;
+};
+
+/* of all queues together; what the library takes */
+#define MAX_REQS 32767
+
+#define SIZE_REMEDY "give digits and one of K, M, G, T, such as 256M"
+
+static const struct number numbers[] = {
+	{ OPT_SIZE, 1, 512, INT64_MAX,
+	  SIZE_REMEDY ", 512 bytes at least and less than 8 EiB" },
+	{ OPT_BLOCK_SIZE, 1, 512, 4096, "give 512, 1024, 2048 or 4096" },
+	{ OPT_MAX_IO, 1, 4096, 32 << 20,
+	  "give a multiple of 4K from 4K to 32M" },
+	{ OPT_QUEUES, 0, 1, 4096, "give 1 to 4096, one a CPU at most" },
+	{ OPT_DEPTH, 0, 1, 4096, "give 1 to 4096" },
+	{ OPT_ID, 0, 0, (1 << 20) - 1,
+	  "give 0 to 1048575, or leave it out for a free one" },
+	{ OPT_DELETE, 0, 0, (1 << 20) - 1, "give the N of /dev/ublkcN" },
+	{ OPT_WAIT, 0, 0, 1000, "give microseconds, 0 to 1000" },
+	{ OPT_RECOVER, 0, 0, (1 << 20) - 1, "give the N of /dev/ublkcN" },
+	{ OPT_STATS, 0, 1, 86400, "give whole seconds, 1 to 86400" },
+	{ OPT_STOP_TIMEOUT, 0, 0, 86400, "give whole seconds, 0 to 86400" },
+};
+
+#define NR_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+
+struct parse {
+	struct opts *o;
+	char *err;
+	size_t err_size;
+	/* the first option given that does not go with ... */
+	const char *not_delete;
+	const char *not_recover;
+	const char *not_take_over;
+};
+
+static const char *const recovery_names[] = {
+	[UBLKEV_RECOVERY_NONE] = "none",
+	[UBLKEV_RECOVERY_REQUEUE] = "requeue",
+	[UBLKEV_RECOVERY_REISSUE] = "reissue",
+	[UBLKEV_RECOVERY_FAIL_IO] = "fail-io",
+};
+static_assert(sizeof(recovery_names) / sizeof(recovery_names[0]) ==
+	      UBLKEV_NR_RECOVERIES, "each recovery has a name");
+
+const char *opts_recovery_name(unsigned int recovery)
+{
+	return recovery < UBLKEV_NR_RECOVERIES ? recovery_names[recovery] : "?";
+}
+
+int opts_recovery(const char *name)
+{
+	int i;
+
+	for (i = 0; i < UBLKEV_NR_RECOVERIES; i++)
+		if (!strcmp(name, recovery_names[i]))
+			return i;
+	return -1;
+}
+
+static const char *opts_opt_name(int opt)
+{
+	const struct option *l;
+
+	for (l = long_options; l->name; l++)
+		if (l->val == opt)
+			return l->name;
+	return "?";
+}
+
+static int __attribute__((format(printf, 2, 3)))
+opts_fail(const struct parse *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->err, p->err_size, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static int opts_fail_value(const struct parse *p, int opt, const char *value,
+			   const char *cause, const char *remedy)
+{
+	char buf[64];
+
+	return opts_fail(p, "option --%s: '%s' %s: %s", opts_opt_name(opt),
+			 number_shown(buf, sizeof(buf), value), cause, remedy);
+}
+
+static int opts_take_number(const struct parse *p, int opt, const char *text,
+			    uint64_t *valuep)
+{
+	const struct number *n = numbers;
+	const char *cause;
+
+	while (n < numbers + NR_NUMBERS - 1 && n->opt != opt)
+		n++;
+	cause = n->is_size ? number_size(text, valuep) :
+		number_plain(text, valuep);
+	if (!cause && *valuep < n->min)
+		cause = "is too small";
+	if (!cause && *valuep > n->max)
+		cause = "is too large";
+	if (!cause)
+		return 0;
+	return opts_fail_value(p, opt, text, cause, n->remedy);
+}
+
+static int opts_set_number(const struct parse *p, int opt, const char *text)
+{
+	struct opts *o = p->o;
+	uint64_t v = 0;
+	int ret;
+
+	ret = opts_take_number(p, opt, text, &v);
+	if (ret)
+		return ret;
+	switch (opt) {
+	case OPT_SIZE:
+		o->size_bytes = v;
+		o->size_given = 1;
+		break;
+	case OPT_BLOCK_SIZE:
+		if (v & (v - 1))
+			return opts_fail_value(p, opt, text,
+					       "is no power of two",
+					       "give 512, 1024, 2048 or 4096");
+		o->block_bytes = (uint32_t)v;
+		break;
+	case OPT_MAX_IO:
+		if (v % 4096)
+			return opts_fail_value(p, opt, text,
+					       "is no multiple of 4K",
+					       "give one from 4K to 32M");
+		o->max_io_bytes = (uint32_t)v;
+		break;
+	case OPT_QUEUES:
+		o->queues = (unsigned int)v;
+		break;
+	case OPT_DEPTH:
+		o->depth = (unsigned int)v;
+		break;
+	case OPT_ID:
+		o->id = (int)v;
+		break;
+	case OPT_DELETE:
+		o->delete_id = (int)v;
+		o->mode = OPTS_DELETE;
+		break;
+	case OPT_WAIT:
+		o->wait_us = (unsigned int)v;
+		break;
+	case OPT_RECOVER:
+		o->recover_id = (int)v;
+		break;
+	case OPT_STATS:
+		o->stats_s = (unsigned int)v;
+		break;
+	case OPT_STOP_TIMEOUT:
+		o->stop_timeout_s = (unsigned int)v;
+		break;
+	}
+	return 0;
+}
+
+static int opts_set_backend(const struct parse *p, const char *text)
+{
+	if (!strcmp(text, "mem"))
+		p->o->backend = OPTS_MEM;
+	else if (!strcmp(text, "null"))
+		p->o->backend = OPTS_NULL;
+	else
+		return opts_fail_value(p, OPT_BACKEND, text, "is no backend",
+				       "give mem or null");
+	return 0;
+}
+
+static int opts_set_copy(const struct parse *p, const char *text)
+{
+	static const char *const names[] = {
+		[UBLKEV_COPY_AUTO] = "auto",
+		[UBLKEV_COPY_PLAIN] = "plain",
+		[UBLKEV_COPY_DIRECT] = "direct",
+		[UBLKEV_COPY_USER] = "user",
+	};
+	unsigned int i;
+
+	static_assert(sizeof(names) / sizeof(names[0]) == UBLKEV_NR_COPIES,
+		      "each has a name");
+	for (i = 0; i < UBLKEV_NR_COPIES; i++)
+		if (!strcmp(text, names[i])) {
+			p->o->copy = (enum ublkev_copy)i;
+			return 0;
+		}
+	return opts_fail_value(p, OPT_COPY, text, "is no way to copy",
+			       "give auto, plain, direct or user");
+}
+
+static int opts_set_recovery(const struct parse *p, const char *text)
+{
+	int recovery = opts_recovery(text);
+
+	if (recovery < 0)
+		return opts_fail_value(p, OPT_RECOVERY, text, "is no recovery",
+				  "give none, requeue, reissue or fail-io");
+	p->o->recovery = (enum ublkev_recovery)recovery;
+	return 0;
+}
+
+static int opts_set_socket(const struct parse *p, int opt, const char *text)
+{
+	if (strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return opts_fail_value(p, opt, text, "is too long for a socket",
+				       "give a path of 107 characters at most");
+	if (opt == OPT_TAKE_OVER) {
+		p->o->take_over = text;
+		return 0;
+	}
+	p->o->no_control = !strcmp(text, "none");
+	p->o->control = p->o->no_control ? NULL : text;
+	return 0;
+}
+
+static int opts_set_path(const struct parse *p, int opt, const char *text)
+{
+	if (!*text)
+		return opts_fail_value(p, opt, text, "is empty",
+				       "give the path of a file");
+	switch (opt) {
+	case OPT_PIDFILE:
+		p->o->pidfile = text;
+		return 0;
+	case OPT_MEMORY_FILE:
+		p->o->memory_file = text;
+		return 0;
+	default:
+		return opts_set_socket(p, opt, text);
+	}
+}
+
+static int opts_set_flag(const struct parse *p, int opt)
+{
+	switch (opt) {
+	case OPT_READ_ONLY:
+		p->o->read_only = 1;
+		break;
+	case OPT_HUGE_PAGES:
+		p->o->huge_pages = 1;
+		break;
+	case OPT_BATCH:
+		p->o->batch = 1;
+		break;
+	case OPT_THREADS:
+		p->o->threads = 1;
+		break;
+	case OPT_RING_FD:
+		p->o->ring_fd = 1;
+		break;
+	case OPT_NO_BROKER:
+		p->o->no_broker = 1;
+		break;
+	case OPT_DAEMON:
+		p->o->daemon = 1;
+		break;
+	case OPT_UNPRIVILEGED:
+		p->o->unprivileged = 1;
+		break;
+	case OPT_IO_FLUSHER:
+		p->o->io_flusher = 1;
+		break;
+	case 'v':
+		p->o->verbose = 1;
+		break;
+	}
+	return 0;
+}
+
+/* what is the device's and the disk's already, and not to be chosen */
+static int opts_is_of_device(int opt)
+{
+	static const int of_device[] = {
+		OPT_QUEUES, OPT_DEPTH, OPT_MAX_IO, OPT_ID, OPT_COPY,
+		OPT_BATCH, OPT_RECOVERY, OPT_UNPRIVILEGED,
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(of_device) / sizeof(of_device[0]); i++)
+		if (of_device[i] == opt)
+			return 1;
+	return 0;
+}
+
+static int opts_is_of_disk(int opt)
+{
+	static const int of_disk[] = {
+		OPT_SIZE, OPT_BACKEND, OPT_BLOCK_SIZE, OPT_READ_ONLY,
+		OPT_HUGE_PAGES, OPT_MEMORY_FILE, OPT_RECOVER,
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(of_disk) / sizeof(of_disk[0]); i++)
+		if (of_disk[i] == opt)
+			return 1;
+	return 0;
+}
+
+static void opts_note(struct parse *p, int opt)
+{
+	const char *name = opts_opt_name(opt);
+
+	if (opt != 'v' && opt != OPT_DELETE && opt != OPT_NO_BROKER &&
+	    !p->not_delete)
+		p->not_delete = name;
+	if (opts_is_of_device(opt) && !p->not_recover)
+		p->not_recover = name;
+	if ((opts_is_of_device(opt) || opts_is_of_disk(opt)) &&
+	    !p->not_take_over)
+		p->not_take_over = name;
+}
+
+static int opts_set(struct parse *p, int opt, const char *value)
+{
+	opts_note(p, opt);
+	switch (opt) {
+	case OPT_BACKEND:
+		return opts_set_backend(p, value);
+	case OPT_COPY:
+		return opts_set_copy(p, value);
+	case OPT_RECOVERY:
+		return opts_set_recovery(p, value);
+	case OPT_PIDFILE:
+	case OPT_CONTROL:
+	case OPT_MEMORY_FILE:
+	case OPT_TAKE_OVER:
+		return opts_set_path(p, opt, value);
+	case OPT_READ_ONLY:
+	case OPT_HUGE_PAGES:
+	case OPT_BATCH:
+	case OPT_THREADS:
+	case OPT_RING_FD:
+	case OPT_NO_BROKER:
+	case OPT_DAEMON:
+	case OPT_UNPRIVILEGED:
+	case OPT_IO_FLUSHER:
+	case 'v':
+		return opts_set_flag(p, opt);
+	default:
+		return opts_set_number(p, opt, value);
+	}
+}
+
+/* what getopt_long() did not like; a short option leaves its letter */
+static int opts_refuse(const struct parse *p, int got, char **argv)
+{
+	char buf[64];
+
+	if (got == ':')
+		return opts_fail(p, "option --%s: its value is missing: "
+			    "see ublk-evdemo --help", opts_opt_name(optopt));
+	if (optopt >= OPT_SIZE || optopt == 'v' || optopt == 'h')
+		return opts_fail(p, "option '%s': takes no value: leave it out",
+			    number_shown(buf, sizeof(buf), argv[optind - 1]));
+	if (optopt)
+		return opts_fail(p, "option '-%c': unknown: "
+				 "see ublk-evdemo --help",
+				 isprint(optopt) ? optopt : '?');
+	return opts_fail(p, "option '%s': unknown or ambiguous: "
+			 "see ublk-evdemo --help",
+			 number_shown(buf, sizeof(buf), argv[optind - 1]));
+}
+
+static int opts_refuse_with(const struct parse *p, const char *opt,
+			    const char *other)
+{
+	return opts_fail(p, "option --%s: does not go with --%s: leave it out",
+			 opt, other);
+}
+
+/* what goes with what */
+static int opts_check_modes(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
+	if (o->mode == OPTS_DELETE && p->not_delete)
+		return opts_refuse_with(p, p->not_delete, "delete");
+	if (o->take_over && p->not_take_over)
+		return opts_refuse_with(p, p->not_take_over, "take-over");
+	if (o->recover_id >= 0 && p->not_recover)
+		return opts_refuse_with(p, p->not_recover, "recover");
+	if (o->unprivileged && o->recovery != UBLKEV_RECOVERY_NONE)
+		return opts_refuse_with(p, "recovery", "unprivileged");
+	if (o->recover_id >= 0 && o->backend == OPTS_MEM && !o->memory_file)
+		return opts_fail(p,
+				 "option --recover: where are the data? give "
+				 "--memory-file, or --backend null");
+	if (o->backend != OPTS_NULL)
+		return 0;
+	if (o->huge_pages)
+		return opts_fail(
+			p, "option --huge-pages: the null backend keeps "
+			   "no data: leave it out, or give --backend mem");
+	if (o->memory_file)
+		return opts_fail(
+			p, "option --memory-file: the null backend keeps "
+			   "no data: leave it out, or give --backend mem");
+	return 0;
+}
+
+/* what single options cannot tell */
+static int opts_check(const struct parse *p)
+{
+	const struct opts *o = p->o;
+	int err = opts_check_modes(p);
+
+	if (err)
+		return err;
+	if (o->queues * o->depth > MAX_REQS)
+		return opts_fail(p,
+				 "option --queues: '%u' queues of --depth %u "
+				 "are more than %d requests: lower one",
+				 o->queues, o->depth, MAX_REQS);
+	if (o->size_bytes % o->block_bytes)
+		return opts_fail(p,
+				 "option --size: '%llu' is no multiple of the "
+				 "block size %u: round it",
+				 (unsigned long long)o->size_bytes,
+				 o->block_bytes);
+	return 0;
+}
+
+static void opts_defaults(struct opts *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->size_bytes = 256 << 20;
+	o->block_bytes = 512;
+	o->max_io_bytes = 512 << 10;
+	o->queues = 1;
+	o->depth = 128;
+	o->id = -1;
+	o->delete_id = -1;
+	o->wait_us = 200;
+	o->recover_id = -1;
+	o->stop_timeout_s = 30;
+}
+
+int opts_parse(struct opts *o, int argc, char **argv, char *err,
+	       size_t err_size)
+{
+	struct parse p = { o, err, err_size, NULL, NULL, NULL };
+	char buf[64];
+	int got, ret;
+
+	opts_defaults(o);
+	opterr = 0;
+	optind = 0;	/* glibc: also forgets an earlier argv */
+	for (;;) {
+		got = getopt_long(argc, argv, ":vh", long_options, NULL);
+		if (got == -1)
+			break;
+		if (got == '?' || got == ':')
+			return opts_refuse(&p, got, argv);
+		if (got == 'h' || got == OPT_VERSION) {
+			o->mode = got == 'h' ? OPTS_HELP : OPTS_VERSION;
+			return 0;
+		}
+		ret = opts_set(&p, got, optarg);
+		if (ret)
+			return ret;
+	}
+	if (optind < argc)
+		return opts_fail(&p, "argument '%s': none is expected: "
+				 "see ublk-evdemo --help",
+				 number_shown(buf, sizeof(buf), argv[optind]));
+	return opts_check(&p);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "ublk-evdemo/jsonpath.h"
+
+int jsonpath_default(char *buf, size_t size, const char *root, uid_t uid,
+		     const char *runtime_dir, int id)
+{
+	char dir[4096];
+	int n;
+
+	if (uid && (!runtime_dir || runtime_dir[0] != '/'))
+		return -ENOENT;
+	if (uid)
+		n = snprintf(dir, sizeof(dir), "%s/ublk-ev", runtime_dir);
+	else
+		n = snprintf(dir, sizeof(dir), "%s/run/ublk-ev", root);
+	if (n < 0 || (size_t)n >= sizeof(dir))
+		return -ENAMETOOLONG;
+	n = snprintf(buf, size, "%s/ublkb%d.sock", dir, id);
+	if (n < 0 || (size_t)n >= size)
+		return -ENAMETOOLONG;
+	/* 0755 or less, as the umask has it */
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return -errno;
+	return 0;
+}

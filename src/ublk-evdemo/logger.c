@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ublk-evdemo/logger.h"
+
+#define LINE_BYTES 1024
+
+static struct {
+	int level;
+	int use_syslog;
+	int fd;			/* syslog's, -1: not connected */
+	struct sockaddr_un addr;
+	unsigned long lost;
+} state = { LOG_NOTICE, 0, -1, { 0 }, 0 };
+
+void log_init(int level)
+{
+	state.level = level;
+	tzset();	/* now, not when the disk is in use */
+}
+
+void log_to_syslog(const char *path)
+{
+	state.use_syslog = 1;
+	state.addr.sun_family = AF_UNIX;
+	snprintf(state.addr.sun_path, sizeof(state.addr.sun_path), "%s", path);
+	if (state.fd >= 0)
+		close(state.fd);
+	state.fd = -1;
+}
+
+int log_write(int fd, const char *text)
+{
+	struct pollfd p = { fd, POLLOUT, 0 };
+	size_t len = strlen(text);
+	ssize_t n;
+
+	/* a pipe that polls writable takes PIPE_BUF bytes without waiting */
+	if (poll(&p, 1, 0) == 0)
+		return -EAGAIN;
+	do
+		n = write(fd, text, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EIO;
+}
+
+static int logger_syslog_connect(void)
+{
+	state.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			  0);
+	if (state.fd < 0)
+		return -errno;
+	if (!connect(state.fd, (struct sockaddr *)&state.addr,
+		     sizeof(state.addr)))
+		return 0;
+	close(state.fd);
+	state.fd = -1;
+	return -ECONNREFUSED;
+}
+
+/* syslog(3) would wait for a busy syslogd */
+static int logger_syslog_send(int priority, const char *line)
+{
+	char buf[LINE_BYTES + 128], when[32];
+	time_t now = time(NULL);
+	struct tm tm;
+	int len;
+
+	if (state.fd < 0 && logger_syslog_connect())
+		return -ECONNREFUSED;
+	localtime_r(&now, &tm);
+	strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
+	len = snprintf(buf, sizeof(buf), "<%d>%s ublk-evdemo[%d]: %s",
+		       LOG_DAEMON | priority, when, (int)getpid(), line);
+	if (send(state.fd, buf, (size_t)len, MSG_NOSIGNAL) >= 0)
+		return 0;
+	if (errno == EAGAIN)
+		return -EAGAIN;
+	/* syslogd was restarted: connect anew next time */
+	close(state.fd);
+	state.fd = -1;
+	return -ECONNREFUSED;
+}
+
+static int logger_emit(int priority, const char *line)
+{
+	char buf[LINE_BYTES + 32];
+
+	if (state.use_syslog)
+		return logger_syslog_send(priority, line);
+	snprintf(buf, sizeof(buf), "ublk-evdemo: %s\n", line);
+	return log_write(STDERR_FILENO, buf);
+}
+
+void log_line(void *unused, int priority, const char *line)
+{
+	char buf[LINE_BYTES];
+
+	(void)unused;
+	if (priority > state.level)
+		return;
+	if (state.lost) {
+		snprintf(buf, sizeof(buf), "%lu lines of log were lost",
+			 state.lost);
+		if (!logger_emit(LOG_WARNING, buf))
+			state.lost = 0;
+	}
+	snprintf(buf, sizeof(buf), "%s", line);
+	if (logger_emit(priority, buf))
+		state.lost++;
+}
+
+void log_msg(int priority, const char *fmt, ...)
+{
+	char buf[LINE_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	log_line(NULL, priority, buf);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * broker.h - the broker's process, see <ublkev/broker.h>
+ */
+#ifndef UBLKEV_URING_BROKER_FORK_H
+#define UBLKEV_URING_BROKER_FORK_H
+
+#include <ublkev/broker.h>
+
+/* where channels are sent to */
+int ublkev__broker_fd(const struct ublkev_broker *broker);
+
+/* serves the channels that come through fd; in the broker, until all is done */
+void ublkev__broker_run(int fd);
+
+#endif

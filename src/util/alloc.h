@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mem.h - a device's allocator: the application's, or realloc and free
+ */
+#ifndef UBLKEV_UTIL_ALLOC_H
+#define UBLKEV_UTIL_ALLOC_H
+
+#include <stddef.h>
+
+#include <ublkev/dev.h>
+
+struct ublkev__alloc {
+	ublkev_alloc_fn *alloc;
+	void *data;
+};
+
+/* `alloc` NULL: realloc(3) and free(3) */
+void ublkev__alloc_init(struct ublkev__alloc *m, ublkev_alloc_fn *alloc,
+			void *data);
+
+/* n * bytes of zeroes; NULL when there is no memory, or no such product */
+void *ublkev__alloc_zalloc(const struct ublkev__alloc *m, size_t n,
+			   size_t bytes);
+
+/* NULL is allowed */
+void ublkev__alloc_free(const struct ublkev__alloc *m, void *ptr);
+
+#endif

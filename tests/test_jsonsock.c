@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "ublk-evdemo/jsonpath.h"
+#include "ublk-evdemo/jsonsock.h"
+#include "proctree.h"
+#include "testlib.h"
+
+static struct ev_loop *loop;
+static struct jsonsock *cs;
+static const char *dir;
+static char path[512];
+static char err[512];
+static int answers;
+static size_t answer_bytes;
+
+/* who asked for what is answered later, and whose leaving was told */
+static struct jsonclient *waiting;
+static int gone;
+
+static void echo(void *data, struct jsonclient *client, const char *line)
+{
+	char *text = malloc(answer_bytes + strlen(line) + 1);
+
+	ck_assert_ptr_eq(data, &answers);
+	memset(text, 'x', answer_bytes);
+	strcpy(text + answer_bytes, line);
+	answers++;
+	if (!strcmp(line, "later")) {
+		free(text);
+		waiting = client;
+	} else if (!strcmp(line, "nothing")) {
+		free(text);
+		jsonclient_answer(client, NULL, -1);
+	} else {
+		jsonclient_answer(client, text, -1);
+	}
+}
+
+static void leave(void *data, struct jsonclient *client)
+{
+	ck_assert_ptr_eq(data, &answers);
+	gone++;
+	if (waiting == client)
+		waiting = NULL;
+}
+
+static const struct jsonsock_ops ops = { .line = echo, .gone = leave };
+
+static void set_up(void)
+{
+	loop = ev_loop_new(EVFLAG_AUTO);
+	dir = proctree_new();
+	snprintf(path, sizeof(path), "%s/ctl", dir);
+	answers = 0;
+	answer_bytes = 0;
+	waiting = NULL;
+	gone = 0;
+	ck_assert_int_eq(jsonsock_new(&cs, loop, path, 0, &ops, &answers, err,
+				      sizeof(err)), 0);
+}
+
+static void tear_down(void)
+{
+	jsonsock_free(cs);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	ev_loop_destroy(loop);
+	proctree_remove(dir);
+}
+
+static int dial(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	ck_assert_uint_lt(strlen(path), sizeof(a.sun_path));
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static void turn(int n)
+{
+	while (n--)
+		ev_run(loop, EVRUN_NOWAIT);
+}
+
+static void say(int fd, const char *text)
+{
+	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL),
+			 strlen(text));
+}
+
+/* what is there to read; "" for nothing, "EOF" for the end */
+static const char *hear(int fd)
+{
+	static char buf[4096];
+	ssize_t n;
+
+	turn(20);
+	n = recv(fd, buf, sizeof(buf) - 1, 0);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return "EOF";
+	buf[n > 0 ? n : 0] = '\0';
+	return buf;
+}
+
+START_TEST(lines)
+{
+	int a = dial(), b = dial();
+
+	say(a, "one\ntwo\r\n\nth");
+	say(b, "b\n");
+	ck_assert_str_eq(hear(a), "one\ntwo\n");
+	ck_assert_str_eq(hear(b), "b\n");
+	say(a, "ree\n");
+	ck_assert_str_eq(hear(a), "three\n");
+	close(a);
+	close(b);
+	turn(3);
+}
+END_TEST
+
+START_TEST(half_closed)
+{
+	int a = dial();
+
+	say(a, "one\nlast");
+	shutdown(a, SHUT_WR);
+	ck_assert_str_eq(hear(a), "one\nlast\n");
+	ck_assert_str_eq(hear(a), "EOF");
+	close(a);
+}
+END_TEST
+
+START_TEST(overlong)
+{
+	char text[4 * CTLSOCK_LINE_BYTES];
+	int a = dial();
+
+	memset(text, 'y', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	say(a, text);
+	ck_assert_str_eq(hear(a), "{\"schema\":1,\"error\":\"line too long\"}"
+			 "\n");
+	say(a, text);
+	ck_assert_str_eq(hear(a), "");
+	say(a, "\nok\n");
+	ck_assert_str_eq(hear(a), "ok\n");
+	ck_assert_int_eq(answers, 1);
+	/* as long as may be */
+	text[CTLSOCK_LINE_BYTES - 1] = '\0';
+	say(a, text);
+	ck_assert_str_eq(hear(a), "");
+	say(a, "\n");
+	ck_assert_uint_eq(strlen(hear(a)), CTLSOCK_LINE_BYTES);
+	close(a);
+}
+END_TEST
+
+START_TEST(one_line_a_turn)
+{
+	int a = dial();
+
+	say(a, "1\n2\n3\n4\n5\n6\n");
+	turn(2);
+	ck_assert_int_le(answers, 2);
+	turn(10);
+	ck_assert_int_eq(answers, 6);
+	close(a);
+}
+END_TEST
+
+/* reads nothing: no more answers are made than fit and one */
+START_TEST(slow_client)
+{
+	int a = dial(), i, was;
+	long got = 0;
+	ssize_t n;
+	char buf[4096];
+
+	answer_bytes = 100000;
+	for (i = 0; i < 100; i++) {
+		say(a, "more\n");
+		turn(3);
+	}
+	was = answers;
+	ck_assert_int_lt(was, 50);
+	turn(10);
+	ck_assert_int_eq(answers, was);
+	for (i = 0; i < 100000 && got < 100 * 100005l; i++) {
+		n = recv(a, buf, sizeof(buf), 0);
+		got += n > 0 ? n : 0;
+		turn(1);
+	}
+	ck_assert_int_eq(got, 100 * 100005l);
+	ck_assert_int_eq(answers, 100);
+	close(a);
+}
+END_TEST
+
+START_TEST(gone_client)
+{
+	int a = dial();
+
+	answer_bytes = 1000000;
+	say(a, "x\n");
+	close(a);
+	turn(10);
+	ck_assert_str_eq(hear(a = dial()), "");
+	close(a);
+}
+END_TEST
+
+START_TEST(too_many)
+{
+	int fd[CTLSOCK_MAX_CLIENTS + 1], i;
+
+	for (i = 0; i <= CTLSOCK_MAX_CLIENTS; i++) {
+		fd[i] = dial();
+		turn(3);
+	}
+	say(fd[0], "hi\n");
+	ck_assert_str_eq(hear(fd[0]), "hi\n");
+	ck_assert_ptr_nonnull(strstr(hear(fd[i - 1]), "too many"));
+	for (i = 0; i <= CTLSOCK_MAX_CLIENTS; i++)
+		close(fd[i]);
+	turn(5);
+	fd[0] = dial();
+	say(fd[0], "again\n");
+	ck_assert_str_eq(hear(fd[0]), "again\n");
+	close(fd[0]);
+}
+END_TEST
+
+START_TEST(second_refused)
+{
+	struct jsonsock *other;
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0600);
+	ck_assert_int_eq(jsonsock_new(&other, loop, path, 0, &ops, NULL,
+				      err, sizeof(err)), -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(err, path));
+	ck_assert_ptr_nonnull(strstr(err, "somebody listens"));
+	ck_assert_int_eq(access(path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(stale_replaced)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char old[] = "stale";
+	struct jsonsock *other;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, old);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	close(fd);
+	ck_assert_int_eq(jsonsock_new(&other, loop, a.sun_path, 0, &ops,
+				      NULL, err, sizeof(err)), 0);
+	jsonsock_free(other);
+	ck_assert_int_eq(access(a.sun_path, F_OK), -1);
+}
+END_TEST
+
+START_TEST(bad_paths)
+{
+	struct jsonsock *other;
+	char file[600], longer[300];
+	struct stat st;
+
+	snprintf(file, sizeof(file), "%s/file", dir);
+	proctree_file(dir, "file", "mine");
+	ck_assert_int_eq(jsonsock_new(&other, loop, file, 0, &ops, NULL,
+				      err, sizeof(err)), -EEXIST);
+	/* nor for a successor */
+	ck_assert_int_eq(jsonsock_new(&other, loop, file, 1, &ops, NULL,
+				      err, sizeof(err)), -EEXIST);
+	ck_assert_int_eq(lstat(file, &st), 0);
+	ck_assert(S_ISREG(st.st_mode));
+	ck_assert_int_eq(jsonsock_new(&other, loop, "/nonexistent/x", 0,
+				      &ops, NULL, err, sizeof(err)), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err, "directory"));
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	ck_assert_int_eq(jsonsock_new(&other, loop, longer, 0, &ops, NULL,
+				      err, sizeof(err)), -ENAMETOOLONG);
+}
+END_TEST
+
+/* somebody put another file there: it is not ours to remove */
+START_TEST(replaced_file_stays)
+{
+	struct jsonsock *other;
+	char file[600];
+
+	snprintf(file, sizeof(file), "%s/other", dir);
+	ck_assert_int_eq(jsonsock_new(&other, loop, file, 0, &ops, NULL,
+				      err, sizeof(err)), 0);
+	unlink(file);
+	/* holds an inode number, which the next file must not get */
+	proctree_file(dir, "spare", "");
+	proctree_file(dir, "other", "theirs");
+	jsonsock_free(other);
+	ck_assert_int_eq(access(file, F_OK), 0);
+}
+END_TEST
+
+START_TEST(later)
+{
+	int a = dial(), b = dial();
+
+	say(a, "later\nnext\n");
+	ck_assert_str_eq(hear(a), "");
+	ck_assert_ptr_nonnull(waiting);
+	/* its further lines wait, those of others do not */
+	ck_assert_int_eq(answers, 1);
+	say(b, "b\n");
+	ck_assert_str_eq(hear(b), "b\n");
+	jsonclient_answer(waiting, strdup("now"), -1);
+	ck_assert_str_eq(hear(a), "now\nnext\n");
+	close(a);
+	turn(3);
+	ck_assert_int_eq(gone, 1);
+	ck_assert_ptr_null(waiting);
+	close(b);
+}
+END_TEST
+
+/* one that leaves is told of when it has had its answer */
+START_TEST(later_and_gone)
+{
+	int a = dial(), b = dial();
+
+	say(a, "later\n");
+	turn(3);
+	close(a);
+	turn(10);
+	ck_assert_int_eq(gone, 0);
+	jsonclient_answer(waiting, strdup("now"), -1);
+	turn(3);
+	ck_assert_int_eq(gone, 1);
+	/* half closed is not gone */
+	say(b, "later\n");
+	shutdown(b, SHUT_WR);
+	turn(3);
+	jsonclient_answer(waiting, strdup("now"), -1);
+	ck_assert_str_eq(hear(b), "now\n");
+	ck_assert_int_eq(gone, 2);
+	close(b);
+}
+END_TEST
+
+START_TEST(no_memory)
+{
+	int a = dial();
+
+	say(a, "nothing\n");
+	ck_assert_str_eq(hear(a), "EOF");
+	ck_assert_int_eq(gone, 1);
+	close(a);
+	a = dial();
+	say(a, "later\n");
+	turn(3);
+	jsonclient_answer(waiting, NULL, -1);
+	ck_assert_str_eq(hear(a), "EOF");
+	ck_assert_int_eq(gone, 2);
+	close(a);
+}
+END_TEST
+
+/* a line of `a`, with its descriptor; -1: there was none */
+static int hear_fd(int a, char *buf, size_t size)
+{
+	struct iovec iov = { buf, size - 1 };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} u;
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+	};
+	ssize_t n;
+	int fd = -1;
+
+	turn(5);
+	n = recvmsg(a, &m, 0);
+	ck_assert_int_gt(n, 0);
+	buf[n] = '\0';
+	if (CMSG_FIRSTHDR(&m))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+	return fd;
+}
+
+START_TEST(descriptor)
+{
+	int a = dial(), p[2], fd;
+	char buf[64];
+
+	ck_assert_int_eq(pipe(p), 0);
+	say(a, "later\n");
+	turn(3);
+	jsonclient_answer(waiting, strdup("here"), p[1]);
+	/* a duplicate was taken */
+	close(p[1]);
+	fd = hear_fd(a, buf, sizeof(buf));
+	ck_assert_str_eq(buf, "here\n");
+	ck_assert_int_eq(write(fd, "x", 1), 1);
+	ck_assert_int_eq(read(p[0], buf, sizeof(buf)), 1);
+	close(fd);
+	/* and given back: the pipe has no writer any more */
+	ck_assert_int_eq(read(p[0], buf, sizeof(buf)), 0);
+	say(a, "plain\n");
+	ck_assert_int_eq(hear_fd(a, buf, sizeof(buf)), -1);
+	/* one that never read it */
+	say(a, "later\n");
+	turn(3);
+	jsonclient_answer(waiting, strdup("never"), p[0]);
+	close(a);
+	turn(3);
+	ck_assert_int_eq(gone, 1);
+	say(dial(), "later\n");
+	turn(3);
+	jsonclient_answer(waiting, strdup("bad"), 12345);
+	turn(3);
+	ck_assert_int_eq(gone, 2);
+}
+END_TEST
+
+/* a successor's takes the place of one that is listened on */
+START_TEST(replaced)
+{
+	struct jsonsock *other;
+	int was = dial(), is;
+
+	ck_assert_int_eq(jsonsock_new(&other, loop, path, 1, &ops, &answers,
+				      err, sizeof(err)), 0);
+	is = dial();
+	say(was, "old\n");
+	say(is, "new\n");
+	ck_assert_str_eq(hear(was), "old\n");
+	ck_assert_str_eq(hear(is), "new\n");
+	/* it is not the old one's to remove */
+	jsonsock_free(cs);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	ck_assert_str_eq(hear(was), "EOF");
+	close(was);
+	close(is);
+	cs = other;
+}
+END_TEST
+
+START_TEST(replace_nothing)
+{
+	struct jsonsock *other;
+	char file[600], longest[128];
+
+	snprintf(file, sizeof(file), "%s/new", dir);
+	ck_assert_int_eq(jsonsock_new(&other, loop, file, 1, &ops, &answers,
+				      err, sizeof(err)), 0);
+	jsonsock_free(other);
+	ck_assert_int_eq(access(file, F_OK), -1);
+	ck_assert_int_eq(jsonsock_new(&other, loop, "/nonexistent/x", 1, &ops,
+				      &answers, err, sizeof(err)), -ENOENT);
+	/* no room for the name beside it */
+	memset(longest, 'x', sizeof(longest));
+	longest[0] = '/';
+	longest[106] = '\0';
+	ck_assert_int_eq(jsonsock_new(&other, loop, longest, 1, &ops, &answers,
+				      err, sizeof(err)), -ENAMETOOLONG);
+}
+END_TEST
+
+START_TEST(default_path)
+{
+	char buf[512], want[600], root[400];
+
+	snprintf(root, sizeof(root), "%s", dir);
+	proctree_dir(root, "run");
+	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), root, 0, "/x", 3),
+			 0);
+	snprintf(want, sizeof(want), "%s/run/ublk-ev/ublkb3.sock", root);
+	ck_assert_str_eq(buf, want);
+	/* the directory is there already */
+	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), root, 0, NULL, 4),
+			 0);
+	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), "/x", 1000, root,
+					  3), 0);
+	snprintf(want, sizeof(want), "%s/ublk-ev/ublkb3.sock", root);
+	ck_assert_str_eq(buf, want);
+	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), "", 1000, NULL, 3),
+			 -ENOENT);
+	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), "", 1000, "rel",
+					  3), -ENOENT);
+	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), "", 1000,
+					  "/nonexistent", 3), -ENOENT);
+	ck_assert_int_eq(jsonpath_default(buf, 20, root, 0, NULL, 3),
+			 -ENAMETOOLONG);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("jsonsock");
+	TCase *t = tcase_create("jsonsock");
+
+	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, lines);
+	tcase_add_test(t, half_closed);
+	tcase_add_test(t, overlong);
+	tcase_add_test(t, one_line_a_turn);
+	tcase_add_test(t, slow_client);
+	tcase_add_test(t, gone_client);
+	tcase_add_test(t, too_many);
+	tcase_add_test(t, second_refused);
+	tcase_add_test(t, stale_replaced);
+	tcase_add_test(t, bad_paths);
+	tcase_add_test(t, replaced_file_stays);
+	tcase_add_test(t, later);
+	tcase_add_test(t, later_and_gone);
+	tcase_add_test(t, no_memory);
+	tcase_add_test(t, descriptor);
+	tcase_add_test(t, replaced);
+	tcase_add_test(t, replace_nothing);
+	tcase_add_test(t, default_path);
+	return test_main(s);
+}

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * life: what a live device is asked for, and what others do to it
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/params.h"
+#include "life_kit.h"
+
+static void assert_over(const struct life *l, enum ublkev_step step, int err,
+			enum ublkev_step err_step)
+{
+	ck_assert_int_eq(l->c.step, step);
+	ck_assert_int_eq(l->c.err, err);
+	ck_assert_int_eq(l->c.err_step, err_step);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
+}
+
+static void assert_live(const struct life *l)
+{
+	ck_assert_int_eq(l->c.step, UBLKEV_STEP_LIVE);
+	ck_assert_int_eq(l->c.err, 0);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
+}
+
+static void live(struct life *l, enum ublkev_recovery recovery,
+		 uint64_t kernel)
+{
+	life_make(l, recovery, kernel);
+	life_lead(l, UBLKEV__LIFE_ADD, UBLKEV_STEP_LIVE);
+	l->state = UBLKEV_STATE_LIVE;
+	l->features = l->c.info.features;
+}
+
+static void climb(struct life *l)
+{
+	l->now = ublkev__life_deadline_ms(&l->c);
+	ublkev__life_tick(&l->c, l->now);
+	life_pull(l);
+}
+
+static void idle(struct life *l)
+{
+	ublkev__life_idle(&l->c, l->now);
+	life_pull(l);
+}
+
+static void tag_died(struct life *l)
+{
+	ublkev__life_tag_died(&l->c, l->now);
+	life_pull(l);
+}
+
+/* ---- release ------------------------------------------------------------ */
+
+static void release(struct life *l)
+{
+	ck_assert_int_eq(ublkev__life_release(&l->c, l->now), 0);
+	life_pull(l);
+}
+
+static void begin_quiesce(struct life *l)
+{
+	live(l, UBLKEV_RECOVERY_REQUEUE, KERNEL_73);
+	release(l);
+	ck_assert_str_eq(l->text, "QUIESCE_DEV ");
+	l->t0 = l->now;
+	l->text[0] = '\0';
+}
+
+/* quiesced, and the backend still has requests */
+static void begin_finishing(struct life *l)
+{
+	begin_quiesce(l);
+	life_answer(l, 0);
+	ck_assert_str_eq(l->text, "");
+}
+
+START_TEST(released_by_quiesce)
+{
+	struct ublkev__life_action a;
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REQUEUE, KERNEL_73);
+	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), 0);
+	ck_assert(ublkev__life_next(&l.c, &a));
+	ck_assert_int_eq(a.cmd, UBLKEV__CTRL_QUIESCE_DEV);
+	/* the kernel is not to be more patient than we */
+	ck_assert_uint_eq(a.data, STOP_MS);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + STOP_MS);
+	idle(&l);		/* not yet: requests may still come */
+	tag_died(&l);
+	life_drained(&l);
+	ck_assert_str_eq(l.text, "");
+	life_answer(&l, 0);
+	ck_assert_int_eq(l.c.step, UBLKEV_STEP_QUIESCE);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + STOP_MS);
+	idle(&l);
+	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+	idle(&l);
+	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
+}
+END_TEST
+
+START_TEST(release_goes_on)
+{
+	struct life l;
+
+	begin_finishing(&l);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + STOP_MS);
+	/* under way, and under way it stays */
+	release(&l);
+	life_stop(&l);
+	ck_assert_str_eq(l.text, "");
+	idle(&l);
+	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+START_TEST(release_impossible)
+{
+	static const struct {
+		enum ublkev_recovery recovery;
+		uint64_t kernel;
+		int err;
+	} cases[] = {
+		{ UBLKEV_RECOVERY_NONE, KERNEL_73, -EOPNOTSUPP },
+		{ UBLKEV_RECOVERY_NONE, KERNEL_612, -EOPNOTSUPP },
+		{ UBLKEV_RECOVERY_REQUEUE, KERNEL_612, -EOPNOTSUPP },
+		/* 6.13: fails, but can't quiesce yet */
+		{ UBLKEV_RECOVERY_FAIL_IO, KERNEL_612 | 1u << 9, -EOPNOTSUPP },
+		{ UBLKEV_RECOVERY_REISSUE, KERNEL_612, -EOPNOTSUPP },
+		{ UBLKEV_RECOVERY_REQUEUE, KERNEL_73, 0 },
+		{ UBLKEV_RECOVERY_REISSUE, KERNEL_73, 0 },
+		{ UBLKEV_RECOVERY_FAIL_IO, KERNEL_73, 0 },
+	};
+	struct life l;
+
+	live(&l, cases[_i].recovery, cases[_i].kernel);
+	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), cases[_i].err);
+	life_pull(&l);
+	if (cases[_i].err)
+		ck_assert_str_eq(l.text, "");
+	if (cases[_i].err)
+		assert_live(&l);
+}
+END_TEST
+
+/* as if nothing had been, and another attempt is possible */
+START_TEST(quiesce_refused)
+{
+	static const struct {
+		int err;
+		const char *text;
+	} cases[] = {
+		{ -EOPNOTSUPP, "!REFUSED=-95 " }, { -ENODEV, "!REFUSED=-19 " },
+		{ -EPERM, "!REFUSED=-1 " }, { -EPIPE, "!REFUSED=-32 " },
+		{ -EINVAL, "!REFUSED=-22 " },
+	};
+	struct life l;
+
+	begin_quiesce(&l);
+	life_answer(&l, cases[_i].err);
+	ck_assert_str_eq(l.text, cases[_i].text);
+	assert_live(&l);
+	release(&l);
+	life_answer(&l, 0);
+	idle(&l);
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+/* the driver keeps requests back for good then: released all the same */
+START_TEST(quiesce_half_done)
+{
+	static const int errs[] = { -EBUSY, -EINTR };
+	struct life l;
+
+	begin_quiesce(&l);
+	life_answer(&l, errs[_i]);
+	ck_assert_str_eq(l.text, "");
+	idle(&l);
+	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+/* stopped by somebody else in between */
+START_TEST(quiesce_refused_and_drained)
+{
+	struct life l;
+
+	begin_quiesce(&l);
+	life_drained(&l);
+	life_answer(&l, -ENODEV);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "!ERROR CLOSE DEL_DEV !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_QUIESCE);
+}
+END_TEST
+
+/* the backend never finishes: what it has is the driver's to hand on */
+START_TEST(release_times_out)
+{
+	struct life l;
+
+	begin_quiesce(&l);
+	life_answer(&l, 0);
+	life_silent(&l);
+	ck_assert_str_eq(l.text, "@5000 !ERROR CLOSE !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_RELEASED, -ETIMEDOUT, UBLKEV_STEP_QUIESCE);
+}
+END_TEST
+
+START_TEST(quiesce_silent)
+{
+	struct life l;
+
+	begin_quiesce(&l);
+	life_silent(&l);
+	ck_assert_str_eq(l.text, "@5000 !ERROR CLOSE @5200 !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_QUIESCE);
+	/* closing helped */
+	begin_quiesce(&l);
+	climb(&l);
+	life_answer(&l, -EINTR);
+	ck_assert_str_eq(l.text, "!ERROR CLOSE !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_RELEASED, -ETIMEDOUT, UBLKEV_STEP_QUIESCE);
+}
+END_TEST
+
+/* not waiting for the backend, which is no error */
+START_TEST(abort_while_finishing)
+{
+	struct life l;
+
+	begin_finishing(&l);
+	life_abort(&l);
+	ck_assert_str_eq(l.text, "");
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now);
+	ublkev__life_tick(&l.c, l.now);
+	life_pull(&l);
+	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+START_TEST(fault_while_finishing)
+{
+	struct life l;
+
+	begin_finishing(&l);
+	life_fault(&l, -EIO);
+	ck_assert_str_eq(l.text, "!ERROR ");
+	idle(&l);
+	ck_assert_str_eq(l.text, "!ERROR CLOSE !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_RELEASED, -EIO, UBLKEV_STEP_QUIESCE);
+}
+END_TEST
+
+/* while QUIESCE_DEV waits the device is still ours to stop */
+START_TEST(stop_while_quiescing)
+{
+	struct life l;
+
+	begin_quiesce(&l);
+	life_stop(&l);
+	ck_assert_str_eq(l.text, "-QUIESCE_DEV ");
+	idle(&l);
+	life_answer(&l, -EINTR);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "-QUIESCE_DEV STOP_DEV CLOSE DEL_DEV "
+			 "!STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+/* ---- quiesced or stopped by somebody else --------------------------------- */
+
+START_TEST(quiesced_outside)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	tag_died(&l);
+	ck_assert_str_eq(l.text, "GET_DEV_INFO ");
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + CMD_MS);
+	if (_i)
+		life_drained(&l);
+	life_answer(&l, 0);
+	ck_assert_int_eq(l.c.step, UBLKEV_STEP_QUIESCE);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + STOP_MS);
+	if (!_i)
+		life_drained(&l);
+	idle(&l);
+	ck_assert_str_eq(l.text, "GET_DEV_INFO CLOSE !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+START_TEST(stopped_outside)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	l.state = UBLKEV_STATE_DEAD;
+	tag_died(&l);
+	if (_i)
+		life_drained(&l);
+	life_answer(&l, 0);
+	if (!_i) {
+		assert_live(&l);
+		life_drained(&l);
+	}
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "GET_DEV_INFO !ERROR CLOSE DEL_DEV "
+			 "!STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
+}
+END_TEST
+
+START_TEST(deleted_outside)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	tag_died(&l);
+	life_answer(&l, -ENODEV);
+	ck_assert_str_eq(l.text, "GET_DEV_INFO !ERROR STOP_DEV ");
+	life_answer(&l, -ENODEV);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "GET_DEV_INFO !ERROR STOP_DEV CLOSE "
+			 "!STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
+}
+END_TEST
+
+/* whoever can't be quiesced was stopped: no question */
+START_TEST(no_question)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_612);
+	tag_died(&l);
+	ck_assert_str_eq(l.text, "");
+	life_drained(&l);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "!ERROR CLOSE DEL_DEV !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
+}
+END_TEST
+
+START_TEST(stop_while_asking)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	tag_died(&l);
+	life_stop(&l);
+	ck_assert_str_eq(l.text, "GET_DEV_INFO ");
+	life_answer(&l, _i ? -ENODEV : 0);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "GET_DEV_INFO STOP_DEV CLOSE DEL_DEV "
+			 "!STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+START_TEST(asking_times_out)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	tag_died(&l);
+	l.t0 = l.now;
+	l.text[0] = '\0';
+	life_silent(&l);
+	ck_assert_str_eq(l.text, "@1000 !ERROR -GET_DEV_INFO @1200 CLOSE "
+			 "!STOPPED ");
+	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_LIVE);
+}
+END_TEST
+
+/* nothing else may begin meanwhile */
+START_TEST(busy_while_asking)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	tag_died(&l);
+	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), -EINVAL);
+	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), -EINVAL);
+	ck_assert_int_eq(ublkev__life_can_resize(&l.c), -EINVAL);
+	/* nor before LIVE */
+	life_begin(&l, UBLKEV_STEP_START);
+	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), -EINVAL);
+	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), -EINVAL);
+	ck_assert_int_eq(ublkev__life_can_resize(&l.c), -EINVAL);
+	/* nor on the way down */
+	life_begin(&l, UBLKEV_STEP_DRAIN);
+	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), -EINVAL);
+	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), -EINVAL);
+	ck_assert_int_eq(ublkev__life_can_resize(&l.c), -EINVAL);
+}
+END_TEST
+
+/* ---- try_stop -------------------------------------------------------------- */
+
+static void begin_try(struct life *l)
+{
+	live(l, UBLKEV_RECOVERY_NONE, KERNEL_73);
+	ck_assert_int_eq(ublkev__life_try_stop(&l->c, l->now), 0);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), l->now + STOP_MS);
+	life_pull(l);
+	ck_assert_str_eq(l->text, "TRY_STOP_DEV ");
+	l->t0 = l->now;
+	l->text[0] = '\0';
+}
+
+START_TEST(try_stopped)
+{
+	struct life l;
+
+	begin_try(&l);
+	if (_i)
+		life_drained(&l);
+	life_answer(&l, 0);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "CLOSE DEL_DEV !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+START_TEST(try_refused)
+{
+	struct life l;
+
+	begin_try(&l);
+	life_answer(&l, -EBUSY);
+	ck_assert_str_eq(l.text, "!REFUSED=-16 ");
+	assert_live(&l);
+	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), 0);
+	life_pull(&l);
+	life_answer(&l, 0);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "!REFUSED=-16 TRY_STOP_DEV CLOSE DEL_DEV "
+			 "!STOPPED ");
+}
+END_TEST
+
+START_TEST(try_unknown)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_NONE, KERNEL_612);
+	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), -EOPNOTSUPP);
+	life_pull(&l);
+	ck_assert_str_eq(l.text, "");
+	assert_live(&l);
+}
+END_TEST
+
+/* refused, but somebody else has stopped it */
+START_TEST(try_refused_and_drained)
+{
+	struct life l;
+
+	begin_try(&l);
+	life_drained(&l);
+	ck_assert_str_eq(l.text, "");
+	life_answer(&l, -ENODEV);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "!ERROR CLOSE DEL_DEV !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
+}
+END_TEST
+
+/* refused, and quiesced by somebody else meanwhile: perhaps all of it was idle */
+START_TEST(quiesced_during_try)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), 0);
+	tag_died(&l);
+	if (_i)
+		life_drained(&l);
+	ck_assert_str_eq(l.text, "TRY_STOP_DEV ");
+	life_answer(&l, -EBUSY);
+	ck_assert_str_eq(l.text, "TRY_STOP_DEV !REFUSED=-16 GET_DEV_INFO ");
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + CMD_MS);
+	life_answer(&l, 0);
+	idle(&l);
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+START_TEST(stop_during_try)
+{
+	struct life l;
+
+	begin_try(&l);
+	life_stop(&l);
+	ck_assert_str_eq(l.text, "");
+	life_answer(&l, _i ? 0 : -EBUSY);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, _i ? "CLOSE DEL_DEV !STOPPED " :
+			 "STOP_DEV CLOSE DEL_DEV !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+START_TEST(try_silent)
+{
+	struct life l;
+
+	begin_try(&l);
+	life_silent(&l);
+	ck_assert_str_eq(l.text,
+			 "@5000 !ERROR ABORT @5200 CLOSE @5400 !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_STOP);
+	/* too late for a refusal: it is on its way down */
+	begin_try(&l);
+	climb(&l);
+	life_answer(&l, -EBUSY);
+	life_polite(&l);
+	ck_assert_str_eq(l.text, "!ERROR ABORT STOP_DEV CLOSE DEL_DEV "
+			 "!STOPPED ");
+	assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, UBLKEV_STEP_STOP);
+}
+END_TEST
+
+static void add_release(TCase *tc)
+{
+	tcase_add_test(tc, released_by_quiesce);
+	tcase_add_test(tc, release_goes_on);
+	tcase_add_loop_test(tc, release_impossible, 0, 8);
+	tcase_add_loop_test(tc, quiesce_refused, 0, 5);
+	tcase_add_loop_test(tc, quiesce_half_done, 0, 2);
+	tcase_add_test(tc, quiesce_refused_and_drained);
+	tcase_add_test(tc, release_times_out);
+	tcase_add_test(tc, quiesce_silent);
+	tcase_add_test(tc, abort_while_finishing);
+	tcase_add_test(tc, fault_while_finishing);
+	tcase_add_test(tc, stop_while_quiescing);
+}
+
+static void add_others(TCase *tc)
+{
+	tcase_add_loop_test(tc, quiesced_outside, 0, 2);
+	tcase_add_loop_test(tc, stopped_outside, 0, 2);
+	tcase_add_test(tc, deleted_outside);
+	tcase_add_test(tc, no_question);
+	tcase_add_loop_test(tc, stop_while_asking, 0, 2);
+	tcase_add_test(tc, asking_times_out);
+	tcase_add_test(tc, busy_while_asking);
+	tcase_add_loop_test(tc, try_stopped, 0, 2);
+	tcase_add_test(tc, try_refused);
+	tcase_add_test(tc, try_unknown);
+	tcase_add_test(tc, try_refused_and_drained);
+	tcase_add_loop_test(tc, quiesced_during_try, 0, 2);
+	tcase_add_loop_test(tc, stop_during_try, 0, 2);
+	tcase_add_test(tc, try_silent);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("ctl_live");
+	TCase *tc = tcase_create("live");
+
+	add_release(tc);
+	add_others(tc);
+	suite_add_tcase(suite, tc);
+	return test_main(suite);
+}
