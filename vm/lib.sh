@@ -285,12 +285,12 @@ kill_under_load() {
 
 # hold_start [ARG...]: starts e2e_hold.  Sets HOLD_PID, HOLD_LOG and HOLD_OUT.
 hold_start() {
-	local prog=$BUILD/tests/e2e_hold
-	[ ! -x "$BUILD/tests/.libs/e2e_hold" ] || {
+	local prog=$BUILD/tests/e2e/e2e_hold
+	[ ! -x "$BUILD/tests/e2e/.libs/e2e_hold" ] || {
 		export LD_LIBRARY_PATH=$BUILD/.libs
-		prog=$BUILD/tests/.libs/e2e_hold
+		prog=$BUILD/tests/e2e/.libs/e2e_hold
 	}
-	[ -x "$prog" ] || fail "tests/e2e_hold was not built"
+	[ -x "$prog" ] || fail "tests/e2e/e2e_hold was not built"
 	DEMO_N=$((DEMO_N + 1))
 	HOLD_OUT=hold.$DEMO_N.out
 	HOLD_LOG=hold.$DEMO_N.log

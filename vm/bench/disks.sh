@@ -12,11 +12,11 @@ made() {
 	disk_server[$1]=$3
 }
 
-# prog NAME: a program of tests/, and not libtool's script around it
+# prog NAME: a program of tests/e2e, and not libtool's script around it
 prog() {
-	local dir=$BUILD/tests
+	local dir=$BUILD/tests/e2e
 	[ ! -x "$dir/.libs/$1" ] || dir=$dir/.libs
-	[ -x "$dir/$1" ] || fail "tests/$1 was not built: make check VM=no"
+	[ -x "$dir/$1" ] || fail "tests/e2e/$1 was not built: make check VM=no"
 	echo "$dir/$1"
 }
 

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # A 1 ms timer and an echo socket in the device's loop while fio runs (25 s)
 # timeout: 180
-[ -x "$BUILD/tests/e2e_latency" ] || fail "tests/e2e_latency was not built"
+[ -x "$BUILD/tests/e2e/e2e_latency" ] || fail "tests/e2e/e2e_latency was not built"
 for load in 4k 128k; do
 	: > latency.out
-	"$BUILD/tests/e2e_latency" 60 > latency.out &
+	"$BUILD/tests/e2e/e2e_latency" 60 > latency.out &
 	pid=$!
 	# shellcheck disable=SC2317
 	live() {

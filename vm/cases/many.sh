@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # 16 devices in one loop, all used at once, their data kept apart (20 s)
 # timeout: 240
-[ -x "$BUILD/tests/e2e_many" ] || fail "tests/e2e_many was not built"
+[ -x "$BUILD/tests/e2e/e2e_many" ] || fail "tests/e2e/e2e_many was not built"
 : > many.out
-"$BUILD/tests/e2e_many" 16 > many.out &
+"$BUILD/tests/e2e/e2e_many" 16 > many.out &
 pid=$!
 # shellcheck disable=SC2317
 all_live() {

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # 64 devices at once in one loop: the time until all live, until all are gone (15 s)
 # timeout: 150
-[ -x "$BUILD/tests/e2e_many" ] || fail "tests/e2e_many was not built"
+[ -x "$BUILD/tests/e2e/e2e_many" ] || fail "tests/e2e/e2e_many was not built"
 : >many.out
-"$BUILD/tests/e2e_many" 64 >many.out &
+"$BUILD/tests/e2e/e2e_many" 64 >many.out &
 pid=$!
 # shellcheck disable=SC2317
 all_live() {

@@ -23,7 +23,7 @@ grep -q 'No space left' refuse.err || fail "no word of the room"
 echo 16 >/proc/sys/vm/nr_hugepages
 mkdir huge
 if mount -t hugetlbfs none huge; then
-	"$BUILD/tests/test_mem_shared" >huge.out 2>&1 || {
+	"$BUILD/tests/unit/test_mem_shared" >huge.out 2>&1 || {
 		cat huge.out
 		fail "test_mem_shared"
 	}

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# ublk-evdemo as a process, linked with tests/fake_ublkev.c: its lines, files,
+# ublk-evdemo as a process, linked with tests/lib/fake_ublkev.c: its lines, files,
 # signals and exit statuses.
 # shellcheck disable=SC2317  # check() calls the functions by name
-demo=${1:-tests/fake_evdemo}
+demo=${1:-tests/programs/fake_evdemo}
 dir=$(mktemp -d) || exit 1
 demo=$(realpath "$demo")
 trap 'rm -rf "$dir"' EXIT

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# ublk-evctl as a process, linked with tests/fake_cmd.c: what each command
+# ublk-evctl as a process, linked with tests/lib/fake_cmd.c: what each command
 # prints, for people and as JSON, its errors and its exit statuses.
 # shellcheck disable=SC2317  # check() calls the functions by name
-ctl=$(realpath "${1:-tests/fake_evctl}") || exit 1
-demo=$(realpath "${2:-tests/fake_evdemo}") || exit 1
+ctl=$(realpath "${1:-tests/programs/fake_evctl}") || exit 1
+demo=$(realpath "${2:-tests/programs/fake_evdemo}") || exit 1
 # make check -j tells its children, and none of them is make
 unset MAKEFLAGS
 dir=$(mktemp -d) || exit 1

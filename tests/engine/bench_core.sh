@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# tests/bench_core.sh: the instructions of tests/bench_core that are the
-# engine's own, per request, compared with tests/bench_core.budget.
+# tests/engine/bench_core.sh: the instructions of tests/engine/bench_core that are the
+# engine's own, per request, compared with tests/engine/bench_core.budget.
 #
 # callgrind knows the source file of every instruction; those of src/util, core,
 # ev and backend are counted, inlined functions and headers included, and the
@@ -22,7 +22,7 @@ usage() {
 
 src=$(cd "$(dirname -- "$0")" && pwd)
 budget=$src/bench_core.budget
-prog=tests/bench_core
+prog=tests/engine/bench_core
 margin=2	# percent
 reqs=20000	# counted
 timed=500000
