@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * disk.h - what the built-in disks without a file behind them share
+ * diskconf.h - what the built-in disks without a file behind them share
  */
 #ifndef UBLKEV_BACKEND_DISKCONF_H
 #define UBLKEV_BACKEND_DISKCONF_H

@@ -11,8 +11,8 @@
  * outside of /dev under another name than ublkb* is missed. Of another
  * process only what its mm lock is not needed for is read.
  */
-#ifndef TOOL_HOLDERS_H
-#define TOOL_HOLDERS_H
+#ifndef COMMON_HOLDERS_H
+#define COMMON_HOLDERS_H
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -67,4 +67,4 @@ const char *holder_kind_name(enum holder_kind kind);
 /* one line, as snprintf */
 int holder_text(char *buf, size_t size, const struct holder *h);
 
-#endif /* TOOL_HOLDERS_H */
+#endif /* COMMON_HOLDERS_H */

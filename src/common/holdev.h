@@ -2,8 +2,8 @@
 /*
  * holdev.h - a block device with its partitions, as /sys tells of it
  */
-#ifndef TOOL_HOLDEV_H
-#define TOOL_HOLDEV_H
+#ifndef COMMON_HOLDEV_H
+#define COMMON_HOLDEV_H
 
 #define HOLDEV_PATH 4096
 /* the disk and its partitions; the kernel makes at most 255 of them */
@@ -45,4 +45,4 @@ int holdev_has_file(const struct holdev *d, int dirfd, const char *name);
 int holdev_path(char path[HOLDEV_PATH], const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-#endif /* TOOL_HOLDEV_H */
+#endif /* COMMON_HOLDEV_H */

@@ -2,8 +2,8 @@
 /*
  * latency.h - percentiles from a device's latency buckets
  */
-#ifndef TOOL_LATENCY_H
-#define TOOL_LATENCY_H
+#ifndef COMMON_LATENCY_H
+#define COMMON_LATENCY_H
 
 #include <stdint.h>
 
@@ -25,4 +25,4 @@ struct latency {
 void latency_of(struct latency *l, const uint32_t now[UBLKEV_LATENCY_BUCKETS],
 		const uint32_t then[UBLKEV_LATENCY_BUCKETS]);
 
-#endif /* TOOL_LATENCY_H */
+#endif /* COMMON_LATENCY_H */

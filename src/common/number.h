@@ -2,8 +2,8 @@
 /*
  * number.h - numbers of a command line
  */
-#ifndef TOOL_NUMBER_H
-#define TOOL_NUMBER_H
+#ifndef COMMON_NUMBER_H
+#define COMMON_NUMBER_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,4 +19,4 @@ const char *number_size(const char *text, uint64_t *bytes);
 /* a value as it may stand in a line of text: short, and printable */
 const char *number_shown(char *buf, size_t size, const char *text);
 
-#endif /* TOOL_NUMBER_H */
+#endif /* COMMON_NUMBER_H */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dev.h - a device as the driver, /proc and /sys together know it
+ * device.h - a device as the driver, /proc and /sys together know it
  */
-#ifndef EVCTL_DEV_H
-#define EVCTL_DEV_H
+#ifndef EVCTL_DEVICE_H
+#define EVCTL_DEVICE_H
 
 #include "ublk-evctl/session.h"
 
@@ -76,4 +76,4 @@ json_t *dev_json(const struct dev *d);
 /* ["USER_COPY", "BIT_40"] */
 json_t *dev_features_json(uint64_t features);
 
-#endif /* EVCTL_DEV_H */
+#endif /* EVCTL_DEVICE_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * opts.h - the command line of ublk-evctl
+ * evctl_opts.h - the command line of ublk-evctl
  */
 #ifndef EVCTL_OPTS_H
 #define EVCTL_OPTS_H

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * evctl.h - what the commands of ublk-evctl share
+ * session.h - what the commands of ublk-evctl share
  *
  * A command is a function that answers the exit status. It goes from step to
  * step; where it has to wait it runs the loop until what it waits for is
  * there or its time is up.
  */
-#ifndef EVCTL_EVCTL_H
-#define EVCTL_EVCTL_H
+#ifndef EVCTL_SESSION_H
+#define EVCTL_SESSION_H
 
 #include <stdint.h>
 
@@ -87,4 +87,4 @@ cmd_fn cmd_resize, cmd_stats, cmd_top, cmd_doctor;
 int cmd_recover(struct evctl *t, const char *program);
 int cmd_upgrade(struct evctl *t, const char *program);
 
-#endif /* EVCTL_EVCTL_H */
+#endif /* EVCTL_SESSION_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * opts.h - the command line of ublk-evdemo
+ * evdemo_opts.h - the command line of ublk-evdemo
  */
 #ifndef EVDEMO_OPTS_H
 #define EVDEMO_OPTS_H

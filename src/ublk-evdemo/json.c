@@ -181,8 +181,7 @@ char *json_memory(const struct json_source *s)
 	const struct opts *o = s->opts;
 
 	return json_dump(json_pack(
-		"{s:i, s:i, s:i, s:s, s:I, s:I, s:b, s:b, s:b, "
-				   "s:b, s:s}",
+		"{s:i, s:i, s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:s}",
 		"schema", JSON_SCHEMA, "pid", (int)getpid(), "id", s->id,
 		"backend", s->backend, "dev_bytes", json_n(s->info->dev_bytes),
 		"logical_block_bytes", json_n(s->info->logical_block_bytes),
@@ -211,8 +210,8 @@ char *json_resized(uint64_t dev_bytes)
 
 char *json_done(const char *what)
 {
-	return json_dump(
-		json_pack("{s:i, s:b}", "schema", JSON_SCHEMA, what, 1));
+	return json_dump(json_pack("{s:i, s:b}", "schema", JSON_SCHEMA,
+				   what, 1));
 }
 
 char *json_error(const char *text)

@@ -2,8 +2,8 @@
 /*
  * jsonlisten.h - a listening Unix socket in the file system
  */
-#ifndef EVDEMO_CTLLISTEN_H
-#define EVDEMO_CTLLISTEN_H
+#ifndef EVDEMO_JSONLISTEN_H
+#define EVDEMO_JSONLISTEN_H
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -24,4 +24,4 @@ int jsonlisten_open(struct jsonlisten *l, const char *path, int replace,
 		    char *err, size_t err_size);
 void jsonlisten_close(struct jsonlisten *l);
 
-#endif /* EVDEMO_CTLLISTEN_H */
+#endif /* EVDEMO_JSONLISTEN_H */

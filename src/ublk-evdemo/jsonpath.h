@@ -2,8 +2,8 @@
 /*
  * jsonpath.h - where the control socket of a device is when nobody says
  */
-#ifndef EVDEMO_CTLPATH_H
-#define EVDEMO_CTLPATH_H
+#ifndef EVDEMO_JSONPATH_H
+#define EVDEMO_JSONPATH_H
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -17,4 +17,4 @@
 int jsonpath_default(char *buf, size_t size, const char *root, uid_t uid,
 		     const char *runtime_dir, int id);
 
-#endif /* EVDEMO_CTLPATH_H */
+#endif /* EVDEMO_JSONPATH_H */

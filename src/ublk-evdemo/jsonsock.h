@@ -6,8 +6,8 @@
  * waits for a client: one that does not read keeps at most one answer in
  * memory, its lines are not read on, and it is dropped after a while.
  */
-#ifndef EVDEMO_CTLSOCK_H
-#define EVDEMO_CTLSOCK_H
+#ifndef EVDEMO_JSONSOCK_H
+#define EVDEMO_JSONSOCK_H
 
 #include <stddef.h>
 
@@ -57,4 +57,4 @@ int jsonsock_new(struct jsonsock **csp, struct ev_loop *loop, const char *path,
  */
 void jsonsock_free(struct jsonsock *cs);
 
-#endif /* EVDEMO_CTLSOCK_H */
+#endif /* EVDEMO_JSONSOCK_H */

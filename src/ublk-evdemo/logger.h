@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * log.h - where messages go: stderr, or syslog for a daemon
+ * logger.h - where messages go: stderr, or syslog for a daemon
  *
  * No call here waits. A line for which a full pipe or a busy syslog has no
  * room is dropped, and the next one that goes through says how many were:
  * a reader that sleeps must not stop the disk.
  */
-#ifndef EVDEMO_LOG_H
-#define EVDEMO_LOG_H
+#ifndef EVDEMO_LOGGER_H
+#define EVDEMO_LOGGER_H
 
 /* priorities above `level` are dropped; to stderr until told otherwise */
 void log_init(int level);
@@ -27,4 +27,4 @@ void log_line(void *unused, int priority, const char *line);
  */
 int log_write(int fd, const char *text);
 
-#endif /* EVDEMO_LOG_H */
+#endif /* EVDEMO_LOGGER_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef EVDEMO_CLOCK_H
-#define EVDEMO_CLOCK_H
+#ifndef EVDEMO_NOW_H
+#define EVDEMO_NOW_H
 
 #include <stdint.h>
 #include <time.h>
@@ -14,4 +14,4 @@ static inline uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-#endif /* EVDEMO_CLOCK_H */
+#endif /* EVDEMO_NOW_H */

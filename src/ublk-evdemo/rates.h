@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * stats.h - rates and latencies from the counters of a device
+ * rates.h - rates and latencies from the counters of a device
  */
-#ifndef EVDEMO_STATS_H
-#define EVDEMO_STATS_H
+#ifndef EVDEMO_RATES_H
+#define EVDEMO_RATES_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,4 +23,4 @@ int stats_counters(char *buf, size_t size, const struct ublkev_stats *s);
 /* one line about a request in flight */
 int stats_inflight(char *buf, size_t size, const struct ublkev_inflight *r);
 
-#endif /* EVDEMO_STATS_H */
+#endif /* EVDEMO_RATES_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * life.c - from the start to the end of the device: its events, who takes it
+ * serve.c - from the start to the end of the device: its events, who takes it
  * over from whom, and when it is stopped
  */
 #include <errno.h>

@@ -83,8 +83,8 @@ int ublkev__batch_open(struct ublkev__batch *b, const struct ublkev__alloc *mem,
 	b->elem_bytes = addrs ? sizeof(struct abi_batch_elem)
 			      : offsetof(struct abi_batch_elem, addr);
 	b->elems = ublkev__alloc_zalloc(mem, 2 * (size_t)depth, b->elem_bytes);
-	b->tags = ublkev__alloc_zalloc(
-		mem, (size_t)b->nr_bufs * batch_buf_tags(b->nr_bufs),
+	b->tags = ublkev__alloc_zalloc(mem, (size_t)b->nr_bufs *
+					    batch_buf_tags(b->nr_bufs),
 				       sizeof(*b->tags));
 	if (!b->elems || !b->tags)
 		return -ENOMEM;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * broker.h - the broker's process, see <ublkev/broker.h>
+ * broker_fork.h - the broker's process, see <ublkev/broker.h>
  */
 #ifndef UBLKEV_URING_BROKER_FORK_H
 #define UBLKEV_URING_BROKER_FORK_H

@@ -18,10 +18,10 @@ int ublkev__carrier_new(struct ublkev__carrier **carrierp,
 			const struct ublkev__alloc *mem, int evfd,
 			struct ublkev_broker *broker)
 {
-	struct ublkev__carrier *carrier = ublkev__alloc_zalloc(
-		mem, 1, sizeof(*carrier));
+	struct ublkev__carrier *carrier;
 	int err;
 
+	carrier = ublkev__alloc_zalloc(mem, 1, sizeof(*carrier));
 	if (!carrier)
 		return -ENOMEM;
 	carrier->mem = mem;

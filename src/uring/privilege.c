@@ -52,6 +52,6 @@ void ublkev__privilege_restore(const struct ublkev__privilege *was)
 	if (!was->changed || privilege_get(c))
 		return;
 	c[0].effective = was->effective;
-	(void)privilege_set(
-		c); /* back to what is permitted: can't be refused */
+	/* What is permitted was in effect before: this cannot be refused. */
+	(void)privilege_set(c);
 }

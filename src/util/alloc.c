@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *alloc_system_alloc(void *data, void *ptr, size_t bytes)
+static void *alloc_system(void *data, void *ptr, size_t bytes)
 {
 	(void)data;
 	if (bytes)
@@ -17,7 +17,7 @@ static void *alloc_system_alloc(void *data, void *ptr, size_t bytes)
 void ublkev__alloc_init(struct ublkev__alloc *m, ublkev_alloc_fn *alloc,
 			void *data)
 {
-	m->alloc = alloc ? alloc : alloc_system_alloc;
+	m->alloc = alloc ? alloc : alloc_system;
 	m->data = data;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mem.h - a device's allocator: the application's, or realloc and free
+ * alloc.h - a device's allocator: the application's, or realloc and free
  */
 #ifndef UBLKEV_UTIL_ALLOC_H
 #define UBLKEV_UTIL_ALLOC_H
