@@ -9,7 +9,10 @@
 
 #include <ublkev/req.h>
 
-/* struct ublksrv_io_desc; sectors of 512 bytes, whatever the block */
+/*
+ * struct ublksrv_io_desc, which the driver writes into memory that the server
+ * has mapped. Sectors are of 512 bytes, whatever the disk's logical block is.
+ */
 struct ublkev__desc {
 	uint32_t op_flags;
 	uint32_t nr_sectors;
@@ -18,10 +21,12 @@ struct ublkev__desc {
 };
 
 /*
- * Sets op, flags, offset_bytes, len_bytes of *req; the rest is left alone.
- * Errors: -EOPNOTSUPP, an op that this library does not serve; -EINVAL, an
- * empty or overflowing range, or data beyond max_io_bytes, the size of a
- * tag's buffer. *req then has the op as far as it is known, and no range.
+ * Sets op, flags, offset_bytes and len_bytes of *req and leaves its other
+ * members alone: cookie, tag and buffer are the queue's. Errors: -EOPNOTSUPP,
+ * an op that this library does not serve; -EINVAL, an empty or overflowing
+ * range, or data beyond max_io_bytes, the size of a tag's buffer. After an
+ * error *req has the op as far as it is known, and no range: nothing that
+ * the driver wrote is used as an address or a length before it was checked.
  */
 int ublkev__decode(const struct ublkev__desc *desc, uint32_t max_io_bytes,
 		   struct ublkev_req *req);

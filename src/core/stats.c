@@ -34,7 +34,10 @@ static unsigned int stats_bucket_of(uint64_t us)
 	if (us < 8)
 		return (unsigned int)us;
 	e = 63 - 3 - (unsigned int)__builtin_clzll(us);
-	/* us >> e is 8 .. 15: the power of two, and the eighth in it */
+	/*
+	 * Each power of two has eight buckets: e names the power, and us >> e,
+	 * which is 8 .. 15, the eighth of it.
+	 */
 	return 8 * e + (unsigned int)(us >> e);
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * stats.h - what is counted; the counters are the public ones
+ * stats.h - counts what became of requests, in the public struct ublkev_stats
+ *
+ * Only the thread that serves the queue writes its counters, so that they are
+ * plain words; evstats.c reads them from others.
  */
 #ifndef UBLKEV_CORE_STATS_H
 #define UBLKEV_CORE_STATS_H
@@ -9,15 +12,19 @@
 
 #include <ublkev/dev.h>
 
-/* a request was answered with err */
+/* The request was answered with `err`: 0, or a negative errno. */
 void ublkev__stats_answer(struct ublkev_stats *s,
 			  const struct ublkev_req *req, int err);
 
-/* no, it was not: an answer without error was not the last word */
+/*
+ * Takes an answer without error back: the data of the request could not be
+ * moved to the client after all (GET_DATA or USER_COPY failed), so that an
+ * error will be counted in its place.
+ */
 void ublkev__stats_unanswer(struct ublkev_stats *s,
 			    const struct ublkev_req *req);
 
-/* and took this long */
+/* The request spent `us` microseconds with the server, op's UBLKEV_OP_*. */
 void ublkev__stats_latency(struct ublkev_stats *s, unsigned int op,
 			   uint64_t us);
 

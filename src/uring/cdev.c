@@ -24,8 +24,8 @@ void ublkev__cdev_init(struct ublkev__cdev *c,
 }
 
 /*
- * Populated, so that no request waits for a page fault; not inherited by a
- * forked child, whose copy would keep the driver from letting go.
+ * The mapping is populated, so that no request waits for a page fault, and it
+ * is not inherited by a forked child, whose copy would make DEL_DEV wait.
  */
 static int cdev_map_queue(struct ublkev__cdev *c, unsigned int queue)
 {
@@ -49,7 +49,7 @@ int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 	int err = 0;
 
 	snprintf(path, sizeof(path), ABI_CHAR_PATH, id);
-	/* NONBLOCK: else io_uring hands each read and write to a thread */
+	/* Without O_NONBLOCK io_uring hands USER_COPY's copies to a thread. */
 	c->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (c->fd < 0)
 		return -errno;

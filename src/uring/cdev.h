@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cdev.h - /dev/ublkc<id>, and the descriptors mapped from it
+ * cdev.h - /dev/ublkc<id>, and the request descriptors mapped from it
+ *
+ * The driver lets a device be deleted only when ublkc is closed and every
+ * mapping of it is gone, a forked child's included.
  */
 #ifndef UBLKEV_URING_CDEV_H
 #define UBLKEV_URING_CDEV_H
@@ -13,7 +16,7 @@ struct ublkev__cdev {
 	const struct ublkev__desc **descs; /* [queues], the caller's array */
 };
 
-/* `descs` has room for as many queues as will ever be opened */
+/* The array `descs` has room for as many queues as will ever be opened. */
 void ublkev__cdev_init(struct ublkev__cdev *c,
 		       const struct ublkev__desc **descs);
 
@@ -21,7 +24,7 @@ void ublkev__cdev_init(struct ublkev__cdev *c,
 int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 		      unsigned int depth);
 
-/* unmaps, closes; nothing when not open */
+/* Unmaps and closes; does nothing when it is not open. */
 void ublkev__cdev_close(struct ublkev__cdev *c);
 
 #endif

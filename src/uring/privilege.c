@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * By the system calls, which are the calling thread's: libcap's wrappers may
- * change all threads (capset(2), libpsx).
+ * The system calls are used directly, because they change the calling thread
+ * only; libcap's wrappers may change all threads (capset(2), libpsx).
  */
 #include "uring/privilege.h"
 

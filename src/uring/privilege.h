@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * privilege.h - CAP_SYS_ADMIN of the calling thread, out of effect for a while
+ * privilege.h - takes CAP_SYS_ADMIN of the calling thread out of effect
+ *
+ * The driver looks at the capability of whoever sends a FETCH and leaves out
+ * the partition scan without it: see ublkev__life_hides_privilege().
  */
 #ifndef UBLKEV_URING_PRIVILEGE_H
 #define UBLKEV_URING_PRIVILEGE_H
@@ -12,7 +15,10 @@ struct ublkev__privilege {
 	int changed;
 };
 
-/* takes nothing that restore does not give back; does nothing without it */
+/*
+ * drop takes only what restore gives back, and does nothing in a thread that
+ * has no such capability.
+ */
 void ublkev__privilege_drop(struct ublkev__privilege *was);
 void ublkev__privilege_restore(const struct ublkev__privilege *was);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sqe.h - the SQEs that the driver gets
+ * sqe.h - fills the SQEs that carry commands and copies to the driver
+ *
+ * Nothing is submitted here. The caller has got the SQE from its ring, and
+ * the ring's next enter sends it.
  */
 #ifndef UBLKEV_URING_SQE_H
 #define UBLKEV_URING_SQE_H
@@ -9,33 +12,34 @@
 
 #include "uring/abi.h"
 
-/* the registered files of the I/O ring */
+/* the slots of the I/O ring's registered files */
 enum { FILE_UBLKC, FILE_EVENTFD };
 
-/* fills a 64-byte SQE: FETCH_REQ or COMMIT_AND_FETCH_REQ on FILE_UBLKC */
+/* A 64-byte SQE becomes FETCH_REQ or COMMIT_AND_FETCH_REQ on FILE_UBLKC. */
 void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		    unsigned int queue, unsigned int tag, int result,
 		    void *addr);
 
 /*
- * likewise: USER_COPY's read (`in`, a WRITE's data) or write of FILE_UBLKC,
- * which io_uring runs at once because ublkc was opened O_NONBLOCK
+ * A 64-byte SQE becomes USER_COPY's read (`in`, a WRITE's data) or write of
+ * FILE_UBLKC. io_uring runs it inside the enter, and hands it to no thread,
+ * because ublkc was opened O_NONBLOCK.
  */
 void ublkev__sqe_copy(struct io_uring_sqe *sqe, unsigned int queue,
 		      unsigned int tag, bool in, void *addr, uint32_t bytes);
 
 /*
- * likewise: PREP_IO_CMDS or COMMIT_IO_CMDS of nr elements, whose size tells
- * whether they have an address
+ * A 64-byte SQE becomes PREP_IO_CMDS or COMMIT_IO_CMDS of nr elements; the
+ * driver learns from elem_bytes whether an element has an address.
  */
 void ublkev__sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		       unsigned int queue, const void *elems, unsigned int nr,
 		       unsigned int elem_bytes);
 
-/* likewise: FETCH_IO_CMDS into the buffers of the group `queue` */
+/* A 64-byte SQE becomes FETCH_IO_CMDS into the buffers of group `queue`. */
 void ublkev__sqe_batch_fetch(struct io_uring_sqe *sqe, unsigned int queue);
 
-/* fills a 128-byte SQE: a control command on `fd` */
+/* A 128-byte SQE becomes a control command on `fd`, /dev/ublk-control. */
 void ublkev__sqe_ctrl(struct io_uring_sqe *sqe, int fd, uint32_t cmd_op,
 		      const struct abi_ctrl_cmd *cmd, uint64_t udata);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * udata.h - what stands in the user_data of the I/O ring's SQEs
+ * udata.h - packs into an SQE's user_data what its completion is about
  *
  *	 63        62       61 .. 32   31 .. 16   15 .. 0
  *	 eventfd   batch    0          queue      tag, or 1: FETCH

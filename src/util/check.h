@@ -5,11 +5,14 @@
 #ifndef UBLKEV_UTIL_CHECK_H
 #define UBLKEV_UTIL_CHECK_H
 
-/* also in a build that has no use for the library's own assertions */
+/*
+ * A caller's bug is told also in a build with NDEBUG: what would follow from
+ * it is memory that the kernel still writes to.
+ */
 #undef NDEBUG
 #include <assert.h>
 
-/* `text` is a string literal: what should have been so, or what is wrong */
+/* `text` is a string literal that says what should have been so. */
 #define ublkev__check(cond, text)	assert((cond) && "ublkev: " text)
 
 #endif

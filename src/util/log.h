@@ -15,7 +15,7 @@ struct ublkev__log {
 	int id;			/* the device's, put before the text; -1: none */
 };
 
-/* one line, no \n; cut off after 255 bytes */
+/* Logs one line without \n, which is cut off after 255 bytes. */
 __attribute__((format(printf, 3, 4)))
 void ublkev__log(const struct ublkev__log *log, int priority,
 		 const char *format, ...);
