@@ -155,6 +155,17 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  * A device that is driven by hand has its eventfd all the same.
  */
 #define UBLKEV_CONF_RING_FD	(1u << 4)
+/*
+ * Leave the disk its I/O scheduler. The block layer gives a disk of one queue
+ * mq-deadline, which merges and sorts for a seek that a memory or network disk
+ * does not have, and costs every request instructions. So the broker
+ * (conf.broker) writes "none" to /sys/block/ublkb<id>/queue/scheduler when a
+ * device was added and is live, unless this flag is set. A recovered device
+ * keeps what it has. Without a broker the library does not touch it: the write
+ * freezes the queue until its requests are answered, so that the process that
+ * serves them must not wait for it.
+ */
+#define UBLKEV_CONF_KEEP_SCHEDULER (1u << 5)
 
 /* what becomes of a device, and its requests, when its server is gone */
 enum ublkev_recovery {
