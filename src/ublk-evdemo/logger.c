@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/escape.h"
 #include "ublk-evdemo/logger.h"
 
 #define LINE_BYTES 1024
@@ -116,7 +117,12 @@ void log_line(void *unused, int priority, const char *line)
 		if (!logger_emit(LOG_WARNING, buf))
 			state.lost = 0;
 	}
-	snprintf(buf, sizeof(buf), "%s", line);
+	/*
+	 * Names, mount points and a server's texts come from other users. A
+	 * newline among them would forge a line, an escape sequence would
+	 * reach root's terminal.
+	 */
+	escape_text(buf, sizeof(buf), line);
 	if (logger_emit(priority, buf))
 		state.lost++;
 }

@@ -263,6 +263,22 @@ START_TEST(syslog_lines)
 }
 END_TEST
 
+/* a text of another user's is one line, and moves no cursor */
+START_TEST(no_forged_line)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.80s/log", dir);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	log_to_syslog(a.sun_path);
+	log_msg(LOG_ERR, "mounted at %s", "/a\n\x1b[2J\xff");
+	ck_assert_ptr_nonnull(strstr(datagram(fd),
+				     "mounted at /a\\x0a\\x1b[2J\\xff"));
+	close(fd);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("daemon");
@@ -279,5 +295,6 @@ int main(void)
 	tcase_add_test(t, background_dies);
 	tcase_add_test(t, full_pipe_does_not_wait);
 	tcase_add_test(t, syslog_lines);
+	tcase_add_test(t, no_forged_line);
 	return test_main(s);
 }
