@@ -34,7 +34,7 @@ static void act_command(struct ublkev__engine *e,
 	failed.res = ublkev__carrier_submit(e->carrier, &req);
 	if (failed.res)
 		ublkev__life_cmd_done(&e->life, a->cmd, &failed,
-				      ublkev__clock_ms());
+				      ublkev__engine_now_ms(e));
 }
 
 /* before the core refuses to go on without them */
@@ -119,7 +119,7 @@ void ublkev__act_answer(struct ublkev__engine *e)
 			    ublkev__ctrl_name(done.cmd), done.answer.res);
 		act_look_at_answer(e, &done);
 		if (ublkev__life_cmd_done(&e->life, done.cmd, &done.answer,
-					  ublkev__clock_ms()))
+					  ublkev__engine_now_ms(e)))
 			ublkev__log(&e->log, LOG_ERR,
 				    "%s was answered with %d, but not asked",
 				    ublkev__ctrl_name(done.cmd),
@@ -132,19 +132,19 @@ void ublkev__act_answer(struct ublkev__engine *e)
 void ublkev__act_tag_died(struct ublkev__engine *e)
 {
 	if (!e->tag_died)
-		ublkev__life_tag_died(&e->life, ublkev__clock_ms());
+		ublkev__life_tag_died(&e->life, ublkev__engine_now_ms(e));
 	e->tag_died = true;
 }
 
 void ublkev__act_drained(struct ublkev__engine *e)
 {
 	e->drained = true;
-	ublkev__life_drained(&e->life, ublkev__clock_ms());
+	ublkev__life_drained(&e->life, ublkev__engine_now_ms(e));
 }
 
 void ublkev__act_fault(struct ublkev__engine *e, int err)
 {
-	ublkev__life_fault(&e->life, err, ublkev__clock_ms());
+	ublkev__life_fault(&e->life, err, ublkev__engine_now_ms(e));
 }
 
 /* requests may still come to a lane that has none, unless that is over */
@@ -169,7 +169,13 @@ void ublkev__act_look_idle(struct ublkev__engine *e)
 		ublkev__workers_wish(e, UBLKEV__WISH_IDLE);
 	}
 	if (ublkev__act_is_idle(e))
-		ublkev__life_idle(&e->life, ublkev__clock_ms());
+		ublkev__life_idle(&e->life, ublkev__engine_now_ms(e));
+}
+
+void ublkev__act_tick(struct ublkev__engine *e)
+{
+	if (ublkev__life_deadline_ms(&e->life) != UINT64_MAX)
+		ublkev__life_tick(&e->life, ublkev__engine_now_ms(e));
 }
 
 /* ---- actions ------------------------------------------------------------- */
@@ -199,7 +205,7 @@ static void act_open_ublkc(struct ublkev__engine *e)
 		for (i = 0; i < e->nr_queues; i++)
 			ublkev__queue_set_xfer(&e->queues[i], copy, no_data);
 	}
-	ublkev__life_opened(&e->life, err, ublkev__clock_ms());
+	ublkev__life_opened(&e->life, err, ublkev__engine_now_ms(e));
 }
 
 /*
@@ -251,7 +257,7 @@ void ublkev__act_closed(struct ublkev__engine *e)
 {
 	e->closed = true;
 	ublkev__act_close(&e->lane);
-	ublkev__life_closed(&e->life, ublkev__clock_ms());
+	ublkev__life_closed(&e->life, ublkev__engine_now_ms(e));
 }
 
 /* rings first, each by its thread, then ublkc: one holds up the other's end */
@@ -434,7 +440,7 @@ static void act_grow(struct ublkev__engine *e)
 		ublkev__act_resize(e, e->resize_bytes);
 	if (!a.res) {
 		act_resume(e);
-		ublkev__life_resize(&e->life, sectors, ublkev__clock_ms());
+		ublkev__life_resize(&e->life, sectors, ublkev__engine_now_ms(e));
 		return;
 	}
 	e->resize_bytes = e->old_bytes;

@@ -33,6 +33,9 @@ void ublkev__act_closed(struct ublkev__engine *e);
 bool ublkev__act_is_idle(const struct ublkev__engine *e);
 void ublkev__act_look_idle(struct ublkev__engine *e);
 
+/* the time, after the facts: an answer that is there is never late */
+void ublkev__act_tick(struct ublkev__engine *e);
+
 /* actions on a lane, by its thread; hidden: see ublkev__life_hides_privilege */
 void ublkev__act_arm(struct ublkev__lane *l, bool hidden);
 void ublkev__act_abort(struct ublkev__lane *l);

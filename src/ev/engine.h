@@ -20,6 +20,7 @@
 #include <ublkev.h>
 
 #include "core/life.h"
+#include "core/pace.h"
 #include "core/params.h"
 #include "core/queue.h"
 #include "ev/clock.h"
@@ -78,6 +79,7 @@ struct ublkev__engine {
 
 	/* from start to STOPPED */
 	struct ublkev__life life;
+	struct ublkev__pace pace;	/* the clock of life's deadlines */
 	struct ublkev__carrier *carrier;
 	struct ublkev__queue *queues;
 	unsigned int nr_queues;		/* that the driver took */
@@ -104,8 +106,13 @@ struct ublkev__engine {
 
 	/* evloop.c */
 	struct ev_timer on_deadline;
-	uint64_t timer_ms;		/* what on_deadline is set to */
+	uint64_t timer_ms;		/* the deadline it is set for */
 };
+
+static inline uint64_t ublkev__engine_now_ms(struct ublkev__engine *e)
+{
+	return ublkev__pace_look(&e->pace, ublkev__clock_ms());
+}
 
 /*
  * Makes every part that a device needs before its first control command;

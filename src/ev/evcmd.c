@@ -11,6 +11,7 @@
 #include <ublkev.h>
 
 #include "core/cmdlife.h"
+#include "core/pace.h"
 #include "core/params.h"
 #include "ev/clock.h"
 #include "ev/evdev.h"
@@ -25,6 +26,7 @@ struct ublkev__cmdrun {
 	struct ublkev__log log;
 	struct ublkev_broker *broker;
 	struct ublkev__cmdlife life;
+	struct ublkev__pace pace;	/* the clock of its deadlines */
 	/* from the first submit on, but not after a command that was lost */
 	struct ublkev__carrier *carrier;
 	int evfd;
@@ -104,6 +106,11 @@ static void cmd_end(struct ublkev__cmdrun *c, bool lost)
 
 /* ---- the life of a command -------------------------------------------------- */
 
+static uint64_t cmd_now_ms(struct ublkev__cmdrun *c)
+{
+	return ublkev__pace_look(&c->pace, ublkev__clock_ms());
+}
+
 static void cmd_submit(struct ublkev__cmdrun *c)
 {
 	struct ublkev__carrier_req req = {
@@ -115,20 +122,18 @@ static void cmd_submit(struct ublkev__cmdrun *c)
 
 	failed.res = ublkev__carrier_submit(c->carrier, &req);
 	if (failed.res)
-		ublkev__cmdlife_done(&c->life, req.cmd, &failed,
-				     ublkev__clock_ms());
+		ublkev__cmdlife_done(&c->life, req.cmd, &failed, cmd_now_ms(c));
 }
 
 static void cmd_set_deadline(struct ublkev__cmdrun *c)
 {
-	uint64_t now_ms = ublkev__clock_ms();
-	uint64_t at_ms = c->life.deadline_ms;
+	uint64_t ms;
 
+	(void)cmd_now_ms(c);
+	ms = ublkev__pace_sleep(&c->pace, c->life.deadline_ms);
 	ev_timer_stop(c->loop, &c->on_deadline);
 	ev_now_update(c->loop);
-	ev_timer_set(&c->on_deadline,
-		     at_ms > now_ms ? (double)(at_ms - now_ms) / 1000. : 0.,
-		     0.);
+	ev_timer_set(&c->on_deadline, (double)ms / 1000., 0.);
 	ev_timer_start(c->loop, &c->on_deadline);
 }
 
@@ -153,22 +158,28 @@ static void cmd_go_on(struct ublkev__cmdrun *c)
 	cmd_set_deadline(c);
 }
 
-static void cmd_fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)
+static void cmd_take_answers(struct ublkev__cmdrun *c)
 {
-	struct ublkev__cmdrun *c = w->data;
 	struct ublkev__carrier_done done;
 	uint64_t count;
 
-	(void)loop;
-	(void)revents;
 	if (read(c->evfd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return;
 	while (ublkev__carrier_reap(c->carrier, &done)) {
 		if (done.answer.res >= 0)
 			cmd_put_answer(c, &done);
 		ublkev__cmdlife_done(&c->life, done.cmd, &done.answer,
-				     ublkev__clock_ms());
+				     cmd_now_ms(c));
 	}
+}
+
+static void cmd_fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct ublkev__cmdrun *c = w->data;
+
+	(void)loop;
+	(void)revents;
+	cmd_take_answers(c);
 	cmd_go_on(c);
 }
 
@@ -179,7 +190,9 @@ static void cmd_deadline_cb(struct ev_loop *loop, struct ev_timer *w,
 
 	(void)loop;
 	(void)revents;
-	ublkev__cmdlife_tick(&c->life, ublkev__clock_ms());
+	/* first what came in time, however late this is */
+	cmd_take_answers(c);
+	ublkev__cmdlife_tick(&c->life, cmd_now_ms(c));
 	cmd_go_on(c);
 }
 
@@ -251,9 +264,10 @@ int ublkev_cmd_submit(struct ev_loop *loop, struct ublkev_cmd *cmd,
 	if (op == UBLKEV_CMD_QUIESCE_DEV && !arg)
 		return -EINVAL;
 	err = cmd_connect_to(c);
+	ublkev__pace_init(&c->pace, ublkev__clock_ms());
 	if (!err)
 		err = ublkev__cmdlife_start(&c->life, op, id, arg,
-					    ublkev__clock_ms());
+					    cmd_now_ms(c));
 	if (err)
 		return err;
 	c->loop = loop;
@@ -276,7 +290,7 @@ void ublkev_cmd_cancel(struct ev_loop *loop, struct ublkev_cmd *cmd)
 
 	if (!cmd->active)
 		return;
-	ublkev__cmdlife_cancel(&c->life, ublkev__clock_ms());
+	ublkev__cmdlife_cancel(&c->life, cmd_now_ms(c));
 	ev_feed_event(loop, &c->on_fd, EV_CUSTOM);
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
@@ -164,7 +163,8 @@ static int dev_start(struct ev_loop *loop, struct ublkev_dev *dev,
 	e->life.info.signature = UBLKEV__SIGNATURE;
 	if (mode != UBLKEV__LIFE_REMOVE)
 		e->life.traits = dev_traits_of(e->backend);
-	ublkev__life_start(&e->life, mode, ublkev__clock_ms());
+	ublkev__pace_init(&e->pace, ublkev__clock_ms());
+	ublkev__life_start(&e->life, mode, ublkev__engine_now_ms(e));
 	dev->step = e->life.step;
 	dev->active = 1;
 	ublkev__evloop_start(&e->lane);
@@ -209,7 +209,7 @@ void ublkev_dev_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 
 	if (!e)
 		return;
-	ublkev__life_stop(&e->life, ublkev__clock_ms());
+	ublkev__life_stop(&e->life, ublkev__engine_now_ms(e));
 	ublkev__evloop_kick(&e->lane);
 }
 
@@ -219,7 +219,7 @@ int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
 	int err = -EINVAL;
 
 	if (e && !e->growing)
-		err = ublkev__life_release(&e->life, ublkev__clock_ms());
+		err = ublkev__life_release(&e->life, ublkev__engine_now_ms(e));
 	if (e && !err)
 		ublkev__evloop_kick(&e->lane);
 	return err;
@@ -231,7 +231,7 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 	int err = -EINVAL;
 
 	if (e && !e->growing)
-		err = ublkev__life_try_stop(&e->life, ublkev__clock_ms());
+		err = ublkev__life_try_stop(&e->life, ublkev__engine_now_ms(e));
 	if (e && !err)
 		ublkev__evloop_kick(&e->lane);
 	return err;
@@ -279,7 +279,7 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 		ublkev__act_grow(e);
 	else
 		ublkev__life_resize(&e->life, dev_bytes >> 9,
-				    ublkev__clock_ms());
+				    ublkev__engine_now_ms(e));
 	ublkev__evloop_kick(&e->lane);
 	return 0;
 }
@@ -290,7 +290,7 @@ void ublkev_dev_abort(struct ev_loop *loop, struct ublkev_dev *dev)
 
 	if (!e)
 		return;
-	ublkev__life_abort(&e->life, ublkev__clock_ms());
+	ublkev__life_abort(&e->life, ublkev__engine_now_ms(e));
 	ublkev__evloop_kick(&e->lane);
 }
 
@@ -336,15 +336,11 @@ void ublkev_dev_service(struct ublkev_dev *dev)
 int ublkev_dev_timeout_ms(const struct ublkev_dev *dev)
 {
 	struct ublkev__engine *e = dev_by_hand(dev);
-	uint64_t at_ms = ublkev__life_deadline_ms(&e->life);
-	uint64_t now_ms;
+	uint64_t ms;
 
 	if (ublkev__pump_has_work(&e->lane))
 		return 0;
-	if (at_ms == UINT64_MAX)
-		return -1;
-	now_ms = ublkev__clock_ms();
-	if (at_ms <= now_ms)
-		return 0;
-	return at_ms - now_ms < INT_MAX ? (int)(at_ms - now_ms) : INT_MAX;
+	(void)ublkev__engine_now_ms(e);
+	ms = ublkev__pace_sleep(&e->pace, ublkev__life_deadline_ms(&e->life));
+	return ms == UINT64_MAX ? -1 : (int)ms;
 }

@@ -94,8 +94,13 @@ static void loop_set_deadline(struct ublkev__engine *e)
 {
 	struct ev_loop *loop = e->lane.loop;
 	uint64_t at_ms = ublkev__life_deadline_ms(&e->life);
-	uint64_t now_ms;
+	uint64_t ms;
 
+	if (at_ms == UINT64_MAX && e->timer_ms == UINT64_MAX)
+		return;
+	(void)ublkev__engine_now_ms(e);
+	ms = ublkev__pace_sleep(&e->pace, at_ms);
+	/* on the way to the same deadline it may fire early */
 	if (at_ms == e->timer_ms)
 		return;
 	e->timer_ms = at_ms;
@@ -104,10 +109,7 @@ static void loop_set_deadline(struct ublkev__engine *e)
 		return;
 	/* the timer counts from the loop's idea of now, which may be old */
 	ev_now_update(loop);
-	now_ms = ublkev__clock_ms();
-	ev_timer_set(&e->on_deadline,
-		     at_ms > now_ms ? (double)(at_ms - now_ms) / 1000. : 0.,
-		     0.);
+	ev_timer_set(&e->on_deadline, (double)ms / 1000., 0.);
 	ev_timer_start(loop, &e->on_deadline);
 }
 

@@ -418,6 +418,8 @@ static bool pump_others(struct ublkev__lane *l)
 	if (e->life.pending)
 		ublkev__act_answer(e);
 	ublkev__act_look_idle(e);
+	/* all that came in time is known by now */
+	ublkev__act_tick(e);
 	return ublkev__act_run(e);
 }
 
@@ -426,12 +428,6 @@ static bool pump_is_live(const struct ublkev__lane *l)
 	if (l->worker)
 		return l->live && !l->held;
 	return l->nr_queues && l->e->life.step == UBLKEV_STEP_LIVE;
-}
-
-static void pump_tick(struct ublkev__engine *e)
-{
-	if (ublkev__life_deadline_ms(&e->life) != UINT64_MAX)
-		ublkev__life_tick(&e->life, ublkev__clock_ms());
 }
 
 /* looks at the ring for so long; how long that was is learnt from */
@@ -503,8 +499,6 @@ bool ublkev__pump(struct ublkev__lane *l)
 	l->stays = false;
 	if (!l->held)
 		ublkev__io_mute(l->io);
-	if (!l->worker)
-		pump_tick(l->e);
 	if (!pump_rounds(l, &turn))
 		return false;
 	/* held, it is woken only to be resumed */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/names.h"
 #include "core/params.h"
@@ -301,6 +302,35 @@ START_TEST(times_out)
 }
 END_TEST
 
+static void be_late(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct timespec late = { 0, 2 * 30 * 1000000 };
+
+	(void)revents;
+	if (!fake_counts.pending)
+		return;
+	fake_tick();
+	nanosleep(&late, NULL);
+	ev_timer_stop(loop, w);
+}
+
+/* the loop hears of the deadline first, but the answer was there before it */
+START_TEST(late_ourselves)
+{
+	struct ev_timer blocks;
+
+	ck_assert_int_eq(fake_leave(ID), 0);
+	fake_rule(FAKE_HANG_TICKS, _i ? UBLKEV__CTRL_STOP_DEV :
+		  UBLKEV__CTRL_GET_DEV_INFO2, 1, 1, 1);
+	ev_timer_init(&blocks, be_late, .001, .001);
+	ev_timer_start(rig_loop, &blocks);
+	ck_assert_int_eq(ask(UBLKEV_CMD_STOP_DEV, ID, 0), 0);
+	ck_assert_uint_eq(fake_counts.cancels, 0);
+	ck_assert(!ev_is_active(&blocks));
+	ck_assert_int_eq(ask(UBLKEV_CMD_DEL_DEV, ID, 0), 0);
+}
+END_TEST
+
 /* nothing does: its memory is left, and the cmd can be used again */
 START_TEST(lost)
 {
@@ -392,6 +422,7 @@ static void add_ends(TCase *tc)
 	tcase_add_test(tc, bad_conf);
 	tcase_add_test(tc, no_memory);
 	tcase_add_loop_test(tc, times_out, 0, 2);
+	tcase_add_loop_test(tc, late_ourselves, 0, 2);
 	tcase_add_test(tc, lost);
 	tcase_add_loop_test(tc, cancelled, 0, 2);
 	tcase_add_loop_test(tc, freed_inside, 0, 2);

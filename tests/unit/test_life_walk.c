@@ -271,10 +271,10 @@ static void turn(struct life *l)
 	pass_time(l);
 	wishes(l);
 	ublkev__life_verify(&l->c);
+	facts(l);
+	ublkev__life_verify(&l->c);
 	if (!chance(l, 5))
 		ublkev__life_tick(&l->c, l->now);
-	ublkev__life_verify(&l->c);
-	facts(l);
 	ublkev__life_verify(&l->c);
 	if (!chance(l, 10))
 		pull(l);
