@@ -241,7 +241,7 @@ int ublkev_null_new(struct ublkev_backend **backendp,
  * that a backend can be stopped and served again. Sparse: only pages that
  * were written count, small ones unless UBLKEV_DISK_HUGE_PAGES. DISCARD and
  * WRITE_ZEROES without NOUNMAP give their pages back. Not copied into a forked
- * child (MADV_DONTFORK). It can be resized.
+ * child (MADV_DONTFORK), nor into a core dump (MADV_DONTDUMP). It can be resized.
  *
  * conf.fd, when not -1, is a memfd or a file on tmpfs or hugetlbfs, open for
  * reading and writing, in which the data are and stay: a process that comes

@@ -160,7 +160,12 @@ static int memmap_map(struct ublkev__memmap *m, uint32_t flags)
 	if (p == MAP_FAILED)
 		return m->fd < 0 ? -ENOMEM : -errno;
 	m->bytes = p;
-	if (madvise(p, m->map_bytes, MADV_DONTFORK))
+	/*
+	 * A core dump of the process is not to hold the disk: that is its
+	 * owner's, and whoever waits for the disk would wait for the dump.
+	 */
+	if (madvise(p, m->map_bytes, MADV_DONTFORK) ||
+	    madvise(p, m->map_bytes, MADV_DONTDUMP))
 		return -ENOMEM;
 	/*
 	 * Where the system gives huge pages to all, the first write of 4 KiB

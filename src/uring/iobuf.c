@@ -22,7 +22,9 @@ int ublkev__iobuf_map(struct ublkev__iobuf *b, size_t n, size_t each)
 	 * A kernel without huge pages refuses the advice, and needs it not.
 	 */
 	(void)madvise(b->base, b->bytes, MADV_NOHUGEPAGE);
-	if (madvise(b->base, b->bytes, MADV_DONTFORK)) {
+	/* nor is a core dump to hold the data of clients */
+	if (madvise(b->base, b->bytes, MADV_DONTFORK) ||
+	    madvise(b->base, b->bytes, MADV_DONTDUMP)) {
 		ublkev__iobuf_unmap(b);
 		return -ENOMEM;
 	}

@@ -11,6 +11,7 @@
 #include "failalloc.h"
 #include "mem_kit.h"
 #include "testlib.h"
+#include "uring/iobuf.h"
 
 #define KIB	(UINT64_C(1) << 10)
 #define MIB	(UINT64_C(1) << 20)
@@ -377,6 +378,36 @@ START_TEST(no_child_has_it)
 }
 END_TEST
 
+/* also after the mapping was moved, and one of a file */
+START_TEST(no_core_dump_has_it)
+{
+	struct ublkev_backend *b = made(ODD_BYTES, 512,
+					_i ? UBLKEV_DISK_SHARED : 0);
+	struct mapping m;
+
+	ck_assert(find_mapping(ODD_BYTES, &m));
+	ck_assert_msg(strstr(m.flags, " dd"), "VmFlags:%s", m.flags);
+	ck_assert_int_eq(b->ops.resize(b->ctx, 3 * ODD_BYTES), 0);
+	ck_assert(find_mapping(3 * ODD_BYTES, &m));
+	ck_assert_msg(strstr(m.flags, " dd"), "VmFlags:%s", m.flags);
+	ublkev_backend_free(b);
+}
+END_TEST
+
+/* what clients read and write passes through these */
+START_TEST(no_core_dump_has_the_buffers)
+{
+	struct ublkev__iobuf bufs;
+	struct mapping m;
+
+	ck_assert_int_eq(ublkev__iobuf_map(&bufs, 1, ODD_BYTES), 0);
+	ck_assert(find_mapping(ODD_BYTES, &m));
+	ck_assert_msg(strstr(m.flags, " dd"), "VmFlags:%s", m.flags);
+	ck_assert_msg(strstr(m.flags, " dc"), "VmFlags:%s", m.flags);
+	ublkev__iobuf_unmap(&bufs);
+}
+END_TEST
+
 START_TEST(huge_pages_when_asked)
 {
 	struct ublkev_backend *b = served(ODD_BYTES);
@@ -532,6 +563,8 @@ int main(void)
 	tcase_add_test(tc, costs_what_was_written);
 	tcase_add_test(tc, whole_pages_are_mapped_and_unmapped);
 	tcase_add_test(tc, no_child_has_it);
+	tcase_add_loop_test(tc, no_core_dump_has_it, 0, 2);
+	tcase_add_test(tc, no_core_dump_has_the_buffers);
 	tcase_add_test(tc, huge_pages_when_asked);
 	tcase_add_test(tc, sizes);
 	tcase_add_test(tc, no_memory);
