@@ -251,8 +251,8 @@ int ublkev_null_new(struct ublkev_backend **backendp,
  * that up later ends the process (SIGBUS at a write to a new page).
  * Errors: -EINVAL (sizes, or no such file), -ENOMEM (no address space, or
  * vm.overcommit_memory is 2 and dev_bytes beyond the limit), -ENOSPC (tmpfs),
- * and with fd or UBLKEV_DISK_SHARED those of memfd_create(2), ftruncate(2),
- * mmap(2).
+ * and with fd or UBLKEV_DISK_SHARED -EFBIG (dev_bytes beyond RLIMIT_FSIZE, also
+ * of a resize) and those of memfd_create(2), ftruncate(2), mmap(2).
  */
 int ublkev_mem_new(struct ublkev_backend **backendp,
 		   const struct ublkev_disk_conf *conf);

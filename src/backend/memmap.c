@@ -6,6 +6,7 @@
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -113,6 +114,21 @@ static uint64_t memmap_file_bytes(const struct ublkev__memmap *m,
 					  dev_bytes;
 }
 
+/*
+ * Beyond RLIMIT_FSIZE the kernel does not only refuse (inode_newsize_ok()),
+ * but sends SIGXFSZ, which ends the process and with it every disk in it.
+ */
+static int memmap_truncate(const struct ublkev__memmap *m, uint64_t bytes)
+{
+	struct rlimit most;
+
+	if (getrlimit(RLIMIT_FSIZE, &most))
+		return -errno;
+	if (most.rlim_cur != RLIM_INFINITY && bytes > most.rlim_cur)
+		return -EFBIG;
+	return ftruncate(m->fd, (off_t)bytes) ? -errno : 0;
+}
+
 /* only ever longer; *was: as before */
 static int memmap_lengthen(const struct ublkev__memmap *m, uint64_t dev_bytes,
 			   off_t *was)
@@ -129,7 +145,7 @@ static int memmap_lengthen(const struct ublkev__memmap *m, uint64_t dev_bytes,
 	*was = st.st_size;
 	if ((uint64_t)st.st_size >= bytes)
 		return 0;
-	return ftruncate(m->fd, (off_t)bytes) ? -errno : 0;
+	return memmap_truncate(m, bytes);
 }
 
 static int memmap_take_file(struct ublkev__memmap *m,

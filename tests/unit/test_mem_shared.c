@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -213,6 +214,34 @@ START_TEST(full_tmpfs)
 	ck_assert_uint_eq(b->limits.dev_bytes, 64 * KIB);
 	ck_assert_int_eq(stat_of(b).st_size, 64 * KIB);
 	mem_finish(b);
+}
+END_TEST
+
+/* refused, with the signal's default action in force: it would kill */
+START_TEST(beyond_the_limit_of_files)
+{
+	struct rlimit was, little = { .rlim_cur = 4 * MIB };
+	struct ublkev_backend *b;
+	int fd = memfd_create("test", 0);
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &was), 0);
+	little.rlim_max = was.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &little), 0);
+	ck_assert_int_eq(new_disk(&b, 4 * MIB + 512, UBLKEV_DISK_SHARED, -1),
+			 -EFBIG);
+	ck_assert_int_eq(new_disk(&b, 4 * MIB + 512, 0, fd), -EFBIG);
+	b = disk(4 * MIB, 0, fd);
+	ck_assert_int_eq(resize(b, 4 * MIB + 512), -EFBIG);
+	ck_assert_uint_eq(b->limits.dev_bytes, 4 * MIB);
+	mem_fill(b, 4 * MIB - 4096, 4096, 5);
+	ck_assert_int_eq(resize(b, MIB), 0);
+	ck_assert_int_eq(resize(b, 4 * MIB), 0);
+	mem_finish(b);
+	/* a private one is no file */
+	b = disk(8 * MIB, 0, -1);
+	mem_finish(b);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &was), 0);
+	close(fd);
 }
 END_TEST
 
@@ -433,6 +462,7 @@ int main(void)
 	tcase_add_test(t, no_such_file);
 	tcase_add_test(t, sealed);
 	tcase_add_test(t, full_tmpfs);
+	tcase_add_test(t, beyond_the_limit_of_files);
 	tcase_add_test(t, huge_pages_of_hugetlbfs);
 	tcase_add_test(t, gives_back);
 	tcase_add_loop_test(t, grows, 0, TEST_COUNT(kinds));
