@@ -9,6 +9,16 @@
 void daemon_std_fds(void);
 
 /*
+ * Closes every descriptor but the standard ones: what the caller left open
+ * (the lock of a script, a pipe whose end somebody waits for) would be held as
+ * long as the disk lives.
+ */
+void daemon_close_inherited(void);
+
+/* whether the signal is ignored, as nohup(1) has it for SIGHUP */
+int daemon_keeps_ignoring(int sig);
+
+/*
  * Forks. In the child returns -1, in a session of its own, in / and with
  * *ready_fd set; stderr is still the parent's, for errors of the start.
  * In the parent returns the exit status, after the child called

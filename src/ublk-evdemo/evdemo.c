@@ -81,6 +81,7 @@ int main(int argc, char **argv)
 	char err[256];
 
 	daemon_std_fds();
+	daemon_close_inherited();
 	/* a reader of stdout or stderr may go; the disk stays */
 	signal(SIGPIPE, SIG_IGN);
 	log_init(LOG_NOTICE);

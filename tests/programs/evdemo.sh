@@ -323,6 +323,18 @@ check "daemon fails" [ $? = 1 ]
 check "daemon's error" has 'ADD_DEV: File exists' err
 check "daemon's pidfile" gone pid
 
+# --- what the caller has open is not held by the disk
+forget
+exec 9>lock
+flock 9
+"$demo" --daemon --pidfile pid --control none >out 2>err
+exec 9>&-
+check "line" has '^/dev/ublkb7$' out
+check "the caller's lock is free" flock -n lock true
+pid=$(cat pid)
+kill "$pid"
+check "daemon ends" await dead "$pid"
+
 # --- --delete
 "$demo" --delete 3 >out 2>err
 check "delete" [ $? = 0 ]
