@@ -43,7 +43,7 @@ static json_t *device_json_server_json(const struct dev *d)
 	return json_pack("{s:o, s:o, s:o}", "alive",
 			 device_json_tristate(alive[d->server]),
 			 "pid", d->pid ? json_integer(d->pid) : json_null(),
-			 "comm", d->comm[0] ? json_string(d->comm) :
+			 "comm", d->comm[0] ? out_json_text(d->comm) :
 			 json_null());
 }
 

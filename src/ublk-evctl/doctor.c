@@ -13,6 +13,7 @@
 
 #include "ublk-evctl/ask.h"
 #include "ublk-evctl/doctor.h"
+#include "common/escape.h"
 
 /* of headers older than the kernels that have ublk as we need it */
 #ifndef IORING_SETUP_SINGLE_ISSUER
@@ -39,6 +40,7 @@ void report_add(struct report *r, enum level level, const char *name,
 		const char *remedy, const char *fmt, ...)
 {
 	struct check *v = realloc(r->v, (r->nr + 1) * sizeof(*v));
+	char text[sizeof(v->text)];
 	va_list ap;
 
 	if (!v) {
@@ -51,8 +53,9 @@ void report_add(struct report *r, enum level level, const char *name,
 	snprintf(v->name, sizeof(v->name), "%s", name);
 	snprintf(v->remedy, sizeof(v->remedy), "%s", remedy ? remedy : "");
 	va_start(ap, fmt);
-	vsnprintf(v->text, sizeof(v->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	escape_text(v->text, sizeof(v->text), text);
 }
 
 void report_fini(struct report *r)

@@ -33,7 +33,7 @@ struct report {
 	int failed;		/* out of memory */
 };
 
-/* the text is as printf; remedy NULL: none */
+/* the text is as printf, and is escaped; remedy NULL: none */
 void report_add(struct report *r, enum level level, const char *name,
 		const char *remedy, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));

@@ -2,23 +2,41 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ublk-evctl/session.h"
+#include "common/escape.h"
+
+json_t *out_json_text(const char *text)
+{
+	json_t *v = json_string(text);
+	char *buf;
+
+	if (v)
+		return v;
+	buf = malloc(ESCAPE_SIZE(strlen(text)));
+	if (!buf)
+		return NULL;
+	v = json_string(escape_text(buf, ESCAPE_SIZE(strlen(text)), text));
+	free(buf);
+	return v;
+}
 
 int out_fail(struct evctl *t, int status, const char *fmt, ...)
 {
-	char text[1024];
+	char text[1024], line[ESCAPE_SIZE(sizeof(text))];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "ublk-evctl: %s\n", text);
+	escape_text(line, sizeof(line), text);
+	fprintf(stderr, "ublk-evctl: %s\n", line);
 	/* the first failure is the cause of the others */
 	if (t->top && !json_object_get(t->top, "error"))
 		out_set(t, "error", json_pack("{s:i, s:s}", "status", status,
-					      "text", text));
+					      "text", line));
 	return status;
 }
 

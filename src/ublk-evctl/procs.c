@@ -67,13 +67,8 @@ int procs_alive(const char *root, int pid)
 
 void procs_comm(const char *root, int pid, char *buf, size_t size)
 {
-	char *p;
-
 	if (procs_line(buf, size, root, "proc/%d/comm", pid))
 		buf[0] = '\0';
-	for (p = buf; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 127)
-			*p = '?';
 }
 
 static int procs_target(char *buf, size_t size, const char *path)

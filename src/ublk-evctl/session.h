@@ -58,18 +58,27 @@ void evctl_wait(struct evctl *t);
 /* ---- out.c: what it says */
 
 /*
- * One line on stderr, "cause: remedy", and in JSON the member error. Returns
- * status.
+ * One line on stderr, "cause: remedy", escaped, and in JSON the member error.
+ * Returns status.
  */
 int out_fail(struct evctl *t, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* to stdout, for people: nothing with --json */
+/*
+ * To stdout, for people: nothing with --json. What others wrote has to be
+ * escaped by the caller.
+ */
 void out_say(struct evctl *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* a member of the JSON object; takes value over */
 void out_set(struct evctl *t, const char *key, json_t *value);
+
+/*
+ * A string for JSON of what others wrote: as it is when it is UTF-8, escaped
+ * otherwise, so that no member is lost. NULL: no memory.
+ */
+json_t *out_json_text(const char *text);
 
 /* the exit status that goes with a negative errno */
 int out_status(int err);

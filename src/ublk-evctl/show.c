@@ -11,15 +11,22 @@
 #include "ublk-evctl/device.h"
 #include "ublk-evctl/show.h"
 #include "ublk-evctl/text.h"
+#include "common/escape.h"
 
-static const char *show_server_text(char buf[64], const struct dev *d)
+#define SERVER_TEXT 160
+
+static const char *show_server_text(char buf[SERVER_TEXT],
+				    const struct dev *d)
 {
+	char comm[ESCAPE_SIZE(sizeof(d->comm))];
+
 	switch (d->server) {
 	case DEV_SERVER_ALIVE:
-		snprintf(buf, 64, "%d %s", d->pid, d->comm);
+		snprintf(buf, SERVER_TEXT, "%d %s", d->pid,
+			 escape_text(comm, sizeof(comm), d->comm));
 		break;
 	case DEV_SERVER_DEAD:
-		snprintf(buf, 64, "%d (dead)", d->info.pid);
+		snprintf(buf, SERVER_TEXT, "%d (dead)", d->info.pid);
 		break;
 	case DEV_SERVER_NONE:
 		return "none";
@@ -50,7 +57,7 @@ static const char *show_held_text(const struct dev *d)
 
 static void show_row(struct table *tab, const struct dev *d)
 {
-	char buf[64], size[16];
+	char buf[SERVER_TEXT], size[16];
 
 	table_cell(tab, "%d", d->id);
 	table_cell(tab, "%s", ublkev_state_name(d->info.state));
@@ -170,8 +177,8 @@ static void show_say_params(struct evctl *t, const struct ublkev_cmd_params *p)
 int cmd_info(struct evctl *t)
 {
 	const struct dev *v;
+	char buf[SERVER_TEXT];
 	struct devs d;
-	char buf[64];
 	int status;
 
 	status = devs_load_one(t, &d, 1);

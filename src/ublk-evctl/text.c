@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ublk-evctl/text.h"
+#include "common/escape.h"
 
 void table_init(struct table *t, unsigned int cols)
 {
@@ -24,6 +25,7 @@ void table_fini(struct table *t)
 void table_cell(struct table *t, const char *fmt, ...)
 {
 	char **v = realloc(t->cells, (t->nr + 1) * sizeof(*v));
+	char text[256], line[ESCAPE_SIZE(sizeof(text))];
 	va_list ap;
 
 	if (!v) {
@@ -32,11 +34,13 @@ void table_cell(struct table *t, const char *fmt, ...)
 	}
 	t->cells = v;
 	va_start(ap, fmt);
-	if (vasprintf(&v[t->nr], fmt, ap) < 0)
-		t->failed = 1;
-	else
-		t->nr++;
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	v[t->nr] = strdup(escape_text(line, sizeof(line), text));
+	if (v[t->nr])
+		t->nr++;
+	else
+		t->failed = 1;
 }
 
 static int text_width(const struct table *t, unsigned int col)

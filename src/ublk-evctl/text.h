@@ -22,7 +22,10 @@ struct table {
 void table_init(struct table *t, unsigned int cols);
 void table_fini(struct table *t);
 
-/* the next cell, as printf; the next row when this one is full */
+/*
+ * The next cell, as printf, escaped, 255 bytes at most; the next row when this
+ * one is full.
+ */
 void table_cell(struct table *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void table_print(const struct table *t, FILE *f);
