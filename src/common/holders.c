@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,15 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/holders.h"
 #include "common/holdev.h"
+#include "common/probe.h"
 
 /* budget of looking at a process, without its descriptors */
 #define PID_COST 8
+/* between two looks at what the child has to say */
+#define PROBE_PAUSE_S .002
 
 struct holders {
+	const char *root;
 	char proc[HOLDEV_PATH];
 	struct holdev dev;
 	pid_t self;
@@ -31,6 +35,10 @@ struct holders {
 	unsigned long *mount_ns;	/* of holder i, when it is a mount */
 	struct holder *v;
 	unsigned int nr;
+	struct probe probe;
+	int seen_fs;
+	int to_probe;		/* the child is still to be started */
+	double heard_s;		/* when it last said something */
 	int err;
 };
 
@@ -67,6 +75,11 @@ static void holders_add_stacked(void *data, const char *name)
 	holders_add(data, HOLDER_STACKED, 0, "", name);
 }
 
+static void holders_add_fs(void *data, const char *name)
+{
+	holders_add(data, HOLDER_FS, 0, "", name);
+}
+
 static int holders_first_seen(struct holders *h)
 {
 	unsigned long *v;
@@ -85,10 +98,44 @@ static int holders_first_seen(struct holders *h)
 	return 1;
 }
 
+/* mangle_path() writes what would break the line as three octal digits */
+static char *holders_unmangle(char *text)
+{
+	char *from = text, *to = text;
+
+	while (*from) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' &&
+		    from[2] >= '0' && from[2] <= '7' && from[3] >= '0' &&
+		    from[3] <= '7') {
+			*to++ = (char)((from[1] - '0') << 6 |
+				       (from[2] - '0') << 3 | (from[3] - '0'));
+			from += 4;
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
+	return text;
+}
+
+/* the value of an option such as xfs' logdev= and rtdev= */
+static int holders_in_options(const struct holders *h, char *options)
+{
+	char *save = NULL, *o, *value;
+
+	for (o = strtok_r(options, ",\n", &save); o;
+	     o = strtok_r(NULL, ",\n", &save)) {
+		value = strchr(o, '=');
+		if (value && holdev_is_node(&h->dev, value + 1))
+			return 1;
+	}
+	return 0;
+}
+
 /* "36 35 98:0 /root /mnt opt - type source opts", fields between blanks */
 static void holders_mount_line(struct holders *h, char *line)
 {
-	char *f[5], *save = NULL, *sep, *source = NULL;
+	char *f[5], *save = NULL, *sep, *source = NULL, *options = NULL;
 	unsigned int i;
 
 	sep = strstr(line, " - ");
@@ -103,12 +150,15 @@ static void holders_mount_line(struct holders *h, char *line)
 	/* btrfs and others have device numbers of their own */
 	if (strtok_r(sep + 3, " \n", &save))
 		source = strtok_r(NULL, " \n", &save);
+	if (source)
+		options = strtok_r(NULL, " \n", &save);
 	if (holdev_has_text(&h->dev, f[2]) ||
-	    (source && holdev_is_node(&h->dev, source)))
+	    (source && holdev_is_node(&h->dev, source)) ||
+	    (options && holders_in_options(h, options)))
 		holders_add(h,
 			    h->own_ns && h->ns == h->own_ns ? HOLDER_OWN_MOUNT :
 			    HOLDER_MOUNT,
-			    h->pid, h->comm, f[4]);
+			    h->pid, h->comm, holders_unmangle(f[4]));
 }
 
 static FILE *holders_open_file(const char *dir, const char *name)
@@ -155,17 +205,15 @@ static void holders_read_swaps(struct holders *h)
 static void holders_read_comm(struct holders *h, const char *dir)
 {
 	FILE *f = holders_open_file(dir, "comm");
-	char *p;
+	size_t n;
 
 	h->comm[0] = '\0';
 	if (!f)
 		return;
-	if (!fgets(h->comm, sizeof(h->comm), f))
-		h->comm[0] = '\0';
+	/* a name may hold a newline; the last one is the kernel's */
+	n = fread(h->comm, 1, sizeof(h->comm) - 1, f);
+	h->comm[n && h->comm[n - 1] == '\n' ? n - 1 : n] = '\0';
 	fclose(f);
-	for (p = h->comm; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 127)
-			*p = *p == '\n' ? '\0' : '?';
 }
 
 static int holders_read_link(int dirfd, const char *name,
@@ -303,6 +351,96 @@ static void holders_next_fd(struct holders *h)
 	}
 }
 
+/* ---- what the child says ------------------------------------------------ */
+
+static double holders_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* whether one was named who claims the disk for itself (bd_prepare_to_claim) */
+static int holders_is_claimed(const struct holders *h)
+{
+	unsigned int i;
+
+	for (i = 0; i < h->nr; i++)
+		if (h->v[i].kind <= HOLDER_FS)
+			return 1;
+	return 0;
+}
+
+static int holders_has_pid(const struct holders *h, pid_t pid)
+{
+	unsigned int i;
+
+	for (i = 0; i < h->nr; i++)
+		if (h->v[i].pid == pid && h->v[i].kind > HOLDER_FS)
+			return 1;
+	return 0;
+}
+
+/*
+ * Each superblock has a directory in /sys, also one with a mount that was
+ * found already: only what has none is told.
+ */
+static void holders_filesystems(struct holders *h)
+{
+	unsigned int i;
+
+	h->seen_fs = 1;
+	for (i = 0; i < h->nr && h->v[i].kind > HOLDER_OWN_MOUNT; i++)
+		;
+	if (i == h->nr)
+		holdev_filesystems(&h->dev, h->root, holders_add_fs, h);
+}
+
+static void holders_start_child(struct holders *h)
+{
+	h->to_probe = 0;
+	/* without a child it is as it would be without the child's answers */
+	if (probe_start(&h->probe, &h->dev, h->root, h->self))
+		return;
+	h->heard_s = holders_now();
+}
+
+static void holders_hear(struct holders *h, const struct probe_answer *a)
+{
+	switch (a->kind) {
+	case PROBE_ALIVE:
+		break;
+	case PROBE_EXCLUSIVE:
+		if (!holders_is_claimed(h))
+			holders_add(h, HOLDER_UNNAMED, 0, "", a->what);
+		break;
+	case PROBE_STACKED:
+		holders_add(h, HOLDER_STACKED, 0, "", a->what);
+		break;
+	case PROBE_MAPPED:
+		if (!holders_has_pid(h, a->pid))
+			holders_add(h, HOLDER_MAPPED, a->pid, a->comm,
+				    a->what);
+	}
+}
+
+static void holders_ask_child(struct holders *h)
+{
+	struct probe_answer a;
+	int ret;
+
+	while ((ret = probe_next(&h->probe, &a)) > 0) {
+		holders_hear(h, &a);
+		h->heard_s = holders_now();
+	}
+	if (!ret && holders_now() - h->heard_s < HOLDERS_SILENCE_S)
+		return;
+	probe_stop(&h->probe);
+	if (!ret && !holders_is_claimed(h))
+		holders_add(h, HOLDER_UNNAMED, 0, "", h->dev.name);
+}
+
 int holders_step(struct holders *h, unsigned int budget)
 {
 	unsigned int cost, used = 0;
@@ -317,7 +455,25 @@ int holders_step(struct holders *h, unsigned int budget)
 		}
 		used += cost;
 	}
-	return h->err ? h->err : h->pids != NULL;
+	if (h->err)
+		return h->err;
+	if (!h->pids && !h->seen_fs)
+		holders_filesystems(h);
+	if (!h->pids && h->to_probe)
+		holders_start_child(h);
+	else if (h->probe.pid)
+		holders_ask_child(h);
+	return h->err ? h->err : h->pids || h->probe.pid;
+}
+
+double holders_pause(const struct holders *h)
+{
+	return h->probe.pid ? PROBE_PAUSE_S : 0;
+}
+
+void holders_look_only(struct holders *h)
+{
+	h->to_probe = 0;
 }
 
 int holders_new(struct holders **hp, const char *root, int id, pid_t self)
@@ -328,6 +484,8 @@ int holders_new(struct holders **hp, const char *root, int id, pid_t self)
 	if (!h)
 		return -ENOMEM;
 	h->self = self;
+	h->root = root;
+	h->to_probe = 1;
 	snprintf(h->proc, sizeof(h->proc), "%s/proc", root);
 	h->pids = opendir(h->proc);
 	if (!h->pids) {
@@ -359,6 +517,7 @@ void holders_free(struct holders *h)
 		closedir(h->fds);
 	if (h->pids)
 		closedir(h->pids);
+	probe_stop(&h->probe);
 	for (i = 0; i < h->nr; i++)
 		free(h->v[i].what);
 	free(h->v);
@@ -375,47 +534,4 @@ unsigned int holders_count(const struct holders *h)
 const struct holder *holders_at(const struct holders *h, unsigned int i)
 {
 	return &h->v[i];
-}
-
-static const char *const kind_names[] = {
-	[HOLDER_MOUNT] = "mount",
-	[HOLDER_OWN_MOUNT] = "mount",
-	[HOLDER_SWAP] = "swap",
-	[HOLDER_STACKED] = "stacked",
-	[HOLDER_USER] = "user",
-	[HOLDER_OPEN] = "open",
-	[HOLDER_UDEV] = "udev",
-};
-static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == HOLDER_NR_KINDS,
-	      "each kind has a name");
-
-const char *holder_kind_name(enum holder_kind kind)
-{
-	return kind_names[kind];
-}
-
-int holder_text(char *buf, size_t size, const struct holder *h)
-{
-	switch (h->kind) {
-	case HOLDER_MOUNT:
-		return snprintf(buf, size, "mounted on %s, seen by pid %d "
-				"(%s): umount it", h->what, (int)h->pid,
-				h->comm);
-	case HOLDER_OWN_MOUNT:
-		return snprintf(buf, size, "mounted on %s in the mount "
-				"namespace of this server, which waits for "
-				"itself if it ends so: nsenter -m -t %d "
-				"umount %s", h->what, (int)h->pid, h->what);
-	case HOLDER_SWAP:
-		return snprintf(buf, size, "swap on %s: swapoff it", h->what);
-	case HOLDER_STACKED:
-		return snprintf(buf, size, "block device %s is made of it: "
-				"take that down", h->what);
-	case HOLDER_USER:
-		return snprintf(buf, size, "pid %d (%s) uses %s",
-				(int)h->pid, h->comm, h->what);
-	default:
-		return snprintf(buf, size, "pid %d (%s) has %s open",
-				(int)h->pid, h->comm, h->what);
-	}
 }

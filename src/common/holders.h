@@ -9,7 +9,8 @@
  * on it (it would wait for its own answer). So a file is never opened, and
  * stat'ed only where its name says that it is a device node; a node kept
  * outside of /dev under another name than ublkb* is missed. Of another
- * process only what its mm lock is not needed for is read.
+ * process only what its mm lock is not needed for is read. What would take
+ * such a lock is asked last, by a child (probe.h).
  */
 #ifndef COMMON_HOLDERS_H
 #define COMMON_HOLDERS_H
@@ -26,10 +27,16 @@ enum holder_kind {
 	 */
 	HOLDER_OWN_MOUNT,
 	HOLDER_SWAP,		/* what: node */
-	HOLDER_STACKED,		/* what: block device on top of it */
+	HOLDER_STACKED,		/* what: block device on top of it, or the file
+				   of /sys that says so */
+	HOLDER_FS,		/* what: filesystem of which it is a member or
+				   the journal, or that no mount shows */
 	HOLDER_USER,		/* what: path on the mounted filesystem */
 	HOLDER_OPEN,		/* what: node */
 	HOLDER_UDEV,		/* the same, by udev, which lets go soon */
+	HOLDER_MAPPED,		/* what: node, or file on it, as mapped */
+	HOLDER_UNNAMED,		/* what: node, which the kernel says is held,
+				   by nobody of the above */
 	HOLDER_NR_KINDS
 };
 
@@ -38,7 +45,8 @@ struct holder {
 	pid_t pid;		/* 0: none is known (swap, stacked); of a
 				   mount: one that sees it */
 	char comm[32];
-	char *what;		/* as in /proc, \040 for a space */
+	char *what;		/* what others chose, as they chose it: not for
+				   a terminal */
 };
 
 struct holders;
@@ -54,9 +62,22 @@ void holders_free(struct holders *h);
 
 /*
  * Goes on for about `budget` directory entries: 1 (more to do), 0 (done) or
- * -ENOMEM. What vanishes meanwhile, or may not be read, is skipped.
+ * -ENOMEM. What vanishes meanwhile, or may not be read, is skipped. A child
+ * that says nothing for HOLDERS_SILENCE_S is taken for an unnamed holder: it
+ * waits for one who just opens or closes the disk.
  */
 int holders_step(struct holders *h, unsigned int budget);
+#define HOLDERS_SILENCE_S 3
+
+/* seconds until the next step is worth it; 0: now */
+double holders_pause(const struct holders *h);
+
+/*
+ * Leaves the child out, before the first step: what it would find is not
+ * found, and the disk is not opened, which a mount(8) at that moment could
+ * see. For those who only look.
+ */
+void holders_look_only(struct holders *h);
 
 unsigned int holders_count(const struct holders *h);
 const struct holder *holders_at(const struct holders *h, unsigned int i);
@@ -64,7 +85,7 @@ const struct holder *holders_at(const struct holders *h, unsigned int i);
 /* "mount"; static string */
 const char *holder_kind_name(enum holder_kind kind);
 
-/* one line, as snprintf */
+/* one line, escaped, as snprintf */
 int holder_text(char *buf, size_t size, const struct holder *h);
 
 #endif /* COMMON_HOLDERS_H */

@@ -20,8 +20,7 @@ int holdev_path(char path[HOLDEV_PATH], const char *fmt, ...)
 	return n >= 0 && n < HOLDEV_PATH;
 }
 
-/* the first line of a file, without its end */
-static int holdev_read_line(const char *path, char *buf, int size)
+int holdev_read_line(const char *path, char *buf, int size)
 {
 	FILE *f = fopen(path, "re");
 	int ok;
@@ -49,8 +48,7 @@ static void holdev_read_number(struct holdev *d, const char *dir)
 }
 
 static void holdev_read_holders(const char *dir,
-				void (*stacked)(void *data, const char *name),
-				void *data)
+				holdev_cb *stacked, void *data)
 {
 	char path[HOLDEV_PATH];
 	struct dirent *e;
@@ -67,8 +65,7 @@ static void holdev_read_holders(const char *dir,
 
 /* loop has no entry in holders/ */
 static void holdev_read_loops(const struct holdev *d,
-			      void (*stacked)(void *data, const char *name),
-			      void *data)
+			      holdev_cb *stacked, void *data)
 {
 	char path[HOLDEV_PATH], file[HOLDEV_PATH];
 	struct dirent *e;
@@ -87,7 +84,7 @@ static void holdev_read_loops(const struct holdev *d,
 }
 
 void holdev_init(struct holdev *d, const char *root, int id,
-		 void (*stacked)(void *data, const char *name), void *data)
+		 holdev_cb *stacked, void *data)
 {
 	char dir[HOLDEV_PATH], part[HOLDEV_PATH];
 	struct dirent *e;
@@ -114,8 +111,7 @@ void holdev_init(struct holdev *d, const char *root, int id,
 	holdev_read_loops(d, stacked, data);
 }
 
-static int holdev_has(const struct holdev *d, unsigned int major,
-		      unsigned int minor)
+int holdev_has(const struct holdev *d, unsigned int major, unsigned int minor)
 {
 	unsigned int i;
 
@@ -133,17 +129,110 @@ int holdev_has_text(const struct holdev *d, const char *text)
 	       holdev_has(d, major, minor);
 }
 
-int holdev_is_node(const struct holdev *d, const char *path)
+int holdev_is_name(const struct holdev *d, const char *name)
 {
 	size_t len = strlen(d->name);
 
-	if (strncmp(path, "/dev/", 5) || strncmp(path + 5, d->name, len))
+	if (strncmp(name, d->name, len))
 		return 0;
-	path += 5 + len;
-	if (*path == 'p' && isdigit((unsigned char)path[1]))
-		for (path++; isdigit((unsigned char)*path); path++)
+	name += len;
+	if (*name == 'p' && isdigit((unsigned char)name[1]))
+		for (name++; isdigit((unsigned char)*name); name++)
 			;
-	return !*path;
+	return !*name;
+}
+
+int holdev_is_node(const struct holdev *d, const char *path)
+{
+	return !strncmp(path, "/dev/", 5) && holdev_is_name(d, path + 5);
+}
+
+/* whether a directory has an entry that is named as the disk or a partition */
+static int holdev_is_in(const struct holdev *d, const char *dir)
+{
+	struct dirent *e;
+	int found = 0;
+	DIR *v;
+
+	v = opendir(dir);
+	if (!v)
+		return 0;
+	while (!found && (e = readdir(v)))
+		found = holdev_is_name(d, e->d_name);
+	closedir(v);
+	return found;
+}
+
+/*
+ * btrfs has a directory for each filesystem that is open (btrfs_sysfs_add_fsid,
+ * called by open_ctree()), with a link for each of its devices.
+ */
+static void holdev_read_btrfs(const struct holdev *d, const char *root,
+			      holdev_cb *found, void *data)
+{
+	char path[HOLDEV_PATH], what[64];
+	struct dirent *e;
+	DIR *all;
+
+	all = holdev_path(path, "%s/sys/fs/btrfs", root) ? opendir(path) :
+							   NULL;
+	if (!all)
+		return;
+	while ((e = readdir(all))) {
+		if (e->d_name[0] == '.' ||
+		    !holdev_path(path, "%s/sys/fs/btrfs/%s/devices", root,
+				 e->d_name) ||
+		    !holdev_is_in(d, path))
+			continue;
+		snprintf(what, sizeof(what), "btrfs %.48s", e->d_name);
+		found(data, what);
+	}
+	closedir(all);
+}
+
+/*
+ * A directory such as /sys/fs/ext4 has an entry for each superblock, named as
+ * its device. That of jbd2 is named as the device of the journal, and behind
+ * a "-" the inode of one that is no device of its own (jbd2_journal_init_dev()
+ * and _inode()).
+ */
+static void holdev_read_named(const struct holdev *d, const char *dir,
+			      const char *kind, holdev_cb *found, void *data)
+{
+	char name[256], what[280];
+	struct dirent *e;
+	DIR *all;
+
+	all = opendir(dir);
+	if (!all)
+		return;
+	while ((e = readdir(all))) {
+		snprintf(name, sizeof(name), "%s", e->d_name);
+		name[strcspn(name, "-")] = '\0';
+		if (!holdev_is_name(d, name))
+			continue;
+		snprintf(what, sizeof(what), "%s %s", kind, name);
+		found(data, what);
+	}
+	closedir(all);
+}
+
+void holdev_filesystems(const struct holdev *d, const char *root,
+			holdev_cb *found, void *data)
+{
+	static const char *const dirs[][2] = {
+		{ "sys/fs/ext4", "ext4 on" },
+		{ "sys/fs/xfs", "xfs on" },
+		{ "sys/fs/f2fs", "f2fs on" },
+		{ "proc/fs/jbd2", "journal" },
+	};
+	char path[HOLDEV_PATH];
+	unsigned int i;
+
+	holdev_read_btrfs(d, root, found, data);
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (holdev_path(path, "%s/%s", root, dirs[i][0]))
+			holdev_read_named(d, path, dirs[i][1], found, data);
 }
 
 int holdev_may_be(const char *path)

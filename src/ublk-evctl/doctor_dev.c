@@ -77,6 +77,7 @@ static int dev_uses(struct report *r, const char *root,
 
 	if (holders_new(&h, root, d->id, d->pid))
 		return 0;
+	holders_look_only(h);
 	while ((ret = holders_step(h, 1024)) == 1)
 		;
 	for (i = 0; !ret && i < holders_count(h); i++) {

@@ -10,7 +10,16 @@
 /* how long udev may look at a device that has just changed */
 #define UDEV_S 3.
 
-static int held_scan_all(struct evctl *t, int id, struct holders **hp)
+static void held_sleep(double seconds)
+{
+	struct timespec ts = { 0, (long)(seconds * 1e9) };
+
+	if (seconds > 0)
+		nanosleep(&ts, NULL);
+}
+
+static int held_scan_all(struct evctl *t, int id, int only_look,
+			 struct holders **hp)
 {
 	int ret;
 
@@ -18,7 +27,10 @@ static int held_scan_all(struct evctl *t, int id, struct holders **hp)
 	ret = holders_new(hp, t->opts->root, id, 0);
 	if (ret)
 		return ret;
+	if (only_look)
+		holders_look_only(*hp);
 	while ((ret = holders_step(*hp, SLICE)) == 1) {
+		held_sleep(holders_pause(*hp));
 		if (evctl_left(t) > 0)
 			continue;
 		ret = -ETIMEDOUT;
@@ -56,7 +68,7 @@ int held_scan(struct evctl *t, int id, struct holders **hp)
 
 	for (;;) {
 		*hp = NULL;
-		ret = held_scan_all(t, id, hp);
+		ret = held_scan_all(t, id, 0, hp);
 		if (ret) {
 			*hp = NULL;
 			return ret;
@@ -74,7 +86,7 @@ int held_now(struct evctl *t, int id)
 	struct holders *h = NULL;
 	int n, udev;
 
-	if (held_scan_all(t, id, &h))
+	if (held_scan_all(t, id, 1, &h))
 		return -1;
 	n = held_count(h, &udev);
 	holders_free(h);
@@ -93,10 +105,11 @@ static void held_tell(struct evctl *t, const struct holders *h, int id)
 		holder_text(line, sizeof(line), v);
 		out_say(t, "/dev/ublkb%d: %s\n", id, line);
 		json_array_append_new(list, json_pack(
-			"{s:s, s:o, s:s, s:s}",
+			"{s:s, s:o, s:o, s:o}",
 			"kind", holder_kind_name(v->kind), "pid",
 			v->pid ? json_integer(v->pid) : json_null(),
-			"comm", v->comm, "what", v->what));
+			"comm", out_json_text(v->comm),
+			"what", out_json_text(v->what)));
 	}
 	out_set(t, "holders", list);
 }

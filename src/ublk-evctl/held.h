@@ -17,7 +17,10 @@
  */
 int held_scan(struct evctl *t, int id, struct holders **hp);
 
-/* the same, once, and only whether: 1, 0, or -1 for unknown */
+/*
+ * The same, once, without asking the kernel for the disk (holders_look_only())
+ * and only whether: 1, 0, or -1 for unknown.
+ */
 int held_now(struct evctl *t, int id);
 
 /*

@@ -68,6 +68,7 @@ static double shutdown_patience(const struct shutdown *s, int *held)
 		case HOLDER_USER:
 			break;
 		case HOLDER_OPEN:
+		case HOLDER_MAPPED:
 			*held = 1;
 			if (most < open_s)
 				most = open_s;
@@ -164,7 +165,7 @@ static void shutdown_on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 			strerror(-ret));
 		shutdown_stop(s);
 	} else if (ret) {
-		shutdown_later(s, 0.);
+		shutdown_later(s, holders_pause(s->scan));
 	} else {
 		shutdown_judge(s);
 	}

@@ -180,6 +180,27 @@ check "advice" has 'del 2 --async' err
 FAKE_SILENT=STOP_DEV run 6 --timeout 1 stop 4
 FAKE_SILENT=GET_DEV_INFO run 6 --timeout 1 list
 
+# --- what others wrote: on no terminal as it is, and lost to no JSON
+devs
+holds 0
+printf 'a\033[2J\377b\n' >root/proc/1/comm
+printf '30 22 259:0 / /m\\033]0;x\\012device\\0400:\377 rw - ext4 /dev/x rw\n' \
+	>root/proc/1/mountinfo
+run 4 stop 0
+check "one line" [ "$(wc -l <err)" = 1 ]
+check "escaped" has 'mounted on /m\\x1b\]0;x\\x0adevice 0:\\xff, seen by' err
+check "escaped" has '(a\\x1b\[2J\\xffb)' err
+check "escaped" [ "$(LC_ALL=C grep -c "$(printf '[\033\377]')" out)" = 0 ]
+json 4 '.holders[0].kind == "mount" and (.holders[0].what |
+	contains("device 0:\\xff")) and (.error.text | contains("in use"))' stop 0
+printf 'ev\033il\377\n' >root/proc/100/comm
+run 0 list
+check "escaped" has '100 ev\\x1bil\\xff' out
+run 0 info 0
+check "escaped" has '^server:  *100 ev\\x1bil\\xff' out
+json 0 '.devices[0].server | .alive and .pid == 100 and
+	(.comm | contains("il"))' list
+
 # --- interrupted
 FAKE_SILENT=STOP_DEV "$ctl" --root root stop 4 >out 2>err &
 pid=$!

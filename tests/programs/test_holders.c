@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,7 @@ START_TEST(mounts)
 		ck_assert_uint_eq(count(HOLDER_MOUNT, 11, "/again"), 1);
 	} else {
 		ck_assert_uint_eq(holders_count(h), 4);
-		ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/mnt\\040x"), 1);
+		ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/mnt x"), 1);
 		ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/part"), 1);
 		ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/btr"), 1);
 	}
@@ -237,6 +238,226 @@ START_TEST(open_nodes)
 }
 END_TEST
 
+static int says(const char *what)
+{
+	char line[1024];
+	unsigned int i;
+	int found = 0;
+
+	for (i = 0; i < holders_count(h); i++) {
+		holder_text(line, sizeof(line), holders_at(h, i));
+		found |= strstr(line, what) != NULL;
+	}
+	return found;
+}
+
+/* mountinfo names the first device of a btrfs only, and no journal */
+START_TEST(filesystems)
+{
+	proctree_link(root, "sys/fs/btrfs/1-2-3/devices/vdb", "x");
+	proctree_link(root, "sys/fs/btrfs/1-2-3/devices/ublkb7p1", "x");
+	proctree_link(root, "sys/fs/btrfs/4-5-6/devices/ublkb70", "x");
+	proctree_dir(root, "sys/fs/btrfs/features");
+	proctree_dir(root, "proc/fs/jbd2/ublkb7");
+	proctree_dir(root, "proc/fs/jbd2/ublkb70-8");
+	proctree_dir(root, "sys/fs/ext4/ublkb70");
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 2);
+	ck_assert_uint_eq(count(HOLDER_FS, 0, "btrfs 1-2-3"), 1);
+	ck_assert_uint_eq(count(HOLDER_FS, 0, "journal ublkb7"), 1);
+	/* one that was unmounted lazily, while a file keeps it */
+	proctree_dir(root, "sys/fs/xfs/ublkb7p1");
+	scan(100);
+	ck_assert_uint_eq(count(HOLDER_FS, 0, "xfs on ublkb7p1"), 1);
+	/* and one that has a mount, which says more */
+	proctree_file(root, "proc/1/mountinfo",
+		      "30 22 259:7 / /mnt rw - ext4 /dev/x rw\n");
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 1);
+	ck_assert_uint_eq(count(HOLDER_MOUNT, 1, "/mnt"), 1);
+}
+END_TEST
+
+START_TEST(external_log)
+{
+	proctree_file(root, "proc/1/mountinfo", "30 22 254:3 / /x rw - xfs "
+		      "/dev/vdc rw,attr2,logdev=/dev/ublkb7p1,noquota\n"
+		      "31 22 254:4 / /y rw - xfs /dev/vdd "
+		      "rw,logdev=/dev/ublkb70\n");
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 1);
+	ck_assert_uint_eq(count(HOLDER_MOUNT, 1, "/x"), 1);
+}
+END_TEST
+
+/* what leaves no link in holders/ */
+START_TEST(backed)
+{
+	static const char ns[] = "/sys/kernel/config/nvmet/subsystems/a/"
+		"namespaces/1/device_path";
+
+	proctree_file(root, "sys/class/block/zram0/backing_dev", "none\n");
+	proctree_file(root, "sys/class/block/zram1/backing_dev",
+		      "/dev/ublkb7\n");
+	proctree_file(root, ns + 1, "/dev/ublkb7p1\n");
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 2);
+	ck_assert_uint_eq(count(HOLDER_STACKED, 0,
+				"/sys/class/block/zram1/backing_dev"), 1);
+	ck_assert_uint_eq(count(HOLDER_STACKED, 0, ns), 1);
+	ck_assert(says("zram1/backing_dev is made of it"));
+}
+END_TEST
+
+START_TEST(mapped)
+{
+	proctree_pid(root, 10, "mapper", 100, ROOTFS);
+	proctree_file(root, "proc/10/maps",
+		      "7f00-7f10 r--p 00000000 fe:00 42       /lib/libc.so\n"
+		      "7f20-7f30 rw-p 00000000 00:00 0 \n"
+		      "7f30-7f40 rw-s 00000000 00:06 99       /dev/ublkb7\n");
+	/* of a file on it: 259:8 */
+	proctree_pid(root, 11, "keeper", 100, ROOTFS);
+	proctree_file(root, "proc/11/maps",
+		      "7f00-7f10 rw-s 00000000 103:08 42      /gone (deleted)\n");
+	proctree_pid(root, 12, "other", 100, ROOTFS);
+	proctree_file(root, "proc/12/maps",
+		      "7f00-7f10 rw-s 00000000 00:06 42       /dev/ublkb70\n");
+	proctree_file(root, "proc/5/maps",
+		      "7f30-7f40 rw-s 00000000 00:06 99       /dev/ublkb7\n");
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 2);
+	ck_assert_uint_eq(count(HOLDER_MAPPED, 10, "/dev/ublkb7"), 1);
+	ck_assert_uint_eq(count(HOLDER_MAPPED, 11, "/gone (deleted)"), 1);
+	ck_assert(says("pid 10 (mapper) has /dev/ublkb7 mapped"));
+}
+END_TEST
+
+/* what the kernel answers to an exclusive open of the node */
+static int excl_errno;
+static int excl_hangs;
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+	if (!(flags & O_EXCL))
+		return __real_open(path, flags);
+	while (excl_hangs)
+		pause();
+	errno = excl_errno;
+	return excl_errno ? -1 : __real_open("/dev/null", O_RDONLY);
+}
+
+/* as _FILE_OFFSET_BITS=64 calls it */
+int __wrap_open64(const char *path, int flags, ...)
+	__attribute__((alias("__wrap_open")));
+
+static int make_node(void)
+{
+	char node[512];
+
+	proctree_dir(root, "dev");
+	snprintf(node, sizeof(node), "%s/dev/ublkb7", root);
+	if (!mknod(node, S_IFBLK | 0600, makedev(259, 7)))
+		return 1;
+	printf("no right to mknod, left out\n");
+	return 0;
+}
+
+START_TEST(exclusive)
+{
+	if (!make_node())
+		return;
+	excl_errno = 0;
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 0);
+	excl_errno = EACCES;
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 0);
+	excl_errno = EBUSY;
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 1);
+	ck_assert_uint_eq(count(HOLDER_UNNAMED, 0, "/dev/ublkb7"), 1);
+	/* who only has it open does not explain that */
+	excl_errno = EBUSY;
+	proctree_pid(root, 10, "dd", 100, ROOTFS);
+	proctree_file(root, "proc/10/maps",
+		      "7f30-7f40 rw-s 00000000 00:06 99       /dev/ublkb7\n");
+	scan(100);
+	ck_assert_uint_eq(count(HOLDER_UNNAMED, 0, "/dev/ublkb7"), 1);
+	/* who claims it does */
+	proctree_link(root, "sys/class/block/ublkb7/holders/dm-0", "x");
+	scan(100);
+	ck_assert_uint_eq(count(HOLDER_UNNAMED, 0, "/dev/ublkb7"), 0);
+	ck_assert_uint_eq(count(HOLDER_STACKED, 0, "dm-0"), 1);
+}
+END_TEST
+
+/* the node of that name is another device's: its holders are not ours */
+START_TEST(not_its_node)
+{
+	char node[512];
+
+	proctree_dir(root, "dev");
+	snprintf(node, sizeof(node), "%s/dev/ublkb7", root);
+	if (mknod(node, S_IFBLK | 0600, makedev(259, 99)))
+		return;
+	excl_errno = EBUSY;
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 0);
+}
+END_TEST
+
+/* who cannot open it waits for somebody who does something with it */
+START_TEST(open_hangs)
+{
+	int ret;
+
+	if (!make_node())
+		return;
+	excl_hangs = 1;
+	ck_assert_int_eq(holders_new(&h, root, 7, SELF), 0);
+	while ((ret = holders_step(h, 100)) == 1)
+		usleep((useconds_t)(holders_pause(h) * 1e6));
+	ck_assert_int_eq(ret, 0);
+	ck_assert_uint_eq(holders_count(h), 1);
+	ck_assert_int_eq(holders_at(h, 0)->kind, HOLDER_UNNAMED);
+}
+END_TEST
+
+START_TEST(only_look)
+{
+	if (!make_node())
+		return;
+	excl_errno = EBUSY;
+	ck_assert_int_eq(holders_new(&h, root, 7, SELF), 0);
+	holders_look_only(h);
+	while (holders_step(h, 1) == 1)
+		ck_assert_double_eq(holders_pause(h), 0);
+	ck_assert_uint_eq(holders_count(h), 0);
+}
+END_TEST
+
+/* names that others chose, on their way to root's terminal */
+START_TEST(hostile_names)
+{
+	proctree_pid(root, 10, "a\033[2J\nb", 200,
+		     "30 22 259:7 / /m\\033]0;x\\012ublkb0:\\134\xff rw - ext4 /dev/x "
+		     "rw\n");
+	proctree_link(root, "proc/10/cwd", "/m\033]0;x\nublkb0:\\\xff/d");
+	scan(3);
+	ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/m\033]0;x\nublkb0:\\\xff"),
+			  1);
+	/* the path below it is the same without octal digits */
+	ck_assert_uint_eq(count(HOLDER_USER, 10,
+				"/m\033]0;x\nublkb0:\\\xff/d"), 1);
+	ck_assert(says("mounted on /m\\x1b]0;x\\x0aublkb0:\\\\xff, seen by pid "
+		       "10 (a\\x1b[2J\\x0ab)"));
+	ck_assert(!says("\033") && !says("\n"));
+}
+END_TEST
+
 START_TEST(freed_half_way)
 {
 	proctree_pid(root, 10, "vi", 200, ROOTFS);
@@ -265,6 +486,7 @@ START_TEST(this_machine)
 		worst = us > worst ? us : worst;
 		all += us;
 		slices++;
+		usleep((useconds_t)(holders_pause(h) * 1e6));
 	} while (ret == 1);
 	ck_assert_int_eq(ret, 0);
 	ck_assert_uint_eq(holders_count(h), 0);
@@ -289,6 +511,15 @@ int main(void)
 	tcase_add_test(t, users);
 	tcase_add_test(t, swap_and_stacked);
 	tcase_add_test(t, open_nodes);
+	tcase_add_test(t, filesystems);
+	tcase_add_test(t, external_log);
+	tcase_add_test(t, backed);
+	tcase_add_test(t, mapped);
+	tcase_add_test(t, exclusive);
+	tcase_add_test(t, not_its_node);
+	tcase_add_test(t, open_hangs);
+	tcase_add_test(t, only_look);
+	tcase_add_test(t, hostile_names);
 	tcase_add_test(t, freed_half_way);
 	tcase_add_test(t, this_machine);
 	return test_main(s);
