@@ -61,6 +61,32 @@ less() {
 	awk "BEGIN { exit !($1 < $2) }"
 }
 
+# has_feature NAME: whether this kernel's driver has it
+has_feature() {
+	"$UBLK_EVCTL" features >features.out || fail "no features to be had"
+	grep -q "^$1 *yes" features.out
+}
+
+# has_fault NAME: whether this kernel's driver has a fault that a case has to
+# go around.  What tells is the feature that came with the release which no
+# longer has it: the number of a distribution's release says little.
+has_fault() {
+	case $1 in
+	# Its cancel function warns (WARN_ON) of a server that dies between its
+	# first FETCH and its last: up to 6.12.
+	warns_of_half_fetched) ! has_feature PER_IO_DAEMON ;;
+	# A device whose server dies between START_ and END_USER_RECOVERY can
+	# never be recovered: up to 7.2.  Its broker deletes it.
+	half_recovered_is_lost) ! has_feature IO_DESC_SIZE ;;
+	# Of a recovery whose server dies between its first FETCH and its last
+	# it keeps a reference: device and module are never freed, though the
+	# nodes are gone.  Seen from 6.16 to 6.18, and on 7.2 no more.
+	half_fetched_recovery_leaks)
+		has_feature PER_IO_DAEMON && ! has_feature SHMEM_ZC ;;
+	*) fail "no fault is called '$1'" ;;
+	esac
+}
+
 # --- the daemon ---
 
 # demo_start [ARG...]: starts a daemon, waits until its device is live.  Sets
@@ -68,6 +94,12 @@ less() {
 # A further call starts a further daemon.  DEMO_PLAIN=1: no control socket;
 # DEMO_ARGS: more arguments, for every daemon.
 demo_start() {
+	demo_try "$@" ||
+		fail "ublk-evdemo $*: no device: $(tail -n1 "$DEMO_LOG")"
+}
+
+# demo_try [ARG...]: likewise, and false if it ended without a device
+demo_try() {
 	local out
 	DEMO_N=$((DEMO_N + 1))
 	out=demo.$DEMO_N.out
@@ -87,8 +119,7 @@ demo_start() {
 	}
 	wait_for 30 is_live || fail "no device after 30 s: ublk-evdemo $*"
 	DEV=$(head -n1 $out)
-	[ -n "$DEV" ] ||
-		fail "ublk-evdemo $*: no device: $(tail -n1 "$DEMO_LOG")"
+	[ -n "$DEV" ] || return 1
 	ID=${DEV#/dev/ublkb}
 	[ -b "$DEV" ] || fail "ublk-evdemo printed '$DEV', no block device"
 }
@@ -337,9 +368,20 @@ no_broker() {
 	[ -z "$(pgrep -x ublkev-broker)" ]
 }
 
-# new_device: the number of device ID serves again
+# new_device: the number of device ID serves again, in 10 s.  It is free when the
+# driver has dropped its last reference to the old device (ublk_cdev_rel()),
+# which is after the nodes are gone, and nothing but ADD_DEV can tell.
 new_device() {
-	demo_start --size 64M --id "$ID"
+	# shellcheck disable=SC2317
+	number_serves() {
+		! demo_try --size 64M --id "$ID" || return 0
+		grep -q 'ADD_DEV: File exists' "$DEMO_LOG" ||
+			fail "number $ID: $(tail -n1 "$DEMO_LOG")"
+		# the next one may have this one's files
+		DEMO_N=$((DEMO_N - 1))
+		return 1
+	}
+	wait_for 10 number_serves || fail "number $ID is not free"
 	random_file ref $((1 << 20))
 	dd if=ref of="$DEV" bs=64k oflag=direct status=none || fail "write"
 	same ref || fail "the new device of the same number"
@@ -347,12 +389,6 @@ new_device() {
 }
 
 # --- a device that outlives its server ---
-
-# has_feature NAME: whether this kernel's driver has it
-has_feature() {
-	"$UBLK_EVCTL" features >features.out || fail "no features to be had"
-	grep -q "^$1 *yes" features.out
-}
 
 # fio_begin NAME ARG...: fio_run in the background, until fio_end SECONDS
 fio_begin() {

@@ -12,6 +12,4 @@ hold_kill
 dd bs=4k skip=1000 count=1 <&3 of=/dev/null 2>dd.err &&
 	fail "the opener saw no error"
 exec 3<&-
-# The number is free once the last opener has let go.
-sleep 0.5
 new_device

@@ -11,13 +11,20 @@ ctl_json 0 '.worst != "fault" and ([.checks[] | select(.level == "ok") | .name] 
 	contains(["module", "control", "privilege", "io_uring", "files",
 	"IO_FLUSHER"]))' doctor
 check ok "server $DEMO_PID" 0
-if has_feature QUIESCE; then
-	ctl 0 doctor
-	says '^ok  *features'
-else
-	ctl 0 doctor
-	says '^warning  *features: .*quiesce'
-fi
+ctl 0 doctor
+absent=
+while read -r feature words; do
+	has_feature "$feature" || {
+		absent=yes
+		says "^warning  *features: this kernel is without .*$words"
+	}
+done <<END
+USER_RECOVERY_FAIL_IO recovery fail-io
+UPDATE_SIZE resize
+QUIESCE quiesce
+SAFE_STOP_DEV stop --safe
+END
+[ -n "$absent" ] || says '^ok  *features'
 note "swap"
 mkswap "$DEV" >/dev/null || fail "mkswap"
 swapon "$DEV" || fail "swapon"

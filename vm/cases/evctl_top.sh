@@ -2,19 +2,20 @@
 # evctl: top shows what fio does, from the server's socket and from the kernel (20 s)
 # shellcheck source=vm/evctl_lib.sh
 . "$1/evctl_lib.sh"
+# numbers that no other case has just used and the driver not yet freed
 mkdir -p /run/ublk-ev
-demo_start --size 64M --control /run/ublk-ev/ublkb0.sock --id 0
+demo_start --size 64M --control /run/ublk-ev/ublkb100.sock --id 100
 pid=$DEMO_PID sock=$DEMO_SOCK log=$DEMO_LOG
-DEMO_PLAIN=1 demo_start --size 64M --control none --id 1
+DEMO_PLAIN=1 demo_start --size 64M --control none --id 101
 fio --name=global --direct=1 --ioengine=io_uring --rw=randrw --bs=4k --iodepth=16 \
-	--time_based --runtime=60 --eta=never --name=a --filename=/dev/ublkb0 \
-	--name=b --filename=/dev/ublkb1 >fio.out 2>&1 &
+	--time_based --runtime=60 --eta=never --name=a --filename=/dev/ublkb100 \
+	--name=b --filename=/dev/ublkb101 >fio.out 2>&1 &
 fio=$!
 trap 'kill $fio' EXIT
 # shellcheck disable=SC2317
 busy() {
-	awk '{ exit $1 < 50 }' /sys/block/ublkb1/stat &&
-		awk '{ exit $1 < 50 }' /sys/block/ublkb0/stat
+	awk '{ exit $1 < 50 }' /sys/block/ublkb101/stat &&
+		awk '{ exit $1 < 50 }' /sys/block/ublkb100/stat
 }
 wait_for 30 busy || fail "fio does not get going: $(cat fio.out)"
 # a machine with much else to do may leave a server unheard now and then
@@ -28,8 +29,8 @@ jq -es 'any(.[].devices[1]; .from == "kernel" and .read.iops > 1 and
 	.write.mib_s > 0 and .read.latency_us == null and .capacity == 128)' \
 	top.json >/dev/null || fail "$(cat top.json)"
 ctl 0 top --interval 1 --count 1
-says '^0 .* (server|kernel)$'
-says '^1 .* kernel$'
+says '^100 .* (server|kernel)$'
+says '^101 .* kernel$'
 echo "$OUT"
 # both under load, one stops answering: top still comes each time
 kill -STOP "$pid"
@@ -42,5 +43,5 @@ kill $fio
 wait $fio
 trap - EXIT
 demo_stop
-DEMO_PID=$pid DEMO_SOCK=$sock DEMO_LOG=$log ID=0
+DEMO_PID=$pid DEMO_SOCK=$sock DEMO_LOG=$log ID=100
 demo_stop

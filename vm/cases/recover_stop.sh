@@ -5,10 +5,9 @@ mem=/dev/shm/$$.mem
 demo_start --size 32M --recovery reissue --memory-file $mem
 demo_kill
 for ms in 0 20 40 60 80 100 130 160 200 300; do
-	# It may be gone: then a new one of the same number.
+	# It may be gone: then a new one.
 	[ -e "/dev/ublkc$ID" ] || {
-		demo_start --size 32M --recovery reissue --memory-file $mem \
-			--id "$ID"
+		demo_start --size 32M --recovery reissue --memory-file $mem
 		demo_kill
 	}
 	"$UBLK_EVDEMO" --recover "$ID" --memory-file $mem --control none -v \
@@ -24,7 +23,7 @@ for ms in 0 20 40 60 80 100 130 160 200 300; do
 	wait_for 10 no_broker || fail "the broker is still there"
 done
 [ -e "/dev/ublkc$ID" ] || {
-	demo_start --size 32M --recovery reissue --memory-file $mem --id "$ID"
+	demo_start --size 32M --recovery reissue --memory-file $mem
 	demo_kill
 }
 # Both want it: one of them has its way, and nobody hangs.
