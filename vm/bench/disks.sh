@@ -2,14 +2,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vm/bench/disks.sh: the disks that are measured; sourced in the guest, behind
 # vm/lib.sh.  disk_make NAME QUEUES makes one; disk_dev[NAME/QUEUES] is then
-# its device, and disk_server[NAME/QUEUES] how it was made, for the record.
+# its device, disk_server[NAME/QUEUES] how it was made, for the record, and
+# disk_scheduler[NAME/QUEUES] the scheduler with which it came up.
 
 disk_mib=64
-declare -A disk_dev disk_server
+declare -A disk_dev disk_server disk_scheduler
 
+# scheduler DEVICE: the one that it has; a disk without a queue has none
+scheduler() {
+	sed -n 's/.*\[\(.*\)\].*/\1/p' "/sys/block/${1#/dev/}/queue/scheduler" |
+		grep . || echo none
+}
+
+# made NAME/QUEUES DEVICE SERVER
 made() {
 	disk_dev[$1]=$2
 	disk_server[$1]=$3
+	disk_scheduler[$1]=$(scheduler "$2")
 }
 
 # prog NAME: a program of tests/e2e, and not libtool's script around it
@@ -119,6 +128,24 @@ make_nbd() {
 nbd-client -unix SOCK /dev/nbd$n -C $2 -b 512"
 }
 
+# make_peer NAME QUEUES: a server of somebody else's, by the command line in
+# peer_NAME, which may say \$QUEUES. Its disk is the one that appears.
+make_peer() {
+	local command="peer_$1" before
+	before=$(ls /sys/block)
+	QUEUES=$2 bash -c "exec ${!command}" >"peer_$1.out" 2>&1 &
+	PEER_PIDS="${PEER_PIDS-} $!"
+	# shellcheck disable=SC2317
+	new_disk() {
+		PEER_DEV=$(comm -13 <(sort <<<"$before") <(ls /sys/block | sort) |
+			head -n1)
+		[ -n "$PEER_DEV" ] && [ -b "/dev/$PEER_DEV" ]
+	}
+	wait_for 30 new_disk ||
+		fail "$1: no disk appeared: $(tail -n1 "peer_$1.out")"
+	made "$1/$2" "/dev/$PEER_DEV" "${!command}"
+}
+
 # What its contents are matters to a disk that keeps them: memory, not holes.
 fill() {
 	local i
@@ -130,21 +157,29 @@ fill() {
 }
 
 disk_make() {
+	local peer="peer_${1%%,*}"
+	if [ -n "${!peer-}" ]; then
+		make_peer "$1" "$2"
+		return
+	fi
 	"make_${1%%,*}" "$1" "$2"
 	case ${1%%,*} in
 	mem|loop|brd|nbd) fill "${disk_dev[$1/$2]}" ;;
 	esac
 }
 
-# The daemons end as they should even after all that.
+# The daemons end as they should even after all that; how a peer ends is its
+# own affair.
 disks_end() {
 	local d pid
 	for d in "${!disk_dev[@]}"; do
 		case $d in nbd/*) nbd-client -d "${disk_dev[$d]}" >>nbd.log ;; esac
 	done
 	for pid in $(jobs -p); do
-		kill -TERM "$pid"
-		wait "$pid" || fail "a server ended with $?"
+		# one that made a daemon of itself has gone already
+		kill -TERM "$pid" 2>/dev/null || continue
+		wait "$pid" || [[ " ${PEER_PIDS-} " = *" $pid "* ]] ||
+			fail "a server ended with $?"
 	done
 }
 
@@ -158,11 +193,12 @@ declare -A loads=(
 	[seqwrite]="--rw=write --bs=128k"
 )
 
-# load DEVICE LOAD QD JOBS TIME: runs it, without a scheduler; the result is in
-# cell.json and the command in FIO_COMMAND
+# load DEVICE LOAD QD JOBS TIME [SCHEDULER]: runs it, with that one if the
+# device can have it, else none; the result is in cell.json and the command in
+# FIO_COMMAND
 load() {
-	local scheduler=/sys/block/${1#/dev/}/queue/scheduler
-	if grep -qs none "$scheduler"; then echo none >"$scheduler"; fi
+	local file=/sys/block/${1#/dev/}/queue/scheduler
+	if grep -qsw "${6:-none}" "$file"; then echo "${6:-none}" >"$file"; fi
 	FIO_COMMAND="fio --name=cell --filename=$1 --direct=1 \
 --ioengine=io_uring ${loads[$2]} --iodepth=$3 --numjobs=$4 \
 --group_reporting --size=${disk_mib}M --norandommap --randrepeat=1 \

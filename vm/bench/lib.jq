@@ -8,6 +8,7 @@ def median: sort | if length % 2 == 1 then .[length / 2 | floor]
 def pad($n): tostring | . + " " * ([$n - length, 0] | max);
 def lpad($n): tostring | " " * ([$n - length, 0] | max) + .;
 
-# names of disks, each once, ours first, behind each its variants
+# names of disks, each once, ours first, behind each its variants, then those
+# of others, which the list does not have
 def disks: ["null", "busy", "mem", "loop", "brd", "null_blk", "nbd"] as $order
-	| unique | sort_by([(split(",")[0] as $d | $order | index($d)), .]);
+	| unique | sort_by([(split(",")[0] as $d | ($order | index($d)) // 99), .]);

@@ -56,6 +56,7 @@ def panel($x; $y; $disks; $groups):
 
 # what is compared by the number of queues is not drawn
 [.records[] | select((.mode == "path" or .mode == "speed") and .queues == 1
+	and (.state // "up") == "up"
 	and (.disk | contains("--threads") | not)
 	and (.load == "randread" or .load == "randwrite")
 	and (.qd == 1 or .qd == 64))] as $cells
