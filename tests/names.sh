@@ -34,12 +34,13 @@ done <"$dir/twice"
 
 # ---- statics ----------------------------------------------------------------
 # nouns FILE: what its statics may begin with: the basename, also without the
-# "ev" of src/ev, its last word, both also in the singular, or what follows
+# "ev" of src/ev, its first or last word, these also in the singular, or what
+# follows
 nouns() {
 	b=${1##*/}
 	b=${b%.c}
 	last=${b##*_}
-	echo "$b" "${b#ev}" "$last" "${b%s}" "${last%s}"
+	echo "$b" "${b#ev}" "${b%%_*}" "$last" "${b%s}" "${last%s}"
 	case $b in
 	carrier_ring) echo cring ;;	# ring.c is another
 	carrier_broker) echo cbroker ;;
