@@ -22,23 +22,27 @@ struct ublkev_broker;	/* opaque */
 /*
  * Forks the broker. Call it early: before there is a loop, a thread, a device
  * or anything else that a child should not share, for the child closes all
- * descriptors but keeps a copy of the memory. It is no child of the caller's
- * afterwards (no SIGCHLD, no zombie), is in a session of its own and takes
- * no notice of SIGINT, SIGTERM and SIGHUP. It keeps the privileges that the
- * caller has now.
+ * descriptors but keeps a copy of the memory. It is a child that the caller
+ * does not hear of: no SIGCHLD, and wait(2) passes over it unless it is asked
+ * for __WCLONE or __WALL. It is in a session of its own, takes no notice of
+ * SIGINT, SIGTERM and SIGHUP, and raises its limit of descriptors, of which a
+ * device needs four, to the hard limit. It keeps the privileges that the caller
+ * has now.
  *
  * It ends when the caller has ended or called ublkev_broker_stop(), after
  * stopping and deleting the devices that were added through it and are
  * still there.
  *
- * Waits for the fork, some milliseconds. Errors: -EAGAIN, -ENOMEM, -EMFILE
- * and others of socketpair(2) and fork(2). Any thread.
+ * Errors: -EAGAIN, -ENOMEM, -EMFILE and others of socketpair(2) and fork(2).
+ * Any thread.
  */
 int ublkev_broker_start(struct ublkev_broker **brokerp);
 
 /*
- * Lets the broker end, and frees *broker; NULL is allowed. No active device
- * may be using it. Does not wait.
+ * Lets the broker end, reaps it, and frees *broker; NULL is allowed. No active
+ * device may be using it. Waits for its end, which takes milliseconds; after a
+ * second, when the kernel still holds a command of a device that was LOST, or
+ * in a process forked since the start, the broker is left to process 1 to reap.
  */
 void ublkev_broker_stop(struct ublkev_broker *broker);
 

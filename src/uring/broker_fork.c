@@ -2,23 +2,43 @@
 #include "uring/broker_fork.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "uring/chan.h"
+#include "uring/spawn.h"
+
+/* its socket; 0 to 2 are not, lest what is printed go to a channel */
+#define BROKER_FD 3
+
+/* with no device left the broker ends at once, on a busy machine a bit later */
+#define END_MS 1000
 
 struct ublkev_broker {
 	int fd;
+	pid_t pid;
 };
 
 int ublkev__broker_fd(const struct ublkev_broker *broker)
 {
 	return broker->fd;
+}
+
+/* each device needs four, and the soft limit is the server's own affair */
+static void fork_raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void fork_close_range_slowly(int first)
@@ -32,17 +52,37 @@ static void fork_close_range_slowly(int first)
 		close(fd);
 }
 
-/* fd becomes 0, the only one: whatever else is inherited is the server's */
-static int fork_close_all_but(int fd)
+static void fork_close_from(int first)
 {
-	if (dup2(fd, 0) < 0)
-		return -1;
 #ifdef SYS_close_range
-	if (!syscall(SYS_close_range, 1u, ~0u, 0u))
-		return 0;
+	if (!syscall(SYS_close_range, (unsigned int)first, ~0u, 0u))
+		return;
 #endif
-	fork_close_range_slowly(1);
-	return 0;
+	fork_close_range_slowly(first);
+}
+
+/*
+ * All below are taken, so what is opened gets this number. Without /dev it is
+ * a file that can be neither read nor written.
+ */
+static bool fork_open_null(int number)
+{
+	int fd;
+
+	close(number);
+	fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	if (fd < 0)
+		fd = open("/", O_PATH);
+	return fd == number;
+}
+
+/* whatever else is inherited is the server's */
+static bool fork_keep_only(int fd)
+{
+	if (fd != BROKER_FD && dup2(fd, BROKER_FD) < 0)
+		return false;
+	fork_close_from(BROKER_FD + 1);
+	return fork_open_null(0) && fork_open_null(1) && fork_open_null(2);
 }
 
 /* what ends the server is not to end who cleans up behind it */
@@ -63,46 +103,30 @@ static void fork_ignore_signals(void)
 __attribute__((noreturn))
 static void fork_be_broker(int fd)
 {
-	pid_t pid;
-
 	setsid();
-	pid = fork();		/* nobody's child, so nobody's to wait for */
-	if (pid)
-		_exit(pid < 0 ? errno : 0);
 	fork_ignore_signals();
+	fork_raise_limit();
 	prctl(PR_SET_NAME, "ublkev-broker");
-	if (!fork_close_all_but(fd) && !chdir("/"))
-		ublkev__broker_run(0);
+	if (fork_keep_only(fd) && !chdir("/"))
+		ublkev__broker_run(BROKER_FD);
 	_exit(0);
 }
 
-static int fork_wait_for(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return 0;	/* somebody else has waited for it */
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EAGAIN;
-}
-
-/* *fd: our end of its socket */
-static int fork_broker(int *fd)
+static int fork_broker(struct ublkev_broker *broker)
 {
 	int fds[2];
-	pid_t pid;
 	int err = ublkev__chan_pair(fds);
 
 	if (err)
 		return err;
-	pid = fork();
-	if (!pid)
+	broker->pid = ublkev__spawn();
+	if (!broker->pid)
 		fork_be_broker(fds[1]);
-	err = pid < 0 ? -errno : fork_wait_for(pid);
+	err = broker->pid < 0 ? -errno : 0;
 	close(fds[1]);
 	if (err)
 		close(fds[0]);
-	*fd = fds[0];
+	broker->fd = fds[0];
 	return err;
 }
 
@@ -113,7 +137,7 @@ int ublkev_broker_start(struct ublkev_broker **brokerp)
 
 	if (!broker)
 		return -ENOMEM;
-	err = fork_broker(&broker->fd);
+	err = fork_broker(broker);
 	if (err)
 		free(broker);
 	else
@@ -126,5 +150,6 @@ void ublkev_broker_stop(struct ublkev_broker *broker)
 	if (!broker)
 		return;
 	close(broker->fd);
+	ublkev__spawn_reap(broker->pid, END_MS);
 	free(broker);
 }

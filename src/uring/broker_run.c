@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "uring/broker_fork.h"
 #include "uring/chan.h"
 #include "uring/carrier_ring.h"
+#include "uring/spawn.h"
 
 #define RETRY_MS 10
 
@@ -65,13 +65,13 @@ static void broker_run_end(int fd, int their_evfd)
 	close(their_evfd);
 }
 
-static void broker_run_channel_free(struct channel *ch)
+static void broker_run_channel_free(struct broker *b, struct channel *ch)
 {
 	ublkev__cring_free(ch->ring);
 	broker_run_end(ch->fd, ch->their_evfd);
 	if (ch->evfd >= 0)
 		close(ch->evfd);
-	free(ch);
+	ublkev__alloc_free(&b->mem, ch);
 }
 
 static int broker_run_make_room(struct broker *b)
@@ -81,7 +81,8 @@ static int broker_run_make_room(struct broker *b)
 
 	if (b->nr < b->most)
 		return 0;
-	polls = realloc(b->polls, (1 + 2 * (size_t)most) * sizeof(*polls));
+	polls = b->mem.alloc(b->mem.data, b->polls,
+			     (1 + 2 * (size_t)most) * sizeof(*polls));
 	if (!polls)
 		return -ENOMEM;
 	b->polls = polls;
@@ -92,7 +93,7 @@ static int broker_run_make_room(struct broker *b)
 /* what fails here the device hears of as -EPIPE: its channel is closed */
 static void broker_run_add_channel(struct broker *b, const int fds[2])
 {
-	struct channel *ch = calloc(1, sizeof(*ch));
+	struct channel *ch = ublkev__alloc_zalloc(&b->mem, 1, sizeof(*ch));
 
 	if (!ch) {
 		broker_run_end(fds[0], fds[1]);
@@ -103,7 +104,7 @@ static void broker_run_add_channel(struct broker *b, const int fds[2])
 	ch->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (ch->evfd < 0 || broker_run_make_room(b) ||
 	    ublkev__cring_new(&ch->ring, &b->mem, ch->evfd)) {
-		broker_run_channel_free(ch);
+		broker_run_channel_free(b, ch);
 		return;
 	}
 	ch->open_err = ublkev__cring_open(ch->ring);
@@ -323,7 +324,7 @@ static void broker_run_clean_up_all(struct broker *b)
 		}
 		*p = ch->next;
 		b->nr--;
-		broker_run_channel_free(ch);
+		broker_run_channel_free(b, ch);
 	}
 }
 
@@ -382,7 +383,7 @@ void ublkev__broker_run(int fd)
 {
 	struct broker b = { .fd = fd };
 
-	ublkev__alloc_init(&b.mem, NULL, NULL);
+	ublkev__alloc_init(&b.mem, ublkev__spawn_alloc, NULL);
 	if (broker_run_make_room(&b))
 		return;
 	while (b.fd >= 0 || b.channels) {
@@ -394,5 +395,5 @@ void ublkev__broker_run(int fd)
 			broker_run_take_channels(&b);
 		broker_run_clean_up_all(&b);
 	}
-	free(b.polls);
+	ublkev__alloc_free(&b.mem, b.polls);
 }

@@ -15,31 +15,29 @@
 
 #define TRIES 5000	/* of a millisecond */
 
-static pid_t find_child(pid_t other)
+static pid_t find_child(pid_t parent)
 {
 	char path[64];
 	pid_t pid = 0;
-	int p;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children",
-		 (int)getpid());
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent,
+		 (int)parent);
 	f = fopen(path, "r");
 	ck_assert_ptr_nonnull(f);
-	while (fscanf(f, "%d", &p) == 1)
-		if (p != other)
-			pid = p;
+	if (fscanf(f, "%d", &pid) != 1)
+		pid = 0;
 	fclose(f);
 	return pid;
 }
 
-pid_t kit_child(pid_t other)
+pid_t kit_child(pid_t parent)
 {
 	pid_t pid = 0;
 	int i;
 
 	for (i = 0; i < TRIES && !pid; i++) {
-		pid = find_child(other);
+		pid = find_child(parent);
 		usleep(1000);
 	}
 	ck_assert_int_gt(pid, 0);
@@ -51,7 +49,7 @@ bool kit_has_ended(pid_t pid)
 	siginfo_t info = { .si_pid = 0 };
 
 	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info,
-				WEXITED | WNOHANG | WNOWAIT), 0);
+				WEXITED | WNOHANG | WNOWAIT | __WALL), 0);
 	return info.si_pid == pid;
 }
 
@@ -61,14 +59,20 @@ void kit_ended(pid_t pid)
 
 	for (i = 0; i < TRIES && !kit_has_ended(pid); i++)
 		usleep(1000);
-	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), pid);
+	ck_assert_int_eq(waitpid(pid, &status, WNOHANG | __WALL), pid);
 	ck_assert_int_eq(status, 0);
+}
+
+void kit_gone(pid_t pid)
+{
+	ck_assert_int_eq(kill(pid, 0), -1);
+	ck_assert_int_eq(errno, ESRCH);
 }
 
 void kit_kill(pid_t pid)
 {
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
-	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(waitpid(pid, NULL, __WALL), pid);
 }
 
 unsigned int kit_fds(pid_t pid)

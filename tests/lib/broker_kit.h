@@ -2,8 +2,9 @@
 /*
  * broker_kit.h - a broker's process, looked at from outside
  *
- * The test's process adopts orphans, so that a broker becomes its child: its
- * only one. What is waited for must come in five seconds.
+ * A broker is the child of who started it, and the test's process adopts
+ * orphans: so it is the test's child in the end. What is waited for must come
+ * in five seconds.
  */
 #ifndef UBLKEV_TESTS_BROKER_KIT_H
 #define UBLKEV_TESTS_BROKER_KIT_H
@@ -13,12 +14,17 @@
 
 #include "uring/carrier.h"
 
-/* the child of this process that is not `other`; waits for it */
-pid_t kit_child(pid_t other);
+/* the only child of that process; waits for it */
+pid_t kit_child(pid_t parent);
 /* waits until the process has ended by itself, with status 0 */
 void kit_ended(pid_t pid);
+/* there is no such process, not even a zombie */
+void kit_gone(pid_t pid);
 bool kit_has_ended(pid_t pid);
 void kit_kill(pid_t pid);
+
+/* of a broker without devices: /dev/null on 0 to 2, its socket */
+#define KIT_FDS 4
 
 unsigned int kit_fds(pid_t pid);
 /* waits until it has so many */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "uring/spawn.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434	/* of all architectures, Linux 5.3 */
+#endif
+
+/* before an allocation; as much as keeps it aligned for anything */
+#define HEAD_BYTES 64
+
+/* all arguments are 0, so that their order, which differs, does not matter */
+pid_t ublkev__spawn(void)
+{
+	return (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
+}
+
+/* true: it is our child, and lives */
+static bool spawn_try_reap(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | __WCLONE) &&
+	       !info.si_pid;
+}
+
+void ublkev__spawn_reap(pid_t pid, int ms)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	/* only the number of a living child is sure to be that child's */
+	if (!spawn_try_reap(pid))
+		return;
+	p.fd = (int)syscall(SYS_pidfd_open, pid, 0u);
+	if (p.fd < 0)
+		return;
+	while (poll(&p, 1, ms) < 0 && errno == EINTR)
+		;
+	close(p.fd);
+	(void)spawn_try_reap(pid);
+}
+
+static void *spawn_map(size_t bytes)
+{
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+void *ublkev__spawn_alloc(void *data, void *ptr, size_t bytes)
+{
+	char *head = ptr ? (char *)ptr - HEAD_BYTES : NULL;
+	size_t was = head ? *(size_t *)(void *)head : 0;
+
+	(void)data;
+	if (!bytes) {
+		if (head)
+			munmap(head, was);
+		return NULL;
+	}
+	bytes += HEAD_BYTES;
+	head = head ? mremap(head, was, bytes, MREMAP_MAYMOVE)
+		    : spawn_map(bytes);
+	if (head == MAP_FAILED)
+		return NULL;
+	*(size_t *)(void *)head = bytes;
+	return head + HEAD_BYTES;
+}
