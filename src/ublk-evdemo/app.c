@@ -16,6 +16,7 @@
 #include "ublk-evdemo/app_priv.h"
 #include "ublk-evdemo/now.h"
 #include "ublk-evdemo/command.h"
+#include "ublk-evdemo/daemon.h"
 #include "ublk-evdemo/disk.h"
 #include "ublk-evdemo/logger.h"
 #include "ublk-evdemo/rates.h"
@@ -109,10 +110,13 @@ static void app_watch_signals(struct app *app)
 	app_watch_signal(app, &app->sig_int, SIGINT, app_on_end);
 	app_watch_signal(app, &app->sig_term, SIGTERM, app_on_end);
 	app_watch_signal(app, &app->sig_usr1, SIGUSR1, app_on_usr1);
-	/* a terminal that closes ends what was started from it, no daemon */
+	/*
+	 * A terminal that closes ends what was started from it: no daemon, and
+	 * nothing that nohup(1) started.
+	 */
 	if (app->opts.daemon)
 		signal(SIGHUP, SIG_IGN);
-	else
+	else if (!daemon_keeps_ignoring(SIGHUP))
 		app_watch_signal(app, &app->sig_hup, SIGHUP, app_on_end);
 }
 

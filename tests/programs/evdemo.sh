@@ -20,6 +20,7 @@ check() { # what, condition...
 	fi
 }
 has() { grep -q -- "$1" "$2"; }
+fails() { ! "$@"; }
 gone() { [ ! -e "$1" ] && [ ! -L "$1" ]; }
 await() { # condition...: for up to 5 s
 	local i
@@ -334,6 +335,27 @@ check "the caller's lock is free" flock -n lock true
 pid=$(cat pid)
 kill "$pid"
 check "daemon ends" await dead "$pid"
+
+# --- nohup: what was ignored stays so
+forget
+# as nohup(1) does, whatever this script's own SIGHUP is
+(trap '' HUP; exec "$demo" --control none) >out 2>err &
+pid=$!
+check "line" await has ublkb7 out
+kill -HUP $pid
+kill -USR1 $pid
+check "dump" await has 'in flight' err
+check "not told to end" fails has stopping err
+kill $pid
+wait $pid
+forget
+env --default-signal=HUP "$demo" --control none >out 2>err &
+pid=$!
+check "line" await has ublkb7 out
+kill -HUP $pid
+wait $pid
+check "SIGHUP" [ $? = 0 ]
+check "SIGHUP" has stopping err
 
 # --- --delete
 "$demo" --delete 3 >out 2>err
