@@ -86,6 +86,8 @@ static const char *disk_more(const struct opts *o, int fd, int err)
 		return "";
 	case -ENOSPC:
 		return "make room there, or ";
+	case -EFBIG:
+		return "raise ulimit -f, or ";
 	case -ENOMEM:
 		if (fd < 0)
 			return "raise ulimit -v or set vm.overcommit_memory "

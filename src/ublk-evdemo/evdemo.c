@@ -84,6 +84,8 @@ int main(int argc, char **argv)
 	daemon_close_inherited();
 	/* a reader of stdout or stderr may go; the disk stays */
 	signal(SIGPIPE, SIG_IGN);
+	/* a disk that outgrows ulimit -f is told so (EFBIG), and lives */
+	signal(SIGXFSZ, SIG_IGN);
 	log_init(LOG_NOTICE);
 	if (opts_parse(&o, argc, argv, err, sizeof(err))) {
 		log_msg(LOG_ERR, "%s", err);

@@ -210,6 +210,9 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 	     !(flags & UBLKEV_RESIZE_SHRINK)))
 		return -EINVAL;
 	dev->res = refusal();
+	if (!dev->res && the_backend.fd >= 0 &&
+	    ftruncate(the_backend.fd, (off_t)dev_bytes))
+		dev->res = -errno;
 	dev->priv->new_bytes = dev_bytes;
 	later(loop, dev, UBLKEV_RESIZED);
 	return 0;
@@ -283,6 +286,9 @@ static int new_backend(struct ublkev_backend **backendp,
 {
 	*backendp = &the_backend;
 	the_backend.dev_bytes = conf->dev_bytes;
+	if (the_backend.fd >= 0 &&
+	    ftruncate(the_backend.fd, (off_t)conf->dev_bytes))
+		return -errno;
 	return conf->dev_bytes ? 0 : -EINVAL;
 }
 

@@ -357,6 +357,27 @@ wait $pid
 check "SIGHUP" [ $? = 0 ]
 check "SIGHUP" has stopping err
 
+# --- a limit of the size of files is an error like others
+forget
+(ulimit -f 4096; exec "$demo" --size 8M --memory-file big --control none) \
+	>out 2>err
+check "ulimit -f" [ $? = 1 ]
+check "ulimit -f" has 'big: File too large: raise ulimit -f' err
+rm -f big
+if [ -n "$python" ]; then
+	(ulimit -f 4096; exec "$demo" --size 2M --memory-file big \
+		--control ctl) >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	ask ctl 'resize 8M' 'stats' >answer
+	check "ulimit -f" has 'resize: File too large' answer
+	check "ulimit -f" has '"state":"LIVE"' answer
+	kill $pid
+	wait $pid
+	check "status" [ $? = 0 ]
+	rm -f big
+fi
+
 # --- --delete
 "$demo" --delete 3 >out 2>err
 check "delete" [ $? = 0 ]
