@@ -243,8 +243,9 @@ static int app_new_files(struct app *app)
 		log_msg(LOG_ERR, "%s", line);
 		return -1;
 	}
-	if (o->control && jsonsock_new(&app->json, app->loop, o->control, 0,
-				       &command_ops, app, line, sizeof(line))) {
+	if (o->control && jsonsock_new(&app->json, app->loop, o->control,
+				       JSONLISTEN_WAIT, &command_ops, app,
+				       line, sizeof(line))) {
 		log_msg(LOG_ERR, "%s", line);
 		return -1;
 	}

@@ -14,13 +14,17 @@
 
 #include "ublk-evdemo/jsonlisten.h"
 
+/* of 10 ms each */
+#define LOCK_TRIES 50
+
 /*
  * Between the look at an old socket and the bind of the new one the
  * directory is locked, or two that start at once would each replace the
  * other's. Best effort: a directory that cannot be locked is no reason to
- * go without a socket.
+ * go without a socket. Whoever may read it may lock it, so the loop of a live
+ * device tries once only.
  */
-static int jsonlisten_lock_dir(const char *path)
+static int jsonlisten_lock_dir(const char *path, int max_tries)
 {
 	const struct timespec pause = { 0, 10 * 1000 * 1000 };
 	char *copy = strdup(path);
@@ -30,10 +34,11 @@ static int jsonlisten_lock_dir(const char *path)
 		return -1;
 	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	free(copy);
-	for (tries = 0; fd >= 0 && tries < 50; tries++) {
+	for (tries = 0; fd >= 0 && tries < max_tries; tries++) {
+		if (tries)
+			nanosleep(&pause, NULL);
 		if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
 			break;
-		nanosleep(&pause, NULL);
 	}
 	return fd;
 }
@@ -47,7 +52,8 @@ static int jsonlisten_new_socket(void)
 }
 
 /* 0: the path is free, or was made so, or may be replaced */
-static int jsonlisten_clear_path(const struct sockaddr_un *addr, int replace)
+static int jsonlisten_clear_path(const struct sockaddr_un *addr,
+				 unsigned int replace)
 {
 	struct stat st;
 	int fd, err;
@@ -110,7 +116,8 @@ static int jsonlisten_bind_over(int fd, const struct sockaddr_un *addr)
 }
 
 static int jsonlisten_open_at(struct jsonlisten *l,
-			      const struct sockaddr_un *addr, int replace)
+			      const struct sockaddr_un *addr,
+			      unsigned int replace)
 {
 	struct stat st;
 	int err;
@@ -151,7 +158,7 @@ static const char *jsonlisten_remedy(int err)
 	}
 }
 
-int jsonlisten_open(struct jsonlisten *l, const char *path, int replace,
+int jsonlisten_open(struct jsonlisten *l, const char *path, unsigned int flags,
 		    char *err_text, size_t err_size)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -165,8 +172,9 @@ int jsonlisten_open(struct jsonlisten *l, const char *path, int replace,
 		err = -ENAMETOOLONG;
 	if (!err) {
 		memcpy(addr.sun_path, path, strlen(path) + 1);
-		dir = jsonlisten_lock_dir(path);
-		err = jsonlisten_open_at(l, &addr, replace);
+		dir = jsonlisten_lock_dir(path, flags & JSONLISTEN_WAIT ?
+					  LOCK_TRIES : 1);
+		err = jsonlisten_open_at(l, &addr, flags & JSONLISTEN_REPLACE);
 		if (dir >= 0)
 			close(dir);
 	}

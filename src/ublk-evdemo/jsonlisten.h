@@ -16,11 +16,18 @@ struct jsonlisten {
 };
 
 /*
- * See jsonsock_new(); may take half a second when two start at once. With
- * `replace` a socket that somebody listens on is replaced, at no moment
- * absent: its owner hands over to this one.
+ * Replace a socket that somebody listens on, with no moment when there is
+ * none: its owner hands over to this one.
  */
-int jsonlisten_open(struct jsonlisten *l, const char *path, int replace,
+#define JSONLISTEN_REPLACE	(1u << 0)
+/*
+ * Wait for another that starts at the same time, half a second at most.
+ * Without this flag no call waits.
+ */
+#define JSONLISTEN_WAIT		(1u << 1)
+
+/* see jsonsock_new() */
+int jsonlisten_open(struct jsonlisten *l, const char *path, unsigned int flags,
 		    char *err, size_t err_size);
 void jsonlisten_close(struct jsonlisten *l);
 

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ublk-evdemo/jsonlisten.h"
 #include "ublk-evdemo/jsonsock.h"
 #include "ublk-evdemo/json.h"
 
@@ -333,7 +332,7 @@ static void jsonsock_on_pause(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 int jsonsock_new(struct jsonsock **csp, struct ev_loop *loop, const char *path,
-		 int replace, const struct jsonsock_ops *ops, void *data,
+		 unsigned int flags, const struct jsonsock_ops *ops, void *data,
 		 char *err_text, size_t err_size)
 {
 	struct jsonsock *cs = calloc(1, sizeof(*cs));
@@ -343,7 +342,7 @@ int jsonsock_new(struct jsonsock **csp, struct ev_loop *loop, const char *path,
 		snprintf(err_text, err_size, "control socket: no memory");
 		return -ENOMEM;
 	}
-	err = jsonlisten_open(&cs->listener, path, replace, err_text,
+	err = jsonlisten_open(&cs->listener, path, flags, err_text,
 			      err_size);
 	if (err) {
 		free(cs);

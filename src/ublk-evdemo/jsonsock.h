@@ -13,6 +13,8 @@
 
 #include <ev.h>
 
+#include "ublk-evdemo/jsonlisten.h"
+
 #define CTLSOCK_LINE_BYTES 128	/* with its \n */
 #define CTLSOCK_MAX_CLIENTS 64
 
@@ -43,12 +45,12 @@ void jsonclient_linger(const struct jsonclient *client);
 
 /*
  * Listens at `path`, mode 0600, and serves in `loop`. A socket file that
- * nobody listens on is replaced; with `replace` one that somebody does, too.
+ * nobody listens on is replaced; flags: see jsonlisten.h.
  * 0, or a negative errno and one line in err: -EADDRINUSE (somebody does),
  * -EEXIST (no socket), or what socket(2) and bind(2) answer.
  */
 int jsonsock_new(struct jsonsock **csp, struct ev_loop *loop, const char *path,
-		 int replace, const struct jsonsock_ops *ops, void *data,
+		 unsigned int flags, const struct jsonsock_ops *ops, void *data,
 		 char *err, size_t err_size);
 
 /*

@@ -147,6 +147,7 @@ static void serve_listen_late(struct app *app)
 {
 	const char *path = app->opts.control;
 	char buf[256], line[512];
+	unsigned int flags = 0;
 	int err = 0;
 
 	if (app->json || app->opts.no_control)
@@ -161,9 +162,10 @@ static void serve_listen_late(struct app *app)
 		return;
 	}
 	/* the predecessor has no more use for its own */
-	if (jsonsock_new(&app->json, app->loop, path, app->opts.take_over &&
-			 !strcmp(path, app->opts.take_over), &command_ops, app,
-			 line, sizeof(line)))
+	if (app->opts.take_over && !strcmp(path, app->opts.take_over))
+		flags = JSONLISTEN_REPLACE;
+	if (jsonsock_new(&app->json, app->loop, path, flags, &command_ops,
+			 app, line, sizeof(line)))
 		log_msg(LOG_NOTICE, "%s", line);
 }
 

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ublk-evdemo/jsonpath.h"
@@ -25,6 +27,17 @@ static size_t answer_bytes;
 /* who asked for what is answered later, and whose leaving was told */
 static struct jsonclient *waiting;
 static int gone;
+
+/* the C library's, for the programs' code: how often it sleeps is counted */
+static unsigned int sleeps;
+
+int nanosleep(const struct timespec *asked, struct timespec *left)
+{
+	(void)asked;
+	(void)left;
+	sleeps++;
+	return 0;
+}
 
 static void echo(void *data, struct jsonclient *client, const char *line)
 {
@@ -482,6 +495,30 @@ START_TEST(replace_nothing)
 }
 END_TEST
 
+/* whoever may read the directory may lock it: no reason to wait, or to fail */
+START_TEST(locked_directory)
+{
+	struct jsonsock *other;
+	char file[600];
+	int fd = open(dir, O_RDONLY | O_DIRECTORY);
+
+	snprintf(file, sizeof(file), "%s/other", dir);
+	ck_assert_int_eq(flock(fd, LOCK_SH), 0);
+	sleeps = 0;
+	ck_assert_int_eq(jsonsock_new(&other, loop, file, 0, &ops, NULL,
+				      err, sizeof(err)), 0);
+	ck_assert_uint_eq(sleeps, 0);
+	jsonsock_free(other);
+	ck_assert_uint_eq(sleeps, 0);
+	/* a start, which serves nobody yet, waits for another start */
+	ck_assert_int_eq(jsonsock_new(&other, loop, file, JSONLISTEN_WAIT,
+				      &ops, NULL, err, sizeof(err)), 0);
+	ck_assert_uint_gt(sleeps, 0);
+	jsonsock_free(other);
+	close(fd);
+}
+END_TEST
+
 START_TEST(default_path)
 {
 	char buf[512], want[600], root[400];
@@ -534,6 +571,7 @@ int main(void)
 	tcase_add_test(t, descriptor);
 	tcase_add_test(t, replaced);
 	tcase_add_test(t, replace_nothing);
+	tcase_add_test(t, locked_directory);
 	tcase_add_test(t, default_path);
 	return test_main(s);
 }
