@@ -37,6 +37,8 @@ void handover_release(struct handover *h, struct jsonclient *client)
 		return;
 	}
 	h->client = client;
+	/* to drop a successor would mean to take the device back from it */
+	jsonclient_keep(client, 1);
 	h->state = err ? HANDOVER_DONE : HANDOVER_RELEASING;
 	if (!err)
 		return;
@@ -62,6 +64,8 @@ int handover_released(struct handover *h, int err)
 	if (h->state != HANDOVER_RELEASING)
 		return 0;
 	h->state = err ? HANDOVER_NONE : HANDOVER_RELEASED;
+	if (h->client)
+		jsonclient_keep(h->client, !err);
 	if (h->client)
 		jsonclient_answer(h->client,
 				  err ? json_failure("release", err) :

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +14,12 @@
 
 /* seconds that a client may leave its answer unread */
 #define STALL_S 10.
+/*
+ * Bytes of answers that the kernel keeps for a client; the kernel makes it
+ * some more. So little that who asks on and on without reading is stuck at its
+ * second or third answer, where it can be seen not to read.
+ */
+#define UNREAD_BYTES 4096
 /* seconds without accept() after it found no descriptor */
 #define PAUSE_S 1.
 
@@ -25,6 +33,8 @@ struct jsonclient {
 	int asked;		/* a line that is not answered yet */
 	int lost;		/* its answer could not be had */
 	int stepping;		/* inside ops.line() */
+	int kept;		/* not to be dropped for another */
+	ev_tstamp active;	/* it was heard, or read */
 	size_t in_len;
 	char in[CTLSOCK_LINE_BYTES];
 	char *out;		/* NULL: nothing to send */
@@ -101,6 +111,11 @@ void jsonclient_answer(struct jsonclient *c, char *text, int fd)
 		jsonsock_client_watch(c, EV_WRITE);
 }
 
+void jsonclient_keep(struct jsonclient *c, int kept)
+{
+	c->kept = kept;
+}
+
 void jsonclient_linger(const struct jsonclient *c)
 {
 	/* a duplicate that nobody closes */
@@ -143,6 +158,8 @@ static int jsonsock_client_send(struct jsonclient *c)
 		if (n < 0)
 			return -errno;
 		c->out_at += (size_t)n;
+		/* from here on it has the time to read that */
+		ev_timer_again(c->cs->loop, &c->stall);
 		if (c->out_fd >= 0)
 			close(c->out_fd);
 		c->out_fd = -1;
@@ -150,7 +167,6 @@ static int jsonsock_client_send(struct jsonclient *c)
 	free(c->out);
 	c->out = NULL;
 	c->out_len = 0;
-	ev_timer_stop(c->cs->loop, &c->stall);
 	return 0;
 }
 
@@ -215,6 +231,7 @@ static int jsonsock_client_read(struct jsonclient *c)
 	if (n == 0)
 		c->eof = 1;
 	c->in_len += (size_t)n;
+	c->active = ev_now(c->cs->loop);
 	return 0;
 }
 
@@ -269,19 +286,53 @@ static void jsonsock_on_client(struct ev_loop *loop, ev_io *w, int revents)
 		jsonsock_client_lose(c);
 }
 
+/* bytes, about, of answers that wait in the kernel */
+static int jsonsock_client_unread(const struct jsonclient *c)
+{
+	int bytes = 0;
+
+	return ioctl(c->io.fd, SIOCOUTQ, &bytes) ? 0 : bytes;
+}
+
 static void jsonsock_on_stall(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	(void)loop;
+	struct jsonclient *c = w->data;
+	size_t at = c->out_at;
+
 	(void)revents;
-	jsonsock_client_lose(w->data);
+	if (!c->out) {
+		if (jsonsock_client_unread(c))
+			jsonsock_client_lose(c);
+		else
+			ev_timer_stop(loop, w);
+		return;
+	}
+	/* a loop that is late has not seen yet that there is room again */
+	if (jsonsock_client_send(c) && c->out_at == at)
+		jsonsock_client_lose(c);
+}
+
+/* the one that has nothing to wait for and was quiet longest; NULL: none */
+static struct jsonclient *jsonsock_idlest(const struct jsonsock *cs)
+{
+	struct jsonclient *c, *most = NULL;
+
+	for (c = cs->clients; c; c = c->next)
+		if (!c->asked && !c->kept &&
+		    (!most || c->active <= most->active))
+			most = c;
+	return most;
 }
 
 static void jsonsock_client_new(struct jsonsock *cs, int fd)
 {
 	static const char full[] =
 		"{\"schema\":1,\"error\":\"too many clients\"}\n";
+	const int bytes = UNREAD_BYTES;
 	struct jsonclient *c = NULL;
 
+	if (cs->nr_clients == CTLSOCK_MAX_CLIENTS && jsonsock_idlest(cs))
+		jsonsock_client_lose(jsonsock_idlest(cs));
 	if (cs->nr_clients < CTLSOCK_MAX_CLIENTS)
 		c = calloc(1, sizeof(*c));
 	if (!c) {
@@ -289,7 +340,10 @@ static void jsonsock_client_new(struct jsonsock *cs, int fd)
 		close(fd);
 		return;
 	}
+	/* it can only be larger without, so all the worse for the client */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	c->cs = cs;
+	c->active = ev_now(cs->loop);
 	c->out_fd = -1;
 	c->next = cs->clients;
 	c->prevp = &cs->clients;

@@ -3,8 +3,10 @@
  * jsonsock.h - a Unix stream socket that answers lines, in the device's loop
  *
  * A client sends lines and gets one line for each, in order. Nothing here
- * waits for a client: one that does not read keeps at most one answer in
- * memory, its lines are not read on, and it is dropped after a while.
+ * waits for a client: of one that does not read at most one answer is in
+ * memory, and a few KiB in the kernel, its lines are not read on, and it is
+ * dropped after a while. Of too many clients that which was quiet longest and
+ * waits for no answer makes room for a new one.
  */
 #ifndef EVDEMO_JSONSOCK_H
 #define EVDEMO_JSONSOCK_H
@@ -39,6 +41,9 @@ struct jsonsock_ops {
  * `fd`, if it is not -1, goes along with the first byte (SCM_RIGHTS).
  */
 void jsonclient_answer(struct jsonclient *client, char *text, int fd);
+
+/* whether the client, quiet though it is, makes no room for others */
+void jsonclient_keep(struct jsonclient *client, int kept);
 
 /* the client sees the end of the connection only when this process is gone */
 void jsonclient_linger(const struct jsonclient *client);

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +38,17 @@ int nanosleep(const struct timespec *asked, struct timespec *left)
 	(void)left;
 	sleeps++;
 	return 0;
+}
+
+/* libev's clock goes with this one: by so many seconds it is ahead */
+static time_t ahead;
+
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	long ret = syscall(SYS_clock_gettime, id, ts);
+
+	ts->tv_sec += ahead;
+	return (int)ret;
 }
 
 static void echo(void *data, struct jsonclient *client, const char *line)
@@ -181,12 +193,14 @@ END_TEST
 
 START_TEST(one_line_a_turn)
 {
-	int a = dial();
+	int a = dial(), i;
 
 	say(a, "1\n2\n3\n4\n5\n6\n");
 	turn(2);
 	ck_assert_int_le(answers, 2);
-	turn(10);
+	/* some wait until those before them have been read */
+	for (i = 0; i < 6 && answers < 6; i++)
+		hear(a);
 	ck_assert_int_eq(answers, 6);
 	close(a);
 }
@@ -233,24 +247,130 @@ START_TEST(gone_client)
 }
 END_TEST
 
+/* time passes for the loop, not for us */
+static void pass(int seconds)
+{
+	ahead += seconds;
+	turn(3);
+}
+
+static int open_at_other_end(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+/* has answers, in part in the kernel, and reads none of them */
+START_TEST(reads_nothing)
+{
+	int a = dial(), quiet = dial();
+
+	answer_bytes = 1000;
+	/* until its lines have no more room either */
+	while (send(a, "more\n", 5, MSG_NOSIGNAL) == 5)
+		turn(2);
+	/* the kernel holds no more of them than a few */
+	ck_assert_int_lt(answers, 10);
+	ck_assert_int_eq(gone, 0);
+	pass(11);
+	ck_assert_int_eq(gone, 1);
+	/* nothing is due to it */
+	ck_assert(open_at_other_end(quiet));
+	close(a);
+	close(quiet);
+}
+END_TEST
+
+/* nothing waits to be sent: the one answer is in the kernel, unread */
+START_TEST(reads_not_the_last)
+{
+	int a = dial(), b = dial();
+
+	say(a, "a\n");
+	say(b, "b\n");
+	turn(5);
+	ck_assert_int_eq(answers, 2);
+	ck_assert_str_eq(hear(b), "b\n");
+	pass(11);
+	ck_assert_int_eq(gone, 1);
+	say(b, "on\n");
+	ck_assert_str_eq(hear(b), "on\n");
+	close(a);
+	close(b);
+}
+END_TEST
+
+/* slow it is, but it reads; that the loop is late is not its fault */
+START_TEST(reads_slowly)
+{
+	char buf[16000];
+	int a = dial();
+	long got = 0;
+	ssize_t n;
+
+	answer_bytes = 100000;
+	say(a, "x\n");
+	turn(3);
+	while (got < 100002) {
+		n = recv(a, buf, sizeof(buf), 0);
+		ck_assert_int_gt(n, 0);
+		got += n;
+		pass(got < 80000 ? 11 : 0);
+	}
+	ck_assert_int_eq(gone, 0);
+	close(a);
+}
+END_TEST
+
+/* the one that was quiet longest makes room, not one that waits */
 START_TEST(too_many)
 {
 	int fd[CTLSOCK_MAX_CLIENTS + 1], i;
 
-	for (i = 0; i <= CTLSOCK_MAX_CLIENTS; i++) {
+	for (i = 0; i < CTLSOCK_MAX_CLIENTS; i++) {
 		fd[i] = dial();
-		turn(3);
+		pass(1);
 	}
-	say(fd[0], "hi\n");
-	ck_assert_str_eq(hear(fd[0]), "hi\n");
-	ck_assert_ptr_nonnull(strstr(hear(fd[i - 1]), "too many"));
+	say(fd[0], "later\n");
+	turn(3);
+	say(fd[1], "hi\n");
+	ck_assert_str_eq(hear(fd[1]), "hi\n");
+	fd[i] = dial();
+	turn(3);
+	say(fd[i], "new\n");
+	ck_assert_str_eq(hear(fd[i]), "new\n");
+	ck_assert_int_eq(gone, 1);
+	ck_assert_str_eq(hear(fd[2]), "EOF");
+	jsonclient_answer(waiting, strdup("now"), -1);
+	ck_assert_str_eq(hear(fd[0]), "now\n");
 	for (i = 0; i <= CTLSOCK_MAX_CLIENTS; i++)
 		close(fd[i]);
 	turn(5);
-	fd[0] = dial();
-	say(fd[0], "again\n");
-	ck_assert_str_eq(hear(fd[0]), "again\n");
-	close(fd[0]);
+}
+END_TEST
+
+/* each waits for an answer: there is nobody to drop */
+START_TEST(too_many_wait)
+{
+	int fd[CTLSOCK_MAX_CLIENTS + 1], i;
+
+	for (i = 0; i < CTLSOCK_MAX_CLIENTS; i++) {
+		fd[i] = dial();
+		say(fd[i], "later\n");
+		turn(4);
+		if (i % 2)
+			continue;
+		/* or is a successor, and silent until it serves */
+		jsonclient_keep(waiting, 1);
+		jsonclient_answer(waiting, strdup("now"), -1);
+		ck_assert_str_eq(hear(fd[i]), "now\n");
+	}
+	fd[i] = dial();
+	ck_assert_ptr_nonnull(strstr(hear(fd[i]), "too many"));
+	ck_assert_int_eq(gone, 0);
+	for (i = 0; i <= CTLSOCK_MAX_CLIENTS; i++)
+		close(fd[i]);
 }
 END_TEST
 
@@ -560,7 +680,11 @@ int main(void)
 	tcase_add_test(t, one_line_a_turn);
 	tcase_add_test(t, slow_client);
 	tcase_add_test(t, gone_client);
+	tcase_add_test(t, reads_nothing);
+	tcase_add_test(t, reads_not_the_last);
+	tcase_add_test(t, reads_slowly);
 	tcase_add_test(t, too_many);
+	tcase_add_test(t, too_many_wait);
 	tcase_add_test(t, second_refused);
 	tcase_add_test(t, stale_replaced);
 	tcase_add_test(t, bad_paths);
