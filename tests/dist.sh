@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# A tarball holds the same files whatever configure was told: it is unpacked,
+# configured with everything switched off that can be, and makes a tarball
+# itself; no file is missing from that.
+set -eu
+
+build=${abs_top_builddir:-$PWD}
+tmp=$(mktemp -d)
+# what is distributed may be read-only
+trap 'chmod -R u+w "$tmp"; rm -rf "$tmp"' EXIT
+: "${MAKE:=make}" "${CC:=cc}" "${CXX:=c++}"
+
+fail() {
+	echo "dist.sh: $*" >&2
+	exit 1
+}
+
+# files DIRECTORY LIST: what stands below that directory
+files() {
+	(cd "$1" && find . -type f | LC_ALL=C sort) > "$2"
+}
+
+run() {
+	"$@" > "$tmp/log" 2>&1 || {
+		cat "$tmp/log"
+		fail "$* failed"
+	}
+}
+
+# an argument of make check is for this tree's targets, not for the copies
+MAKEFLAGS=
+export MAKEFLAGS
+run "$MAKE" -C "$build" distdir distdir="$tmp/full"
+files "$tmp/full" "$tmp/want"
+[ -s "$tmp/want" ] || fail "the tarball is empty"
+
+for without in --disable-tests --disable-evdemo \
+	'--disable-tests --disable-evdemo --without-udevdir --without-bashcompletiondir'; do
+	rm -rf "$tmp/build"
+	mkdir "$tmp/build"
+	# the options are words: unquoted
+	# shellcheck disable=SC2086
+	(cd "$tmp/build" &&
+		run ../full/configure -q CC="$CC" CXX="$CXX" $without)
+	run "$MAKE" -C "$tmp/build" distdir distdir="$tmp/build/again"
+	files "$tmp/build/again" "$tmp/got"
+	diff "$tmp/want" "$tmp/got" ||
+		fail "configured with $without a tarball has other files"
+done
