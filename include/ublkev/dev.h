@@ -228,10 +228,11 @@ enum ublkev_copy {
  * changed; the defaults stand beside each member. Grows at its end only.
  */
 struct ublkev_conf {
-	size_t size;		/* ro: set by the init call */
+	size_t size;		/* ro: set by the init call, at most 4096 */
 	int id;			/* -1: the kernel picks a free one; else
 				   0 .. 2^20 - 1 */
-	unsigned int queues;	/* 1; the kernel takes at most one a CPU */
+	unsigned int queues;	/* 1; 1 .. 4096; the kernel takes at most one
+				   a CPU */
 	unsigned int depth;	/* 128; requests a queue, 1 .. 4096; times
 				   queues at most 32767 */
 	uint32_t max_io_bytes;	/* 512 KiB; 4 KiB .. 32 MiB, multiple of
@@ -241,7 +242,7 @@ struct ublkev_conf {
 	uint64_t features;	/* 0; UBLKEV_F_* wanted, used where the
 				   kernel offers them */
 	unsigned int flags;	/* 0; UBLKEV_CONF_* */
-	/* deadlines */
+	/* deadlines, each 1 .. 2^31 - 1 */
 	unsigned int cmd_timeout_ms;	/* 10000; any one control command
 					   that no I/O is needed for, and the
 					   wait for /dev/ublkc<id> */
@@ -253,8 +254,8 @@ struct ublkev_conf {
 	unsigned int grace_ms;		/* 2000; after each deadline, for
 					   what was done about it to help */
 	/* fairness: a turn of the loop ends for this device when one is up */
-	unsigned int budget_us;		/* 250; 0: no bound */
-	unsigned int budget_reqs;	/* 1024; 0: no bound */
+	unsigned int budget_us;		/* 250; 0: no bound; .. 1000000 */
+	unsigned int budget_reqs;	/* 1024; 0: no bound; .. 2^31 - 1 */
 	ublkev_log_fn *log;		/* NULL: silent */
 	void *log_data;
 	ublkev_alloc_fn *alloc;		/* NULL: realloc(3) and free(3) */
@@ -268,10 +269,10 @@ struct ublkev_conf {
 	 * server in the midst of it the end of the device.
 	 */
 	enum ublkev_recovery recovery;
-	unsigned int recover_timeout_ms; /* 60000; until the kernel lets a
-					    device be recovered: it may need
-					    30 s to give up the dead server's
-					    last request */
+	unsigned int recover_timeout_ms; /* 60000; 1 .. 2^31 - 1; until the
+					    kernel lets a device be recovered:
+					    it may need 30 s to give up the
+					    dead server's last request */
 	/*
 	 * 200; 0: none, at most 1000. Before the loop sleeps, wait so long at
 	 * most for the next request, looking at memory only: that saves a
@@ -318,7 +319,8 @@ struct ublkev_dev {
 /*
  * Make a device from a conf (copied; NULL: all defaults) and a backend (not
  * owned; NULL only for ublkev_dev_remove()); cb is not NULL. data is left as
- * it is. After an error there is nothing to fini.
+ * it is. After an error there is nothing to fini, and a line to conf.log names
+ * the member that was wrong, its value and what would be right.
  * Errors: -EINVAL (a member of conf is out of its range, or an unprivileged
  * device is to be recoverable), -EOPNOTSUPP (a bit of features or flags is
  * unknown), -ENOMEM.

@@ -9,50 +9,9 @@
 
 #define SECTOR_SHIFT 9
 
-/* longer than any wake-up takes, and no fair thing to do to a loop */
-#define MOST_WAIT_US 1000
-
-/* what conf.features may name */
-#define F_WANTABLE	(UBLKEV_F_NO_AUTO_PART_SCAN | UBLKEV_F_BATCH_IO)
 #define F_NEEDED	UBLKEV__F(CMD_IOCTL_ENCODE)
 #define F_ALWAYS	(F_NEEDED | UBLKEV__F(URING_CMD_COMP_IN_TASK) | \
 			 UBLKEV__F(UPDATE_SIZE))
-
-#define CONF_FLAGS	(UBLKEV_CONF_LATENCY | UBLKEV_CONF_UNPRIVILEGED | \
-			 UBLKEV_CONF_IO_FLUSHER | UBLKEV_CONF_QUEUE_THREADS | \
-			 UBLKEV_CONF_RING_FD | UBLKEV_CONF_KEEP_SCHEDULER)
-
-int ublkev__conf_check(const struct ublkev_conf *conf)
-{
-	if (conf->id < -1 || conf->id > UBLKEV__MAX_ID)
-		return -EINVAL;
-	if (!conf->queues || conf->queues > UBLKEV__MAX_QUEUES)
-		return -EINVAL;
-	if (!conf->depth || conf->depth > UBLKEV__MAX_DEPTH)
-		return -EINVAL;
-	if (conf->queues * conf->depth > UBLKEV__MAX_TAGS)
-		return -EINVAL;
-	if (conf->max_io_bytes < UBLKEV__PAGE ||
-	    conf->max_io_bytes > 32u << 20 ||
-	    conf->max_io_bytes % UBLKEV__PAGE)
-		return -EINVAL;
-	if (!conf->cmd_timeout_ms || !conf->start_timeout_ms ||
-	    !conf->stop_timeout_ms || !conf->grace_ms ||
-	    !conf->recover_timeout_ms)
-		return -EINVAL;
-	if (conf->recovery >= UBLKEV_NR_RECOVERIES ||
-	    (conf->recovery && conf->flags & UBLKEV_CONF_UNPRIVILEGED))
-		return -EINVAL;
-	if (conf->wait_us > MOST_WAIT_US)
-		return -EINVAL;
-	if ((unsigned int)conf->copy >= UBLKEV_NR_COPIES)
-		return -EINVAL;
-	if (conf->features & ~F_WANTABLE)
-		return -EOPNOTSUPP;
-	if (conf->flags & ~CONF_FLAGS)
-		return -EOPNOTSUPP;
-	return 0;
-}
 
 static uint8_t params_shift_of(uint32_t bytes)
 {
@@ -236,7 +195,7 @@ int ublkev__features_choose(const struct ublkev_conf *conf,
 
 bool ublkev__features_servable(uint64_t features)
 {
-	return !(features & ~(F_ALWAYS | F_WANTABLE |
+	return !(features & ~(F_ALWAYS | UBLKEV__F_WANTABLE |
 			      UBLKEV__F(USER_RECOVERY) |
 			      UBLKEV__F(USER_RECOVERY_REISSUE) |
 			      UBLKEV__F(USER_RECOVERY_FAIL_IO) |

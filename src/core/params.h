@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * params.h - what a device is to be: the conf's checks, a backend's
+ * params.h - what a device is to be: the conf's checks (conf.c), a backend's
  * limits as the driver's parameters, features wanted and offered
  */
 #ifndef UBLKEV_CORE_PARAMS_H
 #define UBLKEV_CORE_PARAMS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <ublkev/backend.h>
@@ -53,8 +54,31 @@ struct ublkev__params {
 	uint32_t char_major, char_minor, disk_major, disk_minor;
 };
 
-/* 0, -EINVAL, -EOPNOTSUPP: see ublkev_dev_init() */
-int ublkev__conf_check(const struct ublkev_conf *conf);
+/* what conf.features may name */
+#define UBLKEV__F_WANTABLE	(UBLKEV_F_NO_AUTO_PART_SCAN | UBLKEV_F_BATCH_IO)
+
+/* the first member of a conf that is wrong, for a line that names it */
+struct ublkev__conf_fault {
+	const char *member;
+	int64_t value;		/* with a text: bits, shown as such */
+	int64_t least, most;	/* where there is no text */
+	const char *text;	/* what would be right; or NULL */
+};
+
+/*
+ * Every version of the struct had the members up to alloc_data. What is
+ * longer than this was never set by ublkev_conf_init().
+ */
+#define UBLKEV__CONF_LEAST_BYTES	offsetof(struct ublkev_conf, broker)
+#define UBLKEV__CONF_MOST_BYTES		4096
+
+/*
+ * 0, or what *fault says: -EINVAL, -EOPNOTSUPP, see ublkev_dev_init(). The
+ * caller's own `size` is checked before the members are looked at.
+ */
+int ublkev__conf_check_size(size_t size, struct ublkev__conf_fault *fault);
+int ublkev__conf_check(const struct ublkev_conf *conf,
+		       struct ublkev__conf_fault *fault);
 
 /* in bytes */
 void ublkev__params_tell(const struct ublkev__params *p,

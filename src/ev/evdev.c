@@ -41,16 +41,42 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 	       size < sizeof(defaults) ? size : sizeof(defaults));
 }
 
+static void dev_log_fault(const struct ublkev_conf *conf,
+			  const struct ublkev__conf_fault *f)
+{
+	struct ublkev__log log = {
+		.fn = conf->log, .data = conf->log_data, .id = -1,
+	};
+
+	if (f->text)
+		ublkev__log(&log, LOG_ERR, "conf.%s is %#llx: %s", f->member,
+			    (unsigned long long)f->value, f->text);
+	else
+		ublkev__log(&log, LOG_ERR,
+			    "conf.%s is %lld: its range is %lld to %lld",
+			    f->member, (long long)f->value,
+			    (long long)f->least, (long long)f->most);
+}
+
 int ublkev__conf_take(struct ublkev_conf *full, const struct ublkev_conf *conf)
 {
+	struct ublkev__conf_fault fault;
+	int err = 0;
+
 	/* a caller's may be shorter, from an older header, or longer */
 	ublkev_conf_init(full, sizeof(*full));
-	if (conf && conf->size)
-		memcpy(full, conf, conf->size < sizeof(*full) ? conf->size
-							      : sizeof(*full));
-	else if (conf)
-		return -EINVAL;
-	return ublkev__conf_check(full);
+	if (!conf)
+		return 0;
+	err = ublkev__conf_check_size(conf->size, &fault);
+	if (!err) {
+		memcpy(full, conf, conf->size < sizeof(*full) ?
+		       conf->size : sizeof(*full));
+		err = ublkev__conf_check(full, &fault);
+	}
+	/* the log is a member of every version, whatever size says */
+	if (err)
+		dev_log_fault(conf, &fault);
+	return err;
 }
 
 int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,

@@ -253,10 +253,27 @@ END_TEST
 
 START_TEST(bad_conf)
 {
+	struct test_log said = { 0 };
 	struct ublkev_cmd other;
 
+	conf.log = test_log_fn;
+	conf.log_data = &said;
 	conf.grace_ms = 0;
 	ck_assert_int_eq(ublkev_cmd_init(&other, on_answer, &conf), -EINVAL);
+	ck_assert_uint_eq(said.lines, 1);
+	ck_assert_str_eq(said.line,
+			 "conf.grace_ms is 0: its range is 1 to 2147483647");
+	conf.grace_ms = 1;
+	conf.flags = 1u << 31;
+	ck_assert_int_eq(ublkev_cmd_init(&other, on_answer, &conf),
+			 -EOPNOTSUPP);
+	ck_assert_uint_eq(said.lines, 2);
+	ck_assert_str_eq(said.line, "conf.flags is 0x80000000: "
+			 "a bit is unknown to this version");
+	conf.size = 8;
+	ck_assert_int_eq(ublkev_cmd_init(&other, on_answer, &conf), -EINVAL);
+	ck_assert_uint_eq(said.lines, 3);
+	ck_assert_ptr_nonnull(strstr(said.line, "conf.size is 8: "));
 	ck_assert_int_eq(ublkev_cmd_init(&other, on_answer, NULL), 0);
 	ublkev_cmd_fini(&other);
 }

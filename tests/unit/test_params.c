@@ -19,16 +19,18 @@ static const struct ublkev_conf good = {
 	.recover_timeout_ms = 1,
 };
 
+static struct ublkev__conf_fault fault;
+
 #define CHECK(member, value, err) \
 	do { \
 		struct ublkev_conf c = good; \
 		c.member = (value); \
-		ck_assert_int_eq(ublkev__conf_check(&c), (err)); \
+		ck_assert_int_eq(ublkev__conf_check(&c, &fault), (err)); \
 	} while (0)
 
 START_TEST(conf_ranges)
 {
-	ck_assert_int_eq(ublkev__conf_check(&good), 0);
+	ck_assert_int_eq(ublkev__conf_check(&good, &fault), 0);
 	CHECK(id, -2, -EINVAL);
 	CHECK(id, 0, 0);
 	CHECK(id, (1 << 20) - 1, 0);
@@ -56,19 +58,19 @@ START_TEST(conf_tags)
 
 	c.depth = 1;
 	c.queues = 4096;
-	ck_assert_int_eq(ublkev__conf_check(&c), 0);
+	ck_assert_int_eq(ublkev__conf_check(&c, &fault), 0);
 	c.queues = 4097;
-	ck_assert_int_eq(ublkev__conf_check(&c), -EINVAL);
+	ck_assert_int_eq(ublkev__conf_check(&c, &fault), -EINVAL);
 	c.queues = 7;
 	c.depth = 4096;
-	ck_assert_int_eq(ublkev__conf_check(&c), 0);
+	ck_assert_int_eq(ublkev__conf_check(&c, &fault), 0);
 	c.queues = 8;
-	ck_assert_int_eq(ublkev__conf_check(&c), -EINVAL);
+	ck_assert_int_eq(ublkev__conf_check(&c, &fault), -EINVAL);
 	c.queues = 4096;
-	ck_assert_int_eq(ublkev__conf_check(&c), -EINVAL);
+	ck_assert_int_eq(ublkev__conf_check(&c, &fault), -EINVAL);
 	c.queues = 1u << 31;		/* the product is 0 in 32 bits */
 	c.depth = 2;
-	ck_assert_int_eq(ublkev__conf_check(&c), -EINVAL);
+	ck_assert_int_eq(ublkev__conf_check(&c, &fault), -EINVAL);
 }
 END_TEST
 
@@ -78,7 +80,18 @@ START_TEST(conf_rest)
 	CHECK(start_timeout_ms, 0, -EINVAL);
 	CHECK(stop_timeout_ms, 0, -EINVAL);
 	CHECK(grace_ms, 0, -EINVAL);
-	CHECK(grace_ms, UINT32_MAX, 0);
+	CHECK(grace_ms, INT32_MAX, 0);
+	CHECK(grace_ms, UINT32_MAX, -EINVAL);
+	CHECK(cmd_timeout_ms, UINT32_C(1) << 31, -EINVAL);
+	CHECK(start_timeout_ms, UINT32_C(1) << 31, -EINVAL);
+	CHECK(stop_timeout_ms, UINT32_MAX, -EINVAL);
+	CHECK(recover_timeout_ms, UINT32_C(1) << 31, -EINVAL);
+	CHECK(budget_us, 0, 0);
+	CHECK(budget_us, 1000000, 0);
+	CHECK(budget_us, 1000001, -EINVAL);
+	CHECK(budget_us, UINT32_C(1) << 31, -EINVAL);
+	CHECK(budget_reqs, INT32_MAX, 0);
+	CHECK(budget_reqs, UINT32_C(1) << 31, -EINVAL);
 	CHECK(wait_us, 0, 0);
 	CHECK(wait_us, 1000, 0);
 	CHECK(wait_us, 1001, -EINVAL);
@@ -97,6 +110,42 @@ START_TEST(conf_rest)
 	CHECK(flags, UBLKEV_CONF_QUEUE_THREADS, 0);
 	CHECK(flags, UBLKEV_CONF_KEEP_SCHEDULER, 0);
 	CHECK(flags, 1u << 31, -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(conf_fault_names_it)
+{
+	CHECK(depth, 5000, -EINVAL);
+	ck_assert_str_eq(fault.member, "depth");
+	ck_assert_int_eq(fault.value, 5000);
+	ck_assert_int_eq(fault.least, 1);
+	ck_assert_int_eq(fault.most, 4096);
+	ck_assert_ptr_null(fault.text);
+	CHECK(id, -2, -EINVAL);
+	ck_assert_str_eq(fault.member, "id");
+	ck_assert_int_eq(fault.value, -2);
+	CHECK(flags, 1u << 31, -EOPNOTSUPP);
+	ck_assert_str_eq(fault.member, "flags");
+	ck_assert_int_eq(fault.value, INT64_C(1) << 31);
+	ck_assert_ptr_nonnull(fault.text);
+}
+END_TEST
+
+START_TEST(conf_sizes)
+{
+	const size_t least = offsetof(struct ublkev_conf, broker);
+
+	ck_assert_int_eq(ublkev__conf_check_size(0, &fault), -EINVAL);
+	ck_assert_int_eq(ublkev__conf_check_size(8, &fault), -EINVAL);
+	ck_assert_str_eq(fault.member, "size");
+	ck_assert_int_eq(fault.value, 8);
+	ck_assert_int_eq(ublkev__conf_check_size(least - 1, &fault), -EINVAL);
+	ck_assert_int_eq(ublkev__conf_check_size(least, &fault), 0);
+	ck_assert_int_eq(ublkev__conf_check_size(sizeof(good), &fault), 0);
+	ck_assert_int_eq(ublkev__conf_check_size(4096, &fault), 0);
+	ck_assert_int_eq(ublkev__conf_check_size(4097, &fault), -EINVAL);
+	ck_assert_int_eq(ublkev__conf_check_size(1 << 20, &fault), -EINVAL);
+	ck_assert_int_eq(ublkev__conf_check_size(SIZE_MAX, &fault), -EINVAL);
 }
 END_TEST
 
@@ -300,6 +349,8 @@ int main(void)
 	tcase_add_test(tc, conf_ranges);
 	tcase_add_test(tc, conf_tags);
 	tcase_add_test(tc, conf_rest);
+	tcase_add_test(tc, conf_fault_names_it);
+	tcase_add_test(tc, conf_sizes);
 	tcase_add_test(tc, made);
 	tcase_add_test(tc, made_max_io);
 	tcase_add_test(tc, made_clamped);

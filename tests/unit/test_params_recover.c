@@ -79,12 +79,14 @@ START_TEST(no_recovery_for_users)
 		.stop_timeout_ms = 1, .grace_ms = 1, .recover_timeout_ms = 1,
 		.flags = UBLKEV_CONF_UNPRIVILEGED,
 	};
+	struct ublkev__conf_fault fault;
 
-	ck_assert_int_eq(ublkev__conf_check(&conf), 0);
+	ck_assert_int_eq(ublkev__conf_check(&conf, &fault), 0);
 	conf.recovery = UBLKEV_RECOVERY_REQUEUE;
-	ck_assert_int_eq(ublkev__conf_check(&conf), -EINVAL);
+	ck_assert_int_eq(ublkev__conf_check(&conf, &fault), -EINVAL);
+	ck_assert_str_eq(fault.member, "recovery");
 	conf.flags = 0;
-	ck_assert_int_eq(ublkev__conf_check(&conf), 0);
+	ck_assert_int_eq(ublkev__conf_check(&conf, &fault), 0);
 }
 END_TEST
 

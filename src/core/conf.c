@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conf.c - what a conf may say
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "core/params.h"
+
+/* longer than any wake-up takes, and no fair thing to do to a loop */
+#define MOST_WAIT_US	1000
+/* a week and more is no deadline, but what somebody got wrong */
+#define MOST_MS		INT32_MAX
+/* a turn that may last longer has no bound worth the name: that is 0 */
+#define MOST_BUDGET_US	1000000
+
+#define CONF_FLAGS	(UBLKEV_CONF_LATENCY | UBLKEV_CONF_UNPRIVILEGED | \
+			 UBLKEV_CONF_IO_FLUSHER | UBLKEV_CONF_QUEUE_THREADS | \
+			 UBLKEV_CONF_RING_FD | UBLKEV_CONF_KEEP_SCHEDULER)
+
+struct conf_range {
+	const char *member;
+	size_t at;
+	uint32_t least, most;
+};
+
+#define CONF_RANGE(member, least, most) \
+	{ #member, offsetof(struct ublkev_conf, member), (least), (most) }
+
+/* members of 32 bits without a sign */
+static const struct conf_range conf_ranges[] = {
+	CONF_RANGE(queues, 1, UBLKEV__MAX_QUEUES),
+	CONF_RANGE(depth, 1, UBLKEV__MAX_DEPTH),
+	CONF_RANGE(max_io_bytes, UBLKEV__PAGE, 32u << 20),
+	CONF_RANGE(cmd_timeout_ms, 1, MOST_MS),
+	CONF_RANGE(start_timeout_ms, 1, MOST_MS),
+	CONF_RANGE(stop_timeout_ms, 1, MOST_MS),
+	CONF_RANGE(grace_ms, 1, MOST_MS),
+	CONF_RANGE(recover_timeout_ms, 1, MOST_MS),
+	CONF_RANGE(budget_us, 0, MOST_BUDGET_US),
+	CONF_RANGE(budget_reqs, 0, INT32_MAX),
+	CONF_RANGE(wait_us, 0, MOST_WAIT_US),
+	CONF_RANGE(recovery, 0, UBLKEV_NR_RECOVERIES - 1),
+	CONF_RANGE(copy, 0, UBLKEV_NR_COPIES - 1),
+};
+
+static int conf_bad_text(struct ublkev__conf_fault *f, int err,
+			 const char *member, uint64_t value, const char *text)
+{
+	*f = (struct ublkev__conf_fault){
+		.member = member, .value = (int64_t)value, .text = text,
+	};
+	return err;
+}
+
+static int conf_bad_range(struct ublkev__conf_fault *f, const char *member,
+			  int64_t value, int64_t least, int64_t most)
+{
+	*f = (struct ublkev__conf_fault){
+		.member = member, .value = value, .least = least, .most = most,
+	};
+	return -EINVAL;
+}
+
+int ublkev__conf_check_size(size_t size, struct ublkev__conf_fault *f)
+{
+	if (size < UBLKEV__CONF_LEAST_BYTES || size > UBLKEV__CONF_MOST_BYTES)
+		return conf_bad_range(f, "size", size > INT32_MAX ? INT32_MAX :
+				      (int64_t)size, UBLKEV__CONF_LEAST_BYTES,
+				      UBLKEV__CONF_MOST_BYTES);
+	return 0;
+}
+
+static int conf_check_ranges(const struct ublkev_conf *conf,
+			     struct ublkev__conf_fault *f)
+{
+	const struct conf_range *r;
+	uint32_t value;
+	size_t i;
+
+	for (i = 0; i < sizeof(conf_ranges) / sizeof(conf_ranges[0]); i++) {
+		r = &conf_ranges[i];
+		memcpy(&value, (const char *)conf + r->at, sizeof(value));
+		if (value < r->least || value > r->most)
+			return conf_bad_range(f, r->member, value, r->least,
+					      r->most);
+	}
+	return 0;
+}
+
+static int conf_check_together(const struct ublkev_conf *conf,
+			       struct ublkev__conf_fault *f)
+{
+	uint32_t tags = conf->queues * conf->depth;
+
+	if (tags > UBLKEV__MAX_TAGS)
+		return conf_bad_range(f, "queues * depth", tags, 1,
+				      UBLKEV__MAX_TAGS);
+	if (conf->max_io_bytes % UBLKEV__PAGE)
+		return conf_bad_text(f, -EINVAL, "max_io_bytes",
+				     conf->max_io_bytes,
+				     "a multiple of 4096 is needed");
+	if (conf->recovery && conf->flags & UBLKEV_CONF_UNPRIVILEGED)
+		return conf_bad_text(f, -EINVAL, "recovery", conf->recovery,
+			 "with UBLKEV_CONF_UNPRIVILEGED only 0 is possible");
+	return 0;
+}
+
+int ublkev__conf_check(const struct ublkev_conf *conf,
+		       struct ublkev__conf_fault *f)
+{
+	int err;
+
+	if (conf->id < -1 || conf->id > UBLKEV__MAX_ID)
+		return conf_bad_range(f, "id", conf->id, -1, UBLKEV__MAX_ID);
+	err = conf_check_ranges(conf, f);
+	if (!err)
+		err = conf_check_together(conf, f);
+	if (err)
+		return err;
+	if (conf->features & ~UBLKEV__F_WANTABLE)
+		return conf_bad_text(f, -EOPNOTSUPP, "features",
+				     conf->features,
+				     "only UBLKEV_F_* can be asked for");
+	if (conf->flags & ~CONF_FLAGS)
+		return conf_bad_text(f, -EOPNOTSUPP, "flags", conf->flags,
+				     "a bit is unknown to this version");
+	return 0;
+}
