@@ -49,7 +49,8 @@ struct ublkev__engine;
 #define UBLKEV_LIVE	0x01	/* served; dev->id is known */
 #define UBLKEV_ERROR	0x02	/* dev->err in dev->step; STOPPED follows */
 #define UBLKEV_STOPPED	0x04	/* gone from the kernel (see dev->step) */
-/* a resize has ended, with dev->res; on an error the size is as it was */
+/* a resize has ended, with dev->res; on an error the size is as it was, see
+   ublkev_dev_resize() for -ETIMEDOUT */
 #define UBLKEV_RESIZED	0x08
 /* a try_stop or a release was refused, with dev->res; the device serves on */
 #define UBLKEV_REFUSED	0x10
@@ -383,7 +384,8 @@ int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev);
  * Does nothing and returns 0 when it is under way already. REFUSED, with
  * QUIESCE_DEV's error, says that all is as before. Meanwhile only
  * ublkev_dev_abort() has an effect: the backend is not waited for.
- * Errors: -EINVAL (not live, or busy with another change), -EOPNOTSUPP
+ * Errors: -EINVAL (not live, or busy with another change), -EBUSY (an
+ * earlier command to the live device is not answered), -EOPNOTSUPP
  * (recovery NONE, or no QUIESCE_DEV, which came with 6.16: end the process
  * instead, at once and without a stop; in REISSUE nothing fails).
  */
@@ -391,8 +393,10 @@ int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev);
 
 /*
  * Stop as ublkev_dev_stop() does, unless somebody has the device open: then
- * REFUSED with -EBUSY. Errors: -EINVAL (not live, or busy with another
- * change), -EOPNOTSUPP (the kernel has no TRY_STOP_DEV, before 7.0).
+ * REFUSED with -EBUSY. The kernel may take its time: requests are answered
+ * until it has, and no deadline ends that but that of a ublkev_dev_stop().
+ * Errors: -EINVAL (not live, or busy with another change), -EBUSY (as for
+ * release), -EOPNOTSUPP (the kernel has no TRY_STOP_DEV, before 7.0).
  */
 int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev);
 
@@ -404,9 +408,14 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev);
  * UBLKEV_CONF_QUEUE_THREADS also of the backend's refusal to grow. A mounted
  * filesystem learns of it from its own tool. Shrinking needs its flag: what
  * is beyond the end is lost, and a filesystem there is damaged.
+ * RESIZED -ETIMEDOUT: the kernel did not answer within cmd_timeout_ms and
+ * grace_ms, and may yet do it. The device is served on, and the backend keeps
+ * the larger of the two sizes; no other change can begin (-EBUSY) before the
+ * answer is there. Then the same resize may be asked for again.
  * Errors, no event then: -EINVAL (not live, no multiple of the logical block,
- * 0, smaller without the flag, or busy with another change), -EOPNOTSUPP (the
- * kernel has no UPDATE_SIZE, before 6.16, or the backend no resize).
+ * 0, smaller without the flag, or busy with another change), -EBUSY (an earlier
+ * command to the live device is not answered), -EOPNOTSUPP (the kernel has no
+ * UPDATE_SIZE, before 6.16, or the backend no resize).
  */
 int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 		      uint64_t dev_bytes, unsigned int flags);

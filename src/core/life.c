@@ -210,14 +210,19 @@ void ublkev__life_verify(const struct ublkev__life *c)
 	bool waits = c->pending != UBLKEV__CTRL_NONE ||
 		     c->step == UBLKEV_STEP_DRAIN ||
 		     c->step == UBLKEV_STEP_QUIESCE;
+	/* it is served all the while, so there is no need of a deadline */
+	bool serves = !c->stopping && !c->drained &&
+		      (c->overdue || c->pending == UBLKEV__CTRL_TRY_STOP_DEV);
 
 	assert(c->step < UBLKEV_NR_STEPS);
 	assert(c->nr <= UBLKEV__LIFE_ACTIONS);
 	assert(life_pending_fits(c));
 	/* whatever is waited for has a deadline */
-	assert(!waits || c->deadline_ms != UBLKEV__NEVER);
-	assert(c->retry_ms == UBLKEV__NEVER ||
+	assert(!waits || serves || c->deadline_ms != UBLKEV__NEVER);
+	assert(c->retry_ms == UBLKEV__NEVER || c->step == UBLKEV_STEP_LIVE ||
 	       c->deadline_ms != UBLKEV__NEVER);
+	assert(!c->overdue || (c->step == UBLKEV_STEP_LIVE &&
+			       c->pending != UBLKEV__CTRL_NONE));
 	/* what is undone has been done */
 	assert(!c->armed || c->opened);
 	assert(!c->opened || c->added || c->stopped);

@@ -17,11 +17,14 @@
  * rung each grace period; the last rung is LOST, where nothing is waited for.
  *
  *	step            rungs
- *	FEATURES .. RECOVER, LIVE  cancel the command; lose
+ *	FEATURES .. RECOVER  cancel the command; lose
+ *	LIVE            cancel; serve on without its answer. On the way down,
+ *			or with all tags dead: lose
  *	OPEN            give up opening
  *	START           cancel; fail the I/O; close; lose
  *	QUIESCE         close; lose
- *	STOP            fail the I/O; close; lose
+ *	STOP            fail the I/O; close; lose. TRY_STOP_DEV has no deadline
+ *			while the device is served
  *	DRAIN           fail the I/O; close
  *	DEL             cancel, then DEL_DEV_ASYNC; lose
  *
@@ -121,6 +124,8 @@ struct ublkev__life {
 	bool aborted;			/* ABORT_IO was pulled or is to be */
 	bool kept;			/* down, but not to be deleted */
 	bool suspect;			/* a tag died, and why is not known */
+	bool overdue;			/* a live device's pending command was
+					   given up, its answer may yet come */
 	/* to be pulled */
 	struct ublkev__life_action actions[UBLKEV__LIFE_ACTIONS];
 	unsigned int first, nr;

@@ -92,6 +92,9 @@ void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms)
 		c->deadline_ms = c->stop_deadline_ms;
 	} else if (c->step == UBLKEV_STEP_QUIESCE && waits) {
 		ublkev__life_cancel(c);
+	} else if (c->overdue ? waits :
+		   c->pending == UBLKEV__CTRL_TRY_STOP_DEV) {
+		c->deadline_ms = c->stop_deadline_ms;	/* it had none */
 	} else if (c->step == UBLKEV_STEP_OPEN ?
 		   c->retry_ms != UBLKEV__NEVER : !waits) {
 		ublkev__life_unwind(c, now_ms);
@@ -131,9 +134,10 @@ static void down_lose(struct ublkev__life *c)
 {
 	down_close_early(c);
 	c->pending = UBLKEV__CTRL_NONE;
-	if (c->resize_sectors)
+	if (c->resize_sectors && !c->overdue)
 		ublkev__life_tell(c, UBLKEV_RESIZED, -ETIMEDOUT);
 	c->resize_sectors = 0;
+	c->overdue = false;
 	ublkev__life_finish(c, UBLKEV_STEP_LOST);
 }
 
@@ -185,6 +189,11 @@ static void down_climb(struct ublkev__life *c, uint64_t now_ms)
 
 void ublkev__life_expire(struct ublkev__life *c, uint64_t now_ms)
 {
+	if (c->step == UBLKEV_STEP_LIVE && !c->stopping &&
+	    !(c->rung && c->drained)) {
+		ublkev__life_live_expire(c, now_ms);
+		return;
+	}
 	/* an abort wished for is no error, nor is what follows from it */
 	if (!c->aborted || c->step == UBLKEV_STEP_DEL)
 		ublkev__life_note_error(c, -ETIMEDOUT);
@@ -196,7 +205,8 @@ void ublkev__life_expire(struct ublkev__life *c, uint64_t now_ms)
 	}
 	if (c->step == UBLKEV_STEP_QUIESCE && !c->stopping)
 		c->kept = true;		/* it is quiesced, or will be */
-	if (c->step == UBLKEV_STEP_LIVE && !c->stopping)
+	/* all its tags are dead, and perhaps somebody has quiesced it */
+	if (c->suspect && !c->stopping)
 		c->kept = ublkev__life_uses(c, UBLKEV__F(USER_RECOVERY));
 	if (!c->stopping)
 		down_turn_down(c, now_ms);
@@ -226,7 +236,7 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 	else if ((c->step == UBLKEV_STEP_STOP ||
 		  c->step == UBLKEV_STEP_DRAIN) && c->rung < 1)
 		c->rung = 1;
-	else
+	else if (!c->overdue)
 		return;
 	c->deadline_ms = now_ms + c->conf.grace_ms;
 }
@@ -251,7 +261,8 @@ void ublkev__life_stop_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 	if (cmd == UBLKEV__CTRL_STOP_DEV) {
 		down_stopped(c, res, now_ms);
 	} else if (res >= 0) {
-		c->stopping = true;
+		if (!c->stopping)
+			down_turn_down(c, now_ms + c->conf.stop_timeout_ms);
 		down_stopped(c, res, now_ms);
 	} else if (c->stopping) {
 		ublkev__life_unwind(c, now_ms);

@@ -10,7 +10,15 @@ static bool live_is_free(const struct ublkev__life *c)
 	       c->pending == UBLKEV__CTRL_NONE;
 }
 
-static void live_ask(struct ublkev__life *c, uint64_t now_ms)
+/* 0, or why another change of a live device can't begin now */
+static int live_may_change(const struct ublkev__life *c)
+{
+	if (c->overdue && !c->stopping)
+		return -EBUSY;
+	return live_is_free(c) ? 0 : -EINVAL;
+}
+
+void ublkev__life_live_ask(struct ublkev__life *c, uint64_t now_ms)
 {
 	c->deadline_ms = now_ms + c->conf.cmd_timeout_ms;
 	ublkev__life_command(c, UBLKEV__CTRL_GET_DEV_INFO, 0);
@@ -26,20 +34,32 @@ void ublkev__life_resize(struct ublkev__life *c, uint64_t sectors,
 			 uint64_t now_ms)
 {
 	c->resize_sectors = sectors;
-	live_ask(c, now_ms);
+	ublkev__life_live_ask(c, now_ms);
 }
 
 int ublkev__life_can_resize(const struct ublkev__life *c)
 {
-	if (!live_is_free(c))
-		return -EINVAL;
+	int err = live_may_change(c);
+
+	if (err)
+		return err;
 	return ublkev__life_uses(c, UBLKEV__F(UPDATE_SIZE)) ? 0 : -EOPNOTSUPP;
 }
 
+/* a command that its deadline cancelled has not been answered in time */
+static int live_result(const struct ublkev__life *c, int res)
+{
+	if (c->rung && (res == -EINTR || res == -ECANCELED))
+		return -ETIMEDOUT;
+	return res < 0 ? res : 0;
+}
+
+/* its owner was told before if the answer is one that was given up */
 static void live_resized(struct ublkev__life *c, int res)
 {
 	c->resize_sectors = 0;
-	ublkev__life_tell(c, UBLKEV_RESIZED, res < 0 ? res : 0);
+	if (!c->overdue)
+		ublkev__life_tell(c, UBLKEV_RESIZED, live_result(c, res));
 }
 
 static void live_resize_on(struct ublkev__life *c,
@@ -47,6 +67,8 @@ static void live_resize_on(struct ublkev__life *c,
 {
 	if (a->res < 0) {
 		live_resized(c, a->res);
+	} else if (c->rung) {
+		live_resized(c, -ETIMEDOUT);
 	} else if (c->stopping) {
 		live_resized(c, -ECANCELED);
 	} else if (a->info.state != UBLKEV_STATE_LIVE) {
@@ -74,7 +96,7 @@ void ublkev__life_tag_died(struct ublkev__life *c, uint64_t now_ms)
 		return;
 	c->suspect = true;
 	if (c->pending == UBLKEV__CTRL_NONE)
-		live_ask(c, now_ms);
+		ublkev__life_live_ask(c, now_ms);
 }
 
 static void live_leave(struct ublkev__life *c, uint64_t now_ms)
@@ -86,30 +108,58 @@ static void live_leave(struct ublkev__life *c, uint64_t now_ms)
 			   c->stop_deadline_ms);
 }
 
+/* what is left of it is served; when nothing is, others may do better */
+static void live_not_found_out(struct ublkev__life *c, int res,
+			       uint64_t now_ms)
+{
+	if (c->drained) {
+		ublkev__life_fault(c, live_result(c, res), now_ms);
+		return;
+	}
+	c->suspect = true;
+	c->retry_ms = now_ms + c->conf.cmd_timeout_ms;
+}
+
 static void live_find_out(struct ublkev__life *c,
 			  const struct ublkev__ctrl_answer *a, uint64_t now_ms)
 {
+	if (!c->suspect)	/* it was a resize's, whose owner was told */
+		return;
 	c->suspect = false;
 	if (c->stopping)
 		return;
 	if (a->res == -ENODEV)
 		ublkev__life_fail(c, a->res, now_ms);
 	else if (a->res < 0)
-		ublkev__life_fault(c, a->res, now_ms);
+		live_not_found_out(c, a->res, now_ms);
 	else if (a->info.state == UBLKEV_STATE_LIVE)
 		live_leave(c, now_ms);
 	else if (c->drained)
 		ublkev__life_fail(c, -ENODEV, now_ms);
 }
 
+/* nothing is served any more: what had no deadline, or time, gets one */
+static void live_ends(struct ublkev__life *c, uint64_t now_ms)
+{
+	if (c->overdue)
+		c->deadline_ms = now_ms + c->conf.grace_ms;
+	else if (c->pending == UBLKEV__CTRL_TRY_STOP_DEV)
+		c->deadline_ms = now_ms + c->conf.stop_timeout_ms;
+	else if (c->step == UBLKEV_STEP_LIVE && c->retry_ms != UBLKEV__NEVER)
+		c->retry_ms = now_ms;
+}
+
 void ublkev__life_drained(struct ublkev__life *c, uint64_t now_ms)
 {
+	bool trying = c->pending == UBLKEV__CTRL_TRY_STOP_DEV;
+
 	c->drained = true;
+	if (!c->stopping)
+		live_ends(c, now_ms);
 	if (c->step == UBLKEV_STEP_DRAIN)
 		ublkev__life_unwind(c, now_ms);
 	else if (!c->stopping && !c->suspect &&
-		 c->step != UBLKEV_STEP_QUIESCE &&
-		 c->pending != UBLKEV__CTRL_TRY_STOP_DEV)
+		 c->step != UBLKEV_STEP_QUIESCE && !trying)
 		ublkev__life_fail(c, -ENODEV, now_ms);	/* by somebody else */
 	/* so that no other server can have it either */
 	if (c->step == UBLKEV_STEP_START)
@@ -127,24 +177,46 @@ void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 		live_resize_on(c, a, now_ms);
 	else
 		live_find_out(c, a, now_ms);
+	c->overdue = false;
 	if (c->step != UBLKEV_STEP_LIVE || c->pending != UBLKEV__CTRL_NONE)
 		return;
+	c->rung = 0;
 	if (c->stopping)
 		ublkev__life_unwind(c, now_ms);
-	else if (c->suspect)
-		live_ask(c, now_ms);
+	else if (c->suspect && c->retry_ms == UBLKEV__NEVER)
+		ublkev__life_live_ask(c, now_ms);
+}
+
+/*
+ * The disk can do without what was asked. What the kernel has not answered when
+ * it was cancelled stays pending there, and no other command is sent before
+ * its answer comes.
+ */
+void ublkev__life_live_expire(struct ublkev__life *c, uint64_t now_ms)
+{
+	if (!c->rung) {
+		c->rung = 1;
+		c->deadline_ms = now_ms + c->conf.grace_ms;
+		ublkev__life_cancel(c);
+		return;
+	}
+	c->deadline_ms = UBLKEV__NEVER;
+	if (c->resize_sectors)
+		ublkev__life_tell(c, UBLKEV_RESIZED, -ETIMEDOUT);
+	c->overdue = true;
 }
 
 /* ---- stop if nobody uses it ------------------------------------------------- */
 
 int ublkev__life_try_stop(struct ublkev__life *c, uint64_t now_ms)
 {
-	if (!live_is_free(c))
-		return -EINVAL;
+	int err = live_may_change(c);
+
+	if (err)
+		return err;
 	if (!(c->kernel_features & UBLKEV__F(SAFE_STOP_DEV)))
 		return -EOPNOTSUPP;
-	c->stop_deadline_ms = now_ms + c->conf.stop_timeout_ms;
-	ublkev__life_enter(c, UBLKEV_STEP_STOP, now_ms, c->stop_deadline_ms);
+	ublkev__life_enter(c, UBLKEV_STEP_STOP, now_ms, UBLKEV__NEVER);
 	ublkev__life_command(c, UBLKEV__CTRL_TRY_STOP_DEV, 0);
 	return 0;
 }
@@ -158,7 +230,7 @@ void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms)
 	}
 	ublkev__life_tell(c, UBLKEV_REFUSED, res);
 	if (c->suspect)
-		live_ask(c, now_ms);
+		ublkev__life_live_ask(c, now_ms);
 }
 
 /* ---- release -------------------------------------------------------------- */
@@ -169,10 +241,12 @@ void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms)
  */
 int ublkev__life_release(struct ublkev__life *c, uint64_t now_ms)
 {
+	int err = live_may_change(c);
+
 	if (c->kept || (c->step == UBLKEV_STEP_QUIESCE && !c->stopping))
 		return 0;
-	if (!live_is_free(c))
-		return -EINVAL;
+	if (err)
+		return err;
 	if (!ublkev__life_uses(c, UBLKEV__F(QUIESCE)))
 		return -EOPNOTSUPP;
 	c->stop_deadline_ms = now_ms + c->conf.stop_timeout_ms;

@@ -49,6 +49,10 @@ void ublkev__life_retry(struct ublkev__life *c, uint64_t now_ms);
 void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 			    const struct ublkev__ctrl_answer *a,
 			    uint64_t now_ms);
+/* the deadline of a command to it has passed */
+void ublkev__life_live_expire(struct ublkev__life *c, uint64_t now_ms);
+/* why did a tag die? */
+void ublkev__life_live_ask(struct ublkev__life *c, uint64_t now_ms);
 /* TRY_STOP_DEV was refused */
 void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms);
 /* in QUIESCE */

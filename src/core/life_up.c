@@ -243,9 +243,10 @@ int ublkev__life_up(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 
 void ublkev__life_retry(struct ublkev__life *c, uint64_t now_ms)
 {
-	(void)now_ms;
 	c->retry_ms = UBLKEV__NEVER;
-	if (c->step == UBLKEV_STEP_OPEN)
+	if (c->step == UBLKEV_STEP_LIVE)
+		ublkev__life_live_ask(c, now_ms);
+	else if (c->step == UBLKEV_STEP_OPEN)
 		ublkev__life_do(c, UBLKEV__LIFE_OPEN);
 	else if (c->step == UBLKEV_STEP_PARAMS)
 		ublkev__life_command(c, UBLKEV__CTRL_SET_PARAMS, 0);

@@ -316,13 +316,16 @@ int ublkev__act_resize(struct ublkev__engine *e, uint64_t dev_bytes)
 	return ublkev__guard_resize(e->backend, dev_bytes);
 }
 
-/* a backend grew before its device, and shrinks after it */
+/*
+ * A backend grew before its device, and shrinks after it. Where the driver has
+ * not answered, it may still do either: the backend keeps the larger size.
+ */
 static void act_end_resize(struct ublkev__engine *e, int res)
 {
 	bool grew = e->resize_bytes > e->old_bytes;
 	int err = 0;
 
-	if (res && grew)
+	if (res && grew && res != -ETIMEDOUT)
 		err = ublkev__act_resize(e, e->old_bytes);
 	else if (!res && !grew)
 		err = ublkev__act_resize(e, e->resize_bytes);

@@ -286,16 +286,66 @@ START_TEST(stopped_meanwhile)
 END_TEST
 
 /* never: the device is stopped, and nobody waits longer */
-START_TEST(never_answered)
+static void hang_up(enum fake_what how, enum ublkev__ctrl_cmd cmd)
 {
 	r.conf.cmd_timeout_ms = 30;
+	r.conf.stop_timeout_ms = 50;
 	r.conf.grace_ms = 20;
 	rig_up(&r, disk.backend);
-	fake_rule(FAKE_HANG_HARD, UBLKEV__CTRL_UPDATE_SIZE, 1, 1, 0);
-	ck_assert_int_eq(resize(MORE, 0), 0);
+	fake_rule(how, cmd, 1, 1, 0);
+}
+
+/*
+ * The disk is served on, its backend large enough for either answer; none is
+ * waited for, but no other command goes out before it.
+ */
+START_TEST(answered_late)
+{
+	enum ublkev__ctrl_cmd cmd = _i % 2 ? UBLKEV__CTRL_UPDATE_SIZE :
+				    UBLKEV__CTRL_GET_DEV_INFO;
+	bool shrinks = _i / 2;
+
+	hang_up(FAKE_HANG_HARD, cmd);
+	resized(shrinks ? LESS : MORE, shrinks ? UBLKEV_RESIZE_SHRINK : 0,
+		-ETIMEDOUT);
+	ck_assert_int_eq(rejected_after(0), 0);
+	ck_assert_uint_eq(disk.bytes, shrinks ? OLD : MORE);
+	ck_assert_int_eq(resize(MORE, 0), -EBUSY);
+	ck_assert_int_eq(ublkev_dev_try_stop(rig_loop, &r.dev), -EBUSY);
+	ck_assert_uint_eq(disk.bytes, shrinks ? OLD : MORE);
+	fake_release();
+	ck_assert_int_eq(rejected_after(0), 0);	/* a turn */
+	ck_assert_str_eq(r.events, "L");
+	ck_assert_uint_eq(disk.bytes, shrinks ? OLD : MORE);
+	/* asked for again, it comes to its end */
+	resized(shrinks ? LESS : MORE, shrinks ? UBLKEV_RESIZE_SHRINK : 0, 0);
+	ck_assert_uint_eq(disk.bytes, shrinks ? LESS : MORE);
+	ck_assert_uint_eq(fake_sectors(r.dev.id) << 9, disk.bytes);
+	down("LS");
+}
+END_TEST
+
+/* then there is nothing pending */
+START_TEST(cancelled)
+{
+	hang_up(FAKE_HANG, _i ? UBLKEV__CTRL_UPDATE_SIZE :
+			   UBLKEV__CTRL_GET_DEV_INFO);
+	resized(MORE, 0, -ETIMEDOUT);
+	resized(MORE, 0, 0);
+	down("LS");
+}
+END_TEST
+
+/* only a stop may find that it can't go on without the answer */
+START_TEST(never_answered)
+{
+	hang_up(FAKE_HANG_HARD, UBLKEV__CTRL_UPDATE_SIZE);
+	resized(MORE, 0, -ETIMEDOUT);
+	ck_assert_int_eq(rejected_after(0), 0);
+	ublkev_dev_stop(rig_loop, &r.dev);
 	rig_until(rig_is_over, &r);
-	rig_check_stopped(&r, "LERS");
-	ck_assert_int_eq(r.dev.res, -ETIMEDOUT);
+	rig_check_stopped(&r, "LES");
+	ck_assert_int_eq(r.dev.err, -ETIMEDOUT);
 	ck_assert_int_eq(r.dev.step, UBLKEV_STEP_LOST);
 	ck_assert_uint_eq(fake_counts.leaks, 1);
 	fake_outside(UBLKEV__CTRL_DEL_DEV, r.dev.id);
@@ -408,6 +458,8 @@ int main(void)
 	tcase_add_test(tc, wrong);
 	tcase_add_test(tc, impossible);
 	tcase_add_loop_test(tc, stopped_meanwhile, 0, 2);
+	tcase_add_loop_test(tc, answered_late, 0, 4);
+	tcase_add_loop_test(tc, cancelled, 0, 2);
 	tcase_add_test(tc, never_answered);
 	tcase_add_test(tc, stopped_by_others);
 	tcase_add_loop_test(tc, under_load, 0, RIG_MODES);

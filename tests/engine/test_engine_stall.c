@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "core/names.h"
@@ -56,7 +57,7 @@ static void teardown(void)
 
 /* ---- each command ---------------------------------------------------------- */
 
-enum way { RELEASE, TRY_STOP, QUIESCED, RECOVER };
+enum way { RELEASE, QUIESCED, RECOVER };
 
 static const struct {
 	enum way way;
@@ -66,8 +67,6 @@ static const struct {
 	enum ublkev_step cancelled, lost;
 } stalls[] = {
 	{ RELEASE, UBLKEV__CTRL_QUIESCE_DEV, UBLKEV_STEP_QUIESCE,
-	  UBLKEV_STEP_LOST, UBLKEV_STEP_LOST },
-	{ TRY_STOP, UBLKEV__CTRL_TRY_STOP_DEV, UBLKEV_STEP_STOP,
 	  UBLKEV_STEP_LOST, UBLKEV_STEP_LOST },
 	{ QUIESCED, UBLKEV__CTRL_GET_DEV_INFO, UBLKEV_STEP_LIVE,
 	  UBLKEV_STEP_RELEASED, UBLKEV_STEP_LOST },
@@ -90,9 +89,6 @@ static void go(enum way way)
 	switch (way) {
 	case RELEASE:
 		ck_assert_int_eq(ublkev_dev_release(rig_loop, &r.dev), 0);
-		return;
-	case TRY_STOP:
-		ck_assert_int_eq(ublkev_dev_try_stop(rig_loop, &r.dev), 0);
 		return;
 	case QUIESCED:
 		fake_outside(UBLKEV__CTRL_QUIESCE_DEV, ID);
@@ -127,6 +123,82 @@ START_TEST(stalled)
 	ck_assert_uint_gt(other.served, before + 1);
 	/* what was lent to it stays so */
 	r.alloc.live -= (int)fake_counts.leaks;
+	rig_fini(&r);
+}
+END_TEST
+
+/* ---- those that a live disk can do without --------------------------------- */
+
+static bool is_done(void *res)
+{
+	return *(int *)res != 1;
+}
+
+static void done(void *arg, int res)
+{
+	*(int *)arg = res;
+}
+
+static int read_disk(int id)
+{
+	static char data[4096];
+	static int res;
+
+	res = 1;
+	fake_submit(id, FAKE_READ, 0, sizeof(data), data, done, &res);
+	rig_until(is_done, &res);
+	return res;
+}
+
+static bool has_refused(void *arg)
+{
+	(void)arg;
+	return strchr(r.events, 'N');
+}
+
+static void count_ticks(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	++*(unsigned int *)w->data;
+}
+
+static bool has_ticked(void *ticks)
+{
+	return *(unsigned int *)ticks;
+}
+
+/* the disk and its users outlive any slowness of TRY_STOP_DEV */
+START_TEST(try_stop)
+{
+	unsigned int before, ticks = 0;
+	struct ev_timer later;
+
+	fake_rule(FAKE_HANG_HARD, UBLKEV__CTRL_TRY_STOP_DEV, 1, 1, 0);
+	if (_i)
+		r.conf.recovery = UBLKEV_RECOVERY_NONE;
+	rig_up(&r, disk.backend);
+	fake_hold(ID, 1);
+	ck_assert_int_eq(ublkev_dev_try_stop(rig_loop, &r.dev), 0);
+	before = other.served;
+	ev_timer_init(&later, count_ticks, (r.conf.stop_timeout_ms +
+		      3 * r.conf.grace_ms) / 1000., 0.);
+	later.data = &ticks;
+	ev_timer_start(rig_loop, &later);
+	rig_until(has_ticked, &ticks);
+	ck_assert_str_eq(r.events, "L");
+	ck_assert_uint_gt(other.served, before);
+	ck_assert_int_eq(read_disk(ID), 0);
+	fake_release();
+	rig_until(has_refused, NULL);
+	ck_assert_str_eq(r.events, "LN");
+	ck_assert_int_eq(r.dev.res, -EBUSY);
+	ck_assert_int_eq(r.dev.err, 0);
+	ck_assert(fake_live(ID));
+	fake_hold(ID, -1);
+	ublkev_dev_stop(rig_loop, &r.dev);
+	rig_until(rig_is_over, &r);
+	rig_check_stopped(&r, "LNS");
 	rig_fini(&r);
 }
 END_TEST
@@ -182,6 +254,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, stalled, 0, 2 * (int)TEST_COUNT(stalls));
+	tcase_add_loop_test(tc, try_stop, 0, 2);
 	tcase_add_test(tc, io_flusher);
 	tcase_add_test(tc, no_io_flusher);
 	suite_add_tcase(s, tc);

@@ -41,6 +41,7 @@ struct life {
 	unsigned int lives, errors, stops;
 	bool aborted, asked, refused, released;
 	bool quiesced, faulted;
+	bool ends;			/* by a wish, but try_stop's, or fault */
 	uint64_t resizing;		/* bytes wished for */
 	unsigned int resizes, resizes_told, tries, refusals;
 };

@@ -227,7 +227,7 @@ static void succeeds(struct life *l, struct ublkev__devinfo *info)
 		break;
 	case UBLKEV__CTRL_TRY_STOP_DEV:
 	case UBLKEV__CTRL_STOP_DEV:
-		l->stopped = true;
+		l->stopped = l->ends = true;
 		drain(l);
 		break;
 	case UBLKEV__CTRL_DEL_DEV:

@@ -378,8 +378,104 @@ START_TEST(asking_times_out)
 	l.t0 = l.now;
 	l.text[0] = '\0';
 	life_silent(&l);
-	ck_assert_str_eq(l.text, "@1000 !ERROR -GET_DEV_INFO @1200 CLOSE "
-			 "!STOPPED ");
+	ck_assert_str_eq(l.text, "@1000 -GET_DEV_INFO @1200 ");
+	assert_live(&l);
+	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), -EBUSY);
+	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), -EBUSY);
+	ck_assert_int_eq(ublkev__life_can_resize(&l.c), -EBUSY);
+	/* late, it is an answer all the same */
+	l.now += 100000;
+	life_answer(&l, 0);
+	idle(&l);
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+/* then there is nothing to serve on; whoever quiesced it is to have it */
+START_TEST(asking_times_out_drained)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	tag_died(&l);
+	if (_i)
+		life_drained(&l);
+	l.t0 = l.now;
+	l.text[0] = '\0';
+	life_silent(&l);
+	if (!_i) {
+		l.t0 = l.now;
+		l.text[0] = '\0';
+		life_drained(&l);
+		life_silent(&l);
+	}
+	ck_assert_str_eq(l.text, _i ?
+			 "@1000 -GET_DEV_INFO @1200 !ERROR CLOSE !STOPPED " :
+			 "@200 !ERROR CLOSE !STOPPED ");
+	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_LIVE);
+}
+END_TEST
+
+/* an error is no reason to end it, but to ask again */
+START_TEST(asking_fails)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	tag_died(&l);
+	life_answer(&l, -EPERM);
+	ck_assert_str_eq(l.text, "GET_DEV_INFO ");
+	ublkev__life_verify(&l.c);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + CMD_MS);
+	if (_i == 1) {
+		climb(&l);
+	} else if (_i == 2) {
+		life_drained(&l);
+		ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now);
+		climb(&l);
+		ck_assert_str_eq(l.text, "GET_DEV_INFO GET_DEV_INFO ");
+		life_answer(&l, -EPERM);
+		life_polite(&l);
+		assert_over(&l, UBLKEV_STEP_RELEASED, -EPERM,
+			    UBLKEV_STEP_LIVE);
+		return;
+	} else {
+		life_stop(&l);
+		life_polite(&l);
+		assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+		return;
+	}
+	ck_assert_str_eq(l.text, "GET_DEV_INFO GET_DEV_INFO ");
+	life_answer(&l, 0);
+	idle(&l);
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+/* what never returned is waited for as long as for any stop */
+START_TEST(stop_while_overdue)
+{
+	struct life l;
+
+	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	tag_died(&l);
+	life_silent(&l);
+	l.t0 = l.now;
+	l.text[0] = '\0';
+	if (_i == 2)
+		life_abort(&l);
+	else
+		life_stop(&l);
+	if (_i == 1) {
+		life_answer(&l, -EINTR);
+		life_polite(&l);
+		ck_assert_str_eq(l.text, "STOP_DEV CLOSE DEL_DEV !STOPPED ");
+		assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+		return;
+	}
+	life_silent(&l);
+	ck_assert_str_eq(l.text, _i ? "ABORT @200 !ERROR CLOSE !STOPPED " :
+			 "@5000 !ERROR CLOSE !STOPPED ");
 	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_LIVE);
 }
 END_TEST
@@ -413,7 +509,7 @@ static void begin_try(struct life *l)
 {
 	live(l, UBLKEV_RECOVERY_NONE, KERNEL_73);
 	ck_assert_int_eq(ublkev__life_try_stop(&l->c, l->now), 0);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), l->now + STOP_MS);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
 	life_pull(l);
 	ck_assert_str_eq(l->text, "TRY_STOP_DEV ");
 	l->t0 = l->now;
@@ -428,6 +524,9 @@ START_TEST(try_stopped)
 	if (_i)
 		life_drained(&l);
 	life_answer(&l, 0);
+	if (!_i)	/* a stop like any other */
+		ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c),
+				  l.now + STOP_MS);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "CLOSE DEL_DEV !STOPPED ");
 	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
@@ -517,19 +616,24 @@ START_TEST(try_silent)
 {
 	struct life l;
 
+	/* it is served until there is an answer, however late */
 	begin_try(&l);
+	ublkev__life_tick(&l.c, l.now + 1000 * STOP_MS);
+	ck_assert(!ublkev__life_has_work(&l.c));
+	l.now += 1000 * STOP_MS;
+	life_answer(&l, -EBUSY);
+	ck_assert_str_eq(l.text, "!REFUSED=-16 ");
+	assert_live(&l);
+	/* unless a stop is asked for, or nothing is left to serve */
+	begin_try(&l);
+	if (_i)
+		life_drained(&l);
+	else
+		life_stop(&l);
 	life_silent(&l);
 	ck_assert_str_eq(l.text,
 			 "@5000 !ERROR ABORT @5200 CLOSE @5400 !STOPPED ");
 	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_STOP);
-	/* too late for a refusal: it is on its way down */
-	begin_try(&l);
-	climb(&l);
-	life_answer(&l, -EBUSY);
-	life_polite(&l);
-	ck_assert_str_eq(l.text, "!ERROR ABORT STOP_DEV CLOSE DEL_DEV "
-			 "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, UBLKEV_STEP_STOP);
 }
 END_TEST
 
@@ -556,6 +660,9 @@ static void add_others(TCase *tc)
 	tcase_add_test(tc, no_question);
 	tcase_add_loop_test(tc, stop_while_asking, 0, 2);
 	tcase_add_test(tc, asking_times_out);
+	tcase_add_loop_test(tc, asking_times_out_drained, 0, 2);
+	tcase_add_loop_test(tc, asking_fails, 0, 3);
+	tcase_add_loop_test(tc, stop_while_overdue, 0, 3);
 	tcase_add_test(tc, busy_while_asking);
 	tcase_add_loop_test(tc, try_stopped, 0, 2);
 	tcase_add_test(tc, try_refused);
@@ -563,7 +670,7 @@ static void add_others(TCase *tc)
 	tcase_add_test(tc, try_refused_and_drained);
 	tcase_add_loop_test(tc, quiesced_during_try, 0, 2);
 	tcase_add_loop_test(tc, stop_during_try, 0, 2);
-	tcase_add_test(tc, try_silent);
+	tcase_add_loop_test(tc, try_silent, 0, 2);
 }
 
 int main(void)

@@ -157,7 +157,17 @@ START_TEST(stopped)
 }
 END_TEST
 
-/* its end is told, whatever else ends */
+static void assert_overdue(struct life *l)
+{
+	ck_assert_int_eq(l->c.step, UBLKEV_STEP_LIVE);
+	ck_assert_int_eq(l->c.err, 0);
+	ck_assert_int_eq(ublkev__life_can_resize(&l->c), -EBUSY);
+	ck_assert_int_eq(ublkev__life_release(&l->c, l->now), -EBUSY);
+	ck_assert_int_eq(ublkev__life_try_stop(&l->c, l->now), -EBUSY);
+	l->now += 100000;
+}
+
+/* its end is told in time, and the disk is served on */
 START_TEST(silent)
 {
 	struct life l;
@@ -165,15 +175,40 @@ START_TEST(silent)
 	begin(&l);
 	l.t0 = l.now;
 	life_silent(&l);
-	ck_assert_str_eq(l.text, "@1000 !ERROR -GET_DEV_INFO @1200 CLOSE "
-			 "!RESIZED=-110 !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_LIVE);
+	ck_assert_str_eq(l.text, "@1000 -GET_DEV_INFO @1200 !RESIZED=-110 ");
+	assert_overdue(&l);
+	/* what would have followed does not */
+	life_answer(&l, 0);
+	ck_assert_str_eq(l.text, "@1000 -GET_DEV_INFO @1200 !RESIZED=-110 ");
+	ck_assert_int_eq(ublkev__life_can_resize(&l.c), 0);
 	begin_update(&l);
 	l.t0 = l.now;
 	life_silent(&l);
-	ck_assert_str_eq(l.text, "@1000 !ERROR -UPDATE_SIZE @1200 CLOSE "
-			 "!RESIZED=-110 !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_LIVE);
+	ck_assert_str_eq(l.text, "@1000 -UPDATE_SIZE @1200 !RESIZED=-110 ");
+	assert_overdue(&l);
+	life_answer(&l, _i ? -EINTR : 0);
+	ck_assert_str_eq(l.text, "@1000 -UPDATE_SIZE @1200 !RESIZED=-110 ");
+	ck_assert_int_eq(ublkev__life_can_resize(&l.c), 0);
+}
+END_TEST
+
+/* the late answer is of a time before: it tells nothing of the tag */
+START_TEST(tag_died_while_overdue)
+{
+	struct life l;
+
+	begin(&l);
+	life_silent(&l);
+	l.text[0] = '\0';
+	ublkev__life_tag_died(&l.c, l.now);
+	life_pull(&l);
+	ck_assert_str_eq(l.text, "");
+	life_answer(&l, 0);
+	ck_assert_str_eq(l.text, "GET_DEV_INFO ");
+	life_answer(&l, 0);
+	ublkev__life_idle(&l.c, l.now);
+	life_pull(&l);
+	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -183,17 +218,16 @@ START_TEST(cancel_helps)
 
 	begin(&l);
 	climb(&l);
-	life_answer(&l, -EINTR);
-	life_polite(&l);
-	ck_assert_str_eq(l.text, "!ERROR -GET_DEV_INFO !RESIZED=-4 CLOSE "
-			 "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, -ETIMEDOUT, UBLKEV_STEP_LIVE);
+	life_answer(&l, _i ? 0 : -EINTR);
+	ck_assert_str_eq(l.text, "-GET_DEV_INFO !RESIZED=-110 ");
+	ck_assert_int_eq(ublkev__life_can_resize(&l.c), 0);
 	begin_update(&l);
 	climb(&l);
-	life_answer(&l, 0);
-	life_polite(&l);
-	ck_assert_str_eq(l.text, "!ERROR -UPDATE_SIZE !RESIZED=0 CLOSE "
-			 "!STOPPED ");
+	life_answer(&l, _i ? 0 : -EINTR);
+	ck_assert_str_eq(l.text, _i ? "-UPDATE_SIZE !RESIZED=0 " :
+			 "-UPDATE_SIZE !RESIZED=-110 ");
+	ck_assert_int_eq(ublkev__life_can_resize(&l.c), 0);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), UINT64_MAX);
 }
 END_TEST
 
@@ -251,8 +285,9 @@ int main(void)
 	tcase_add_loop_test(tc, not_live, UBLKEV_STATE_QUIESCED,
 			    UBLKEV_NR_STATES);
 	tcase_add_test(tc, stopped);
-	tcase_add_test(tc, silent);
-	tcase_add_test(tc, cancel_helps);
+	tcase_add_loop_test(tc, silent, 0, 2);
+	tcase_add_test(tc, tag_died_while_overdue);
+	tcase_add_loop_test(tc, cancel_helps, 0, 2);
 	tcase_add_test(tc, tag_died);
 	tcase_add_test(tc, fault);
 	suite_add_tcase(suite, tc);

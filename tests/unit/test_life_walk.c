@@ -86,6 +86,9 @@ static void on_event(struct life *l, const struct ublkev__life_action *a)
 		must(++l->errors == 1);
 		must(l->c.err < 0);
 		must(a->step == l->c.err_step);
+		/* a live disk is served on whatever is not answered */
+		must(l->c.err != -ETIMEDOUT || !l->lives || l->ends ||
+		     l->drained_told);
 		seen.error++;
 		break;
 	default:
@@ -159,7 +162,7 @@ static void wish_to_release(struct life *l)
 {
 	if (ublkev__life_release(&l->c, l->now))
 		return;
-	l->asked = l->released = true;
+	l->asked = l->released = l->ends = true;
 }
 
 static void wishes(struct life *l)
@@ -167,7 +170,7 @@ static void wishes(struct life *l)
 	if (due(l, &l->outside_at)) {
 		/* then it is as if it had been asked for */
 		if (l->outsider == QUIESCE && l->lives)
-			l->quiesced = l->asked = true;
+			l->quiesced = l->asked = l->ends = true;
 		drv_outside(l);
 	}
 	if (due(l, &l->resize_at))
@@ -179,11 +182,11 @@ static void wishes(struct life *l)
 		l->tries++;
 	}
 	if (due(l, &l->stop_at)) {
-		l->asked = true;
+		l->asked = l->ends = true;
 		ublkev__life_stop(&l->c, l->now);
 	}
 	if (due(l, &l->abort_at)) {
-		l->asked = true;
+		l->asked = l->ends = true;
 		ublkev__life_abort(&l->c, l->now);
 	}
 }
@@ -210,6 +213,7 @@ static void tell_tags(struct life *l)
 static void fault(struct life *l)
 {
 	/* another server may do better */
+	l->ends = true;
 	if (l->c.step == UBLKEV_STEP_LIVE && !l->c.stopping &&
 	    l->c.info.features & UBLKEV__F(USER_RECOVERY))
 		l->faulted = true;
