@@ -543,7 +543,13 @@ const char *ublkev_explain(enum ublkev_step step, int err);
  * ublkev_dev_timeout_ms() is over, ublkev_dev_service().
  */
 
-/* the device's eventfd, to be watched for reading; never read it */
+/*
+ * The device's eventfd, to be watched for reading; never read it. It is the
+ * same from the start to STOPPED, and is closed when the callback of STOPPED
+ * has returned: until then its number is nobody else's, so a loop that knows
+ * files by their numbers can forget it there (by the number kept since the
+ * start, for the device is not active any more).
+ */
 int ublkev_dev_fd(const struct ublkev_dev *dev);
 
 /*

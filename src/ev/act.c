@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/guard.h"
 #include "ev/engine.h"
@@ -369,6 +370,7 @@ static bool act_tell(struct ublkev__engine *e,
 	struct ublkev_dev *dev = e->dev;
 	struct ev_loop *loop = e->lane.loop;
 	bool last = a->revents == UBLKEV_STOPPED;
+	int fd = -1;
 
 	dev->step = a->step;
 	dev->id = e->life.info.id;
@@ -383,11 +385,17 @@ static bool act_tell(struct ublkev__engine *e,
 		ublkev__workers_wish(e, UBLKEV__WISH_LIVE);
 	if (last) {
 		ublkev__evloop_stop(&e->lane);
-		ublkev__engine_down(e);
+		fd = ublkev__engine_down(e);
 		e->lane.pumping = false;
 		dev->active = 0;
 	}
 	dev->cb(loop, dev, a->revents);
+	/*
+	 * Its number is nobody else's before the application has had the
+	 * chance to forget it: a loop may know its files by that.
+	 */
+	if (fd >= 0)
+		close(fd);
 	return last;
 }
 

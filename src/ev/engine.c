@@ -191,6 +191,12 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 	l->stays = false;
 }
 
+static void engine_close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 {
 	int err;
@@ -210,7 +216,7 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	e->has_action = false;
 	err = engine_make(e, step);
 	if (err)
-		ublkev__engine_down(e);
+		engine_close_fd(ublkev__engine_down(e));
 	return err;
 }
 
@@ -235,8 +241,10 @@ static void engine_free_queues(struct ublkev__engine *e)
 	e->since_us = NULL;
 }
 
-void ublkev__engine_down(struct ublkev__engine *e)
+int ublkev__engine_down(struct ublkev__engine *e)
 {
+	int fd = -1;
+
 	if (ublkev__carrier_free(e->carrier))
 		ublkev__log(&e->log, LOG_WARNING,
 			    "a control command never returned: its memory is left to the kernel");
@@ -248,7 +256,10 @@ void ublkev__engine_down(struct ublkev__engine *e)
 		ublkev__guard_close(e->backend);
 	}
 	ublkev__workers_free(e);
+	if (e->lane.io)
+		fd = ublkev__io_take_fd(e->lane.io);
 	ublkev__io_free(e->lane.io);
 	e->lane.io = NULL;
 	engine_free_queues(e);
+	return fd;
 }

@@ -135,7 +135,7 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 /* a lane with its loop gets the eventfd that goes with it */
 int ublkev__engine_new_io(struct ublkev__lane *l);
 
-/* releases all that up made */
-void ublkev__engine_down(struct ublkev__engine *e);
+/* releases all that up made, but for the eventfd, which it answers */
+int ublkev__engine_down(struct ublkev__engine *e);
 
 #endif

@@ -174,6 +174,14 @@ int ublkev__io_fd(const struct ublkev__io *io)
 	return io->evfd;
 }
 
+int ublkev__io_take_fd(struct ublkev__io *io)
+{
+	int fd = io->evfd;
+
+	io->evfd = -1;
+	return fd;
+}
+
 int ublkev__io_ring_fd(const struct ublkev__io *io)
 {
 	bool watched = io->by_ring && io->ring.open && !io->dormant;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A loop of poll(2) alone: no libev loop is made here. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,53 @@ START_TEST(life)
 }
 END_TEST
 
+static int watched;		/* the number that a loop would keep */
+static bool restarts;
+
+static void forgets_fd(struct rig_dev *rig, int revents)
+{
+	if (revents != UBLKEV_STOPPED)
+		return;
+	/* nobody else's, and still the one that was registered */
+	ck_assert_int_ne(fcntl(watched, F_GETFD), -1);
+	if (!restarts)
+		return;
+	restarts = false;
+	rig->starts++;
+	ck_assert_int_eq(ublkev_dev_start(NULL, &rig->dev), 0);
+	ck_assert_int_ne(ublkev_dev_fd(&rig->dev), watched);
+}
+
+START_TEST(fd_is_there_until_the_end)
+{
+	int was;
+
+	r.on_event = forgets_fd;
+	start();
+	watched = ublkev_dev_fd(&r.dev);
+	while (!rig_is_live(&r)) {
+		turn(0);
+		ck_assert_int_eq(ublkev_dev_fd(&r.dev), watched);
+	}
+	restarts = _i;
+	ublkev_dev_stop(NULL, &r.dev);
+	while (r.stops < 1)
+		turn(0);
+	ck_assert_int_eq(fcntl(watched, F_GETFD), -1);
+	if (_i) {
+		was = watched;
+		watched = ublkev_dev_fd(&r.dev);
+		ck_assert_int_ne(watched, was);
+		ublkev_dev_abort(NULL, &r.dev);
+		while (r.dev.active)
+			turn(0);
+		ck_assert_int_eq(fcntl(watched, F_GETFD), -1);
+	}
+	ck_assert_uint_eq(r.starts, r.stops);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(data)
 {
 	test_rng_init(&rng, test_seed("foreign"));
@@ -179,6 +227,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, life);
+	tcase_add_loop_test(tc, fd_is_there_until_the_end, 0, 2);
 	tcase_add_loop_test(tc, data, 0, 3);
 	tcase_add_test(tc, stop_deadline);
 	tcase_add_test(tc, command_deadline);

@@ -148,6 +148,14 @@ int ublkev__io_fd(const struct ublkev__io *io)
 	return io->evfd;
 }
 
+int ublkev__io_take_fd(struct ublkev__io *io)
+{
+	int fd = io->evfd;
+
+	io->evfd = -1;
+	return fd;
+}
+
 void ublkev__io_by_ring(struct ublkev__io *io)
 {
 	io->by_ring = true;
