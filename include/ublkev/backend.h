@@ -38,7 +38,8 @@ struct ublkev_backend;	/* opaque */
 /*
  * The backend looks at no data and fills in none: so none need be copied,
  * and what a READ yields is what the client's own memory happened to hold,
- * as null_blk's. Without it the data of every READ are the backend's.
+ * as null_blk's, freed memory of the kernel's perhaps: for measuring only.
+ * Without it the data of every READ are the backend's.
  */
 #define UBLKEV_LIMIT_NO_DATA		(1u << 4)
 /*
@@ -219,6 +220,13 @@ struct ublkev_disk_conf {
 #define UBLKEV_DISK_HUGE_PAGES	(1u << 1)
 /* mem: in a memfd (memfd_create(2)), which another process can be handed */
 #define UBLKEV_DISK_SHARED	(1u << 2)
+/*
+ * null: with UBLKEV_COPY_USER have nothing copied at all, for measuring. What
+ * a READ yields then is what the pages of the client's happened to hold,
+ * memory that the kernel had freed among it, unless that was booted with
+ * init_on_alloc=1. For nobody's machine but one's own.
+ */
+#define UBLKEV_DISK_NO_DATA	(1u << 3)
 
 /*
  * `size` is sizeof(*conf). The members that this library knows get their
@@ -227,10 +235,9 @@ struct ublkev_disk_conf {
 void ublkev_disk_conf_init(struct ublkev_disk_conf *conf, size_t size);
 
 /*
- * Answers everything at once and touches no data, for measuring the road to
- * it: a READ yields what its buffer happens to hold, zeroes or what was
- * written to this disk before; or, where nothing is copied at all (see
- * UBLKEV_COPY_USER), what the client's memory does. Every op is supported.
+ * Answers everything at once and keeps nothing, for measuring the road to it:
+ * a READ yields zeroes (but see UBLKEV_DISK_NO_DATA). A buffer is zeroed when
+ * it is first read from, and after a WRITE was in it. Every op is supported.
  * Errors: -EINVAL (sizes, see struct ublkev_limits), -ENOMEM.
  */
 int ublkev_null_new(struct ublkev_backend **backendp,

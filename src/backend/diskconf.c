@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define DISK_FLAGS	(UBLKEV_DISK_READ_ONLY | UBLKEV_DISK_HUGE_PAGES | \
-			 UBLKEV_DISK_SHARED)
+			 UBLKEV_DISK_SHARED | UBLKEV_DISK_NO_DATA)
 
 static const struct ublkev_disk_conf defaults = {
 	.size = sizeof(defaults),

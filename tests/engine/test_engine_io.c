@@ -93,13 +93,16 @@ static void check_counters(void)
 START_TEST(every_op)
 {
 	struct ublkev_backend *b = lazy.backend;
-
+	struct ublkev_disk_conf null;
 	int disk = _i % 3;
+
+	ublkev_disk_conf_init(&null, sizeof(null));
+	null.flags = UBLKEV_DISK_NO_DATA;
 
 	lazy.mode = LAZY_MIX;
 	lazy.map_in_4 = (unsigned int)_i % 4;
 	if (disk == 0)
-		ck_assert_int_eq(ublkev_null_new(&b, NULL), 0);
+		ck_assert_int_eq(ublkev_null_new(&b, &null), 0);
 	else if (disk == 1)
 		ck_assert_int_eq(ublkev_mem_new(&b, NULL), 0);
 	fake.no_data = disk == 0;
@@ -111,6 +114,30 @@ START_TEST(every_op)
 	rig_down(&r);
 	if (b != lazy.backend)
 		ublkev_backend_free(b);
+}
+END_TEST
+
+/* what one client wrote is not another's to read, whoever copies */
+START_TEST(null_reads_zeroes)
+{
+	static char data[8192], back[8192], zeroes[8192];
+	struct ublkev_backend *b;
+	int i;
+
+	ck_assert_int_eq(ublkev_null_new(&b, NULL), 0);
+	rig_mode(&r, (unsigned int)_i);
+	rig_up(&r, b);
+	test_rng_init(&rng, 3);
+	test_rng_fill(&rng, data, sizeof(data));
+	for (i = 0; i < 32; i++) {
+		ck_assert_int_eq(io(FAKE_WRITE, 4096, 8192, data), 0);
+		memset(back, 0x5a, sizeof(back));
+		ck_assert_int_eq(io(FAKE_READ, 4096, 4096 + 512 * (i % 9),
+				    back), 0);
+		ck_assert_mem_eq(back, zeroes, 4096 + 512 * (i % 9));
+	}
+	rig_down(&r);
+	ublkev_backend_free(b);
 }
 END_TEST
 
@@ -518,6 +545,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, every_op, 0, 3 * UBLKEV_NR_COPIES);
+	tcase_add_loop_test(tc, null_reads_zeroes, 0, RIG_MODES);
 	tcase_add_loop_test(tc, decode_errors, 0, RIG_MODES);
 	tcase_add_loop_test(tc, copies_that_fail, 0, 2);
 	tcase_add_test(tc, no_memory_for_buffers);

@@ -198,7 +198,7 @@ START_TEST(conf_is_copied)
 }
 END_TEST
 
-START_TEST(every_op_touches_nothing)
+START_TEST(only_reads_touch_data)
 {
 	struct ublkev_backend *b = opened(NULL);
 	const uint64_t end = b->limits.dev_bytes;
@@ -206,8 +206,6 @@ START_TEST(every_op_touches_nothing)
 
 	memset(buf, 0x5a, sizeof(buf));
 	memcpy(before, buf, sizeof(buf));
-	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, end - 4096, 4096, buf),
-			 UBLKEV_DONE);
 	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, 4096, buf),
 			 UBLKEV_DONE);
 	ck_assert_int_eq(submit(b, UBLKEV_OP_FLUSH, 0, 0, NULL), UBLKEV_DONE);
@@ -216,6 +214,94 @@ START_TEST(every_op_touches_nothing)
 	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE_ZEROES, 0, end, NULL),
 			 UBLKEV_DONE);
 	ck_assert_mem_eq(buf, before, sizeof(buf));
+	finish(b);
+}
+END_TEST
+
+static bool is_zero(const unsigned char *p, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && !p[i]; i++)
+		;
+	return i == n;
+}
+
+/* tags with a buffer each, into which writes of clients are put */
+START_TEST(reads_are_zeroes)
+{
+	static unsigned char bufs[3][300][8192];
+	struct ublkev_backend *b = opened(NULL);
+	struct ublkev_req req = { 0 };
+	struct test_rng rng;
+	bool rejected;
+	int i;
+
+	test_rng_init(&rng, test_seed("null"));
+	test_rng_fill(&rng, (unsigned char *)bufs, sizeof(bufs));
+	for (i = 0; i < 20000; i++) {
+		req.queue = (uint16_t)test_rng_below(&rng, 3) * 2047;
+		req.tag = (uint16_t)test_rng_below(&rng, 300);
+		req.buf = bufs[req.queue / 2047][req.tag];
+		req.len_bytes = (1 + test_rng_below(&rng, 16)) * 512;
+		req.op = (uint8_t)test_rng_below(&rng, UBLKEV_OP_WRITE + 1);
+		if (req.op == UBLKEV_OP_WRITE)
+			test_rng_fill(&rng, req.buf, req.len_bytes);
+		ck_assert_int_eq(ublkev__guard_submit(b, &req, &rejected), 0);
+		if (req.op == UBLKEV_OP_READ)
+			ck_assert(is_zero(req.buf, req.len_bytes));
+	}
+	finish(b);
+}
+END_TEST
+
+/* who reads only has each buffer zeroed once: what lies there later stays */
+START_TEST(zeroes_once)
+{
+	struct ublkev_backend *b = opened(NULL);
+	unsigned char buf[4096] = { 1 };
+
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, buf), 0);
+	ck_assert(is_zero(buf, sizeof(buf)));
+	buf[100] = 7;
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, buf), 0);
+	ck_assert_uint_eq(buf[100], 7);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, 512, buf), 0);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, buf), 0);
+	ck_assert(is_zero(buf, sizeof(buf)));
+	finish(b);
+}
+END_TEST
+
+START_TEST(zeroes_without_memory_to_know)
+{
+	struct ublkev_backend *b = opened(NULL);
+	unsigned char buf[4096] = { 1 };
+	int i, leaked;
+
+	for (i = 0; i < 2; i++) {
+		buf[100] = 7;
+		failalloc_arm(1);
+		ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, buf), 0);
+		ck_assert(failalloc_disarm(&leaked));
+		ck_assert(is_zero(buf, sizeof(buf)));
+	}
+	finish(b);
+}
+END_TEST
+
+/* the exception, which has to be asked for */
+START_TEST(no_data)
+{
+	struct ublkev_disk_conf conf;
+	struct ublkev_backend *b;
+
+	init(&conf);
+	conf.flags = UBLKEV_DISK_NO_DATA;
+	b = opened(&conf);
+	ck_assert(b->limits.flags & UBLKEV_LIMIT_NO_DATA);
+	/* nothing is copied, so there need be no buffer */
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, NULL), 0);
 	finish(b);
 }
 END_TEST
@@ -232,8 +318,7 @@ START_TEST(fua_is_taken)
 	ck_assert_int_eq(ublkev__guard_submit(b, &req, &rejected), 0);
 	ck_assert(!rejected);
 	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_VOLATILE_CACHE |
-			  UBLKEV_LIMIT_FUA | UBLKEV_LIMIT_NO_DATA |
-			  UBLKEV_LIMIT_THREADS);
+			  UBLKEV_LIMIT_FUA | UBLKEV_LIMIT_THREADS);
 	finish(b);
 }
 END_TEST
@@ -290,7 +375,11 @@ int main(void)
 	tcase_add_test(tc, conf_is_copied);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("null");
-	tcase_add_test(tc, every_op_touches_nothing);
+	tcase_add_test(tc, only_reads_touch_data);
+	tcase_add_test(tc, reads_are_zeroes);
+	tcase_add_test(tc, zeroes_once);
+	tcase_add_test(tc, zeroes_without_memory_to_know);
+	tcase_add_test(tc, no_data);
 	tcase_add_test(tc, fua_is_taken);
 	tcase_add_test(tc, read_only);
 	tcase_add_test(tc, name_and_ctx);
