@@ -42,6 +42,14 @@ struct broker {
 	struct pollfd *polls;		/* [1 + 2 * most], most >= nr */
 	unsigned int most;
 	int fd;				/* new channels; -1: no more come */
+	int control;			/* ublk-control, for all channels; -1:
+					   closed, as without a channel, for it
+					   keeps the module */
+	/*
+	 * Places for the two descriptors of a channel that cannot be served:
+	 * who sent it is to be told.
+	 */
+	int reserve[2];
 };
 
 /* ---- channels -------------------------------------------------------------- */
@@ -69,8 +77,7 @@ static void broker_run_channel_free(struct broker *b, struct channel *ch)
 {
 	ublkev__cring_free(ch->ring);
 	broker_run_end(ch->fd, ch->their_evfd);
-	if (ch->evfd >= 0)
-		close(ch->evfd);
+	close(ch->evfd);
 	ublkev__alloc_free(&b->mem, ch);
 }
 
@@ -90,27 +97,59 @@ static int broker_run_make_room(struct broker *b)
 	return 0;
 }
 
-/* what fails here the device hears of as -EPIPE: its channel is closed */
-static void broker_run_add_channel(struct broker *b, const int fds[2])
+static int broker_run_open_control(struct broker *b)
+{
+	if (b->control < 0)
+		b->control = ublkev__cring_open_control();
+	return b->control < 0 ? b->control : 0;
+}
+
+static void broker_run_close_control(struct broker *b)
+{
+	if (b->control >= 0)
+		close(b->control);
+	b->control = -1;
+}
+
+/* after an error the descriptors are still the caller's */
+static int broker_run_add_channel(struct broker *b, const int fds[2])
 {
 	struct channel *ch = ublkev__alloc_zalloc(&b->mem, 1, sizeof(*ch));
+	int err;
 
-	if (!ch) {
-		broker_run_end(fds[0], fds[1]);
-		return;
+	if (!ch)
+		return -ENOMEM;
+	ch->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = ch->evfd < 0 ? -errno : broker_run_make_room(b);
+	if (!err)
+		err = ublkev__cring_new(&ch->ring, &b->mem, ch->evfd);
+	if (err) {
+		if (ch->evfd >= 0)
+			close(ch->evfd);
+		ublkev__alloc_free(&b->mem, ch);
+		return err;
 	}
 	ch->fd = fds[0];
 	ch->their_evfd = fds[1];
-	ch->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (ch->evfd < 0 || broker_run_make_room(b) ||
-	    ublkev__cring_new(&ch->ring, &b->mem, ch->evfd)) {
-		broker_run_channel_free(b, ch);
-		return;
-	}
-	ch->open_err = ublkev__cring_open(ch->ring);
+	ch->open_err = broker_run_open_control(b);
+	if (!ch->open_err)
+		ublkev__cring_share(ch->ring, b->control);
 	ch->next = b->channels;
 	b->channels = ch;
 	b->nr++;
+	return 0;
+}
+
+static void broker_run_refuse(const int fds[2], int err)
+{
+	struct ublkev__carrier_done done;
+
+	memset(&done, 0, sizeof(done));
+	done.cmd = UBLKEV__CTRL_NONE;
+	done.answer.res = err;
+	/* a device that is gone need not know */
+	(void)ublkev__chan_send(fds[0], &done, sizeof(done));
+	broker_run_end(fds[0], fds[1]);
 }
 
 /* ---- answers ----------------------------------------------------------------- */
@@ -326,6 +365,8 @@ static void broker_run_clean_up_all(struct broker *b)
 		b->nr--;
 		broker_run_channel_free(b, ch);
 	}
+	if (!b->channels)
+		broker_run_close_control(b);
 }
 
 /* poll(2) passes over descriptors of -1 */
@@ -366,13 +407,60 @@ static void broker_run_serve_channels(const struct broker *b)
 	}
 }
 
-static void broker_run_take_channels(struct broker *b)
+static void broker_run_free_reserve(struct broker *b)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (b->reserve[i] >= 0)
+			close(b->reserve[i]);
+		b->reserve[i] = -1;
+	}
+}
+
+static int broker_run_fill_reserve(struct broker *b)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (b->reserve[i] < 0)
+			b->reserve[i] = eventfd(0, EFD_CLOEXEC);
+		if (b->reserve[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/*
+ * 1: one was taken or refused; else what ublkev__chan_recv_fds() gave. A
+ * channel for which there are no descriptors would be lost in receiving it,
+ * and its device hear of nothing until its deadline: so two places are made
+ * free before, and what takes the last ones is refused.
+ */
+static int broker_run_take_channel(struct broker *b)
 {
 	int fds[2];
+	int ret, err;
+
+	broker_run_free_reserve(b);
+	ret = ublkev__chan_recv_fds(b->fd, fds);
+	err = broker_run_fill_reserve(b);
+	if (ret <= 0)
+		return ret;
+	if (!err)
+		err = broker_run_add_channel(b, fds);
+	if (err)
+		broker_run_refuse(fds, err);
+	return 1;
+}
+
+static void broker_run_take_channels(struct broker *b)
+{
 	int ret;
 
-	while ((ret = ublkev__chan_recv_fds(b->fd, fds)) > 0)
-		broker_run_add_channel(b, fds);
+	do
+		ret = broker_run_take_channel(b);
+	while (ret > 0);
 	if (ret < 0) {
 		close(b->fd);
 		b->fd = -1;
@@ -381,11 +469,12 @@ static void broker_run_take_channels(struct broker *b)
 
 void ublkev__broker_run(int fd)
 {
-	struct broker b = { .fd = fd };
+	struct broker b = { .fd = fd, .control = -1, .reserve = { -1, -1 } };
 
 	ublkev__alloc_init(&b.mem, ublkev__spawn_alloc, NULL);
 	if (broker_run_make_room(&b))
 		return;
+	(void)broker_run_fill_reserve(&b);	/* tried again with each channel */
 	while (b.fd >= 0 || b.channels) {
 		if (poll(b.polls, broker_run_fill_polls(&b),
 			 broker_run_timeout_ms(&b)) < 0)
@@ -395,5 +484,6 @@ void ublkev__broker_run(int fd)
 			broker_run_take_channels(&b);
 		broker_run_clean_up_all(&b);
 	}
+	broker_run_free_reserve(&b);
 	ublkev__alloc_free(&b.mem, b.polls);
 }

@@ -70,7 +70,9 @@ bool ublkev__carrier_free(struct ublkev__carrier *carrier);
 
 /*
  * Submits a command; one answer follows, but see free. Errors: -EBUSY, one is
- * pending; those of io_uring_enter(2); -EPIPE, the broker is dead.
+ * pending; those of io_uring_enter(2); -EPIPE, the broker is dead; -EMFILE,
+ * -ENFILE, -ENOMEM, it has no descriptor or memory for the device. The last
+ * four may be the answer instead.
  */
 int ublkev__carrier_submit(struct ublkev__carrier *carrier,
 			   const struct ublkev__carrier_req *req);

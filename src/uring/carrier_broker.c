@@ -16,6 +16,8 @@ struct ublkev__cbroker {
 	int fd;				/* this end of the channel */
 	int evfd;			/* the device's, not ours to close */
 	enum ublkev__ctrl_cmd pending;
+	int lost;			/* why the channel is closed; 0: it is
+					   not, as far as is known */
 };
 
 int ublkev__cbroker_new(struct ublkev__cbroker **bp,
@@ -69,20 +71,42 @@ void ublkev__cbroker_free(struct ublkev__cbroker *b)
 	ublkev__alloc_free(b->mem, b);
 }
 
+/*
+ * The next answer: 1, or 0 and none is there. When the channel is closed the
+ * answer is none either, but b->lost says why: what the broker said, or else
+ * it is dead.
+ */
+static int cbroker_recv(struct ublkev__cbroker *b,
+			struct ublkev__carrier_done *done)
+{
+	int ret = ublkev__chan_recv(b->fd, done, sizeof(*done));
+
+	if (ret > 0 && done->cmd != UBLKEV__CTRL_NONE)
+		return 1;
+	if (ret)
+		b->lost = ret < 0 ? ret : done->answer.res;
+	return 0;
+}
+
 int ublkev__cbroker_submit(struct ublkev__cbroker *b,
 			   const struct ublkev__carrier_req *req)
 {
+	struct ublkev__carrier_done done;
 	struct ublkev__chan_cmd cmd;
 	int err;
 
 	if (b->pending != UBLKEV__CTRL_NONE)
 		return -EBUSY;
+	if (b->lost)
+		return b->lost;
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.req = *req;
 	err = ublkev__chan_send(b->fd, &cmd, sizeof(cmd));
 	if (!err)
 		b->pending = req->cmd;
-	return err;
+	else if (err == -EPIPE)
+		(void)cbroker_recv(b, &done);
+	return b->lost ? b->lost : err;
 }
 
 void ublkev__cbroker_cancel(struct ublkev__cbroker *b)
@@ -105,17 +129,14 @@ bool ublkev__cbroker_has_work(const struct ublkev__cbroker *b)
 bool ublkev__cbroker_reap(struct ublkev__cbroker *b,
 			  struct ublkev__carrier_done *done)
 {
-	int ret;
-
 	if (b->pending == UBLKEV__CTRL_NONE)
 		return false;
-	ret = ublkev__chan_recv(b->fd, done, sizeof(*done));
-	if (!ret)
-		return false;
-	if (ret < 0) {		/* the broker died with the command */
+	if (!cbroker_recv(b, done)) {
+		if (!b->lost)
+			return false;
 		memset(done, 0, sizeof(*done));
 		done->cmd = b->pending;
-		done->answer.res = ret;
+		done->answer.res = b->lost;
 	}
 	b->pending = UBLKEV__CTRL_NONE;
 	return true;

@@ -46,6 +46,7 @@ struct ublkev__cring {
 	struct ublkev__ring ring;
 	struct lent *lent;
 	int fd;
+	bool shared;			/* fd is the broker's */
 	enum ublkev__ctrl_cmd pending;
 	uint64_t seq;			/* user_data of the pending one */
 };
@@ -85,10 +86,27 @@ int ublkev__cring_new(struct ublkev__cring **ringp,
 	return 0;
 }
 
+int ublkev__cring_open_control(void)
+{
+	int fd = open(ABI_CONTROL_PATH, O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int ublkev__cring_open(struct ublkev__cring *r)
 {
-	r->fd = open(ABI_CONTROL_PATH, O_RDWR | O_CLOEXEC);
-	return r->fd < 0 ? -errno : 0;
+	int fd = ublkev__cring_open_control();
+
+	if (fd < 0)
+		return fd;
+	r->fd = fd;
+	return 0;
+}
+
+void ublkev__cring_share(struct ublkev__cring *r, int control_fd)
+{
+	r->fd = control_fd;
+	r->shared = true;
 }
 
 bool ublkev__cring_free(struct ublkev__cring *r)
@@ -99,7 +117,7 @@ bool ublkev__cring_free(struct ublkev__cring *r)
 		return false;
 	left = r->pending != UBLKEV__CTRL_NONE;
 	ublkev__ring_close(&r->ring);
-	if (r->fd >= 0)
+	if (r->fd >= 0 && !r->shared)
 		close(r->fd);
 	if (!left)
 		ublkev__alloc_free(r->mem, r->lent);

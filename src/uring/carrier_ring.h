@@ -17,6 +17,13 @@ struct ublkev__cring;
 int ublkev__cring_new(struct ublkev__cring **ringp,
 		      const struct ublkev__alloc *mem, int evfd);
 int ublkev__cring_open(struct ublkev__cring *r);
+/*
+ * Instead of open: /dev/ublk-control as the caller has it open, whose it stays
+ * and who keeps it open until the ring is freed
+ */
+void ublkev__cring_share(struct ublkev__cring *r, int control_fd);
+/* a descriptor of it for that, or an error of open(2) */
+int ublkev__cring_open_control(void);
 bool ublkev__cring_free(struct ublkev__cring *r);
 int ublkev__cring_submit(struct ublkev__cring *r,
 			 const struct ublkev__carrier_req *req);

@@ -37,9 +37,22 @@ static int chan_recv_result(ssize_t n, int err, size_t bytes)
 	return -EPIPE;
 }
 
+/*
+ * An end that was closed with our messages unread says so once, before what it
+ * had sent us (unix_release_sock()).
+ */
+static ssize_t chan_recv_once(int fd, void *msg, size_t bytes, int flags)
+{
+	ssize_t n = recv(fd, msg, bytes, MSG_DONTWAIT | flags);
+
+	if (n < 0 && errno == ECONNRESET)
+		n = recv(fd, msg, bytes, MSG_DONTWAIT | flags);
+	return n;
+}
+
 int ublkev__chan_recv(int fd, void *msg, size_t bytes)
 {
-	ssize_t n = recv(fd, msg, bytes, MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t n = chan_recv_once(fd, msg, bytes, MSG_TRUNC);
 
 	return chan_recv_result(n, errno, bytes);
 }
@@ -48,7 +61,7 @@ bool ublkev__chan_has_work(int fd)
 {
 	char byte;
 
-	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	return chan_recv_once(fd, &byte, 1, MSG_PEEK) >= 0 ||
 	       (errno != EAGAIN && errno != EINTR);
 }
 

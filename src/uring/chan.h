@@ -14,7 +14,11 @@
 
 #include "uring/carrier.h"
 
-/* device to broker; answered with a struct ublkev__carrier_done */
+/*
+ * Device to broker; answered with a struct ublkev__carrier_done. One whose
+ * command is NONE comes unasked: the broker cannot serve the channel, its
+ * result says why, and the channel is closed behind it.
+ */
 struct ublkev__chan_cmd {
 	bool cancel;			/* the pending one; nothing else counts */
 	struct ublkev__carrier_req req;

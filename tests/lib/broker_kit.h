@@ -23,8 +23,10 @@ void kit_gone(pid_t pid);
 bool kit_has_ended(pid_t pid);
 void kit_kill(pid_t pid);
 
-/* of a broker without devices: /dev/null on 0 to 2, its socket */
-#define KIT_FDS 4
+/* of a broker without devices: /dev/null on 0 to 2, its socket, its reserve */
+#define KIT_FDS 6
+/* of each device, besides one ublk-control for all */
+#define KIT_FDS_DEV 4
 
 unsigned int kit_fds(pid_t pid);
 /* waits until it has so many */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 struct ublkev__cring {
 	bool alive, freed;
 	int evfd;
+	int control_fd;
 	struct fake_seen seen;		/* cmd: NONE, nothing is pending */
 	bool late;			/* it waits for somebody to reap */
 	bool delay;			/* the next one is to be late */
@@ -25,7 +27,7 @@ struct ublkev__cring {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ublkev__cring rings[FAKE_RINGS];
-static unsigned int made;
+static unsigned int made, opens;
 static int new_err, open_err;
 
 static void enter(void)
@@ -44,7 +46,7 @@ void fake_cring_reset(void)
 {
 	ck_assert_uint_eq(fake_cring_alive(), 0);
 	memset(rings, 0, sizeof(rings));
-	made = 0;
+	made = opens = 0;
 	new_err = open_err = 0;
 }
 
@@ -176,6 +178,26 @@ unsigned int fake_cring_made(void)
 	return n;
 }
 
+unsigned int fake_cring_opens(void)
+{
+	unsigned int n;
+
+	enter();
+	n = opens;
+	leave();
+	return n;
+}
+
+int fake_cring_control(unsigned int nr)
+{
+	int fd;
+
+	enter();
+	fd = rings[nr].control_fd;
+	leave();
+	return fd;
+}
+
 unsigned int fake_cring_alive(void)
 {
 	unsigned int i, n = 0;
@@ -228,15 +250,24 @@ int ublkev__cring_new(struct ublkev__cring **ringp,
 	return err;
 }
 
-int ublkev__cring_open(struct ublkev__cring *r)
+int ublkev__cring_open_control(void)
 {
-	int err;
+	int fd;
 
-	(void)r;
 	enter();
-	err = open_err;
+	fd = open_err;
+	if (!fd)
+		fd = eventfd(0, EFD_CLOEXEC);
+	opens += fd >= 0;
 	leave();
-	return err;
+	return fd;
+}
+
+void ublkev__cring_share(struct ublkev__cring *r, int control_fd)
+{
+	enter();
+	r->control_fd = control_fd;
+	leave();
 }
 
 bool ublkev__cring_free(struct ublkev__cring *r)

@@ -60,4 +60,8 @@ unsigned int fake_cring_alive(void);
 unsigned int fake_cring_submits(unsigned int nr);
 unsigned int fake_cring_cancels(unsigned int nr);
 
+/* how often ublk-control was opened; what a ring has of it */
+unsigned int fake_cring_opens(void);
+int fake_cring_control(unsigned int nr);
+
 #endif

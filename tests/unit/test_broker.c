@@ -395,7 +395,9 @@ START_TEST(many)
 	for (i = 0; i < MANY; i++)
 		ck_assert_int_eq(kit_answer(&c[i]).cmd,
 				 UBLKEV__CTRL_GET_FEATURES);
-	ck_assert_uint_gt(kit_fds(pid), 3 * MANY);
+	/* ublk-control once, where there is one */
+	ck_assert_uint_ge(kit_fds(pid), KIT_FDS + KIT_FDS_DEV * MANY);
+	ck_assert_uint_le(kit_fds(pid), KIT_FDS + KIT_FDS_DEV * MANY + 1);
 	for (i = 0; i < MANY; i += 2)
 		kit_close(&c[i]);
 	for (i = 1; i < MANY; i += 2)
@@ -501,22 +503,31 @@ START_TEST(killed_before_a_device)
 }
 END_TEST
 
-/* its command is; a broker that has got the eventfd wakes us */
-static void lost(struct kit_control *c, bool wakes)
+/* how the device hears that the broker cannot serve it */
+static void refused(struct kit_control *c, bool asks_first)
 {
 	struct ublkev__carrier_done done;
 	struct pollfd p = { .fd = c->evfd, .events = POLLIN };
-	int i;
 
-	if (wakes)
-		ck_assert_int_eq(poll(&p, 1, 5000), 1);
-	for (i = 0; i < 5000 && !ublkev__carrier_has_work(c->carrier); i++)
-		usleep(1000);
-	ck_assert(ublkev__carrier_reap(c->carrier, &done));
-	ck_assert_int_eq(done.answer.res, -EPIPE);
+	if (asks_first)
+		ck_assert_int_eq(kit_ask(c), 0);
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	if (asks_first) {
+		ck_assert(ublkev__carrier_has_work(c->carrier));
+		ck_assert(ublkev__carrier_reap(c->carrier, &done));
+		ck_assert_int_eq(done.cmd, UBLKEV__CTRL_GET_FEATURES);
+		ck_assert_int_eq(done.answer.res, -EMFILE);
+	}
+	ck_assert(!ublkev__carrier_reap(c->carrier, &done));
+	ck_assert_int_eq(kit_ask(c), -EMFILE);
+	ck_assert_int_eq(kit_ask(c), -EMFILE);
 }
 
-/* `_i` more than it has: for that device it is as if the broker were dead */
+/*
+ * _i / 2 descriptors more than it has; a device that is refused is told at
+ * once, whether its command came before the refusal or after
+ */
 START_TEST(out_of_fds)
 {
 	struct rlimit limit, was;
@@ -529,12 +540,11 @@ START_TEST(out_of_fds)
 	fds = kit_fds(pid);
 	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, NULL, &was), 0);
 	limit = was;
-	limit.rlim_cur = fds + (rlim_t)_i;
+	limit.rlim_cur = fds + (rlim_t)_i / 2;
 	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, &limit, NULL), 0);
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
 	ck_assert_int_eq(kit_open(&second, broker), 0);
-	if (!kit_ask(&second))
-		lost(&second, _i >= 2);
-	ck_assert_int_eq(kit_ask(&second), -EPIPE);
+	refused(&second, _i % 2);
 	kit_close(&second);
 	kit_wait_fds(pid, fds);
 	kit_works(&first);
@@ -545,6 +555,13 @@ START_TEST(out_of_fds)
 	kit_close(&first);
 	kit_wait_fds(pid, KIT_FDS);
 	stop();
+}
+END_TEST
+
+START_TEST(refusal_explained)
+{
+	ck_assert_ptr_nonnull(strstr(ublkev_explain(UBLKEV_STEP_FEATURES,
+						    -EMFILE), "broker"));
 }
 END_TEST
 
@@ -567,7 +584,8 @@ static void add_all(TCase *tc)
 	tcase_add_test(tc, control_without_memory);
 	tcase_add_test(tc, killed);
 	tcase_add_test(tc, killed_before_a_device);
-	tcase_add_loop_test(tc, out_of_fds, 0, 4);
+	tcase_add_loop_test(tc, out_of_fds, 0, 2 * KIT_FDS_DEV);
+	tcase_add_test(tc, refusal_explained);
 }
 
 int main(void)

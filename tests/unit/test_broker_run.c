@@ -4,6 +4,7 @@
  * Channel and ring n are the n-th.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -87,6 +88,31 @@ START_TEST(no_driver)
 }
 END_TEST
 
+/* open once for all channels, and not without one: it keeps the module */
+START_TEST(one_control)
+{
+	int control;
+
+	brig_send_dev();
+	brig_send_dev();
+	brig_done(0, UBLKEV__CTRL_GET_FEATURES, 0);
+	brig_done(1, UBLKEV__CTRL_GET_FEATURES, 0);
+	control = fake_cring_control(0);
+	ck_assert_int_eq(fake_cring_control(1), control);
+	ck_assert_uint_eq(fake_cring_opens(), 1);
+	brig_close_dev(0);
+	fake_cring_wait_free(0);
+	brig_done(1, UBLKEV__CTRL_GET_FEATURES, 0);
+	ck_assert_int_ne(fcntl(control, F_GETFD), -1);
+	brig_close_dev(1);
+	fake_cring_wait_free(1);
+	brig_send_dev();
+	brig_done(2, UBLKEV__CTRL_GET_FEATURES, 0);
+	ck_assert_uint_eq(fake_cring_opens(), 2);
+	brig_finish();
+}
+END_TEST
+
 /* nobody signals that a submission is to be tried again */
 START_TEST(submitted_late)
 {
@@ -106,8 +132,9 @@ START_TEST(no_ring)
 {
 	fake_cring_fail_new(-EMFILE);
 	brig_send_dev();
+	/* who waits for an answer is woken, and hears why there is none */
+	ck_assert_int_eq(brig_answered(0, -EMFILE).cmd, UBLKEV__CTRL_NONE);
 	brig_closed(0);
-	brig_wait_fd(brig_devs[0].evfd);		/* who waits for an answer is woken */
 	fake_cring_fail_new(0);
 	brig_send_dev();
 	brig_ask(1, UBLKEV__CTRL_GET_FEATURES);
@@ -455,6 +482,7 @@ static void add_commands(TCase *tc)
 	tcase_add_test(tc, cancelled);
 	tcase_add_test(tc, refused);
 	tcase_add_test(tc, no_driver);
+	tcase_add_test(tc, one_control);
 	tcase_add_test(tc, submitted_late);
 	tcase_add_test(tc, no_ring);
 	tcase_add_test(tc, garbage);
