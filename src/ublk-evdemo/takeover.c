@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,7 +12,7 @@
 #include "ublk-evdemo/now.h"
 #include "ublk-evdemo/takeover.h"
 
-/* seconds for the server's answers, but for that to 'release' */
+/* seconds for each of the server's answers, but for that to 'release' */
 #define PATIENCE_S 5
 
 void takeover_init(struct takeover *t)
@@ -35,9 +36,7 @@ static int takeover_dial(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (!setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-			sizeof(patience)) &&
-	    !setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+	if (!setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
 			sizeof(patience)) &&
 	    !connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return fd;
@@ -90,8 +89,7 @@ static ssize_t takeover_hear(struct takeover *t)
 
 	if (!iov.iov_len)
 		return -EMSGSIZE;
-	n = recvmsg(t->fd, &m, MSG_CMSG_CLOEXEC |
-		    (t->loop ? MSG_DONTWAIT : 0));
+	n = recvmsg(t->fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (n < 0)
 		return -errno;
 	if (!n)
@@ -155,23 +153,53 @@ static int takeover_take_disk(struct takeover *t, struct opts *o, json_t *top)
 	return 0;
 }
 
+/* 0: there is something to hear; -EAGAIN: not before the deadline */
+static int takeover_await(const struct takeover *t, uint64_t deadline_ns)
+{
+	struct pollfd p = { t->fd, POLLIN, 0 };
+	uint64_t now = now_ns();
+	int n;
+
+	if (now >= deadline_ns)
+		return -EAGAIN;
+	n = poll(&p, 1, (int)((deadline_ns - now) / 1000000) + 1);
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+/* the whole line, however small the pieces in which it comes */
+static int takeover_hear_line(struct takeover *t, json_t **topp)
+{
+	uint64_t deadline_ns = now_ns() + PATIENCE_S * UINT64_C(1000000000);
+	ssize_t n;
+	int err;
+
+	for (;;) {
+		err = takeover_await(t, deadline_ns);
+		if (err)
+			return err;
+		n = takeover_hear(t);
+		if (n < 0 && n != -EAGAIN && n != -EINTR)
+			return (int)n;
+		*topp = takeover_parsed(t);
+		if (*topp)
+			return 0;
+	}
+}
+
 static int takeover_request(struct takeover *t, struct opts *o, char *why,
 			    size_t size)
 {
-	json_t *top = NULL;
-	ssize_t n;
+	json_t *top;
 	int err;
 
 	t->fd = takeover_dial(o->take_over);
 	if (t->fd < 0)
 		return t->fd;
 	err = takeover_say(t, "memory\n");
-	while (!err && !top) {
-		n = takeover_hear(t);
-		if (n < 0)
-			return (int)n;
-		top = takeover_parsed(t);
-	}
+	if (!err)
+		err = takeover_hear_line(t, &top);
 	if (err)
 		return err;
 	if (takeover_error_of(top)) {

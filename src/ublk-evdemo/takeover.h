@@ -48,8 +48,8 @@ void takeover_init(struct takeover *t);
 
 /*
  * Asks the server at o->take_over, and sets what o says of the disk (size,
- * block, backend, ...), o->recover_id and t->memory_fd. Waits for an answer,
- * five seconds at most. 0, or a negative errno and one line in err.
+ * block, backend, ...), o->recover_id and t->memory_fd. Waits for the whole
+ * answer, five seconds at most. 0, or a negative errno and one line in err.
  */
 int takeover_ask(struct takeover *t, struct opts *o, char *err,
 		 size_t err_size);
