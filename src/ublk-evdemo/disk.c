@@ -29,35 +29,76 @@ static int disk_lock(int fd, int patient)
 	return 0;
 }
 
-static const char *disk_remedy(int err)
+/* what is wrong with a file, and what to do about it */
+struct complaint {
+	const char *cause, *remedy;
+};
+
+/*
+ * Who owns the file, or may write to it, reads and changes what others keep on
+ * the disk, and ends the server by cutting the file short: its next access is
+ * a SIGBUS. No seal helps: a file on tmpfs takes none, only a memfd does.
+ */
+static int disk_trust(const struct stat *st, struct complaint *c)
 {
-	switch (err) {
-	case -EBUSY:
-		return "another server has it: end that";
-	case -ENOENT:
-		return "make its directory";
-	case -EFBIG:
-		return "it is no multiple of the block size: give --size";
-	default:
-		return "give another --memory-file";
+	if (!S_ISREG(st->st_mode)) {
+		c->cause = "it is no regular file";
+		c->remedy = "give another --memory-file";
+	} else if (st->st_uid != geteuid()) {
+		c->cause = "it belongs to another user, who could change the "
+			   "disk";
+		c->remedy = "chown it, or give another --memory-file";
+	} else if (st->st_mode & (S_IWGRP | S_IWOTH)) {
+		c->cause = "others may write to it, and so change the disk";
+		c->remedy = "chmod it to 0600";
 	}
+	return c->cause ? -EPERM : 0;
 }
 
-static int disk_take_size(struct opts *o, int fd)
+static void disk_explain(int err, struct complaint *c)
+{
+	if (c->cause)
+		return;
+	c->cause = err == -EBUSY ? "in use" : strerror(-err);
+	c->remedy = err == -EBUSY ? "another server has it: end that" :
+		    err == -ENOENT ? "make its directory" :
+		    "give another --memory-file";
+}
+
+static int disk_take_size(struct opts *o, const struct stat *st,
+			  struct complaint *c)
+{
+	if (o->size_given || !st->st_size)
+		return 0;
+	o->size_bytes = (uint64_t)st->st_size;
+	if (!(o->size_bytes % o->block_bytes))
+		return 0;
+	c->cause = "its size is no multiple of the block size";
+	c->remedy = "give --size";
+	return -EINVAL;
+}
+
+static int disk_check_file(struct opts *o, int fd, struct complaint *c)
 {
 	struct stat st;
+	int err;
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (o->size_given || !st.st_size)
-		return 0;
-	o->size_bytes = (uint64_t)st.st_size;
-	return o->size_bytes % o->block_bytes ? -EFBIG : 0;
+	/* before the lock, which whoever may open it can hold for ever */
+	err = disk_trust(&st, c);
+	if (!err)
+		err = disk_lock(fd, o->recover_id >= 0);
+	/* the server that is recovered from may have resized it until now */
+	if (!err && fstat(fd, &st))
+		err = -errno;
+	return err ? err : disk_take_size(o, &st, c);
 }
 
 /* an fd that keeps the lock, or -1 */
 static int disk_open_file(struct opts *o)
 {
+	struct complaint c = { NULL, NULL };
 	int err = 0, fd;
 
 	fd = open(o->memory_file, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
@@ -65,13 +106,12 @@ static int disk_open_file(struct opts *o)
 	if (fd < 0)
 		err = -errno;
 	if (!err)
-		err = disk_lock(fd, o->recover_id >= 0);
-	if (!err)
-		err = disk_take_size(o, fd);
+		err = disk_check_file(o, fd, &c);
 	if (!err)
 		return fd;
-	log_msg(LOG_ERR, "memory file %s: %s: %s", o->memory_file,
-		err == -EBUSY ? "in use" : strerror(-err), disk_remedy(err));
+	disk_explain(err, &c);
+	log_msg(LOG_ERR, "memory file %s: %s: %s", o->memory_file, c.cause,
+		c.remedy);
 	if (fd >= 0)
 		close(fd);
 	return -1;

@@ -256,6 +256,26 @@ check "no file" [ $? = 1 ]
 check "no file" gone none
 "$demo" --memory-file / >out2 2>err2
 check "a directory" [ $? = 1 ]
+for args in "--size 1M" "--recover 3"; do
+	for mode in 0666 0620 0602; do
+		rm -f theirs
+		(umask 0; truncate -s 1M theirs)
+		chmod $mode theirs
+		# shellcheck disable=SC2086  # two words
+		"$demo" $args --memory-file theirs --control none >out2 2>err2
+		check "file of $mode" [ $? = 1 ]
+		check "file of $mode" has 'theirs: others may write' err2
+		check "one line" [ "$(wc -l <err2)" = 1 ]
+	done
+	chmod 0600 theirs
+	chown 1 theirs 2>/dev/null || continue
+	# shellcheck disable=SC2086  # two words
+	"$demo" $args --memory-file theirs --control none >out2 2>err2
+	check "file of another's" [ $? = 1 ]
+	check "file of another's" has 'theirs: it belongs to another' err2
+done
+"$demo" --size 1M --memory-file /dev/null >out2 2>err2
+check "a device" [ $? = 1 ]
 "$demo" --recover 3 --memory-file mem --control none --daemon --pidfile pid \
 	>out 2>err
 check "recovers" [ $? = 0 ]
