@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "ublk-evdemo/pidfile.h"
@@ -82,13 +83,53 @@ static int pidfile_fill(int fd)
 	return n == len ? 0 : -ENOSPC;
 }
 
+/* the process that /proc/locks says has locked the file; 0: not to be seen */
+static int pidfile_locker(const struct stat *st)
+{
+	FILE *f = fopen("/proc/locks", "re");
+	unsigned int maj, min;
+	unsigned long long ino;
+	char line[256];
+	int pid, found = 0;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		/* "1: FLOCK ADVISORY WRITE 4711 08:01:1234 0 EOF" */
+		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%llu", &pid,
+			   &maj, &min, &ino) == 4 && pid > 0 &&
+		    ino == st->st_ino && makedev(maj, min) == st->st_dev)
+			found = pid;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/*
+ * Whoever may read the file may lock it (flock(2) asks for no more), so the
+ * lock alone does not tell that the process in it lives.
+ */
+static void pidfile_explain_lock(char *buf, size_t size, const char *path,
+				 const char *pid)
+{
+	struct stat st;
+	int locker = stat(path, &st) ? 0 : pidfile_locker(&st);
+
+	if (!locker)
+		snprintf(buf, size, "pidfile %s: somebody has locked it: end "
+			 "that process, or give another --pidfile", path);
+	else if (locker == atoi(pid))
+		snprintf(buf, size, "pidfile %s: process %d has it and lives: "
+			 "end that, or give another --pidfile", path, locker);
+	else
+		snprintf(buf, size, "pidfile %s: process %d has locked it, "
+			 "and is not the one that it names: end that, or give "
+			 "another --pidfile", path, locker);
+}
+
 static void pidfile_explain(char *buf, size_t size, const char *path, int err,
 			    const char *pid)
 {
 	if (err == -EBUSY)
-		snprintf(buf, size, "pidfile %s: process %s has it and lives: "
-			 "end that, or give another --pidfile", path,
-			 *pid ? pid : "?");
+		pidfile_explain_lock(buf, size, path, pid);
 	else if (err == -EEXIST)
 		snprintf(buf, size, "pidfile %s: there is a file that is no "
 			 "pidfile: give another --pidfile", path);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -67,6 +68,36 @@ START_TEST(pidfile_life)
 	ck_assert_int_eq(access(path, F_OK), 0);
 	pidfile_close(&p);
 	ck_assert_int_eq(access(path, F_OK), -1);
+	pidfile_close(&p);
+}
+END_TEST
+
+/* whoever may read it can lock it: that is no sign of its process' life */
+START_TEST(pidfile_locked_by_another)
+{
+	struct pidfile p;
+	char want[64];
+	int ready[2], fd;
+	pid_t pid;
+
+	proctree_file(dir, "pid", "1\n");
+	ck_assert_int_eq(pipe(ready), 0);
+	pid = fork();
+	if (!pid) {
+		fd = open(path, O_RDONLY);
+		if (flock(fd, LOCK_SH) || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(1);
+	}
+	ck_assert_int_eq(read(ready[0], want, 1), 1);
+	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), -EEXIST);
+	snprintf(want, sizeof(want), "process %d has locked it", (int)pid);
+	ck_assert_ptr_nonnull(strstr(err, want));
+	ck_assert_ptr_null(strstr(err, "lives"));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), 0);
 	pidfile_close(&p);
 }
 END_TEST
@@ -287,6 +318,7 @@ int main(void)
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, pidfile_life);
+	tcase_add_test(t, pidfile_locked_by_another);
 	tcase_add_test(t, pidfile_stale);
 	tcase_add_test(t, pidfile_not_ours);
 	tcase_add_test(t, background);
