@@ -273,7 +273,8 @@ static int app_run(struct app *app)
 	const struct opts *o = &app->opts;
 
 	if (app_ask_predecessor(app) ||
-	    disk_new(&app->backend, &app->opts, app->takeover.memory_fd) ||
+	    disk_new(&app->backend, &app->opts, app->takeover.memory_fd,
+		     &app->made_file) ||
 	    app_new_files(app) ||
 	    app_new_dev(app, o->recover_id < 0 ? o->id : o->recover_id))
 		return -1;
@@ -301,6 +302,9 @@ int app_serve(const struct opts *opts, int ready_fd)
 	shutdown_fini(&app.shutdown);
 	jsonsock_free(app.json);
 	app_unwatch(&app);
+	/* nobody ever saw what is in it */
+	if (app.made_file && !app.live)
+		disk_discard(&app.opts, ublkev_mem_fd(app.backend));
 	ublkev_backend_free(app.backend);
 	/* last: who waits for its removal finds nothing else left */
 	pidfile_close(&app.pidfile);

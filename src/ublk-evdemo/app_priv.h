@@ -24,6 +24,7 @@ struct app {
 	struct ublkev_dev dev;
 	int has_dev;			/* it is to be fini'd */
 	struct ublkev_backend *backend;
+	int made_file;			/* --memory-file was not there before */
 	struct ublkev_broker *broker;
 	struct pidfile pidfile;
 	struct jsonsock *json;

@@ -95,14 +95,33 @@ static int disk_check_file(struct opts *o, int fd, struct complaint *c)
 	return err ? err : disk_take_size(o, &st, c);
 }
 
+/* as open(2); *made: the file was not there before */
+static int disk_open_or_make(const struct opts *o, int *made)
+{
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
+			  O_NONBLOCK;
+	int fd;
+
+	for (;;) {
+		*made = 0;
+		fd = open(o->memory_file, flags);
+		if (fd >= 0 || errno != ENOENT || o->recover_id >= 0)
+			return fd;
+		*made = 1;
+		fd = open(o->memory_file, flags | O_CREAT | O_EXCL, 0600);
+		/* somebody else made it in between */
+		if (fd >= 0 || errno != EEXIST)
+			return fd;
+	}
+}
+
 /* an fd that keeps the lock, or -1 */
-static int disk_open_file(struct opts *o)
+static int disk_open_file(struct opts *o, int *made)
 {
 	struct complaint c = { NULL, NULL };
 	int err = 0, fd;
 
-	fd = open(o->memory_file, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
-		  O_NONBLOCK | (o->recover_id < 0 ? O_CREAT : 0), 0600);
+	fd = disk_open_or_make(o, made);
 	if (fd < 0)
 		err = -errno;
 	if (!err)
@@ -166,17 +185,30 @@ static int disk_new_backend(struct ublkev_backend **backendp,
 	return -1;
 }
 
-int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd)
+void disk_discard(const struct opts *o, int fd)
+{
+	struct stat a, b;
+
+	if (!fstat(fd, &a) && !lstat(o->memory_file, &b) &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		unlink(o->memory_file);
+}
+
+int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
+	     int *made)
 {
 	int own = -1;
 	int err;
 
+	*made = 0;
 	if (fd < 0 && o->memory_file) {
-		own = disk_open_file(o);
+		own = disk_open_file(o, made);
 		if (own < 0)
 			return -1;
 	}
 	err = disk_new_backend(backendp, o, fd < 0 ? own : fd);
+	if (err && *made)
+		disk_discard(o, own);
 	/* the backend's duplicate keeps the lock */
 	if (own >= 0)
 		close(own);

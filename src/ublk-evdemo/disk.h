@@ -15,9 +15,14 @@
  * disk is there, else in a memfd if the device is to outlive this process,
  * else in memory of its own. A size that was not given is the file's, unless
  * that is empty, and written to *o.
- * 0, or -1 after a line to the log. Waits up to five seconds for the end of
- * a server that is to be recovered from, and holds the file.
+ * 0 with *made set if the file was not there before, or -1 after a line to the
+ * log and with no file made. Waits up to five seconds for the end of a server
+ * that is to be recovered from, and holds the file.
  */
-int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd);
+int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
+	     int *made);
+
+/* removes --memory-file, if that still is what fd (ublkev_mem_fd()) is open on */
+void disk_discard(const struct opts *o, int fd);
 
 #endif /* EVDEMO_DISK_H */

@@ -316,6 +316,16 @@ check "failure's line" has \
 check "one line" [ "$(wc -l <err)" = 1 ]
 check "nothing left" gone pid
 check "nothing left" gone ctl
+FAKE_ERR=17 "$demo" --memory-file new --control ctl --pidfile pid >out 2>err
+check "failure" [ $? = 1 ]
+check "nothing left" gone new
+FAKE_ERR=17 "$demo" --memory-file mem --control ctl --pidfile pid >out 2>err
+check "failure" [ $? = 1 ]
+check "what was there stays" [ -s mem ]
+"$demo" --memory-file new --control none/ctl --pidfile pid >out 2>err
+check "no directory" [ $? = 1 ]
+check "nothing left" gone new
+check "nothing left" gone pid
 
 # --- broken stdout does not end it
 forget
