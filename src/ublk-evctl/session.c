@@ -131,7 +131,8 @@ static int session_print(struct evctl *t, int status)
 {
 	if (t->top && t->opts->cmd != CMD_TOP) {
 		out_set(t, "status", json_integer(status));
-		json_dumpf(t->top, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+		json_dumpf(t->top, stdout, JSON_COMPACT | JSON_ENSURE_ASCII |
+			   JSON_REAL_PRECISION(15));
 		putchar('\n');
 	}
 	if (!fflush(stdout) && !ferror(stdout))

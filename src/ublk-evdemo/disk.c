@@ -62,6 +62,7 @@ static void disk_explain(int err, struct complaint *c)
 	c->cause = err == -EBUSY ? "in use" : strerror(-err);
 	c->remedy = err == -EBUSY ? "another server has it: end that" :
 		    err == -ENOENT ? "make its directory" :
+		    err == -EMFILE || err == -ENFILE ? "raise ulimit -n" :
 		    "give another --memory-file";
 }
 
@@ -157,6 +158,16 @@ static const char *disk_more(const struct opts *o, int fd, int err)
 	}
 }
 
+/* the size is not always one's own to choose */
+static const char *disk_size_remedy(const struct opts *o)
+{
+	if (o->take_over)
+		return "leave it to its server, which serves on";
+	if (o->recover_id >= 0)
+		return "give the --size of the device";
+	return "give a smaller --size";
+}
+
 static int disk_new_backend(struct ublkev_backend **backendp,
 			    const struct opts *o, int fd)
 {
@@ -177,11 +188,11 @@ static int disk_new_backend(struct ublkev_backend **backendp,
 	      ublkev_mem_new(backendp, &conf);
 	if (!err)
 		return 0;
-	log_msg(LOG_ERR, "a disk of %llu bytes%s%s: %s: %sgive a smaller "
-		"--size", (unsigned long long)o->size_bytes,
+	log_msg(LOG_ERR, "a disk of %llu bytes%s%s: %s: %s%s",
+		(unsigned long long)o->size_bytes,
 		o->memory_file ? " in " : "",
 		o->memory_file ? o->memory_file : "", strerror(-err),
-		disk_more(o, fd, err));
+		disk_more(o, fd, err), disk_size_remedy(o));
 	return -1;
 }
 

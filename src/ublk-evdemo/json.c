@@ -5,7 +5,11 @@
 #include <unistd.h>
 
 #include "ublk-evdemo/json.h"
+#include "common/escape.h"
 #include "common/latency.h"
+
+/* as many as a double has for sure: 228.9 stays 228.9 */
+#define REAL_DIGITS 15
 
 /* jansson's integers are signed; a counter needs centuries to get there */
 static json_int_t json_n(uint64_t v)
@@ -145,7 +149,8 @@ static char *json_dump(json_t *top)
 	char *text = NULL;
 
 	if (top)
-		text = json_dumps(top, JSON_COMPACT | JSON_ENSURE_ASCII);
+		text = json_dumps(top, JSON_COMPACT | JSON_ENSURE_ASCII |
+				  JSON_REAL_PRECISION(REAL_DIGITS));
 	json_decref(top);
 	return text;
 }
@@ -165,7 +170,8 @@ char *json_stats(const struct json_source *s)
 			"backend", s->backend,
 			"uptime_ms", json_n(s->uptime_ms));
 	if (top && s->gap_ms >= 0)
-		json_object_set_new(top, "gap_ms", json_real(s->gap_ms));
+		json_object_set_new(top, "gap_ms", json_real(
+			(double)(long long)(s->gap_ms * 10 + .5) / 10));
 	if (top && s->info)
 		json_object_set_new(top, "recovery",
 				    json_string(json_recovery_name(s->info)));
@@ -216,8 +222,12 @@ char *json_done(const char *what)
 
 char *json_error(const char *text)
 {
+	char plain[256];
+
+	/* JSON takes nothing but UTF-8 */
+	escape_text(plain, sizeof(plain), text);
 	return json_dump(json_pack("{s:i, s:s}", "schema", JSON_SCHEMA,
-				   "error", text));
+				   "error", plain));
 }
 
 char *json_failure(const char *what, int err)

@@ -153,6 +153,9 @@ static const char *jsonlisten_remedy(int err)
 	case -EACCES:
 	case -EPERM:
 		return "its directory is not writable; give another path";
+	case -EMFILE:
+	case -ENFILE:
+		return "raise ulimit -n";
 	default:
 		return "give another path";
 	}

@@ -134,8 +134,9 @@ static void pidfile_explain(char *buf, size_t size, const char *path, int err,
 		snprintf(buf, size, "pidfile %s: there is a file that is no "
 			 "pidfile: give another --pidfile", path);
 	else
-		snprintf(buf, size, "pidfile %s: %s: give another --pidfile",
-			 path, strerror(-err));
+		snprintf(buf, size, "pidfile %s: %s: %s", path, strerror(-err),
+			 err == -EMFILE || err == -ENFILE ? "raise ulimit -n" :
+			 "give another --pidfile");
 }
 
 int pidfile_open(struct pidfile *p, const char *path, char *err_text,

@@ -158,7 +158,10 @@ static void serve_listen_late(struct app *app)
 		path = buf;
 	}
 	if (err) {
-		log_msg(LOG_INFO, "no control socket: %s", strerror(-err));
+		log_msg(LOG_NOTICE, "no control socket: %s: give --control "
+			"PATH, or --control none", err == -ENOENT &&
+			geteuid() && !getenv("XDG_RUNTIME_DIR") ?
+			"XDG_RUNTIME_DIR is not set" : strerror(-err));
 		return;
 	}
 	/* the predecessor has no more use for its own */

@@ -137,7 +137,8 @@ static int takeover_take_disk(struct takeover *t, struct opts *o, json_t *top)
 			&recovery))
 		return -EPROTO;
 	mode = opts_recovery(recovery);
-	if (id < 0 || bytes <= 0 || block <= 0 || block > 4096 || mode < 0 ||
+	if (id < 0 || block < 512 || block > 4096 || block & (block - 1) ||
+	    bytes < block || bytes % block || mode < 0 ||
 	    (strcmp(backend, "mem") && strcmp(backend, "null")))
 		return -EPROTO;
 	if (mode == UBLKEV_RECOVERY_NONE)

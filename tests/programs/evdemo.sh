@@ -141,7 +141,7 @@ if [ -n "$python" ]; then
 	check "gap" has 'took over /dev/ublkb7 in [0-9.]* ms' err2
 	check "successor's pidfile" [ "$(cat pid)" = $pid2 ]
 	check "successor's socket" has "\"pid\":$pid2," <(ask ctl stats)
-	check "gap in stats" has '"gap_ms":[0-9.]*,.*"reissue"' <(ask ctl stats)
+	check "gap in stats" has '"gap_ms":[0-9]*\.[0-9],.*"reissue"' <(ask ctl stats)
 	# and on, as a daemon
 	"$demo" --take-over ctl --pidfile pid --daemon >out 2>err
 	check "daemon" [ $? = 0 ]

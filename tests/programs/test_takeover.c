@@ -125,6 +125,30 @@ START_TEST(nonsense)
 }
 END_TEST
 
+/* a disk that no server can have is not tried, and blamed on no option */
+START_TEST(bad_disk)
+{
+	static const struct {
+		long long bytes, block;
+	} bad[] = {
+		{ 0, 512 }, { -512, 512 }, { 1000, 512 }, { 4096, 0 },
+		{ 6000, 1000 }, { 8192, 8192 }, { 512, 4096 },
+	};
+	char text[512];
+	unsigned int i;
+
+	for (i = 0; i < TEST_COUNT(bad); i++) {
+		snprintf(text, sizeof(text), "{\"id\":0,\"backend\":\"null\","
+			 "\"dev_bytes\":%lld,\"logical_block_bytes\":%lld,"
+			 "\"read_only\":false,\"huge_pages\":false,"
+			 "\"unprivileged\":false,\"stays\":true,"
+			 "\"recovery\":\"reissue\"}\n", bad[i].bytes,
+			 bad[i].block);
+		ck_assert_int_eq(ask(text), -EPROTO);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("takeover");
@@ -135,5 +159,6 @@ int main(void)
 	tcase_add_test(t, drips);
 	tcase_add_test(t, in_pieces);
 	tcase_add_test(t, nonsense);
+	tcase_add_test(t, bad_disk);
 	return test_main(s);
 }
