@@ -107,7 +107,8 @@ const char opts_help[] =
 "  info N                all about /dev/ublkbN\n"
 "  features              what the driver of this kernel offers\n"
 "  affinity N            CPUs of each of its queues\n"
-"  stats N               counters and latencies, from its server\n"
+"  stats N [--socket PATH]\n"
+"                        counters and latencies, from its server\n"
 "  top [--interval SECONDS] [--count TIMES]\n"
 "                        rates, latencies and queues of all devices, live\n"
 "  doctor                what is wrong on this machine, and the remedy\n"
@@ -325,17 +326,21 @@ static int opts_set_id(const struct parse *p, const char *text)
 static int opts_set_size(const struct parse *p, const char *text)
 {
 	const char *cause = number_size(text, &p->o->size_bytes);
+	uint64_t v = p->o->size_bytes;
 
-	if (!cause && !p->o->size_bytes)
-		cause = "is too small";
-	if (!cause && p->o->size_bytes > INT64_MAX)
-		cause = "is too large";
-	if (!cause && p->o->size_bytes % 512)
-		cause = "is no multiple of 512";
 	if (cause)
 		return opts_fail_value(p, "size", text, cause,
 				       "give digits and one of K, M, G, T, "
 				       "such as 256M");
+	if (v > INT64_MAX)
+		return opts_fail_value(p, "size", text, "is too large",
+				       "give less than 8388608T");
+	if (!v || v % 512)
+		return opts_fail_value(p, "size", text, v ?
+				       "is no multiple of 512 bytes" :
+				       "is too small",
+				       "give a multiple of 512, which 1K is, or "
+				       "a unit such as in 256M");
 	return 0;
 }
 
