@@ -152,6 +152,14 @@ static int ask_is_closed(int err)
 	return access("/dev/ublk-control", R_OK | W_OK) && err == -errno;
 }
 
+int ask_has_no_driver(const struct ask *a)
+{
+	int err = a->answer.res;
+
+	return (a->unsent || ask_is_closed(err)) &&
+	       (err == -ENOENT || err == -ENXIO || err == -ENODEV);
+}
+
 static const char *ask_remedy(int err)
 {
 	switch (err) {

@@ -26,6 +26,9 @@ void ask_all(struct evctl *t, struct ask *v, unsigned int n);
 int ask_one(struct evctl *t, struct ask *a, enum ublkev_cmd_op cmd, int id,
 	    uint64_t arg);
 
+/* whether it failed since there is no driver to answer */
+int ask_has_no_driver(const struct ask *a);
+
 /* "device 3: STOP_DEV: no such device: what to do" as the command's failure */
 int ask_fail(struct evctl *t, const struct ask *a);
 

@@ -69,6 +69,24 @@ int devs_find(struct devs *d, const char *root, int id)
 	return err;
 }
 
+int devs_find_fail(struct evctl *t, int err)
+{
+	return out_fail(t, out_status(err), "the list of devices: %s: %s",
+			out_strerror(err), err == -EMFILE ?
+			"raise ulimit -n" : err == -ENFILE ?
+			"raise fs.file-max" : "see /sys/class/ublk-char");
+}
+
+int devs_driver(struct evctl *t, const struct devs *d)
+{
+	struct ask a;
+
+	if (d->nr || !ask_one(t, &a, UBLKEV_CMD_GET_FEATURES, 0, 0) ||
+	    !ask_has_no_driver(&a))
+		return ST_OK;
+	return ask_fail(t, &a);
+}
+
 void devs_free(struct devs *d)
 {
 	free(d->v);

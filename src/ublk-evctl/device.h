@@ -12,6 +12,8 @@
 #define DEV_F_USER_RECOVERY_REISSUE	(UINT64_C(1) << 4)
 #define DEV_F_UNPRIVILEGED		(UINT64_C(1) << 5)
 #define DEV_F_USER_RECOVERY_FAIL_IO	(UINT64_C(1) << 9)
+#define DEV_F_UPDATE_SIZE		(UINT64_C(1) << 10)
+#define DEV_F_BATCH_IO			(UINT64_C(1) << 15)
 
 enum dev_server {
 	DEV_SERVER_UNKNOWN,	/* may not be seen by this user */
@@ -44,6 +46,15 @@ struct devs {
  * is -1, whether shown or not. 0, or a negative errno.
  */
 int devs_find(struct devs *d, const char *root, int id);
+
+/* a negative errno of devs_find() of all as the command's failure */
+int devs_find_fail(struct evctl *t, int err);
+
+/*
+ * Where there is none, whether there is a driver at all: ST_OK, or the
+ * command's failure with ST_NOT_FOUND.
+ */
+int devs_driver(struct evctl *t, const struct devs *d);
 void devs_free(struct devs *d);
 
 /* Asks the driver and looks into /proc; `held`: also who uses each. */

@@ -157,6 +157,40 @@ int cmd_del(struct evctl *t)
 	return status;
 }
 
+static int ending_quiesce_absent(struct evctl *t,
+				 const struct ublkev_cmd_info *i)
+{
+	if (i->features & DEV_F_BATCH_IO)
+		return out_fail(t, ST_ABSENT, "device %d: cannot be quiesced: "
+				"its server fetches in batches (--batch), from "
+				"which the driver takes none back: end the "
+				"server, then recover %d", i->id, i->id);
+	if (!(i->features & DEV_F_USER_RECOVERY))
+		return out_fail(t, ST_ABSENT, "device %d: cannot be quiesced: "
+				"its server made it without recovery: it can "
+				"only be stopped", i->id);
+	return out_fail(t, ST_ABSENT, "device %d: cannot be quiesced: that "
+			"needs Linux 6.16, and a server that asked for it: end "
+			"the server, then recover %d", i->id, i->id);
+}
+
+/*
+ * The driver has marked the queues before it waits, and leaves them so
+ * (ublk_ctrl_quiesce_dev()); the server is told nothing.
+ */
+static int ending_quiesce_half(struct evctl *t, const struct ask *a,
+			       const struct ublkev_cmd_info *i)
+{
+	int err = a->answer.res;
+	int late = err == -EBUSY || err == -ETIME || err == -ETIMEDOUT;
+
+	return out_fail(t, late ? ST_BUSY : out_status(err), "device %d: %s, "
+			"and keeps requests back all the same: end its server "
+			"(pid %d), then recover %d", i->id, late ?
+			"the kernel found no moment to quiesce it" :
+			out_strerror(err), i->pid, i->id);
+}
+
 int cmd_quiesce(struct evctl *t)
 {
 	double left = evctl_left(t) * 1000 / 2;
@@ -170,15 +204,12 @@ int cmd_quiesce(struct evctl *t)
 	err = ask_one(t, &a, UBLKEV_CMD_QUIESCE_DEV, t->opts->id,
 		      left < QUIESCE_MS ? (uint64_t)left : QUIESCE_MS);
 	if (err == -EOPNOTSUPP)
-		return out_fail(t, ST_ABSENT, "device %d: cannot be quiesced: "
-				"that needs Linux 6.16, and a server that "
-				"made it with recovery", t->opts->id);
-	if (err == -EBUSY || err == -ETIME || err == -ETIMEDOUT)
-		return out_fail(t, ST_BUSY, "device %d: the kernel found no "
-				"moment to quiesce it: try again when it has "
-				"less to do", t->opts->id);
-	if (err)
+		return ending_quiesce_absent(t, &info);
+	if (err && (a.unsent || err == -ENODEV || err == -EPERM ||
+		    err == -EACCES))
 		return ask_fail(t, &a);
+	if (err)
+		return ending_quiesce_half(t, &a, &info);
 	out_say(t, "device %d: quiesced; its clients wait for recover %d\n",
 		t->opts->id, t->opts->id);
 	return ST_OK;
@@ -197,10 +228,29 @@ static int ending_load(struct evctl *t, struct devs *d)
 	int err = devs_find(d, t->opts->root, -1);
 
 	if (err)
-		return out_fail(t, out_status(err), "the list of devices: %s",
-				out_strerror(err));
+		return devs_find_fail(t, err);
 	devs_load(t, d, 1);
 	return ST_OK;
+}
+
+/* what may be an orphan, and this user can't know: the first is the failure */
+static int ending_unknown(struct evctl *t, const struct devs *d)
+{
+	const struct dev *v;
+
+	for (v = d->v; v < d->v + d->nr; v++) {
+		if (v->err == -ENODEV)
+			continue;
+		if (v->err)
+			return dev_fail(t, v);
+		if (v->server == DEV_SERVER_UNKNOWN &&
+		    (t->opts->all ||
+		     ublkev_signature_is_ours(v->info.signature)))
+			return out_fail(t, ST_PERMISSION, "device %d: whether "
+					"its server lives cannot be seen: be "
+					"root, outside of a container", v->id);
+	}
+	return devs_driver(t, d);
 }
 
 static int ending_skip(struct evctl *t, int id, const char *why)
@@ -273,15 +323,16 @@ static int ending_clean(struct evctl *t, const struct devs *first)
 
 int cmd_orphans(struct evctl *t)
 {
+	int status, cleaned = ST_OK;
 	struct devs d;
-	int status;
 
 	status = ending_load(t, &d);
 	if (status)
 		return status;
 	show_table(t, &d, ending_is_listed);
+	status = ending_unknown(t, &d);
 	if (t->opts->clean)
-		status = ending_clean(t, &d);
+		cleaned = ending_clean(t, &d);
 	devs_free(&d);
-	return status;
+	return status ? status : cleaned;
 }

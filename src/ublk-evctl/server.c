@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ublk-evctl/ask.h"
+#include "ublk-evctl/device.h"
 #include "ublk-evctl/server.h"
 #include "ublk-evctl/sock.h"
 #include "ublk-evctl/text.h"
@@ -115,9 +116,13 @@ static int server_load_stats(struct evctl *t, const char *remedy,
 
 int server_check(struct evctl *t, const char *remedy)
 {
+	struct ask a;
 	json_t *stats;
 	int status;
 
+	/* without a device there is no server, and that is not its fault */
+	if (ask_one(t, &a, UBLKEV_CMD_GET_DEV_INFO, t->opts->id, 0))
+		return ask_fail(t, &a);
 	/* where it listens by default, the name says it */
 	if (!t->opts->socket)
 		return ST_OK;
@@ -224,7 +229,26 @@ static int server_resize_kernel(struct evctl *t)
 	return err ? ask_fail(t, &a) : ST_OK;
 }
 
-static int server_resize_server(struct evctl *t)
+/*
+ * The driver's flag of a device says that the kernel has UPDATE_SIZE; then it
+ * is the disk that refuses.
+ */
+static int server_resize_refused(struct evctl *t, const json_t *answer,
+				 const struct ublkev_cmd_info *i)
+{
+	if (json_integer_value(json_object_get(answer, "errno")) != EOPNOTSUPP)
+		return server_check_answer(t, answer);
+	if (!(i->features & DEV_F_UPDATE_SIZE))
+		return out_fail(t, ST_ABSENT, "device %d cannot be resized: "
+				"the kernel that made it has no UPDATE_SIZE: "
+				"use Linux 6.16 or later", i->id);
+	return out_fail(t, ST_ABSENT, "device %d cannot be resized: what is "
+			"behind it has one size (such as --backend null): "
+			"start it anew with another --size", i->id);
+}
+
+static int server_resize_server(struct evctl *t,
+				const struct ublkev_cmd_info *i)
 {
 	static const char remedy[] =
 		"only its server can resize the disk behind it; --force "
@@ -241,7 +265,7 @@ static int server_resize_server(struct evctl *t)
 	err = server_ask(t, line, &answer);
 	if (err)
 		return server_fail(t, err, remedy);
-	status = server_check_answer(t, answer);
+	status = server_resize_refused(t, answer, i);
 	json_decref(answer);
 	return status;
 }
@@ -276,7 +300,8 @@ int cmd_resize(struct evctl *t)
 				" bytes: a smaller size cuts off what is "
 				"there: give --shrink if that is meant",
 				o->id, old);
-	status = o->force ? server_resize_kernel(t) : server_resize_server(t);
+	status = o->force ? server_resize_kernel(t) :
+			    server_resize_server(t, &info.answer.u.info);
 	if (status)
 		return status;
 	out_set(t, "id", json_integer(o->id));

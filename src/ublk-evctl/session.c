@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ublk-evctl/session.h"
 
@@ -65,6 +66,14 @@ static int session_wants_broker(enum opts_cmd cmd)
 	       cmd != CMD_TOP;
 }
 
+/* libev would abort(); nothing but few descriptors or memory brings it here */
+static void session_on_syserr(const char *msg)
+{
+	fprintf(stderr, "ublk-evctl: libev: %s: %s: raise ulimit -n\n", msg,
+		strerror(errno));
+	_exit(ST_FAILED);
+}
+
 static int session_init(struct evctl *t, const struct opts *opts)
 {
 	int err;
@@ -81,6 +90,7 @@ static int session_init(struct evctl *t, const struct opts *opts)
 	if (err)
 		return out_fail(t, ST_FAILED, "the broker process: %s: raise "
 				"ulimit -u or -n", strerror(-err));
+	ev_set_syserr_cb(session_on_syserr);
 	t->loop = ev_default_loop(EVFLAG_AUTO);
 	if (!t->loop)
 		return out_fail(t, ST_FAILED, "libev: cannot make a loop: "

@@ -128,10 +128,10 @@ int cmd_list(struct evctl *t)
 
 	err = devs_find(&d, t->opts->root, -1);
 	if (err)
-		return out_fail(t, out_status(err), "the list of devices: %s",
-				out_strerror(err));
+		return devs_find_fail(t, err);
 	devs_load(t, &d, 1);
 	show_table(t, &d, show_is_there);
+	status = devs_driver(t, &d);
 	for (i = 0; i < d.nr && !status; i++)
 		if (d.v[i].err && show_is_there(t, &d.v[i]))
 			status = dev_fail(t, &d.v[i]);

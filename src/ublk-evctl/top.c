@@ -174,8 +174,5 @@ int cmd_top(struct evctl *t)
 		top_peer_free(p);
 	}
 	screen_close(&top.screen);
-	if (top.err)
-		return out_fail(t, out_status(top.err), "the list of devices: "
-				"%s", out_strerror(top.err));
-	return ST_OK;
+	return top.err ? devs_find_fail(t, top.err) : ST_OK;
 }

@@ -214,9 +214,18 @@ check "interrupted" has 'interrupted' err
 devs
 run 0 quiesce 0
 check "quiesced" [ "$(state_of 0)" = QUIESCED ]
-sed -i 's/^4 .*/& QUIESCE_DEV=95/; s/^2 .*/& QUIESCE_DEV=16/' devs
+sed -i 's/^4 \(.*\) 60 \(.*\)/4 \1 68 \2 QUIESCE_DEV=95/; s/^2 .*/& QUIESCE_DEV=16/' devs
 run 5 quiesce 4
+check "no cause of others" has 'needs Linux 6.16' err
 json 4 true quiesce 2
+# the driver keeps requests back then, so that trying again is no remedy
+check "remedy" has 'end its server .*, then recover 2' out
+devs
+sed -i 's/^0 \(.*\) 40 \(.*\)/0 \1 8058 \2 QUIESCE_DEV=95/; s/^2 .*/& QUIESCE_DEV=95/' devs
+run 5 quiesce 0
+check "cause" has 'fetches in batches (--batch)' err
+run 5 quiesce 2
+check "cause" has 'made it without recovery' err
 
 # --- orphans
 devs
@@ -226,6 +235,16 @@ run 0 orphans --all
 [ "$(wc -l <out)" = 3 ] || complain "not two orphans"
 rm root/proc/103/fd/5
 json 0 '[.devices[].id] == [1, 2]' orphans
+# who may not look into all processes does not call that nothing
+mkdir -p root/proc/self/ns
+ln -s 'pid:[4026532000]' root/proc/self/ns/pid
+json 7 '.devices == []' orphans
+check "remedy" has 'be root, outside of a container' out
+rm -r root/proc/self
+sed -i 's/^1 .*/& GET_DEV_INFO=13/' devs
+json 7 '[.devices[].id] == [2]' orphans
+devs
+process 103 someone 2
 json 0 '[.devices[].id] == [1, 2, 3]' orphans --all
 holds 2
 run 4 orphans --clean
@@ -258,6 +277,17 @@ check "kept" [ "$(state_of 3)" = DEAD ]
 FAKE_SUBMIT=2 run 3 features
 [ -e /dev/ublk-control ] || check "remedy" has 'load the module' err
 FAKE_SUBMIT=24 run 1 list
+mv root/sys/class/ublk-char class
+for cmd in list orphans; do
+	FAKE_SUBMIT=2 json 3 '.devices == []' $cmd
+	run 0 $cmd
+done
+mv class root/sys/class/ublk-char
+for files in 4 5; do
+	(ulimit -n $files && exec "$ctl" --root "$dir/root" list) >out 2>err
+	check "status with $files" [ $? = 1 ]
+	check "remedy" has '^ublk-evctl: .*: raise ulimit -n' err
+done
 
 # --- stats, resize, top: of a server
 devs
@@ -279,6 +309,20 @@ run 0 stats 7
 check "stats" has '^READ  *5 ' out
 json 0 '.stats.pid == '$pid' and .stats.ops.READ.reqs == 5' stats 7
 json 0 '.stats.schema == 1' stats 7 --socket "$sock"
+# its disk has one size; or the kernel that made it has no UPDATE_SIZE
+FAKE_REFUSE=95 "$demo" --control "$dir/one.sock" >one.out 2>one.err &
+one=$!
+for _ in $(seq 250); do
+	grep -qs ublkb7 one.out && break
+	sleep .02
+done
+run 5 resize 7 2G --socket "$dir/one.sock"
+check "cause" has 'use Linux 6.16' err
+sed -i 's/^7 \(.*\) 60 /7 \1 460 /' devs
+run 5 resize 7 2G --socket "$dir/one.sock"
+check "cause" has 'has one size (such as --backend null)' err
+kill $one
+wait $one
 # another device's server
 run 1 stats 0 --socket "$sock"
 check "whose" has 'serves /dev/ublkb7, not /dev/ublkb0' err
@@ -352,10 +396,13 @@ check "named" has 'pid 100: upgrade 0' err
 json 0 '.gap_ms == 12.5' upgrade 0
 check "arguments" has '^--take-over .*/ublk-ev/ublkb0.sock --daemon$' args
 rm args
+run 3 upgrade 77
+check "no such" has 'no device 77' err
 run 3 upgrade 0 --socket nothing
 run 1 upgrade 0 --socket "$sock"
 check "whose" has 'serves /dev/ublkb7, not /dev/ublkb0' err
 check "not started" [ ! -e args ]
+sed -i 's/^4 /7 /' devs
 run 0 upgrade 7 --socket "$sock" -- -v
 check "arguments" has "^--take-over $sock --daemon -v\$" args
 check "for people" has 'waited 12.5 ms' out
@@ -406,10 +453,11 @@ done
 # --- usage
 for line in "" "nonsense" "info" "info x" "info 1 2" "resize 1" "resize 1 0" \
 	"list --safe" "--timeout 0 list" "--timeout" "list -- x" "-x" \
-	"stop 1 --safe --force" "resize 1 513"; do
+	"stop 1 --safe --force" "resize 1 513" "resize 0 100"; do
 	# shellcheck disable=SC2086
 	run 2 $line
 done
+check "remedy" has "'100' is no multiple of 512 bytes: give a multiple" err
 run 0 --help
 check "help" has '^usage: ublk-evctl' out
 run 0 --version
