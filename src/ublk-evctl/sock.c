@@ -12,12 +12,15 @@
 /* an answer has some KiB; who sends more is no server of ours */
 #define MAX_ANSWER (1u << 20)
 #define LINE_BYTES 128
+/* between two tries to get into a server's full queue of connections */
+#define AGAIN_S .02
 
 struct sock {
 	struct ev_loop *loop;
 	struct sockaddr_un addr;
 	ev_io io;
 	ev_timer timer;
+	ev_timer again;
 	sock_cb *cb;
 	void *data;
 	int asked;
@@ -40,6 +43,7 @@ static void sock_disconnect(struct sock *s)
 static void sock_answer(struct sock *s, json_t *json, int err)
 {
 	ev_timer_stop(s->loop, &s->timer);
+	ev_timer_stop(s->loop, &s->again);
 	s->asked = 0;
 	if (err)
 		sock_disconnect(s);
@@ -154,9 +158,24 @@ static int sock_connect_to(struct sock *s)
 	return 0;
 }
 
+static void sock_on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct sock *s = w->data;
+	int err = sock_connect_to(s);
+
+	(void)revents;
+	if (err == -EAGAIN)
+		return;
+	ev_timer_stop(loop, w);
+	if (err)
+		sock_answer(s, NULL, err);
+	else
+		sock_watch(s, EV_WRITE);
+}
+
 int sock_ask(struct sock *s, const char *line, double timeout_s)
 {
-	int err;
+	int err = 0;
 
 	if (s->asked)
 		return -EBUSY;
@@ -164,7 +183,7 @@ int sock_ask(struct sock *s, const char *line, double timeout_s)
 		return -ENAMETOOLONG;
 	if (s->io.fd < 0) {
 		err = sock_connect_to(s);
-		if (err)
+		if (err && err != -EAGAIN)
 			return err;
 	}
 	s->out_len = (size_t)snprintf(s->out, LINE_BYTES, "%s\n", line);
@@ -173,7 +192,10 @@ int sock_ask(struct sock *s, const char *line, double timeout_s)
 	ev_now_update(s->loop);
 	ev_timer_set(&s->timer, timeout_s, 0.);
 	ev_timer_start(s->loop, &s->timer);
-	sock_watch(s, EV_WRITE);
+	if (err)
+		ev_timer_start(s->loop, &s->again);
+	else
+		sock_watch(s, EV_WRITE);
 	return 0;
 }
 
@@ -194,7 +216,9 @@ int sock_new(struct sock **sp, struct ev_loop *loop, const char *path,
 	memcpy(s->addr.sun_path, path, strlen(path));
 	ev_io_init(&s->io, sock_on_io, -1, 0);
 	ev_timer_init(&s->timer, sock_on_timer, 0., 0.);
+	ev_timer_init(&s->again, sock_on_again, AGAIN_S, AGAIN_S);
 	s->io.data = s;
+	s->again.data = s;
 	s->timer.data = s;
 	*sp = s;
 	return 0;
@@ -205,6 +229,7 @@ void sock_free(struct sock *s)
 	if (!s)
 		return;
 	ev_timer_stop(s->loop, &s->timer);
+	ev_timer_stop(s->loop, &s->again);
 	sock_disconnect(s);
 	free(s->in);
 	free(s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* the client of a control socket, and what a server may do to it */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,38 @@ START_TEST(question_and_answer)
 		ck_assert_int_eq(json_integer_value(json_object_get(got,
 								    "a")), 7);
 	}
+}
+END_TEST
+
+/* its queue of connections is full: it is asked when there is room */
+START_TEST(crowded)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int others[8], n = 0, fd;
+
+	memcpy(addr.sun_path, path, sizeof(path));
+	do {
+		ck_assert_int_lt(n, (int)TEST_COUNT(others));
+		others[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	} while (!connect(others[n++], (struct sockaddr *)&addr,
+			  sizeof(addr)));
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_eq(sock_ask(s, "stats", 60), 0);
+	ck_assert_int_eq(sock_ask(s, "stats", 60), -EBUSY);
+	/* two tries without room */
+	ev_run(loop, EVRUN_ONCE);
+	ev_run(loop, EVRUN_ONCE);
+	ck_assert_int_eq(answers, 0);
+	while (n-- > 1)
+		close(accept(listener, NULL, NULL));
+	fcntl(listener, F_SETFL, O_NONBLOCK);
+	while ((fd = accept(listener, NULL, NULL)) < 0)
+		ev_run(loop, EVRUN_ONCE);
+	conn = fd;
+	serve("stats\n", "{\"a\":7}\n");
+	ev_run(loop, 0);
+	ck_assert_int_eq(answers, 1);
+	ck_assert_int_eq(got_err, 0);
 }
 END_TEST
 
@@ -228,6 +261,7 @@ int main(void)
 	suite_add_tcase(suite, t);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, question_and_answer);
+	tcase_add_test(t, crowded);
 	tcase_add_test(t, long_answer);
 	tcase_add_test(t, nonsense);
 	tcase_add_test(t, goes_away);
