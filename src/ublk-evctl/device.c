@@ -189,6 +189,22 @@ static void device_load_params(struct evctl *t, struct devs *d)
 	free(v);
 }
 
+/* "[mq-deadline] none", or without a choice "none" (elv_iosched_show()) */
+void dev_read_scheduler(struct dev *d, const char *root)
+{
+	char line[256], *name, *end;
+
+	d->scheduler[0] = '\0';
+	if (procs_line(line, sizeof(line), root,
+		       "sys/block/ublkb%d/queue/scheduler", d->id))
+		return;
+	name = strchr(line, '[');
+	name = name ? name + 1 : line;
+	end = name + strcspn(name, "] ");
+	*end = '\0';
+	snprintf(d->scheduler, sizeof(d->scheduler), "%.23s", name);
+}
+
 void devs_load(struct evctl *t, struct devs *d, int held)
 {
 	struct dev *v;
@@ -196,6 +212,8 @@ void devs_load(struct evctl *t, struct devs *d, int held)
 	device_load_info(t, d);
 	device_load_params(t, d);
 	devs_servers(d, t->opts->root);
+	for (v = d->v; v < d->v + d->nr; v++)
+		dev_read_scheduler(v, t->opts->root);
 	for (v = d->v; held && v < d->v + d->nr; v++)
 		if (!v->err)
 			v->held = held_now(t, v->id);

@@ -30,6 +30,8 @@ struct dev {
 	struct ublkev_cmd_info info;
 	int params_err;			/* of GET_PARAMS */
 	struct ublkev_cmd_params params;
+	char scheduler[24];		/* of its disk; "": unknown, or none
+					   is there */
 	enum dev_server server;
 	int pid;			/* its; 0: none */
 	char comm[32];
@@ -68,6 +70,9 @@ void devs_servers(struct devs *d, const char *root);
  * status returned, and d is empty.
  */
 int devs_load_one(struct evctl *t, struct devs *d, int held);
+
+/* into d->scheduler, what /sys says */
+void dev_read_scheduler(struct dev *d, const char *root);
 
 /* d->err as the command's failure */
 int dev_fail(struct evctl *t, const struct dev *d);

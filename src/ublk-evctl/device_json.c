@@ -120,6 +120,8 @@ json_t *dev_json(const struct dev *d)
 		json_boolean(ublkev_signature_is_ours(i->signature)));
 	json_object_set_new(o, "orphan", json_boolean(dev_is_orphan(d)));
 	json_object_set_new(o, "held", device_json_tristate(d->held));
+	json_object_set_new(o, "scheduler", d->scheduler[0] ?
+			    out_json_text(d->scheduler) : json_null());
 	if (!d->params_err)
 		json_object_set_new(o, "params",
 				    device_json_params_json(&d->params));

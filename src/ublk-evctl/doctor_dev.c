@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
+#include <string.h>
 
 #include "ublk-evctl/doctor.h"
 #include "ublk-evctl/procs.h"
@@ -67,6 +68,29 @@ static int dev_swap(struct report *r, const struct holder *h,
 	return 1;
 }
 
+/*
+ * A device with one queue gets mq-deadline where that is loaded
+ * (elevator_set_default()); then the server gets requests one by one instead
+ * of as a list (blk_mq_flush_plug_list()).
+ */
+static void dev_scheduler(struct report *r, const struct dev *d)
+{
+	char remedy[128];
+
+	if (!d->scheduler[0])
+		return;
+	snprintf(remedy, sizeof(remedy), "echo none "
+		 ">/sys/block/ublkb%d/queue/scheduler, or install "
+		 "60-ublk-ev.rules, which does so", d->id);
+	if (strcmp(d->scheduler, "none"))
+		report_add(r, LEVEL_WARNING, "scheduler", remedy,
+			   "device %d has %s: none is faster", d->id,
+			   d->scheduler);
+	else
+		report_add(r, LEVEL_OK, "scheduler", NULL,
+			   "device %d has none", d->id);
+}
+
 static int dev_uses(struct report *r, const char *root,
 		    const struct dev *d, const char *name)
 {
@@ -106,6 +130,7 @@ void dev_judge(struct report *r, const char *root, const struct dev *d)
 		dev_orphan(r, d, name);
 		return;
 	}
+	dev_scheduler(r, d);
 	if (!d->pid)
 		return;
 	found = dev_flusher(r, root, d, name);

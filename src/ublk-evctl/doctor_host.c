@@ -114,22 +114,67 @@ static int host_loaded(const struct host *h)
 	       host_exists(h->root, "/sys/class/ublk-char");
 }
 
+/* whether ID or ID_LIKE of os-release(5) names that distribution */
+static int host_is_like(const struct host *h, const char *name)
+{
+	char path[PATH_MAX], line[256], *save, *w;
+	int found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/etc/os-release", h->root);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (!found && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "ID=", 3) && strncmp(line, "ID_LIKE=", 8))
+			continue;
+		save = NULL;
+		for (w = strtok_r(line, "=\"' \n", &save); w && !found;
+		     w = strtok_r(NULL, "=\"' \n", &save))
+			found = !strcmp(w, name);
+	}
+	fclose(f);
+	return found;
+}
+
+/* where a distribution splits the module off, the package that has it */
+static void host_package(const struct host *h, char *buf, size_t size)
+{
+	const char *other = "or a kernel with CONFIG_BLK_DEV_UBLK";
+
+	/* Ubuntu says that it is like Debian, which has no such package */
+	if (host_is_like(h, "ubuntu"))
+		snprintf(buf, size, "apt install linux-modules-extra-%s, %s",
+			 h->release, other);
+	else if (host_is_like(h, "fedora") || host_is_like(h, "rhel"))
+		snprintf(buf, size, "dnf install kernel-modules-extra-%s, %s",
+			 h->release, other);
+	else if (host_is_like(h, "debian") && strstr(h->release, "-cloud-"))
+		snprintf(buf, size, "install the linux-image without -cloud, "
+			 "%s", other);
+	else
+		snprintf(buf, size, "install the package that has the "
+			 "kernel's further modules, %s", other);
+}
+
 static void host_module(struct report *r, const struct host *h)
 {
-	if (host_loaded(h))
+	char remedy[200];
+
+	if (host_loaded(h)) {
 		report_add(r, LEVEL_OK, "module", NULL, "ublk_drv is there");
-	else if (host_listed(h, "modules.dep"))
+	} else if (host_listed(h, "modules.dep")) {
 		report_add(r, LEVEL_FAULT, "module", "modprobe ublk_drv",
 			   "ublk_drv is not loaded");
-	else if (host_listed(h, "modules.builtin"))
+	} else if (host_listed(h, "modules.builtin")) {
 		report_add(r, LEVEL_FAULT, "module", "look in dmesg why it "
 			   "did not start", "ublk_drv is built in and not "
 			   "there");
-	else
-		report_add(r, LEVEL_FAULT, "module", "install the package "
-			   "that has the kernel's further modules, or a "
-			   "kernel with CONFIG_BLK_DEV_UBLK",
+	} else {
+		host_package(h, remedy, sizeof(remedy));
+		report_add(r, LEVEL_FAULT, "module", remedy,
 			   "Linux %s comes without ublk_drv", h->release);
+	}
 }
 
 static void host_control(struct report *r, const struct host *h)
@@ -246,8 +291,10 @@ static void host_features(struct report *r, const struct host *h)
 	if (h->features_err > 0)
 		return;
 	if (h->features_err) {
+		/* Linux 6.4 takes the command for one about a device */
 		report_add(r, LEVEL_FAULT, "features", h->features_err ==
-			   -EOPNOTSUPP ? "use Linux 6.5 or later" :
+			   -EOPNOTSUPP || h->features_err == -ENODEV ?
+			   "use Linux 6.5 or later" :
 			   "look in dmesg", "GET_FEATURES: %s",
 			   out_strerror(h->features_err));
 		return;

@@ -200,6 +200,10 @@ int cmd_info(struct evctl *t)
 		show_say_params(t, &v->params);
 	out_say(t, "recovery:  %s\nheld:      %s\n",
 		dev_recovery_name(v->info.features), show_held_text(v));
+	if (v->scheduler[0])
+		out_say(t, "scheduler: %s%s\n", v->scheduler,
+			strcmp(v->scheduler, "none") ? " (none is faster)" :
+			"");
 	show_say_features(t, "features: ", v->info.features);
 	devs_free(&d);
 	return ST_OK;

@@ -115,6 +115,13 @@ run 0 info 0
 check "info" has '^size:  *268435456 bytes' out
 json 0 '.device.id == 1 and .device.params.logical_block_bytes == 512' info \
 	/dev/ublkb1
+check "unknown" [ "$(grep -c ^scheduler out)" = 0 ]
+mkdir -p root/sys/block/ublkb0/queue
+echo "[mq-deadline] none" >root/sys/block/ublkb0/queue/scheduler
+run 0 info 0
+check "scheduler" has '^scheduler: mq-deadline (none is faster)' out
+json 0 '.devices[0].scheduler == "mq-deadline" and
+	.devices[1].scheduler == null' list
 run 3 info 9
 check "no such" has 'no device 9' err
 json 3 true info 9

@@ -124,6 +124,38 @@ START_TEST(no_module)
 }
 END_TEST
 
+/* the package that has the module, where that is not the kernel's own */
+START_TEST(packages)
+{
+	static const struct {
+		const char *os, *release, *remedy;
+	} t[] = {
+		{ "NAME=x\nID_LIKE=debian\nID=ubuntu\n", "6.8.0-60-generic",
+		  "linux-modules-extra-6.8.0-60-generic" },
+		{ "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", "6.8.0-1-x",
+		  "linux-modules-extra-6.8.0-1-x" },
+		{ "ID=fedora\n", "6.15.3-200.fc42.x86_64",
+		  "kernel-modules-extra-6.15.3-200.fc42.x86_64" },
+		{ "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n",
+		  "6.12.0-55.el10.x86_64", "kernel-modules-extra-6.12" },
+		{ "ID=debian\n", "6.12.9+deb13-cloud-amd64", "without -cloud" },
+		{ "ID=debian\n", "6.12.9+deb13-amd64", "further modules" },
+		{ "VARIANT_ID=ubuntu\nID=arch\n", "7.3.4", "further modules" },
+	};
+	size_t i;
+
+	tear_down();
+	root = proctree_new();
+	h.root = root;
+	expect(LEVEL_FAULT, "module", "CONFIG_BLK_DEV_UBLK");
+	for (i = 0; i < TEST_COUNT(t); i++) {
+		proctree_file(root, "etc/os-release", t[i].os);
+		snprintf(h.release, sizeof(h.release), "%s", t[i].release);
+		expect(LEVEL_FAULT, "module", t[i].remedy);
+	}
+}
+END_TEST
+
 START_TEST(no_permission)
 {
 	h.control_err = -EACCES;
@@ -170,6 +202,8 @@ START_TEST(few_features)
 	h.features = 0;
 	expect(LEVEL_WARNING, "features", "ordinary users");
 	h.features_err = -EOPNOTSUPP;
+	expect(LEVEL_FAULT, "features", "6.5");
+	h.features_err = -ENODEV;
 	expect(LEVEL_FAULT, "features", "6.5");
 	h.features_err = -ETIMEDOUT;
 	expect(LEVEL_FAULT, "features", "dmesg");
@@ -250,6 +284,35 @@ START_TEST(served)
 }
 END_TEST
 
+START_TEST(scheduler)
+{
+	static const struct {
+		const char *file, *name;
+	} t[] = {
+		{ "[mq-deadline] kyber none\n", "mq-deadline" },
+		{ "none [bfq]\n", "bfq" },
+		{ "none mq-deadline [none]\n", "none" },
+		{ "none\n", "none" },
+		{ "", "" },
+	};
+	size_t i;
+
+	serve(0x180000, 200, "");
+	for (i = 0; i < TEST_COUNT(t); i++) {
+		proctree_file(root, "sys/block/ublkb7/queue/scheduler",
+			      t[i].file);
+		dev_read_scheduler(&v[0], root);
+		ck_assert_str_eq(v[0].scheduler, t[i].name);
+	}
+	snprintf(v[0].scheduler, sizeof(v[0].scheduler), "bfq");
+	expect(LEVEL_WARNING, "scheduler", "device 7 has bfq: none is faster");
+	expect(LEVEL_WARNING, "scheduler", "ublkb7/queue/scheduler");
+	expect(LEVEL_OK, "device 7", "server 50");
+	snprintf(v[0].scheduler, sizeof(v[0].scheduler), "none");
+	expect(LEVEL_OK, "scheduler", "device 7 has none");
+}
+END_TEST
+
 START_TEST(mount_namespace)
 {
 	/* init's: somebody is left to unmount it */
@@ -298,6 +361,7 @@ int main(void)
 	tcase_add_test(t, sound);
 	tcase_add_test(t, kernels);
 	tcase_add_test(t, no_module);
+	tcase_add_test(t, packages);
 	tcase_add_test(t, no_permission);
 	tcase_add_test(t, no_io_uring);
 	tcase_add_test(t, few_features);
@@ -305,6 +369,7 @@ int main(void)
 	tcase_add_test(t, udev_rules);
 	tcase_add_test(t, status_file);
 	tcase_add_test(t, served);
+	tcase_add_test(t, scheduler);
 	tcase_add_test(t, mount_namespace);
 	tcase_add_test(t, swap);
 	tcase_add_test(t, orphans);

@@ -10,7 +10,7 @@ group() {
 	getent group ublk | cut -d: -f3
 }
 udev_start
-trap 'udev_stop' EXIT
+trap 'udev_stop; rm -f /etc/udev/rules.d/50-keep.rules' EXIT
 [ "$(mode /dev/ublk-control)" = "0:$(group) 660" ] ||
 	fail "control: $(mode /dev/ublk-control)"
 demo_start --size 16M
@@ -19,6 +19,36 @@ udevadm settle -t 20 || fail "udev hangs"
 [ "$(mode "$DEV" | cut -d: -f1)" = 0 ] || fail "whose is $DEV?"
 ctl 0 doctor
 says '^ok  *udev: /etc/udev'
+
+note "no scheduler, unless a rule before ours wants the kernel's"
+modprobe mq-deadline 2>/dev/null
+scheduler() {
+	grep -o '\[.*\]' "/sys/block/ublkb$1/queue/scheduler"
+}
+[ "$(scheduler "$ID")" = "[none]" ] || fail "scheduler: $(scheduler "$ID")"
+ctl_json 0 '.device.scheduler == "none"' info "$ID"
+if echo mq-deadline >"/sys/block/ublkb$ID/queue/scheduler"; then
+	# what was written later stays
+	udevadm trigger --action=change --name-match="$DEV"
+	udevadm settle -t 20 || fail "udev hangs"
+	[ "$(scheduler "$ID")" = "[mq-deadline]" ] || fail "it was written anew"
+	ctl 0 doctor
+	says "^warning  *scheduler: device $ID has mq-deadline"
+fi
+demo_stop
+keep=/etc/udev/rules.d/50-keep.rules
+echo 'KERNEL=="ublkb*", ENV{UBLK_EV_KEEP_SCHEDULER}="1"' >$keep
+udevadm control --reload
+demo_start --size 16M
+udevadm settle -t 20 || fail "udev hangs"
+note "kept: $(scheduler "$ID")"
+kept=$(scheduler "$ID")
+rm $keep
+udevadm control --reload
+udevadm trigger --action=add --name-match="$DEV"
+udevadm settle -t 20 || fail "udev hangs"
+[ "$(scheduler "$ID")" = "[none]" ] || fail "scheduler: $(scheduler "$ID")"
+[ "$kept" != "[none]" ] || note "this kernel chooses none by itself"
 roots=$ID pid=$DEMO_PID sock=$DEMO_SOCK log=$DEMO_LOG
 
 note "an ordinary user's"
