@@ -5,9 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/holdev.h"
+#include "common/statx.h"
 
 int holdev_path(char path[HOLDEV_PATH], const char *fmt, ...)
 {

@@ -105,7 +105,7 @@ static uint64_t doctor_limit(int resource)
 {
 	struct rlimit l;
 
-	if (getrlimit((__rlimit_resource_t)resource, &l) ||
+	if (getrlimit(resource, &l) ||
 	    l.rlim_cur == RLIM_INFINITY)
 		return UINT64_MAX;
 	return l.rlim_cur;

@@ -305,7 +305,7 @@ static int opts_set_id(const struct parse *p, const char *text)
 	static const char *const prefixes[] = {
 		"/dev/ublkb", "/dev/ublkc", "ublkb", "ublkc"
 	};
-	unsigned int id;
+	unsigned int id = 0;
 	size_t i, len;
 	int ret;
 

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/statx.h"
 #include "ublk-evctl/procs.h"
 
 /* PROC_PID_INIT_INO of include/linux/proc_ns.h (uapi: PID_NS_INIT_INO) */

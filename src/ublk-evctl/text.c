@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +83,8 @@ const char *text_bytes(char buf[16], uint64_t bytes)
 		snprintf(buf, 16, "%.1f%s", (double)bytes / (double)unit,
 			 units[u]);
 	else
-		snprintf(buf, 16, "%" PRIu64 "%s", bytes / unit, units[u]);
+		snprintf(buf, 16, "%u%s", (unsigned int)(bytes / unit),
+			 units[u]);
 	return buf;
 }
 

@@ -154,6 +154,8 @@ struct abi_params {
 		uint32_t disk_major;
 		uint32_t disk_minor;
 	} devt;
+	/* a 64-bit compiler's own padding, and so a 32-bit one's as well */
+	uint32_t unused;
 };
 
 /*
