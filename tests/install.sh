@@ -61,8 +61,34 @@ if [ -n "$daemon" ]; then
 	grep -qF "PROGRAM=\"${tool#"$root"} owner" "$rule" ||
 		fail "udev's rule does not run ${tool#"$root"}"
 fi
-[ -n "$(find "$root" -name ublkev.3)" ] || fail "no ublkev(3)"
+
+# the manual: where it says that examples are, they are, and can be built as it
+# says; a page is found by the name of each function
+page=$(find "$root" -name ublkev.3)
+[ -n "$page" ] || fail "no ublkev(3)"
+man3=$(dirname "$page")
+for symbol in $(sed -n 's/^\t\(ublkev_[a-z_0-9]*\);/\1/p' \
+	"$src/src/libublkev.map"); do
+	[ -f "$man3/$symbol.3" ] || fail "no page for $symbol"
+	target=$(sed -n 's/^\.so //p' "$man3/$symbol.3")
+	[ -z "$target" ] || [ -f "$(dirname "$man3")/$target" ] ||
+		fail "$symbol.3 leads nowhere"
+done
+examples=$(sed -n 's|^\.It Pa \(/.*/examples\)$|\1|p' "$page")
+[ -n "$examples" ] || fail "ublkev(3) does not say where the examples are"
+for c in "$root$examples"/*.c; do
+	# shellcheck disable=SC2046,SC2086
+	$CC ${SAN_CFLAGS:-} ${COV_CFLAGS:-} -o "$root/example" "$c" \
+		$($PKG_CONFIG --cflags --libs ublkev) -lev ||
+		fail "the installed example $c does not build"
+done
+for f in $(cd "$src/examples" && echo *.c); do
+	[ -f "$root$examples/$f" ] || fail "no example $f was installed"
+done
+for f in README NEWS; do
+	[ -f "$root${examples%/*}/$f" ] || fail "no $f was installed"
+done
 
 "$MAKE" -C "$build" uninstall DESTDIR="$root" > /dev/null 2>&1
-left=$(find "$root" -name '*ublk*' -type f)
+left=$(find "$root" \( -name '*ublk*' -o -path '*/doc/*' \) -type f)
 [ -z "$left" ] || fail "make uninstall leaves: $left"
