@@ -24,6 +24,11 @@
  *                served, since the kernel writes back its cache first. Only
  *                ublkev_dev_abort() has an effect. Ends in STOPPED.
  *
+ * All calls are those of the thread of the start, but for the ones that only
+ * look. Another thread's, a start without ublkev_dev_init() or callback, and
+ * an ev_loop_destroy() before STOPPED end the process with an assertion that
+ * begins "ublkev:".
+ *
  * STOPPED comes exactly once for each successful start, and is the last
  * event: after it the library touches neither dev, backend nor loop, so its
  * callback may fini, free or restart the device.

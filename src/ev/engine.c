@@ -9,6 +9,8 @@
 #include "backend/guard.h"
 #include "ev/evloop.h"
 #include "ev/evworker.h"
+#include "util/check.h"
+#include "util/thread.h"
 
 #define CACHE_LINE 64u
 
@@ -32,6 +34,9 @@ static void engine_on_done(void *owner, uint64_t cookie, int err)
 	struct ublkev__engine *e = owner;
 	unsigned int queue = ublkev__cookie_queue(cookie);
 	bool known = queue < e->nr_queues;
+
+	ublkev__check(e->nr_workers || e->thread == ublkev__thread_self(),
+		      "requests are answered in the thread of the loop");
 
 	/* whoever's it is, its thread need not be that of the counter */
 	if (!known)

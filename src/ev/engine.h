@@ -78,6 +78,8 @@ struct ublkev__engine {
 	struct ublkev__lane lane;	/* the application's thread's */
 
 	/* from start to STOPPED */
+	const void *thread;		/* the caller of start, whose is all
+					   but what workers do */
 	struct ublkev__life life;
 	struct ublkev__pace pace;	/* the clock of life's deadlines */
 	struct ublkev__carrier *carrier;
@@ -106,6 +108,7 @@ struct ublkev__engine {
 
 	/* evloop.c */
 	struct ev_timer on_deadline;
+	struct ev_cleanup on_destroy;
 	uint64_t timer_ms;		/* the deadline it is set for */
 };
 

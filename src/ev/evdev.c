@@ -12,6 +12,7 @@
 #include "ev/evpump.h"
 #include "ev/evworker.h"
 #include "util/check.h"
+#include "util/thread.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -174,6 +175,8 @@ static int dev_start(struct ev_loop *loop, struct ublkev_dev *dev,
 
 	if (dev->active)
 		return 0;
+	ublkev__check(dev->cb, "a device to start has a callback");
+	e->thread = ublkev__thread_self();
 	e->lane.loop = loop;
 	e->mode = mode;
 	e->log.id = e->conf.id;
@@ -197,14 +200,21 @@ static int dev_start(struct ev_loop *loop, struct ublkev_dev *dev,
 	return 0;
 }
 
+static void dev_check_init(const struct ublkev_dev *dev)
+{
+	ublkev__check(dev->priv, "a device to start was initialised");
+}
+
 int ublkev_dev_start(struct ev_loop *loop, struct ublkev_dev *dev)
 {
+	dev_check_init(dev);
 	ublkev__check(dev->priv->backend, "a device to start has a backend");
 	return dev_start(loop, dev, UBLKEV__LIFE_ADD);
 }
 
 int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev)
 {
+	dev_check_init(dev);
 	ublkev__check(dev->priv->backend,
 		      "a device to recover has a backend");
 	if (dev->priv->conf.id < 0)
@@ -214,6 +224,7 @@ int ublkev_dev_recover(struct ev_loop *loop, struct ublkev_dev *dev)
 
 int ublkev_dev_remove(struct ev_loop *loop, struct ublkev_dev *dev)
 {
+	dev_check_init(dev);
 	if (dev->priv->conf.id < 0)
 		return -EINVAL;
 	return dev_start(loop, dev, UBLKEV__LIFE_REMOVE);
@@ -224,6 +235,8 @@ static struct ublkev__engine *dev_active(struct ev_loop *loop,
 {
 	if (!dev->active)
 		return NULL;
+	ublkev__check(dev->priv->thread == ublkev__thread_self(),
+		      "the thread is that of the start");
 	ublkev__check(dev->priv->lane.loop == loop,
 		      "the loop is that of the start");
 	return dev->priv;
@@ -339,6 +352,8 @@ static struct ublkev__engine *dev_by_hand(const struct ublkev_dev *dev)
 {
 	ublkev__check(dev->active && !dev->priv->lane.loop,
 		      "the device is active and driven by hand");
+	ublkev__check(dev->priv->thread == ublkev__thread_self(),
+		      "the thread is that of the start");
 	return dev->priv;
 }
 

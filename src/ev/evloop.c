@@ -3,6 +3,7 @@
 
 #include "ev/engine.h"
 #include "ev/evpump.h"
+#include "util/check.h"
 
 /*
  * So many turns of the loop without a request, and a ring that is watched by
@@ -169,8 +170,18 @@ void ublkev__evloop_init(struct ublkev__lane *l)
 	l->on_backlog.data = l;
 }
 
+static void loop_destroy_cb(struct ev_loop *loop, struct ev_cleanup *w,
+			    int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+	ublkev__check(false, "a loop to destroy has no active device");
+}
+
 void ublkev__evloop_init_deadline(struct ublkev__engine *e)
 {
+	ev_cleanup_init(&e->on_destroy, loop_destroy_cb);
 	ev_init(&e->on_deadline, loop_deadline_cb);
 	e->on_deadline.data = e;
 	e->timer_ms = UINT64_MAX;
@@ -182,6 +193,8 @@ void ublkev__evloop_start(struct ublkev__lane *l)
 		return;
 	ev_io_set(&l->on_fd, ublkev__io_fd(l->io), EV_READ);
 	ev_io_start(l->loop, &l->on_fd);
+	if (!l->worker)
+		ev_cleanup_start(l->loop, &l->e->on_destroy);
 	ublkev__evloop_kick(l);
 }
 
@@ -195,6 +208,7 @@ void ublkev__evloop_stop(struct ublkev__lane *l)
 	ev_idle_stop(l->loop, &l->on_backlog);
 	if (l->worker)
 		return;
+	ev_cleanup_stop(l->loop, &l->e->on_destroy);
 	ev_timer_stop(l->loop, &l->e->on_deadline);
 	l->e->timer_ms = UINT64_MAX;
 }

@@ -16,11 +16,12 @@ int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 		    size_t size)
 {
 	const struct ublkev__engine *e = dev->priv;
-	const struct ublkev__life *life = &e->life;
+	const struct ublkev__life *life;
 	struct ublkev_info full;
 
-	if (!dev->active || e->mode == UBLKEV__LIFE_REMOVE || !life->added)
+	if (!dev->active || e->mode == UBLKEV__LIFE_REMOVE || !e->life.added)
 		return -EAGAIN;
+	life = &e->life;
 	full = (struct ublkev_info){
 		.dev_bytes = e->backend->limits.dev_bytes,
 		.features = life->info.features,
@@ -40,7 +41,7 @@ int ublkev_dev_stats(const struct ublkev_dev *dev, struct ublkev_stats *stats,
 	const struct ublkev__engine *e = dev->priv;
 	struct ublkev_stats sum;
 
-	if (e->life.step == UBLKEV_STEP_IDLE)
+	if (!e || e->life.step == UBLKEV_STEP_IDLE)
 		return -EINVAL;
 	sum = e->lane.stats;
 	ublkev__workers_stats(e, &sum);
@@ -120,7 +121,7 @@ unsigned int ublkev_dev_inflight(const struct ublkev_dev *dev,
 	uint64_t now_us = ublkev__clock_us();
 	unsigned int i, listed = 0, total = 0;
 
-	for (i = 0; i < e->nr_queues; i++)
+	for (i = 0; e && i < e->nr_queues; i++)
 		listed += stats_list_queue(&e->queues[i], v + listed,
 					   max - listed, &total, now_us);
 	return total;

@@ -3,6 +3,8 @@
  * What holds however slow, late or misused the application's side is: the
  * budget of a turn, answers to requests of long ago, buffers that are lent.
  */
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -233,6 +235,112 @@ START_TEST(flush_in_a_callback)
 }
 END_TEST
 
+static int (*const starts[])(struct ev_loop *, struct ublkev_dev *) = {
+	ublkev_dev_start, ublkev_dev_recover, ublkev_dev_remove,
+};
+
+struct start {
+	struct ublkev_dev *dev;
+	int how;
+};
+
+static void start_it(void *arg)
+{
+	struct start *s = arg;
+
+	starts[s->how](rig_loop, s->dev);
+}
+
+START_TEST(start_of_what_is_no_device)
+{
+	struct ublkev_dev zeroed = { 0 };
+	struct start s = { &zeroed, _i };
+	struct ublkev_stats stats;
+
+	r.conf.id = 3;
+	ck_assert(test_aborts(start_it, &s, "ublkev: "));
+	ck_assert_int_eq(ublkev_dev_stats(&zeroed, &stats, sizeof(stats)),
+			 -EINVAL);
+	ublkev_dev_stop(rig_loop, &zeroed);
+	rig_init(&r, lazy.backend);
+	s.dev = &r.dev;
+	r.dev.cb = NULL;
+	ck_assert(test_aborts(start_it, &s, "has a callback"));
+	rig_fini(&r);
+	ck_assert(test_aborts(start_it, &s, "was initialised"));
+}
+END_TEST
+
+static void stop_it(void)
+{
+	ublkev_dev_stop(rig_loop, &r.dev);
+}
+
+static void abort_it(void)
+{
+	ublkev_dev_abort(rig_loop, &r.dev);
+}
+
+static void resize_it(void)
+{
+	(void)ublkev_dev_resize(rig_loop, &r.dev, 2 * LAZY_BYTES, 0);
+}
+
+static void release_it(void)
+{
+	(void)ublkev_dev_release(rig_loop, &r.dev);
+}
+
+static void answer_it(void)
+{
+	ublkev_req_done(lazy.backend, 0, 0);
+}
+
+static void (*const calls[])(void) = {
+	stop_it, abort_it, resize_it, release_it, answer_it,
+};
+
+static void *in_thread(void *arg)
+{
+	calls[*(int *)arg]();
+	return NULL;
+}
+
+static void from_a_thread(void *arg)
+{
+	pthread_t thread;
+
+	if (!pthread_create(&thread, NULL, in_thread, arg))
+		pthread_join(thread, NULL);
+}
+
+START_TEST(another_thread)
+{
+	int call = _i;
+
+	rig_up(&r, lazy.backend);
+	ck_assert(test_aborts(from_a_thread, &call, "ublkev: "));
+	ck_assert(test_aborts(from_a_thread, &call, "thread"));
+	rig_down(&r);
+	/* one that is not active is nobody's, and its backend's answer too */
+	from_a_thread(&call);
+}
+END_TEST
+
+static void destroy_it(void *arg)
+{
+	(void)arg;
+	ev_loop_destroy(rig_loop);
+}
+
+START_TEST(loop_destroyed_under_it)
+{
+	rig_up(&r, lazy.backend);
+	ck_assert(test_aborts(destroy_it, NULL, "a loop to destroy has no active"));
+	rig_down(&r);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("engine_trust");
@@ -245,6 +353,10 @@ int main(void)
 	tcase_add_loop_test(tc, answer_to_a_former_device, 0, 2);
 	tcase_add_test(tc, lent_buffer_after_abort);
 	tcase_add_test(tc, flush_in_a_callback);
+	tcase_add_loop_test(tc, start_of_what_is_no_device, 0,
+			    TEST_COUNT(starts));
+	tcase_add_loop_test(tc, another_thread, 0, TEST_COUNT(calls));
+	tcase_add_test(tc, loop_destroyed_under_it);
 	suite_add_tcase(s, tc);
 	return test_main(s);
 }
