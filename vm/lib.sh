@@ -107,7 +107,7 @@ demo_try() {
 	DEMO_SOCK=$PWD/demo.$DEMO_N.sock
 	# The file shall exist before the first look at it.
 	: >$out
-	# With a control socket it takes the time of every request.
+	# A control socket where the case looks for it.
 	[ -n "${DEMO_PLAIN-}" ] || set -- --control "$DEMO_SOCK" "$@"
 	# shellcheck disable=SC2086  # several arguments
 	set -- ${DEMO_ARGS-} "$@"

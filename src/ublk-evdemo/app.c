@@ -211,8 +211,8 @@ int app_new_dev(struct app *app, int id)
 	conf.log = log_line;
 	conf.broker = app->broker;
 	conf.recovery = o->recovery;
-	if (o->stats_s || o->control)
-		conf.flags |= UBLKEV_CONF_LATENCY;
+	/* whoever asks for them does so when clients wait, not at the start */
+	conf.flags |= UBLKEV_CONF_LATENCY;
 	if (o->unprivileged)
 		conf.flags |= UBLKEV_CONF_UNPRIVILEGED;
 	if (o->io_flusher)

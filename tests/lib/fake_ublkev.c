@@ -263,11 +263,11 @@ int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 int ublkev_dev_stats(const struct ublkev_dev *dev, struct ublkev_stats *stats,
 		     size_t size)
 {
-	(void)dev;
 	memset(stats, 0, size);
 	stats->op[UBLKEV_OP_READ].reqs = 5;
 	stats->inflight = 1;
-	stats->read_latency[9] = 5;
+	if (dev->priv->conf.flags & UBLKEV_CONF_LATENCY)
+		stats->read_latency[9] = 5;
 	return 0;
 }
 

@@ -2,9 +2,9 @@
 # evctl: top shows what fio does, from the server's socket and from the kernel (20 s)
 # shellcheck source=vm/evctl_lib.sh
 . "$1/evctl_lib.sh"
+# the socket is the default one, and latencies are there without an option;
 # numbers that no other case has just used and the driver not yet freed
-mkdir -p /run/ublk-ev
-demo_start --size 64M --control /run/ublk-ev/ublkb100.sock --id 100
+DEMO_PLAIN=1 demo_start --size 64M --id 100
 pid=$DEMO_PID sock=$DEMO_SOCK log=$DEMO_LOG
 DEMO_PLAIN=1 demo_start --size 64M --control none --id 101
 fio --name=global --direct=1 --ioengine=io_uring --rw=randrw --bs=4k --iodepth=16 \
