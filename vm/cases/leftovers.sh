@@ -27,9 +27,14 @@ no_broker || fail "a broker is left"
 demo_start --size 64M
 demo_stop
 END
+cat >vm/cases/3_file.sh <<'END'
+mkdir /tmp/left.$$
+END
 ! TMPDIR=$PWD bash vm/run-cases >out 2>&1 || fail "leaving things is no failure: $(cat out)"
 cat out
 grep -q '^ok 2_next ' out || fail "the next case suffers"
+grep -q '^ok 3_file ' out || fail "a file that is left is a failure"
+! compgen -G '/tmp/left.*' || fail "the file is still there"
 left=$(grep '^FAIL 1_leaves .*left behind, and removed:' out) ||
 	fail "not told, or not removed"
 [ "$(grep -o ' /dev/ublkc[0-9]' <<<"$left" | wc -l)" = 4 ] ||
