@@ -207,7 +207,8 @@ int app_new_dev(struct app *app, int id)
 	conf.max_io_bytes = o->max_io_bytes;
 	conf.wait_us = o->wait_us;
 	conf.copy = o->copy;
-	conf.features = o->batch ? UBLKEV_F_BATCH_IO : 0;
+	conf.features = (o->batch ? UBLKEV_F_BATCH_IO : 0) |
+			(o->no_part_scan ? UBLKEV_F_NO_AUTO_PART_SCAN : 0);
 	conf.log = log_line;
 	conf.broker = app->broker;
 	conf.recovery = o->recovery;
@@ -217,6 +218,8 @@ int app_new_dev(struct app *app, int id)
 		conf.flags |= UBLKEV_CONF_UNPRIVILEGED;
 	if (o->io_flusher)
 		conf.flags |= UBLKEV_CONF_IO_FLUSHER;
+	if (o->keep_scheduler)
+		conf.flags |= UBLKEV_CONF_KEEP_SCHEDULER;
 	if (o->threads)
 		conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
 	if (o->ring_fd)

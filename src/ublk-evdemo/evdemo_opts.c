@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -39,6 +40,8 @@ enum {
 	OPT_MEMORY_FILE,
 	OPT_UNPRIVILEGED,
 	OPT_IO_FLUSHER,
+	OPT_NO_PART_SCAN,
+	OPT_KEEP_SCHEDULER,
 	OPT_TAKE_OVER,
 	OPT_VERSION
 };
@@ -70,6 +73,8 @@ static const struct option long_options[] = {
 	{ "memory-file", required_argument, NULL, OPT_MEMORY_FILE },
 	{ "unprivileged", no_argument, NULL, OPT_UNPRIVILEGED },
 	{ "io-flusher", no_argument, NULL, OPT_IO_FLUSHER },
+	{ "no-part-scan", no_argument, NULL, OPT_NO_PART_SCAN },
+	{ "keep-scheduler", no_argument, NULL, OPT_KEEP_SCHEDULER },
 	{ "take-over", required_argument, NULL, OPT_TAKE_OVER },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -324,40 +329,35 @@ static int opts_set_path(const struct parse *p, int opt, const char *text)
 	}
 }
 
+/* an option that takes nothing, and where its 1 goes */
+static const struct flag {
+	int opt;
+	size_t at;
+} flags[] = {
+	{ OPT_READ_ONLY, offsetof(struct opts, read_only) },
+	{ OPT_HUGE_PAGES, offsetof(struct opts, huge_pages) },
+	{ OPT_BATCH, offsetof(struct opts, batch) },
+	{ OPT_THREADS, offsetof(struct opts, threads) },
+	{ OPT_RING_FD, offsetof(struct opts, ring_fd) },
+	{ OPT_NO_BROKER, offsetof(struct opts, no_broker) },
+	{ OPT_DAEMON, offsetof(struct opts, daemon) },
+	{ OPT_UNPRIVILEGED, offsetof(struct opts, unprivileged) },
+	{ OPT_IO_FLUSHER, offsetof(struct opts, io_flusher) },
+	{ OPT_NO_PART_SCAN, offsetof(struct opts, no_part_scan) },
+	{ OPT_KEEP_SCHEDULER, offsetof(struct opts, keep_scheduler) },
+	{ 'v', offsetof(struct opts, verbose) },
+};
+
+/* whether it is one */
 static int opts_set_flag(const struct parse *p, int opt)
 {
-	switch (opt) {
-	case OPT_READ_ONLY:
-		p->o->read_only = 1;
-		break;
-	case OPT_HUGE_PAGES:
-		p->o->huge_pages = 1;
-		break;
-	case OPT_BATCH:
-		p->o->batch = 1;
-		break;
-	case OPT_THREADS:
-		p->o->threads = 1;
-		break;
-	case OPT_RING_FD:
-		p->o->ring_fd = 1;
-		break;
-	case OPT_NO_BROKER:
-		p->o->no_broker = 1;
-		break;
-	case OPT_DAEMON:
-		p->o->daemon = 1;
-		break;
-	case OPT_UNPRIVILEGED:
-		p->o->unprivileged = 1;
-		break;
-	case OPT_IO_FLUSHER:
-		p->o->io_flusher = 1;
-		break;
-	case 'v':
-		p->o->verbose = 1;
-		break;
-	}
+	const struct flag *f;
+
+	for (f = flags; f < flags + sizeof(flags) / sizeof(flags[0]); f++)
+		if (f->opt == opt) {
+			*(int *)(void *)((char *)p->o + f->at) = 1;
+			return 1;
+		}
 	return 0;
 }
 
@@ -366,7 +366,7 @@ static int opts_is_of_device(int opt)
 {
 	static const int of_device[] = {
 		OPT_QUEUES, OPT_DEPTH, OPT_MAX_IO, OPT_ID, OPT_COPY,
-		OPT_BATCH, OPT_RECOVERY, OPT_UNPRIVILEGED,
+		OPT_BATCH, OPT_RECOVERY, OPT_UNPRIVILEGED, OPT_NO_PART_SCAN,
 	};
 	unsigned int i;
 
@@ -419,19 +419,9 @@ static int opts_set(struct parse *p, int opt, const char *value)
 	case OPT_MEMORY_FILE:
 	case OPT_TAKE_OVER:
 		return opts_set_path(p, opt, value);
-	case OPT_READ_ONLY:
-	case OPT_HUGE_PAGES:
-	case OPT_BATCH:
-	case OPT_THREADS:
-	case OPT_RING_FD:
-	case OPT_NO_BROKER:
-	case OPT_DAEMON:
-	case OPT_UNPRIVILEGED:
-	case OPT_IO_FLUSHER:
-	case 'v':
-		return opts_set_flag(p, opt);
 	default:
-		return opts_set_number(p, opt, value);
+		return opts_set_flag(p, opt) ? 0 :
+		       opts_set_number(p, opt, value);
 	}
 }
 

@@ -38,6 +38,8 @@ struct opts {
 	int recover_id;			/* -1: a new device */
 	int unprivileged;
 	int io_flusher;
+	int no_part_scan;
+	int keep_scheduler;
 	int read_only;
 	int huge_pages;
 	int threads;

@@ -28,6 +28,8 @@ const char opts_help[] =
 "  --depth N            requests a queue, 1 to 4096 (128)\n"
 "  --max-io SIZE        largest read or write, 4K to 32M (512K)\n"
 "  --wait USEC          longest wait for a request before sleep; 0 none (200)\n"
+"  --no-part-scan       look for no partitions when it appears (Linux 7.0)\n"
+"  --keep-scheduler     leave it the I/O scheduler that the kernel picks\n"
 "  --unprivileged       a device of an ordinary user's\n"
 "  --recovery none|requeue|reissue|fail-io\n"
 "                       what becomes of it when its server dies (none)\n"

@@ -275,6 +275,24 @@ START_TEST(unprintable)
 }
 END_TEST
 
+START_TEST(flags)
+{
+	struct opts o;
+
+	ck_assert_int_eq(parse(&o, ""), 0);
+	ck_assert(!o.no_part_scan && !o.keep_scheduler && !o.read_only &&
+		  !o.io_flusher);
+	ck_assert_int_eq(parse(&o, "--no-part-scan --keep-scheduler"), 0);
+	ck_assert(o.no_part_scan && o.keep_scheduler && !o.read_only &&
+		  !o.io_flusher);
+	/* the scan is the device's; the scheduler is whoever's who serves */
+	ck_assert_int_eq(parse(&o, "--take-over x --no-part-scan"), -EINVAL);
+	ck_assert_int_eq(parse(&o, "--recover 3 --backend null "
+			       "--no-part-scan"), -EINVAL);
+	ck_assert_int_eq(parse(&o, "--take-over x --keep-scheduler"), 0);
+}
+END_TEST
+
 START_TEST(help_names_all)
 {
 	static const char *const names[] = {
@@ -285,6 +303,7 @@ START_TEST(help_names_all)
 		"stop-timeout", "daemon", "pidfile", "delete", "verbose",
 		"help", "version", "recovery", "recover", "memory-file",
 		"unprivileged", "io-flusher", "take-over",
+		"no-part-scan", "keep-scheduler",
 	};
 	char opt[32];
 	unsigned int i;
@@ -309,6 +328,7 @@ int main(void)
 	tcase_add_test(t, sizes);
 	tcase_add_loop_test(t, wrong_lines, 0, TEST_COUNT(wrong));
 	tcase_add_test(t, unprintable);
+	tcase_add_test(t, flags);
 	tcase_add_test(t, help_names_all);
 	return test_main(s);
 }
