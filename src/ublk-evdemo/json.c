@@ -222,12 +222,14 @@ char *json_done(const char *what)
 
 char *json_error(const char *text)
 {
+	json_t *error = json_string(text);
 	char plain[256];
 
-	/* JSON takes nothing but UTF-8 */
-	escape_text(plain, sizeof(plain), text);
-	return json_dump(json_pack("{s:i, s:s}", "schema", JSON_SCHEMA,
-				   "error", plain));
+	/* JSON escapes any control character, but takes nothing but UTF-8. */
+	if (!error)
+		error = json_string(escape_text(plain, sizeof(plain), text));
+	return json_dump(json_pack("{s:i, s:o}", "schema", JSON_SCHEMA,
+				   "error", error));
 }
 
 char *json_failure(const char *what, int err)

@@ -285,6 +285,11 @@ START_TEST(json_before_live)
 	ck_assert_str_eq(json_string_value(json_object_get(j, "error")),
 			 "no \"such\"\n");
 	json_decref(j);
+	/* not UTF-8: what can be said of it is, instead of no answer */
+	j = load(json_error("no \xff\n"));
+	ck_assert_str_eq(json_string_value(json_object_get(j, "error")),
+			 "no \\xff\\x0a");
+	json_decref(j);
 }
 END_TEST
 
