@@ -160,6 +160,24 @@ static void app_fini(struct app *app)
 	ev_loop_destroy(app->loop);
 }
 
+/* what the predecessor says of the disk, and the options that it hands on */
+static int app_ask_predecessor(struct app *app)
+{
+	char line[512];
+
+	if (!app->opts.take_over)
+		return 0;
+	if (takeover_ask(&app->takeover, &app->opts, line, sizeof(line))) {
+		log_msg(LOG_ERR, "%s", line);
+		return -1;
+	}
+	if (app->opts.verbose)
+		log_init(LOG_DEBUG);
+	if (!app->opts.control && !app->opts.no_control)
+		app->opts.control = app->opts.take_over;
+	return 0;
+}
+
 static int app_init(struct app *app, const struct opts *opts, int ready_fd)
 {
 	memset(app, 0, sizeof(*app));
@@ -170,7 +188,9 @@ static int app_init(struct app *app, const struct opts *opts, int ready_fd)
 	app->start_ns = now_ns();
 	app->dev.id = -1;
 	app->dev.data = app;
-	if (app_new_broker(app))
+	takeover_init(&app->takeover);
+	/* whether there is to be a broker may be handed on, too */
+	if (app_ask_predecessor(app) || app_new_broker(app))
 		return -1;
 	ev_set_syserr_cb(app_on_libev_error);
 	app->loop = ev_default_loop(EVFLAG_AUTO);
@@ -180,10 +200,11 @@ static int app_init(struct app *app, const struct opts *opts, int ready_fd)
 			strerror(errno));
 		return -1;
 	}
-	ev_timer_init(&app->timer, app_on_stats, 0., opts->stats_s);
+	ev_timer_init(&app->timer, app_on_stats, 0.,
+		      app->opts.stats_s);
 	app->timer.data = app;
 	life_init(app);
-	if (opts->io_flusher)
+	if (app->opts.io_flusher)
 		return 0;
 	/*
 	 * Memory that this process asks for must not be reclaimed by writing
@@ -255,28 +276,11 @@ static int app_new_files(struct app *app)
 	return 0;
 }
 
-/* what the predecessor says of the disk */
-static int app_ask_predecessor(struct app *app)
-{
-	char line[512];
-
-	if (!app->opts.take_over)
-		return 0;
-	if (takeover_ask(&app->takeover, &app->opts, line, sizeof(line))) {
-		log_msg(LOG_ERR, "%s", line);
-		return -1;
-	}
-	if (!app->opts.control && !app->opts.no_control)
-		app->opts.control = app->opts.take_over;
-	return 0;
-}
-
 static int app_run(struct app *app)
 {
 	const struct opts *o = &app->opts;
 
-	if (app_ask_predecessor(app) ||
-	    disk_new(&app->backend, &app->opts, app->takeover.memory_fd,
+	if (disk_new(&app->backend, &app->opts, app->takeover.memory_fd,
 		     &app->made_file) ||
 	    app_new_files(app) ||
 	    app_new_dev(app, o->recover_id < 0 ? o->id : o->recover_id))

@@ -394,6 +394,7 @@ static void opts_note(struct parse *p, int opt)
 {
 	const char *name = opts_opt_name(opt);
 
+	opts_kept_note(p->o, name);
 	if (opt != 'v' && opt != OPT_DELETE && opt != OPT_NO_BROKER &&
 	    !p->not_delete)
 		p->not_delete = name;

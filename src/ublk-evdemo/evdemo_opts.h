@@ -57,6 +57,7 @@ struct opts {
 	int no_control;
 	const char *memory_file;
 	const char *take_over;		/* socket of the server */
+	uint32_t given;			/* which of opts_kept() were */
 };
 
 /*
@@ -65,6 +66,23 @@ struct opts {
  */
 int opts_parse(struct opts *o, int argc, char **argv, char *err,
 	       size_t err_size);
+
+/*
+ * What a server hands on to its successor: the options that were given, or
+ * inherited, which are its life's and not the device's, such as --pidfile.
+ * name: "pidfile"; value: NULL for one that takes none.
+ */
+typedef void opts_kept_fn(void *data, const char *name, const char *value);
+void opts_kept(const struct opts *o, opts_kept_fn *fn, void *data);
+
+/* the option was given, if it is one of these */
+void opts_kept_note(struct opts *o, const char *name);
+
+/*
+ * Takes an option of a predecessor's; one that was given here wins. The value
+ * must live as long as *o. 0, -ENOENT (unknown) or -EINVAL (bad value).
+ */
+int opts_inherit(struct opts *o, const char *name, const char *value);
 
 /* "reissue"; "?" for no mode */
 const char *opts_recovery_name(unsigned int recovery);

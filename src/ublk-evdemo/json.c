@@ -182,18 +182,35 @@ char *json_stats(const struct json_source *s)
 	return json_dump(top);
 }
 
+/* "pidfile":"/run/x.pid"; a path that is no UTF-8 cannot be told, and is left */
+static void json_add_kept(void *data, const char *name, const char *value)
+{
+	json_object_set_new(data, name, value ? json_string(value) :
+			    json_true());
+}
+
+static json_t *json_kept(const struct opts *o)
+{
+	json_t *all = json_object();
+
+	if (all)
+		opts_kept(o, json_add_kept, all);
+	return all;
+}
+
 char *json_memory(const struct json_source *s)
 {
 	const struct opts *o = s->opts;
 
 	return json_dump(json_pack(
-		"{s:i, s:i, s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:s}",
+		"{s:i, s:i, s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:s, s:o}",
 		"schema", JSON_SCHEMA, "pid", (int)getpid(), "id", s->id,
 		"backend", s->backend, "dev_bytes", json_n(s->info->dev_bytes),
 		"logical_block_bytes", json_n(s->info->logical_block_bytes),
 		"read_only", o->read_only, "huge_pages", o->huge_pages,
 		"unprivileged", o->unprivileged, "stays", json_stays(s->info),
-				   "recovery", json_recovery_name(s->info)));
+		"recovery", json_recovery_name(s->info),
+		"options", json_kept(o)));
 }
 
 char *json_help(const char *const *names, const char *const *whats,

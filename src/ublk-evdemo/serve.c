@@ -370,7 +370,6 @@ void life_init(struct app *app)
 	};
 
 	handover_init(&app->handover, &ops, app);
-	takeover_init(&app->takeover);
 	shutdown_init(&app->shutdown, app->loop);
 }
 

@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "ublk-evdemo/logger.h"
 #include "ublk-evdemo/now.h"
 #include "ublk-evdemo/takeover.h"
 
@@ -189,6 +191,19 @@ static int takeover_hear_line(struct takeover *t, json_t **topp)
 	}
 }
 
+/* what this version does not know, or like, has its default, and a line */
+static void takeover_inherit(struct takeover *t, struct opts *o, json_t *top)
+{
+	const char *name;
+	json_t *value;
+
+	t->options = json_incref(json_object_get(top, "options"));
+	json_object_foreach(t->options, name, value)
+		if (opts_inherit(o, name, json_string_value(value)))
+			log_msg(LOG_WARNING, "option --%s of the server that "
+				"is taken over: not taken on", name);
+}
+
 static int takeover_request(struct takeover *t, struct opts *o, char *why,
 			    size_t size)
 {
@@ -208,6 +223,7 @@ static int takeover_request(struct takeover *t, struct opts *o, char *why,
 		err = -ECONNREFUSED;
 	} else {
 		err = takeover_take_disk(t, o, top);
+		takeover_inherit(t, o, top);
 	}
 	json_decref(top);
 	if (!err && o->backend == OPTS_MEM && t->memory_fd < 0)
@@ -359,4 +375,6 @@ void takeover_fini(struct takeover *t)
 	if (t->memory_fd >= 0)
 		close(t->memory_fd);
 	t->memory_fd = -1;
+	json_decref(t->options);
+	t->options = NULL;
 }

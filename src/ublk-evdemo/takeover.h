@@ -41,7 +41,9 @@ struct takeover {
 	int gone;			/* go() was called */
 	int done_said;
 	size_t len;
-	char line[1024];
+	/* some paths are in it, and JSON writes six bytes for one at worst */
+	char line[64 << 10];
+	struct json_t *options;		/* what o inherited points into it */
 };
 
 void takeover_init(struct takeover *t);
@@ -49,7 +51,7 @@ void takeover_init(struct takeover *t);
 /*
  * Asks the server at o->take_over, and sets what o says of the disk (size,
  * block, backend, ...), o->recover_id and t->memory_fd. Waits for the whole
- * answer, five seconds at most. 0, or a negative errno and one line in err.
+ * answer, five seconds at most. Options that were not given in o are inherited. 0, or a negative errno and one line in err.
  */
 int takeover_ask(struct takeover *t, struct opts *o, char *err,
 		 size_t err_size);

@@ -5,7 +5,7 @@
  *
  * FAKE_ERR=errno	ADD_DEV, or the recovery, fails
  * FAKE_NEVER=1		LIVE never comes
- * FAKE_SLOW=1		LIVE takes a second
+ * FAKE_SLOW=file		LIVE comes when the file is there
  * FAKE_STUCK=1		a stop ends only by an abort
  * FAKE_REFUSE=errno	a release or a resize is refused
  * FAKE_PROBE=errno	GET_DEV_INFO fails
@@ -41,9 +41,15 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct ublkev__engine *e = w->data;
 	struct ublkev_dev *dev = e->dev;
+	const char *slow = getenv("FAKE_SLOW");
 	int event = e->event;
 
 	(void)revents;
+	if (event == UBLKEV_LIVE && slow && access(slow, F_OK)) {
+		ev_timer_set(w, .01, 0.);
+		ev_timer_start(loop, w);
+		return;
+	}
 	if (event == UBLKEV_RESIZED || event == UBLKEV_REFUSED) {
 		if (event == UBLKEV_RESIZED && !dev->res)
 			the_backend.dev_bytes = e->new_bytes;
@@ -73,8 +79,7 @@ static void later(struct ev_loop *loop, struct ublkev_dev *dev, int event)
 
 	ev_timer_stop(loop, &e->timer);
 	e->event = event;
-	ev_timer_set(&e->timer, event == UBLKEV_LIVE && getenv("FAKE_SLOW") ?
-		     1. : .01, 0.);
+	ev_timer_set(&e->timer, .01, 0.);
 	ev_timer_start(loop, &e->timer);
 }
 

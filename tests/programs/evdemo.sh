@@ -132,24 +132,30 @@ if [ -n "$python" ]; then
 	check "then told to end" [ $? = 0 ]
 	check "no line" [ ! -s out2 ]
 
-	first --pidfile pid
-	successor --pidfile pid
+	first --pidfile pid --stats 1 --verbose
+	successor
 	check "successor's line" await has '^/dev/ublkb7$' out2
 	wait $pid
 	check "old one's status" [ $? = 0 ]
 	check "old one's word" has 'has another server' err
 	check "gap" has 'took over /dev/ublkb7 in [0-9.]* ms' err2
 	check "successor's pidfile" [ "$(cat pid)" = $pid2 ]
+	check "successor's --stats" await has 'stats: read' err2
+	check "successor's --verbose" has 'blocks of 512' err2
 	check "successor's socket" has "\"pid\":$pid2," <(ask ctl stats)
 	check "gap in stats" has '"gap_ms":[0-9]*\.[0-9],.*"reissue"' <(ask ctl stats)
-	# and on, as a daemon
-	"$demo" --take-over ctl --pidfile pid --daemon >out 2>err
+	# and on, as a daemon, with the options of the one before
+	check "options" has '"options":{"verbose":true,"stats":"1","pidfile":"/' \
+		<(ask ctl memory)
+	"$demo" --take-over ctl --stats 9 --daemon >out 2>err
 	check "daemon" [ $? = 0 ]
 	check "daemon's line" has '^/dev/ublkb7$' out
 	wait $pid2
 	check "successor's status" [ $? = 0 ]
 	pid=$(cat pid)
 	check "third pid" [ "$pid" != "$pid2" ]
+	check "options" has '"options":{"verbose":true,"stats":"9","pidfile":"/' \
+		<(ask ctl memory)
 	kill "$pid"
 	check "daemon ends" await dead "$pid"
 	check "nothing left" gone ctl
@@ -157,7 +163,8 @@ if [ -n "$python" ]; then
 
 	# a successor that is told to end before it is live
 	first
-	FAKE_SLOW=1 early_end
+	FAKE_SLOW=$dir/go early_end
+	: >go
 	wait $pid
 	check "old one's status" [ $? = 0 ]
 	check "old one's word" has 'has another server' err

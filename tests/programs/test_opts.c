@@ -293,6 +293,52 @@ START_TEST(flags)
 }
 END_TEST
 
+static char told[512];
+
+static void tell(void *unused, const char *name, const char *value)
+{
+	size_t at = strlen(told);
+
+	(void)unused;
+	snprintf(told + at, sizeof(told) - at, "%s=%s ", name,
+		 value ? value : "");
+}
+
+/* what a successor takes on, and what it does not */
+START_TEST(handed_on)
+{
+	struct opts o;
+
+	ck_assert_int_eq(parse(&o, "--size 1M --threads --pidfile /p "
+			       "--stop-timeout 5 --daemon --queues 2"), 0);
+	told[0] = '\0';
+	opts_kept(&o, tell, NULL);
+	ck_assert_str_eq(told, "threads= stop-timeout=5 pidfile=/p ");
+
+	ck_assert_int_eq(parse(&o, "--take-over x --stop-timeout 30"), 0);
+	ck_assert_int_eq(opts_inherit(&o, "stop-timeout", "5"), 0);
+	ck_assert_int_eq(opts_inherit(&o, "wait", "0"), 0);
+	ck_assert_int_eq(opts_inherit(&o, "pidfile", "/p"), 0);
+	ck_assert_int_eq(opts_inherit(&o, "threads", NULL), 0);
+	/* given here, though it is the default */
+	ck_assert_uint_eq(o.stop_timeout_s, 30);
+	ck_assert_uint_eq(o.wait_us, 0);
+	ck_assert_str_eq(o.pidfile, "/p");
+	ck_assert(o.threads && !o.ring_fd);
+	/* it is handed on to the next */
+	told[0] = '\0';
+	opts_kept(&o, tell, NULL);
+	ck_assert_str_eq(told, "threads= wait=0 stop-timeout=30 pidfile=/p ");
+
+	ck_assert_int_eq(opts_inherit(&o, "stats", "never"), -EINVAL);
+	ck_assert_int_eq(opts_inherit(&o, "stats", NULL), -EINVAL);
+	ck_assert_int_eq(opts_inherit(&o, "ring-fd", "1"), -EINVAL);
+	ck_assert_int_eq(opts_inherit(&o, "size", "1M"), -ENOENT);
+	ck_assert_int_eq(opts_inherit(&o, "of-the-future", NULL), -ENOENT);
+	ck_assert(!o.ring_fd && !o.stats_s);
+}
+END_TEST
+
 START_TEST(help_names_all)
 {
 	static const char *const names[] = {
@@ -329,6 +375,7 @@ int main(void)
 	tcase_add_loop_test(t, wrong_lines, 0, TEST_COUNT(wrong));
 	tcase_add_test(t, unprintable);
 	tcase_add_test(t, flags);
+	tcase_add_test(t, handed_on);
 	tcase_add_test(t, help_names_all);
 	return test_main(s);
 }
