@@ -42,7 +42,7 @@ static const struct explanation explanations[] = {
 	{ UBLKEV_STEP_CONTROL, -ENODEV,
 	  "/dev/ublk-control has no driver: load the module (modprobe ublk_drv)" },
 	{ UBLKEV_STEP_CONTROL, -EACCES,
-	  "no permission for /dev/ublk-control: run as root" },
+	  "no permission for /dev/ublk-control: run as root; an ordinary user's device needs ublk-ev's udev rule, and the user in group ublk" },
 	{ UBLKEV_STEP_CONTROL, -EPERM,
 	  "no permission for /dev/ublk-control: run as root, and allow the device in the container's device cgroup" },
 	{ UBLKEV_STEP_CONTROL, -EMFILE,
