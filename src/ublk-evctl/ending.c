@@ -25,39 +25,57 @@ static int ending_device_is_there(struct evctl *t, struct ublkev_cmd_info *info)
 	return ST_OK;
 }
 
-static int ending_try_stop(struct evctl *t)
+/* 0, -EBUSY (the failure is told), or another negative errno, which is not */
+static int ending_try_stop(struct evctl *t, struct ask *a, int id)
 {
 	const struct timespec pause = { 0, 100 * 1000 * 1000 };
-	struct ask a;
-	int err, status;
+	int err;
 
 	/* udev opens what is new or was just written, for a moment */
 	do {
-		err = ask_one(t, &a, UBLKEV_CMD_TRY_STOP_DEV, t->opts->id, 0);
+		err = ask_one(t, a, UBLKEV_CMD_TRY_STOP_DEV, id, 0);
 		if (err != -EBUSY)
-			break;
-		status = held_refuse(t, t->opts->id, "end that first");
-		if (status)
-			return status;
+			return err;
+		if (held_refuse(t, id, "end that first"))
+			return err;
 		nanosleep(&pause, NULL);
 	} while (evctl_left(t) > 1 && !t->interrupted);
+	out_fail(t, ST_BUSY, "somebody has /dev/ublkb%d open, and /proc does "
+		 "not show who: look at other containers", id);
+	return err;
+}
+
+static int ending_stop_safely(struct evctl *t, int id)
+{
+	struct ask a;
+	int err = ending_try_stop(t, &a, id);
+
 	if (err == -EOPNOTSUPP)
 		return out_fail(t, ST_ABSENT, "TRY_STOP_DEV is not in this "
 				"kernel (Linux 7.0 has it): stop without "
 				"--safe looks itself who uses the device");
 	if (err == -EBUSY)
-		return out_fail(t, ST_BUSY, "somebody has /dev/ublkb%d open",
-				t->opts->id);
+		return ST_BUSY;
 	return err ? ask_fail(t, &a) : ST_OK;
 }
 
+/*
+ * Where the driver itself looks for those who have it open it does so, without
+ * a moment in between; elsewhere the look that was taken has to do.
+ */
 static int ending_stop(struct evctl *t, int id)
 {
 	struct ask a;
+	int err = -EOPNOTSUPP;
 
-	if (ask_one(t, &a, UBLKEV_CMD_STOP_DEV, id, 0))
-		return ask_fail(t, &a);
-	return ST_OK;
+	if (!t->opts->force)
+		err = ending_try_stop(t, &a, id);
+	/* or it has no disk that somebody could have open */
+	if (err == -EOPNOTSUPP || err == -ENODEV)
+		err = ask_one(t, &a, UBLKEV_CMD_STOP_DEV, id, 0);
+	else if (err == -EBUSY)
+		return ST_BUSY;
+	return err ? ask_fail(t, &a) : ST_OK;
 }
 
 static int ending_may_end(struct evctl *t, struct ublkev_cmd_info *info)
@@ -81,7 +99,7 @@ int cmd_stop(struct evctl *t)
 		out_say(t, "device %d: is stopped\n", t->opts->id);
 		return ST_OK;
 	}
-	status = t->opts->safe ? ending_try_stop(t) :
+	status = t->opts->safe ? ending_stop_safely(t, t->opts->id) :
 				 ending_stop(t, t->opts->id);
 	if (!status)
 		out_say(t, "device %d: stopped\n", t->opts->id);
@@ -259,6 +277,17 @@ static int ending_skip(struct evctl *t, int id, const char *why)
 	return ST_OK;
 }
 
+/* d->held is a look only; before its end the kernel is asked, too */
+static int ending_is_held(struct evctl *t, int id)
+{
+	struct holders *h;
+	int n;
+
+	n = held_scan(t, id, &h);
+	holders_free(h);
+	return n != 0;
+}
+
 /* `first`: what it was when it was listed, `d`: what it is now */
 static int ending_clean_one(struct evctl *t, const struct dev *first,
 			    const struct dev *d, json_t *done)
@@ -277,7 +306,7 @@ static int ending_clean_one(struct evctl *t, const struct dev *first,
 		snprintf(why, sizeof(why), "it waits for recover %d", d->id);
 		return ending_skip(t, d->id, why);
 	}
-	if (d->held && !t->opts->force)
+	if (!t->opts->force && (d->held || ending_is_held(t, d->id)))
 		return out_fail(t, ST_BUSY, "device %d: left alone, somebody "
 				"uses it: end that first, or give --force",
 				d->id);

@@ -166,12 +166,22 @@ devs
 sed -i 's/^0 .*/& TRY_STOP_DEV=95/' devs
 run 5 stop 0 --safe
 check "absent" has 'not in this kernel' err
+run 0 stop 0
+check "stopped" [ "$(state_of 0)" = DEAD ]
 devs
 sed -i 's/^0 .*/& TRY_STOP_DEV=16/' devs
 run 4 --timeout 2 stop 0 --safe
-json 0 true stop 0
-run 0 del 0
+# whom only the driver sees is a holder, too
+for cmd in stop del; do
+	run 4 --timeout 2 $cmd 0
+	check "who" has 'somebody has /dev/ublkb0 open' err
+	check "served on" [ "$(state_of 0)" = LIVE ]
+done
+json 0 true stop 0 --force
+run 0 del 0 --force
 check "deleted" [ -z "$(state_of 0)" ]
+# without a disk there is nothing to try (ublk_ctrl_try_stop_dev())
+sed -i 's/^1 .*/& TRY_STOP_DEV=19/' devs
 json 0 true del 1 --async
 check "deleted" [ -z "$(state_of 1)" ]
 run 3 del 0
@@ -184,7 +194,8 @@ check "who" has 'server has /dev/ublkc2 open' err
 holds 2
 FAKE_SILENT=DEL_DEV run 6 --timeout 1 del 2 --force
 check "advice" has 'del 2 --async' err
-FAKE_SILENT=STOP_DEV run 6 --timeout 1 stop 4
+FAKE_SILENT=STOP_DEV run 6 --timeout 1 stop 4 --force
+FAKE_SILENT=TRY_STOP_DEV run 6 --timeout 1 stop 4
 FAKE_SILENT=GET_DEV_INFO run 6 --timeout 1 list
 
 # --- what others wrote: on no terminal as it is, and lost to no JSON
@@ -209,7 +220,7 @@ json 0 '.devices[0].server | .alive and .pid == 100 and
 	(.comm | contains("il"))' list
 
 # --- interrupted
-FAKE_SILENT=STOP_DEV "$ctl" --root root stop 4 >out 2>err &
+FAKE_SILENT=TRY_STOP_DEV "$ctl" --root root stop 4 >out 2>err &
 pid=$!
 sleep .5
 kill $pid
