@@ -39,7 +39,7 @@ demo_stop
 keep=/etc/udev/rules.d/50-keep.rules
 echo 'KERNEL=="ublkb*", ENV{UBLK_EV_KEEP_SCHEDULER}="1"' >$keep
 udevadm control --reload
-demo_start --size 16M
+demo_start --size 16M --keep-scheduler
 udevadm settle -t 20 || fail "udev hangs"
 note "kept: $(scheduler "$ID")"
 kept=$(scheduler "$ID")
