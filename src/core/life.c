@@ -116,6 +116,7 @@ void ublkev__life_init(struct ublkev__life *c, const struct ublkev_conf *conf)
 	c->info.depth = conf->depth;
 	c->info.max_io_bytes = conf->max_io_bytes;
 	c->deadline_ms = UBLKEV__NEVER;
+	c->limit_ms = UBLKEV__NEVER;
 	c->retry_ms = UBLKEV__NEVER;
 }
 

@@ -13,7 +13,8 @@
  * A failure anywhere, and a stop, go to the first step of the lower row that
  * has something to undo; a pending command is waited for first. A device that
  * is to be kept for another server goes from QUIESCE to CLOSE, and ends there.
- * Every step has a deadline, and a ladder of what is done when it passes, a
+ * Every step has a deadline (where requests are answered meanwhile, since the
+ * last of them), and a ladder of what is done when it passes, a
  * rung each grace period; the last rung is LOST, where nothing is waited for.
  *
  *	step            rungs
@@ -112,6 +113,7 @@ struct ublkev__life {
 	uint64_t since_ms;		/* in the step */
 	uint64_t deadline_ms;		/* UINT64_MAX: none */
 	uint64_t stop_deadline_ms;
+	uint64_t limit_ms;		/* of it, however it is moved */
 	uint64_t retry_ms;		/* when to try again: to open, to set
 					   params, to recover */
 	unsigned int asked_cpus;	/* queues whose CPUs were asked for */
@@ -162,6 +164,11 @@ void ublkev__life_tag_died(struct ublkev__life *c, uint64_t now_ms);
 void ublkev__life_drained(struct ublkev__life *c, uint64_t now_ms);
 /* in QUIESCE: no request is with us; may be told often */
 void ublkev__life_idle(struct ublkev__life *c, uint64_t now_ms);
+/*
+ * Requests were answered since this was told last: a deadline that waits for
+ * requests begins anew.
+ */
+void ublkev__life_progress(struct ublkev__life *c, uint64_t now_ms);
 /* the I/O side can't go on: a refused command, a ring that fails */
 void ublkev__life_fault(struct ublkev__life *c, int err, uint64_t now_ms);
 /* the time is now_ms */

@@ -20,12 +20,47 @@ static bool down_restartable(const struct ublkev__life *c)
 	return c->kernel_features & UBLKEV__F(IO_DESC_SIZE);
 }
 
+static uint64_t down_earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void down_turn_down(struct ublkev__life *c, uint64_t deadline_ms)
 {
 	c->stopping = true;
 	c->stop_deadline_ms = deadline_ms;
 	if (c->mode == UBLKEV__LIFE_RECOVER && c->step < UBLKEV_STEP_LIVE)
 		c->kept = !c->added || down_restartable(c);
+}
+
+void ublkev__life_begin_stop(struct ublkev__life *c, uint64_t now_ms)
+{
+	if (c->conf.stop_limit_ms && c->limit_ms == UBLKEV__NEVER)
+		c->limit_ms = now_ms + c->conf.stop_limit_ms;
+	c->stop_deadline_ms = down_earlier(now_ms + c->conf.stop_timeout_ms,
+					   c->limit_ms);
+}
+
+/*
+ * Not on the ladder: once requests are failed, answers are no sign that the
+ * backend goes on. START's first rung, its cancelling, is part of any stop.
+ */
+void ublkev__life_progress(struct ublkev__life *c, uint64_t now_ms)
+{
+	bool starts = c->step == UBLKEV_STEP_START;
+	bool waits = starts || c->step == UBLKEV_STEP_QUIESCE ||
+		     c->step == UBLKEV_STEP_STOP ||
+		     c->step == UBLKEV_STEP_DRAIN;
+
+	if (!waits || c->aborted || c->deadline_ms == UBLKEV__NEVER ||
+	    c->rung > (starts && c->stopping))
+		return;
+	if (starts && !c->stopping) {
+		c->deadline_ms = now_ms + c->conf.start_timeout_ms;
+		return;
+	}
+	ublkev__life_begin_stop(c, now_ms);
+	c->deadline_ms = down_later(c->deadline_ms, c->stop_deadline_ms);
 }
 
 /* ---- from step to step ---------------------------------------------------- */
@@ -85,7 +120,8 @@ void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms)
 
 	if (c->stopping)
 		return;
-	down_turn_down(c, now_ms + c->conf.stop_timeout_ms);
+	ublkev__life_begin_stop(c, now_ms);
+	down_turn_down(c, c->stop_deadline_ms);
 	if (c->step == UBLKEV_STEP_START && waits) {
 		ublkev__life_cancel(c);
 		c->rung = 1;
@@ -261,8 +297,10 @@ void ublkev__life_stop_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 	if (cmd == UBLKEV__CTRL_STOP_DEV) {
 		down_stopped(c, res, now_ms);
 	} else if (res >= 0) {
-		if (!c->stopping)
-			down_turn_down(c, now_ms + c->conf.stop_timeout_ms);
+		if (!c->stopping) {
+			ublkev__life_begin_stop(c, now_ms);
+			down_turn_down(c, c->stop_deadline_ms);
+		}
 		down_stopped(c, res, now_ms);
 	} else if (c->stopping) {
 		ublkev__life_unwind(c, now_ms);

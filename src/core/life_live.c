@@ -103,7 +103,7 @@ static void live_leave(struct ublkev__life *c, uint64_t now_ms)
 {
 	c->stopping = true;
 	c->kept = true;
-	c->stop_deadline_ms = now_ms + c->conf.stop_timeout_ms;
+	ublkev__life_begin_stop(c, now_ms);
 	ublkev__life_enter(c, UBLKEV_STEP_QUIESCE, now_ms,
 			   c->stop_deadline_ms);
 }
@@ -249,7 +249,7 @@ int ublkev__life_release(struct ublkev__life *c, uint64_t now_ms)
 		return err;
 	if (!ublkev__life_uses(c, UBLKEV__F(QUIESCE)))
 		return -EOPNOTSUPP;
-	c->stop_deadline_ms = now_ms + c->conf.stop_timeout_ms;
+	ublkev__life_begin_stop(c, now_ms);
 	ublkev__life_enter(c, UBLKEV_STEP_QUIESCE, now_ms, c->stop_deadline_ms);
 	ublkev__life_command(c, UBLKEV__CTRL_QUIESCE_DEV,
 			     c->conf.stop_timeout_ms);
@@ -269,6 +269,7 @@ void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms)
 	if (c->stopping && (!c->kept || !c->opened)) {
 		ublkev__life_unwind(c, now_ms);
 	} else if (refused && !c->drained) {
+		c->limit_ms = UBLKEV__NEVER;
 		ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms, UBLKEV__NEVER);
 		ublkev__life_tell(c, UBLKEV_REFUSED, res);
 	} else if (refused) {

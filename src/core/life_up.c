@@ -29,7 +29,7 @@ void ublkev__life_start(struct ublkev__life *c, enum ublkev__life_mode mode,
 		c->info.features = UBLKEV__F(UNPRIVILEGED_DEV);
 	c->added = true;
 	c->stopping = true;
-	c->stop_deadline_ms = now_ms + c->conf.stop_timeout_ms;
+	ublkev__life_begin_stop(c, now_ms);
 	ublkev__life_enter(c, UBLKEV_STEP_STOP, now_ms, c->stop_deadline_ms);
 	ublkev__life_command(c, UBLKEV__CTRL_STOP_DEV, 0);
 }

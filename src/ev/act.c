@@ -173,10 +173,28 @@ void ublkev__act_look_idle(struct ublkev__engine *e)
 		ublkev__life_idle(&e->life, ublkev__engine_now_ms(e));
 }
 
+static void act_look_progress(struct ublkev__engine *e, uint64_t now_ms)
+{
+	uint64_t answered = ublkev__workers_answered(e);
+	unsigned int i;
+
+	for (i = 0; i < UBLKEV_NR_OPS; i++)
+		answered += e->lane.stats.op[i].reqs;
+	if (answered == e->answered)
+		return;
+	e->answered = answered;
+	ublkev__life_progress(&e->life, now_ms);
+}
+
 void ublkev__act_tick(struct ublkev__engine *e)
 {
-	if (ublkev__life_deadline_ms(&e->life) != UINT64_MAX)
-		ublkev__life_tick(&e->life, ublkev__engine_now_ms(e));
+	uint64_t now_ms;
+
+	if (ublkev__life_deadline_ms(&e->life) == UINT64_MAX)
+		return;
+	now_ms = ublkev__engine_now_ms(e);
+	act_look_progress(e, now_ms);
+	ublkev__life_tick(&e->life, now_ms);
 }
 
 /* ---- actions ------------------------------------------------------------- */

@@ -105,6 +105,7 @@ struct ublkev__engine {
 	struct ublkev__life_action action;	/* which is this one */
 	bool tag_died;			/* the core was told */
 	bool drained;			/* likewise */
+	uint64_t answered;		/* requests, when it was told last */
 
 	/* evloop.c */
 	struct ev_timer on_deadline;

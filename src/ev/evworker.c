@@ -497,6 +497,20 @@ static void worker_add(struct ublkev_stats *sum, const struct ublkev_stats *s)
 	ADD(waits_paid);
 }
 
+/* as above */
+__attribute__((no_sanitize("thread")))
+uint64_t ublkev__workers_answered(const struct ublkev__engine *e)
+{
+	uint64_t n = 0;
+	unsigned int i, op;
+
+	for (i = 0; i < e->nr_workers; i++)
+		for (op = 0; op < UBLKEV_NR_OPS; op++)
+			n += __atomic_load_n(&e->workers[i].lane.stats.op[op]
+					     .reqs, __ATOMIC_RELAXED);
+	return n;
+}
+
 void ublkev__workers_stats(const struct ublkev__engine *e,
 			   struct ublkev_stats *sum)
 {

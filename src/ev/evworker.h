@@ -82,6 +82,9 @@ struct ublkev__lane *ublkev__worker_lane(const struct ublkev__engine *e,
 void ublkev__workers_stats(const struct ublkev__engine *e,
 			   struct ublkev_stats *sum);
 
+/* the requests that they have answered, read likewise */
+uint64_t ublkev__workers_answered(const struct ublkev__engine *e);
+
 /* ---- a worker's own thread ------------------------------------------------- */
 
 void ublkev__worker_tell(struct ublkev__lane *l, unsigned int facts, int err);

@@ -5,6 +5,8 @@
  * each turn comes as late as is wished.
  */
 #include <errno.h>
+#include <poll.h>
+#include <semaphore.h>
 #include <string.h>
 
 #include "core/names.h"
@@ -18,13 +20,14 @@
 static uint64_t clock_ms;
 static struct ublkev_backend *disk;
 static uint64_t disk_bytes;
+static struct lazy slow;
 static struct rig_dev r;
 
 uint64_t __wrap_ublkev__clock_us(void);
 
 uint64_t __wrap_ublkev__clock_us(void)
 {
-	return 1000 * clock_ms;
+	return 1000 * __atomic_load_n(&clock_ms, __ATOMIC_RELAXED);
 }
 
 /* ---- a disk that can be resized --------------------------------------------- */
@@ -87,14 +90,21 @@ static void teardown(void)
 	rig_teardown();
 }
 
-/* a turn that comes so late, and says when it wants the next */
+static void turn_now(void)
+{
+	ublkev_dev_service(&r.dev);
+	ublkev_dev_flush(&r.dev);
+	if (r.dev.active)	/* says when it wants the next */
+		(void)ublkev_dev_timeout_ms(&r.dev);
+}
+
+/* a turn that comes so late after it was wanted */
 static void turn(unsigned int late_ms)
 {
 	int ms = ublkev_dev_timeout_ms(&r.dev);
 
 	clock_ms += late_ms + (ms > 0 ? (unsigned int)ms : 0);
-	ublkev_dev_service(&r.dev);
-	ublkev_dev_flush(&r.dev);
+	turn_now();
 }
 
 static void until(bool (*so)(void *arg), unsigned int late_ms)
@@ -109,9 +119,9 @@ static void until(bool (*so)(void *arg), unsigned int late_ms)
 	}
 }
 
-static void start(void)
+static void start(struct ublkev_backend *backend)
 {
-	rig_init(&r, disk);
+	rig_init(&r, backend);
 	r.events[0] = '\0';
 	r.starts++;
 	ck_assert_int_eq(ublkev_dev_start(NULL, &r.dev), 0);
@@ -144,7 +154,7 @@ static bool has_refused(void *arg)
 START_TEST(always_late)
 {
 	fake.scan_reads = 3;
-	start();
+	start(disk);
 	until(rig_is_live, LATE_MS);
 	ck_assert_int_eq(ublkev_dev_resize(NULL, &r.dev, 2 * LAZY_BYTES, 0), 0);
 	until(has_resized, LATE_MS);
@@ -238,7 +248,7 @@ START_TEST(frozen)
 	bool was = false;
 
 	fake_rule(FAKE_HANG_TICKS, frozen_in[_i].cmd, frozen_in[_i].nth, 1, 1);
-	start();
+	start(disk);
 	until_over(&was);
 	go(frozen_in[_i].way);
 	turn(0);
@@ -260,13 +270,145 @@ START_TEST(frozen)
 }
 END_TEST
 
+/* ---- requests are answered, slowly ------------------------------------------- */
+
+#define WRITES	20
+
+static bool holds_one(void *arg)
+{
+	(void)arg;
+	return slow.nr_held;
+}
+
+/*
+ * The kernel writes its cache back while it is stopped, through a backend that
+ * needs three quarters of the deadline for each, or whose thread is late.
+ */
+static void stop_slowly(unsigned int ms)
+{
+	fake.writeback = WRITES;
+	r.conf.recovery = UBLKEV_RECOVERY_NONE;
+	lazy_init(&slow, LAZY_HOLD, 1);
+	start(slow.backend);
+	until(rig_is_live, 0);
+	ublkev_dev_stop(NULL, &r.dev);
+	until(holds_one, 0);
+	while (slow.nr_held && r.dev.active) {
+		lazy_answer(&slow, 1);
+		clock_ms += ms;
+		turn_now();
+	}
+	until(rig_is_over, 0);
+}
+
+static uint64_t write_errors(void)
+{
+	return rig_stats(&r).op[UBLKEV_OP_WRITE].errors;
+}
+
+START_TEST(slow_stop)
+{
+	stop_slowly(_i ? LATE_MS : r.conf.stop_timeout_ms * 3 / 4);
+	rig_check_stopped(&r, "LS");
+	ck_assert_uint_eq(slow.submits, WRITES);
+	ck_assert_uint_eq(write_errors(), 0);
+	lazy_fini(&slow);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(limited_stop)
+{
+	r.conf.stop_limit_ms = 5 * r.conf.stop_timeout_ms;
+	stop_slowly(r.conf.stop_timeout_ms * 3 / 4);
+	rig_check_stopped(&r, "LES");
+	ck_assert_int_eq(r.dev.err, -ETIMEDOUT);
+	ck_assert_uint_gt(write_errors(), 0);
+	ck_assert_uint_lt(write_errors(), WRITES);
+	lazy_fini(&slow);
+	rig_fini(&r);
+}
+END_TEST
+
+/* a disk whose thread answers a WRITE when it gets a ticket */
+static sem_t tickets, served;
+
+static int slow_open(void *ctx, struct ublkev_limits *limits)
+{
+	limits->flags = UBLKEV_LIMIT_THREADS;
+	return disk_open(ctx, limits);
+}
+
+static int slow_submit(void *ctx, struct ublkev_req *req)
+{
+	(void)ctx;
+	if (req->op == UBLKEV_OP_WRITE) {
+		while (sem_wait(&tickets))
+			;
+		sem_post(&served);
+	}
+	return UBLKEV_DONE;
+}
+
+/* the threads tell of themselves when they come to it */
+static void until_told(bool (*so)(void *arg))
+{
+	struct pollfd fd = { .events = POLLIN };
+
+	while (!so(&r)) {
+		ck_assert_msg(r.dev.active, "it ended: %s", r.events);
+		fd.fd = ublkev_dev_fd(&r.dev);
+		if (ublkev_dev_timeout_ms(&r.dev))
+			ck_assert_int_eq(poll(&fd, 1, 10000), 1);
+		turn_now();
+	}
+}
+
+START_TEST(slow_stop_of_threads)
+{
+	static const struct ublkev_backend_ops ops = {
+		.size = sizeof(ops), .name = "slow", .open = slow_open,
+		.submit = slow_submit,
+	};
+	struct ublkev_backend *backend;
+	int i;
+
+	sem_init(&tickets, 0, 0);
+	sem_init(&served, 0, 0);
+	ck_assert_int_eq(ublkev_backend_new(&backend, &ops, NULL), 0);
+	fake.writeback = WRITES;
+	r.conf.recovery = UBLKEV_RECOVERY_NONE;
+	r.conf.flags = UBLKEV_CONF_QUEUE_THREADS;
+	r.conf.stop_timeout_ms = 1000;
+	start(backend);
+	until_told(rig_is_live);
+	ublkev_dev_stop(NULL, &r.dev);
+	turn_now();
+	for (i = 0; i < WRITES; i++) {
+		sem_post(&tickets);
+		while (sem_wait(&served))
+			;
+		__atomic_fetch_add(&clock_ms, 300, __ATOMIC_RELAXED);
+		turn_now();
+	}
+	until_told(rig_is_over);
+	rig_check_stopped(&r, "LS");
+	ck_assert_uint_eq(rig_stats(&r).op[UBLKEV_OP_WRITE].reqs, WRITES);
+	ck_assert_uint_eq(write_errors(), 0);
+	rig_fini(&r);
+	ublkev_backend_free(backend);
+	sem_destroy(&tickets);
+	sem_destroy(&served);
+}
+END_TEST
+
 /* ---- nobody ever answers ---------------------------------------------------- */
 
 /* then a thread that is always late comes to an end as well */
 START_TEST(silent)
 {
 	fake_rule(FAKE_HANG_HARD, UBLKEV__CTRL_STOP_DEV, 1, 1, 0);
-	start();
+	start(disk);
 	until(rig_is_live, 0);
 	ublkev_dev_stop(NULL, &r.dev);
 	until(rig_is_over, LATE_MS);
@@ -288,6 +430,9 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, always_late);
 	tcase_add_loop_test(tc, frozen, 0, (int)TEST_COUNT(frozen_in));
+	tcase_add_loop_test(tc, slow_stop, 0, 2);
+	tcase_add_test(tc, limited_stop);
+	tcase_add_test(tc, slow_stop_of_threads);
 	tcase_add_test(tc, silent);
 	suite_add_tcase(s, tc);
 	return test_main(s);

@@ -56,7 +56,7 @@ struct life {
 /* over all lives, to see that the walk goes everywhere */
 struct seen {
 	unsigned int live, recovered, error, gone, lost, released, forced;
-	unsigned int resized, refused, turns;
+	unsigned int resized, refused, turns, progress;
 };
 
 extern struct seen seen;

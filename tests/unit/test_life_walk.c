@@ -220,8 +220,27 @@ static void fault(struct life *l)
 	ublkev__life_fault(&l->c, -EIO, l->now);
 }
 
+/* the backend answers: patience begins anew, unless it has a limit */
+static void progress(struct life *l)
+{
+	uint64_t at_ms = ublkev__life_deadline_ms(&l->c);
+
+	ublkev__life_progress(&l->c, l->now);
+	must(ublkev__life_deadline_ms(&l->c) >= at_ms);
+	if (ublkev__life_deadline_ms(&l->c) == at_ms)
+		return;
+	must(l->c.limit_ms == NEVER || l->c.step == UBLKEV_STEP_START ||
+	     ublkev__life_deadline_ms(&l->c) <= l->c.limit_ms);
+	if (l->down_ms != NEVER)
+		l->down_ms = l->now;
+	seen.progress++;
+}
+
 static void facts(struct life *l)
 {
+	if (l->armed && chance(l, 10))
+		progress(l);
+	ublkev__life_verify(&l->c);
 	if (due(l, &l->fault_at))
 		fault(l);
 	tell_tags(l);
@@ -311,6 +330,7 @@ static void make_conf(struct life *l, struct ublkev_conf *conf)
 	conf->stop_timeout_ms = some_ms(l, 6000);
 	conf->grace_ms = some_ms(l, 500);
 	conf->recover_timeout_ms = some_ms(l, 4000);
+	conf->stop_limit_ms = chance(l, 30) ? some_ms(l, 9000) : 0;
 	conf->recovery = (enum ublkev_recovery)
 		test_rng_below(l->rng, UBLKEV_NR_RECOVERIES);
 	if (!conf->recovery && chance(l, 30))
@@ -391,6 +411,7 @@ START_TEST(walk)
 	must(seen.recovered > LIVES / 50);
 	must(seen.released > LIVES / 50);
 	must(seen.resized > LIVES / 400);
+	must(seen.progress > LIVES / 400);
 	must(seen.refused > LIVES / 1000);
 	must(seen.lost > LIVES / 200);
 	must(seen.forced > LIVES / 200);
