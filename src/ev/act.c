@@ -31,6 +31,9 @@ static void act_command(struct ublkev__engine *e,
 
 	if (a->cmd == UBLKEV__CTRL_SET_PARAMS)
 		act_own_params(e, &req.params);
+	/* recovered, it keeps what its administrator chose meanwhile */
+	req.no_scheduler = a->cmd == UBLKEV__CTRL_START_DEV &&
+			   !(e->conf.flags & UBLKEV_CONF_KEEP_SCHEDULER);
 	ublkev__log(&e->log, LOG_DEBUG, "%s", ublkev__ctrl_name(a->cmd));
 	failed.res = ublkev__carrier_submit(e->carrier, &req);
 	if (failed.res)

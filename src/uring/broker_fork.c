@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "uring/chan.h"
@@ -41,26 +40,6 @@ static void fork_raise_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void fork_close_range_slowly(int first)
-{
-	struct rlimit limit;
-	int fd, end = 65536;
-
-	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < 65536)
-		end = (int)limit.rlim_cur;
-	for (fd = first; fd < end; fd++)
-		close(fd);
-}
-
-static void fork_close_from(int first)
-{
-#ifdef SYS_close_range
-	if (!syscall(SYS_close_range, (unsigned int)first, ~0u, 0u))
-		return;
-#endif
-	fork_close_range_slowly(first);
-}
-
 /*
  * All below are taken, so what is opened gets this number. Without /dev it is
  * a file that can be neither read nor written.
@@ -81,15 +60,19 @@ static bool fork_keep_only(int fd)
 {
 	if (fd != BROKER_FD && dup2(fd, BROKER_FD) < 0)
 		return false;
-	fork_close_from(BROKER_FD + 1);
+	ublkev__spawn_close_from(BROKER_FD + 1);
 	return fork_open_null(0) && fork_open_null(1) && fork_open_null(2);
 }
 
-/* what ends the server is not to end who cleans up behind it */
+/*
+ * What ends the server is not to end who cleans up behind it. Children whose
+ * SIGCHLD is ignored are reaped by the kernel.
+ */
 static void fork_ignore_signals(void)
 {
 	static const int ignored[] = {
 		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2,
+		SIGCHLD,
 	};
 	sigset_t none;
 	size_t i;
@@ -108,7 +91,7 @@ static void fork_be_broker(int fd)
 	fork_raise_limit();
 	prctl(PR_SET_NAME, "ublkev-broker");
 	if (fork_keep_only(fd) && !chdir("/"))
-		ublkev__broker_run(BROKER_FD);
+		ublkev__broker_run(BROKER_FD, "/sys");
 	_exit(0);
 }
 
@@ -119,7 +102,7 @@ static int fork_broker(struct ublkev_broker *broker)
 
 	if (err)
 		return err;
-	broker->pid = ublkev__spawn();
+	broker->pid = ublkev__spawn(0);
 	if (!broker->pid)
 		fork_be_broker(fds[1]);
 	err = broker->pid < 0 ? -errno : 0;

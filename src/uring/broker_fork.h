@@ -10,7 +10,10 @@
 /* where channels are sent to */
 int ublkev__broker_fd(const struct ublkev_broker *broker);
 
-/* serves the channels that come through fd; in the broker, until all is done */
-void ublkev__broker_run(int fd);
+/*
+ * Serves the channels that come through fd; in the broker, until all is done.
+ * `sys` is where sysfs is. SIGCHLD is ignored.
+ */
+void ublkev__broker_run(int fd, const char *sys);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "uring/broker_fork.h"
 #include "uring/chan.h"
 #include "uring/carrier_ring.h"
+#include "uring/scheduler.h"
 #include "uring/spawn.h"
 
 #define RETRY_MS 10
@@ -31,6 +33,7 @@ struct channel {
 	bool ours;			/* to be taken down, if it is left */
 	bool served;			/* it was added or recovered here */
 	bool stopped;
+	bool no_scheduler;		/* what is pending asks for none */
 	enum ublkev__ctrl_cmd
 		cleaning; /* the last command of broker_run_clean_up() */
 };
@@ -50,6 +53,7 @@ struct broker {
 	 * who sent it is to be told.
 	 */
 	int reserve[2];
+	const char *sys;		/* where sysfs is */
 };
 
 /* ---- channels -------------------------------------------------------------- */
@@ -228,7 +232,21 @@ static void broker_run_note(struct channel *ch,
 	}
 }
 
-static void broker_run_reap(struct channel *ch)
+/*
+ * The write waits for the disk's requests: a process of its own waits with it,
+ * which holds no channel. Without that process the scheduler stays, which
+ * costs some speed and nothing else.
+ */
+static void broker_run_drop_scheduler(const struct broker *b, int id)
+{
+	if (ublkev__spawn(SIGCHLD))
+		return;
+	ublkev__spawn_close_from(3);
+	(void)ublkev__scheduler_set_none(b->sys, id);
+	_exit(0);
+}
+
+static void broker_run_reap(const struct broker *b, struct channel *ch)
 {
 	struct ublkev__carrier_done done;
 	uint64_t count;
@@ -239,6 +257,9 @@ static void broker_run_reap(struct channel *ch)
 		ch->pending = UBLKEV__CTRL_NONE;
 		broker_run_note(ch, &done);
 		broker_run_tell(ch, &done);
+		if (done.cmd == UBLKEV__CTRL_START_DEV &&
+		    done.answer.res >= 0 && ch->no_scheduler)
+			broker_run_drop_scheduler(b, ch->info.id);
 	}
 }
 
@@ -251,8 +272,10 @@ static int broker_run_submit(struct channel *ch,
 
 	if (!err)
 		err = ublkev__cring_submit(ch->ring, req);
-	if (!err)
+	if (!err) {
 		ch->pending = req->cmd;
+		ch->no_scheduler = req->no_scheduler;
+	}
 	return err;
 }
 
@@ -401,7 +424,7 @@ static void broker_run_serve_channels(const struct broker *b)
 
 	for (ch = b->channels; ch; ch = ch->next, p += 2) {
 		if (p[1].revents || ublkev__cring_has_work(ch->ring))
-			broker_run_reap(ch);
+			broker_run_reap(b, ch);
 		if (p[0].revents)
 			broker_run_listen_to(ch);
 	}
@@ -467,9 +490,11 @@ static void broker_run_take_channels(struct broker *b)
 	}
 }
 
-void ublkev__broker_run(int fd)
+void ublkev__broker_run(int fd, const char *sys)
 {
-	struct broker b = { .fd = fd, .control = -1, .reserve = { -1, -1 } };
+	struct broker b = {
+		.fd = fd, .control = -1, .reserve = { -1, -1 }, .sys = sys,
+	};
 
 	ublkev__alloc_init(&b.mem, ublkev__spawn_alloc, NULL);
 	if (broker_run_make_room(&b))

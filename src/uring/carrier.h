@@ -36,6 +36,11 @@ struct ublkev__carrier_req {
 	 * QUIESCE_DEV milliseconds, of GET_QUEUE_AFFINITY the queue.
 	 */
 	uint64_t data;
+	/*
+	 * START_DEV: a broker is to give the disk the I/O scheduler "none" when
+	 * it is live. A ring of this process does not.
+	 */
+	bool no_scheduler;
 };
 
 /* an answer */

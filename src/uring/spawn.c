@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,10 +17,33 @@
 /* before an allocation; as much as keeps it aligned for anything */
 #define HEAD_BYTES 64
 
-/* all arguments are 0, so that their order, which differs, does not matter */
-pid_t ublkev__spawn(void)
+pid_t ublkev__spawn(int exit_signal)
 {
-	return (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
+#ifdef __s390__		/* the stack comes first there */
+	return (pid_t)syscall(SYS_clone, 0L, (long)exit_signal, 0L, 0L, 0L);
+#else
+	return (pid_t)syscall(SYS_clone, (long)exit_signal, 0L, 0L, 0L, 0L);
+#endif
+}
+
+static void spawn_close_range_slowly(int first)
+{
+	struct rlimit limit;
+	int fd, end = 65536;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < 65536)
+		end = (int)limit.rlim_cur;
+	for (fd = first; fd < end; fd++)
+		close(fd);
+}
+
+void ublkev__spawn_close_from(int first)
+{
+#ifdef SYS_close_range
+	if (!syscall(SYS_close_range, (unsigned int)first, ~0u, 0u))
+		return;
+#endif
+	spawn_close_range_slowly(first);
 }
 
 /* true: it is our child, and lives */

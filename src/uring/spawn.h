@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * spawn.h - a child process that the application does not hear of
+ * spawn.h - child processes of the library
  *
- * It is made without an exit signal: its end sends no SIGCHLD, and wait(2)
- * passes over it unless asked for __WCLONE or __WALL. So the library can reap
- * it, and no zombie is left to a process 1 that does not reap.
+ * Made without an exit signal, one's end sends no SIGCHLD, and wait(2) passes
+ * over it unless asked for __WCLONE or __WALL: the application does not hear
+ * of it. So the library can reap it, and no zombie is left to a process 1 that
+ * does not reap.
  */
 #ifndef UBLKEV_URING_SPAWN_H
 #define UBLKEV_URING_SPAWN_H
@@ -13,14 +14,17 @@
 #include <sys/types.h>
 
 /*
- * As fork(2): 0 in the child, -1 and errno when there is none. The C library
- * is not told, so what another thread had locked stays locked in the child:
- * no malloc(3) and no stdio there.
+ * As fork(2): 0 in the child, -1 and errno when there is none. Its end sends
+ * exit_signal; 0: none. The C library is not told, so what another thread had
+ * locked stays locked in the child: no malloc(3) and no stdio there.
  */
-pid_t ublkev__spawn(void);
+pid_t ublkev__spawn(int exit_signal);
+
+/* in the child: what is inherited from that number on is not its own */
+void ublkev__spawn_close_from(int first);
 
 /*
- * Waits up to ms for the end of a child and reaps it. Where it takes longer,
+ * Waits up to ms for the end of a child without exit signal and reaps it. Where it takes longer,
  * or a fork has made it another process' child, it is left as it is.
  */
 void ublkev__spawn_reap(pid_t pid, int ms);

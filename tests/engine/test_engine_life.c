@@ -342,6 +342,17 @@ START_TEST(fewer_queues)
 }
 END_TEST
 
+/* the broker is asked for no scheduler, of a device that is added, once */
+START_TEST(scheduler)
+{
+	r.conf.flags |= _i ? UBLKEV_CONF_KEEP_SCHEDULER : 0;
+	rig_up(&r, lazy.backend);
+	rig_down(&r);
+	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CTRL_START_DEV], 1);
+	ck_assert_uint_eq(fake_counts.no_schedulers, !_i);
+}
+END_TEST
+
 START_TEST(stopped_from_outside)
 {
 	rig_up(&r, lazy.backend);
@@ -375,6 +386,7 @@ int main(void)
 	tcase_add_test(tc, backend_serves_one);
 	tcase_add_test(tc, nested_loop);
 	tcase_add_test(tc, fewer_queues);
+	tcase_add_loop_test(tc, scheduler, 0, 2);
 	tcase_add_loop_test(tc, stopped_from_outside, 0, 2);
 	suite_add_tcase(s, tc);
 	return test_main(s);

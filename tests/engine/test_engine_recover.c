@@ -143,6 +143,8 @@ START_TEST(killed)
 	rig_run_ms(5);
 	recover();
 	recovered();
+	/* what an administrator chose meanwhile is kept */
+	ck_assert_uint_eq(fake_counts.no_schedulers, 1);
 	load_ends();
 	rig_down(&next);
 }

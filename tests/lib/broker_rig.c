@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "proctree.h"
 #include "testlib.h"
 #include "uring/broker_fork.h"
 #include "uring/chan.h"
@@ -16,18 +19,25 @@
 struct brig_dev brig_devs[BRIG_DEVS];
 static unsigned int nr_devs;
 int brig_main_fd;
+char brig_sys[1100];
 static pthread_t thread;
 
 static void *run(void *arg)
 {
-	ublkev__broker_run(*(int *)arg);
+	ublkev__broker_run(*(int *)arg, brig_sys);
 	return NULL;
 }
 
 void brig_setup(void)
 {
 	static int fds[2];
+	const char *root;
 
+	/* as in the broker's process, its children are reaped by the kernel */
+	signal(SIGCHLD, SIG_IGN);
+	root = proctree_new();
+	proctree_dir(root, "sys");
+	snprintf(brig_sys, sizeof(brig_sys), "%s/sys", root);
 	fake_cring_reset();
 	nr_devs = 0;
 	ck_assert_int_eq(ublkev__chan_pair(fds), 0);
@@ -68,6 +78,8 @@ void brig_finish(void)
 	ck_assert_uint_eq(fake_cring_alive(), 0);
 	for (i = 0; i < nr_devs; i++)
 		close(brig_devs[i].evfd);
+	brig_sys[strlen(brig_sys) - strlen("/sys")] = '\0';
+	proctree_remove(brig_sys);
 }
 
 void brig_send_dev(void)
@@ -86,9 +98,16 @@ void brig_send_dev(void)
 
 void brig_ask(unsigned int nr, enum ublkev__ctrl_cmd cmd)
 {
+	brig_ask_marked(nr, cmd, false);
+}
+
+void brig_ask_marked(unsigned int nr, enum ublkev__ctrl_cmd cmd,
+		     bool no_scheduler)
+{
 	struct ublkev__chan_cmd c;
 
 	memset(&c, 0, sizeof(c));
+	c.req.no_scheduler = no_scheduler;
 	c.req.cmd = cmd;
 	c.req.data = 4711;
 	c.req.info.id = BRIG_ID;

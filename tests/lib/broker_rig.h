@@ -19,6 +19,8 @@ struct brig_dev {
 
 extern struct brig_dev brig_devs[BRIG_DEVS];
 extern int brig_main_fd;
+/* the broker's /sys, an empty directory */
+extern char brig_sys[];
 
 void brig_setup(void);
 /* whatever the test has left open is closed; the broker must end then */
@@ -31,6 +33,8 @@ bool brig_has_ended(void);
 void brig_send_dev(void);
 void brig_close_dev(unsigned int nr);
 void brig_ask(unsigned int nr, enum ublkev__ctrl_cmd cmd);
+void brig_ask_marked(unsigned int nr, enum ublkev__ctrl_cmd cmd,
+		     bool no_scheduler);
 /* the answer, whose signal comes with it */
 struct ublkev__carrier_done brig_answered(unsigned int nr, int res);
 /* the broker closes it */

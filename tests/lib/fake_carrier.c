@@ -432,6 +432,7 @@ int ublkev__carrier_submit(struct ublkev__carrier *carrier,
 	if (carrier->cut)
 		return -ENODEV;
 	fake_counts.cmds[req->cmd]++;
+	fake_counts.no_schedulers += req->no_scheduler;
 	carrier->pending = ask(carrier, req);
 	plan(carrier->pending);
 	fake__progress();

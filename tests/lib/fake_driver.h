@@ -122,6 +122,7 @@ struct fake_counts {
 	unsigned int enters, muted_signals, signals;
 	unsigned int leaks;	/* memory lent to commands that hang */
 	unsigned int cancels, aborted_reqs, cmds[UBLKEV__NR_CTRL_CMDS];
+	unsigned int no_schedulers;	/* commands that ask a broker for it */
 };
 
 struct fake_conf {

@@ -140,6 +140,22 @@ static void read_link(const char *name, char *buf, size_t bytes)
 	buf[n] = '\0';
 }
 
+static bool ignores(int sig)
+{
+	unsigned long long mask = 0;
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "SigIgn: %llx", &mask) == 1)
+			break;
+	fclose(f);
+	return mask >> (sig - 1) & 1;
+}
+
 START_TEST(stands_alone)
 {
 	static const int ignored[] = {
@@ -153,6 +169,7 @@ START_TEST(stands_alone)
 	read_link("cwd", buf, sizeof(buf));
 	ck_assert_str_eq(buf, "/");
 	ck_assert_int_eq(getsid(pid), pid);
+	ck_assert(ignores(SIGCHLD));
 	for (i = 0; i < 3; i++) {
 		snprintf(name, sizeof(name), "fd/%u", i);
 		read_link(name, buf, sizeof(buf));
