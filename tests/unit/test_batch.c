@@ -228,6 +228,13 @@ START_TEST(tags)
 			  (uintptr_t)(b.tags + 2 * BUF_TAGS));
 	ck_assert_uint_eq(b.bufs->bufs[tail & 7].len, 2 * BUF_TAGS);
 	ck_assert(!ublkev__batch_has_sqe(&b));
+	/* the next completion is read from its beginning */
+	b.tags[3 * BUF_TAGS] = 0;
+	b.tags[3 * BUF_TAGS + 1] = 3;
+	ck_assert_uint_eq(reap(true, 4, BUF(3) | IORING_CQE_F_MORE, 16), 2);
+	ck_assert(!more);
+	said(0, 0, 0);
+	said(1, 3, 0);
 }
 END_TEST
 

@@ -6,7 +6,9 @@
  */
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -30,7 +32,64 @@ static struct {
 	/* what it writes behind the path, and how much */
 	unsigned char reply[2048];
 	size_t reply_bytes;
+	/* what takes the command's place */
+	void (*place)(struct io_uring_sqe *sqe, uint64_t udata);
+	int submit_err;			/* of the next submission; 0: none */
+	int pipe[2];			/* a command that waits polls it */
+	int effect;			/* an eventfd that a command writes */
+	unsigned int allocs;		/* not yet freed */
+	void *last;			/* the one that was made last */
 } t;
+
+int __wrap_io_uring_submit(struct io_uring *u);
+int __real_io_uring_submit(struct io_uring *u);
+
+int __wrap_io_uring_submit(struct io_uring *u)
+{
+	int err = t.submit_err;
+
+	t.submit_err = 0;
+	return err ? err : __real_io_uring_submit(u);
+}
+
+static void *counted(void *data, void *ptr, size_t bytes)
+{
+	(void)data;
+	if (!bytes) {
+		t.allocs--;
+		free(ptr);
+		return NULL;
+	}
+	t.allocs++;
+	return t.last = realloc(ptr, bytes);
+}
+
+static void place_nop(struct io_uring_sqe *sqe, uint64_t udata)
+{
+	io_uring_prep_nop(sqe);
+	sqe->user_data = udata;
+}
+
+/* one that waits until the pipe is written */
+static void place_poll(struct io_uring_sqe *sqe, uint64_t udata)
+{
+	io_uring_prep_poll_add(sqe, t.pipe[0], POLLIN);
+	sqe->user_data = udata;
+}
+
+/* likewise, and a cancel does not find it, nor does its completion count */
+static void place_stranger(struct io_uring_sqe *sqe, uint64_t udata)
+{
+	place_poll(sqe, udata + 1000);
+}
+
+static void place_effect(struct io_uring_sqe *sqe, uint64_t udata)
+{
+	static const uint64_t one = 1;
+
+	io_uring_prep_write(sqe, t.effect, &one, sizeof(one), 0);
+	sqe->user_data = udata;
+}
 
 void __wrap_ublkev__sqe_ctrl(struct io_uring_sqe *sqe, int fd, uint32_t op,
 			     const struct abi_ctrl_cmd *cmd, uint64_t udata)
@@ -46,14 +105,16 @@ void __wrap_ublkev__sqe_ctrl(struct io_uring_sqe *sqe, int fd, uint32_t op,
 		memcpy(lent + cmd->dev_path_len, t.reply, t.reply_bytes);
 	}
 	memset(sqe, 0, 128);
-	io_uring_prep_nop(sqe);
-	sqe->user_data = udata;
+	t.place(sqe, udata);
 }
 
 static void set_up(void)
 {
 	memset(&t, 0, sizeof(t));
-	ublkev__alloc_init(&t.mem, NULL, NULL);
+	t.place = place_nop;
+	ck_assert_int_eq(pipe(t.pipe), 0);
+	t.effect = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ublkev__alloc_init(&t.mem, counted, NULL);
 	t.evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ck_assert_int_ge(t.evfd, 0);
 	ck_assert_int_eq(ublkev__carrier_new(&t.carrier, &t.mem, t.evfd, NULL),
@@ -63,7 +124,11 @@ static void set_up(void)
 static void tear_down(void)
 {
 	ck_assert(!ublkev__carrier_free(t.carrier));
+	ck_assert_uint_eq(t.allocs, 0);
 	close(t.evfd);
+	close(t.effect);
+	close(t.pipe[0]);
+	close(t.pipe[1]);
 }
 
 static struct ublkev__carrier_done carry(const struct ublkev__carrier_req *req)
@@ -327,6 +392,113 @@ START_TEST(nothing_left)
 }
 END_TEST
 
+/* ---- commands that wait, or are not taken ----------------------------------- */
+
+static void answered(int res)
+{
+	struct ublkev__carrier_done done;
+	struct pollfd p = { .fd = t.evfd, .events = POLLIN };
+
+	while (!ublkev__carrier_reap(t.carrier, &done))
+		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_int_eq(done.answer.res, res);
+}
+
+/* the kernel may still write there: the memory is left to it */
+START_TEST(freed_while_pending)
+{
+	const struct ublkev__carrier_req req = ask(UBLKEV__CTRL_GET_FEATURES,
+						   -1, 0);
+	struct ublkev__carrier *one = t.carrier;
+
+	t.place = place_poll;
+	ck_assert_int_eq(ublkev__carrier_new(&t.carrier, &t.mem, t.evfd, NULL),
+			 0);
+	t.allocs = 0;
+	ck_assert_int_eq(ublkev__carrier_submit(t.carrier, &req), 0);
+	ck_assert(ublkev__carrier_free(t.carrier));
+	/* carrier and ring are freed, of three */
+	ck_assert_int_eq((int)t.allocs, -2);
+	free(t.last);
+	t.carrier = one;
+	t.allocs = 3;
+}
+END_TEST
+
+/* a completion that is not the command's is no answer */
+START_TEST(strange_completions)
+{
+	const struct ublkev__carrier_req req = ask(UBLKEV__CTRL_GET_FEATURES,
+						   -1, 0);
+	struct pollfd p = { .fd = t.evfd, .events = POLLIN };
+	struct ublkev__carrier_done done;
+	uint64_t n;
+	int i;
+
+	t.place = place_stranger;
+	ck_assert_int_eq(ublkev__carrier_submit(t.carrier, &req), 0);
+	for (i = 0; i < 2; i++) {
+		if (i)
+			ck_assert_int_eq(write(t.pipe[1], "x", 1), 1);
+		else
+			ublkev__carrier_cancel(t.carrier);
+		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+		ck_assert_int_eq(read(t.evfd, &n, sizeof(n)), sizeof(n));
+		ck_assert(ublkev__carrier_has_work(t.carrier));
+		ck_assert(!ublkev__carrier_reap(t.carrier, &done));
+	}
+	ck_assert_int_eq(ublkev__carrier_submit(t.carrier, &req), -EBUSY);
+	ck_assert(ublkev__carrier_free(t.carrier));
+	ck_assert_uint_eq(t.allocs, 1);
+	free(t.last);
+	t.allocs = 0;
+	ck_assert_int_eq(ublkev__carrier_new(&t.carrier, &t.mem, t.evfd, NULL),
+			 0);
+}
+END_TEST
+
+START_TEST(waiting_one_cancelled)
+{
+	const struct ublkev__carrier_req req = ask(UBLKEV__CTRL_STOP_DEV, 1, 0);
+
+	t.place = place_poll;
+	ck_assert_int_eq(ublkev__carrier_submit(t.carrier, &req), 0);
+	ublkev__carrier_cancel(t.carrier);
+	answered(-ECANCELED);
+}
+END_TEST
+
+/* what is refused must not be sent with the next, whoever sends that */
+START_TEST(refused_is_not_sent)
+{
+	const struct ublkev__carrier_req req = ask(UBLKEV__CTRL_DEL_DEV, 1, 0);
+	uint64_t n;
+
+	t.place = place_effect;
+	t.submit_err = -EBADR;
+	ck_assert_int_eq(ublkev__carrier_submit(t.carrier, &req), -EBADR);
+	t.place = place_nop;
+	ck_assert_int_eq(ublkev__carrier_submit(t.carrier, &req), 0);
+	answered(0);
+	ck_assert_int_eq(read(t.effect, &n, sizeof(n)), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+}
+END_TEST
+
+/* not now: it stays queued and is sent when somebody reaps */
+START_TEST(sent_later)
+{
+	static const int errs[] = { -EAGAIN, -EBUSY, -EINTR };
+	const struct ublkev__carrier_req req = ask(UBLKEV__CTRL_DEL_DEV, 1, 0);
+
+	t.submit_err = errs[_i];
+	ck_assert_int_eq(ublkev__carrier_submit(t.carrier, &req), 0);
+	ck_assert(ublkev__carrier_has_work(t.carrier));
+	ck_assert_int_eq(ublkev__carrier_submit(t.carrier, &req), -EBUSY);
+	answered(0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("cring");
@@ -355,6 +527,11 @@ int main(void)
 	tcase_add_loop_test(tc, affinity_read, 0, 2);
 	tcase_add_test(tc, features_read);
 	tcase_add_test(tc, nothing_left);
+	tcase_add_test(tc, freed_while_pending);
+	tcase_add_test(tc, strange_completions);
+	tcase_add_test(tc, waiting_one_cancelled);
+	tcase_add_test(tc, refused_is_not_sent);
+	tcase_add_loop_test(tc, sent_later, 0, 3);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
 }

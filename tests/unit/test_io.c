@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The I/O ring on this host's io_uring, with an eventfd in place of ublkc: what
+ * is submitted, and what is kept when the kernel does not take it now. Ours
+ * (ld --wrap) are the opening of ublkc, the enter, and what fills SQEs.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "testlib.h"
+#include "uring/cdev.h"
+#include "uring/io.h"
+#include "uring/ring.h"
+#include "uring/sqe.h"
+
+#define DEPTH	4u
+
+static struct ublkev__alloc mem;
+static struct ublkev__io *io;
+static int enter_result;		/* 0: the kernel's own */
+static unsigned int submitted;		/* SQEs of the last enter */
+static void *addr;			/* of the last SQE */
+
+int __wrap_ublkev__cdev_open(struct ublkev__cdev *c, int id,
+			     unsigned int queues, unsigned int depth);
+int __wrap_io_uring_submit_and_get_events(struct io_uring *u);
+int __real_io_uring_submit_and_get_events(struct io_uring *u);
+void __wrap_ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
+			   unsigned int queue, unsigned int tag, int result,
+			   void *buf);
+void __real_ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
+			   unsigned int queue, unsigned int tag, int result,
+			   void *buf);
+
+int __wrap_ublkev__cdev_open(struct ublkev__cdev *c, int id,
+			     unsigned int queues, unsigned int depth)
+{
+	(void)id;
+	(void)queues;
+	c->fd = eventfd(0, EFD_CLOEXEC);
+	c->depth = depth;
+	return c->fd < 0 ? -errno : 0;
+}
+
+int __wrap_io_uring_submit_and_get_events(struct io_uring *u)
+{
+	submitted = io_uring_sq_ready(u);
+	return enter_result ? enter_result :
+			      __real_io_uring_submit_and_get_events(u);
+}
+
+void __wrap_ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
+			   unsigned int queue, unsigned int tag, int result,
+			   void *buf)
+{
+	addr = buf;
+	__real_ublkev__sqe_io(sqe, cmd_op, queue, tag, result, buf);
+}
+
+static void up(unsigned int queues, uint64_t features)
+{
+	ublkev__alloc_init(&mem, NULL, NULL);
+	enter_result = 0;
+	ck_assert_int_eq(ublkev__io_new(&io, &mem), 0);
+	ck_assert_int_eq(ublkev__io_set_up(io, queues, DEPTH, 4096), 0);
+	ck_assert_int_eq(ublkev__io_open(io, 7, queues, DEPTH, features), 0);
+}
+
+static void down(void)
+{
+	ublkev__io_close(io, true);
+	ublkev__io_free(io);
+}
+
+static unsigned int reap(struct ublkev__cqe v[16])
+{
+	unsigned int n = ublkev__io_reap(io, v, 16);
+
+	ck_assert(!ublkev__io_has_work(io));
+	return n;
+}
+
+/* a tag has an SQE, and the eventfd's read one more, without an enter between */
+START_TEST(room_for_all)
+{
+	unsigned int queue, tag, queues = (unsigned int)_i;
+	struct ublkev__cqe v[16];
+
+	up(queues, 0);
+	for (queue = 0; queue < queues; queue++)
+		for (tag = 0; tag < DEPTH; tag++)
+			ublkev__io_fetch(io, queue, tag, NULL);
+	ublkev__io_woken(io);
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ck_assert_uint_eq(submitted, queues * DEPTH + 1);
+	ck_assert_uint_eq(reap(v), queues * DEPTH);
+	down();
+}
+END_TEST
+
+START_TEST(eventfd_read_once)
+{
+	struct ublkev__cqe v[16];
+	int i;
+
+	up(1, 0);
+	for (i = 0; i < 2; i++) {
+		ublkev__io_wake(io);
+		ublkev__io_woken(io);
+		ublkev__io_woken(io);
+		ck_assert_int_eq(ublkev__io_enter(io), 1);
+		ck_assert_uint_eq(submitted, 1);
+		ck_assert_uint_eq(reap(v), 0);
+	}
+	down();
+}
+END_TEST
+
+/* what the kernel does not take now stays queued, the eventfd's read too */
+START_TEST(tried_again)
+{
+	static const int errs[] = { -EAGAIN, -EBUSY, -EINTR };
+	struct ublkev__cqe v[16];
+
+	up(1, 0);
+	ublkev__io_fetch(io, 0, 2, NULL);
+	ublkev__io_wake(io);
+	ublkev__io_woken(io);
+	enter_result = errs[_i];
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ublkev__io_woken(io);
+	ck_assert(ublkev__io_has_work(io));
+	enter_result = 0;
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ck_assert_uint_eq(submitted, 2);
+	ck_assert_uint_eq(reap(v), 1);
+	ck_assert_uint_eq(v[0].tag, 2);
+	down();
+}
+END_TEST
+
+START_TEST(enter_fails)
+{
+	up(1, 0);
+	ublkev__io_fetch(io, 0, 2, NULL);
+	enter_result = -EBADR;
+	ck_assert_int_eq(ublkev__io_enter(io), -EBADR);
+	ck_assert(ublkev__io_has_work(io));
+	down();
+}
+END_TEST
+
+/* the driver refuses an address where it copies nothing */
+START_TEST(addresses)
+{
+	char buf[4096];
+
+	up(1, _i ? UBLKEV__F(USER_COPY) : 0);
+	ublkev__io_fetch(io, 0, 0, buf);
+	ck_assert_ptr_eq(addr, _i ? NULL : buf);
+	addr = &addr;
+	ublkev__io_commit(io, 0, 1, 512, buf);
+	ck_assert_ptr_eq(addr, _i ? NULL : buf);
+	addr = NULL;
+	ublkev__io_move(io, 0, 2, true, buf, 512);
+	ck_assert_ptr_eq(addr, _i ? NULL : buf);
+	down();
+}
+END_TEST
+
+/* each queue's PREP waits to be sent: the loop must not sleep meanwhile */
+START_TEST(batch_is_work)
+{
+	struct ublkev__cqe v[16];
+	unsigned int i;
+
+	up(2, UBLKEV__F(BATCH_IO));
+	ck_assert(!ublkev__io_has_work(io));
+	for (i = 0; i < 2; i++) {
+		ublkev__io_fetch(io, i, 3, NULL);
+		ck_assert(ublkev__io_has_work(io));
+		ck_assert(ublkev__io_look(io));
+		ck_assert_int_eq(ublkev__io_enter(io), 1);
+		ck_assert_uint_eq(submitted, 1);
+		ck_assert_uint_eq(reap(v), 1);
+		ck_assert_uint_eq(v[0].queue, i);
+		ck_assert_uint_eq(v[0].tag, 3);
+		ck_assert_int_lt(v[0].res, 0);
+	}
+	down();
+}
+END_TEST
+
+/* ---- a forked child has none of it ---------------------------------------- */
+
+/* the mapping at p is not copied by fork: "dc" of its VmFlags */
+static bool is_dontfork(const void *p)
+{
+	unsigned long start, end, at = (unsigned long)(uintptr_t)p;
+	FILE *f = fopen("/proc/self/smaps", "r");
+	bool here = false, found = false;
+	char line[512];
+
+	ck_assert_ptr_nonnull(f);
+	while (!found && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= at && at < end;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			found = true;
+	}
+	fclose(f);
+	ck_assert(found);
+	return strstr(line, " dc ") != NULL;
+}
+
+START_TEST(buffers_not_forked)
+{
+	up(1, 0);
+	ck_assert_int_eq(ublkev__io_need_bufs(io), 0);
+	ck_assert(is_dontfork(ublkev__io_bufs(io, 0)));
+	ck_assert(is_dontfork(ublkev__io_spare_buf(io)));
+	down();
+}
+END_TEST
+
+START_TEST(ring_not_forked)
+{
+	struct ublkev__ring ring;
+
+	memset(&ring, 0, sizeof(ring));
+	ck_assert_int_eq(ublkev__ring_open(&ring, 8, 0, -1), 0);
+	ck_assert(is_dontfork(ring.u.sq.ring_ptr));
+	ck_assert(is_dontfork(ring.u.sq.sqes));
+	ublkev__ring_close(&ring);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("io");
+	TCase *tc = tcase_create("io");
+	struct io_uring u;
+	int err = io_uring_queue_init(1, &u, 0);
+
+	if (err) {
+		printf("test_io: no io_uring here: %s\n", strerror(-err));
+		return 77;
+	}
+	io_uring_queue_exit(&u);
+	tcase_add_loop_test(tc, room_for_all, 1, 4);
+	tcase_add_test(tc, eventfd_read_once);
+	tcase_add_loop_test(tc, tried_again, 0, 3);
+	tcase_add_test(tc, enter_fails);
+	tcase_add_loop_test(tc, addresses, 0, 2);
+	tcase_add_test(tc, batch_is_work);
+	tcase_add_test(tc, buffers_not_forked);
+	tcase_add_test(tc, ring_not_forked);
+	suite_add_tcase(suite, tc);
+	return test_main(suite);
+}
