@@ -122,6 +122,7 @@ struct ublkev__life {
 	bool stopping;			/* on the way down */
 	bool added, opened, armed;	/* what is to be undone */
 	bool stopped;			/* STOP_DEV was answered */
+	bool doomed;			/* DEL_DEV did all but wait for users */
 	bool drained;			/* all tags are dead */
 	bool aborted;			/* ABORT_IO was pulled or is to be */
 	bool kept;			/* down, but not to be deleted */

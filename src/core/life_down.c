@@ -319,6 +319,12 @@ void ublkev__life_del_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 	bool goes = cancelled &&
 		    ublkev__life_uses(c, UBLKEV__F(UNPRIVILEGED_DEV));
 
+	if (cmd == UBLKEV__CTRL_DEL_DEV && res == -EINTR)
+		c->doomed = true;
+	/* nor is there one before 6.10: the driver has begun all the same */
+	if (c->doomed && cmd == UBLKEV__CTRL_DEL_DEV_ASYNC &&
+	    res == -EOPNOTSUPP)
+		res = 0;
 	if (res >= 0 || res == -ENODEV || (goes && res == -EINTR)) {
 		c->added = false;
 		ublkev__life_finish(c, UBLKEV_STEP_GONE);

@@ -56,8 +56,11 @@ static int up_on_features(struct ublkev__life *c,
 	uint64_t features = a->features;
 	int err;
 
-	/* the command came with 6.5; an older kernel may be new enough */
-	if (a->res == -EOPNOTSUPP)
+	/*
+	 * The command came with 6.5; an older kernel may be new enough. It
+	 * looks for the device first (ublk_ctrl_uring_cmd()), which is none.
+	 */
+	if (a->res == -EOPNOTSUPP || a->res == -ENODEV)
 		features = UBLKEV__F(CMD_IOCTL_ENCODE) |
 			   UBLKEV__F(URING_CMD_COMP_IN_TASK);
 	else if (a->res < 0)

@@ -341,6 +341,9 @@ END_TEST
 /* somebody holds the device: it goes when they let go */
 START_TEST(held)
 {
+	if (_i)		/* before 6.10 there is no other way */
+		fake_rule(FAKE_CMD, UBLKEV__CTRL_DEL_DEV_ASYNC, 1, 1,
+			  -EOPNOTSUPP);
 	rig_up(&r, lazy.backend);
 	fake_hold(1, 1);
 	ublkev_dev_stop(rig_loop, &r.dev);
@@ -349,6 +352,18 @@ START_TEST(held)
 	ck_assert(fake_exists(1));
 	fake_hold(1, -1);
 	ck_assert(!fake_exists(1));
+	nothing_left();
+	rig_fini(&r);
+}
+END_TEST
+
+/* 6.4 and before know no GET_FEATURES; which error tells so depends */
+START_TEST(old_kernel)
+{
+	fake_rule(FAKE_CMD, UBLKEV__CTRL_GET_FEATURES, 1, 1,
+		  _i ? -ENODEV : -EOPNOTSUPP);
+	ck_assert(whole_life());
+	over("LS", UBLKEV_STEP_GONE, 0);
 	nothing_left();
 	rig_fini(&r);
 }
@@ -393,7 +408,8 @@ int main(void)
 	tcase_add_test(tc, commit_refused);
 	tcase_add_loop_test(tc, enter_fails, 0, 4);
 	tcase_add_test(tc, spurious_completions);
-	tcase_add_test(tc, held);
+	tcase_add_loop_test(tc, held, 0, 2);
+	tcase_add_loop_test(tc, old_kernel, 0, 2);
 	tcase_add_loop_test(tc, stop_deadline, 0, 2);
 	suite_add_tcase(s, tc);
 	return test_main(s);

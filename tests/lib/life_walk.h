@@ -27,6 +27,7 @@ struct life {
 	bool exists, mine, ublkc, armed, running, stopped;
 	uint64_t busy_until;		/* a former server is on its way out */
 	bool begun;			/* a recovery */
+	bool doomed;			/* DEL_DEV did its part */
 	bool died_told, drained_told;
 	uint64_t died_at, drained_at;	/* one tag, all */
 	uint64_t idle_at;		/* nothing is with us */

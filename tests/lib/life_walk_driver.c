@@ -249,6 +249,12 @@ static void vanishes(struct life *l, int res)
 		l->mine = l->exists = false;
 	if (res == -EINTR && cmd == UBLKEV__CTRL_DEL_DEV && users)
 		l->mine = l->exists = false;
+	if (res == -EINTR && cmd == UBLKEV__CTRL_DEL_DEV)
+		l->doomed = true;
+	/* an old kernel: it goes with its last user */
+	if (res == -EOPNOTSUPP && cmd == UBLKEV__CTRL_DEL_DEV_ASYNC &&
+	    l->doomed)
+		l->mine = l->exists = false;
 }
 
 /* what the command does when it succeeds, or what it is answered instead */

@@ -170,7 +170,7 @@ static const struct {
 	int errs[9];
 } refusals[] = {
 	{ UBLKEV_STEP_FEATURES, UBLKEV_STEP_GONE, "!ERROR !STOPPED ",
-	  { -EPERM, -EINVAL, -EFAULT, -ENODEV, -EIO } },
+	  { -EPERM, -EINVAL, -EFAULT, -EIO } },
 	{ UBLKEV_STEP_ADD, UBLKEV_STEP_GONE, "!ERROR !STOPPED ",
 	  { -EINVAL, -EPERM, -EACCES, -EEXIST, -EFAULT, -ENOMEM, -EINTR,
 	    -EOPNOTSUPP } },
@@ -263,9 +263,30 @@ START_TEST(del_async_refused)
 
 	life_begin(&l, UBLKEV_STEP_DEL);
 	life_answer(&l, -EINTR);
-	life_answer(&l, -EOPNOTSUPP);
+	life_answer(&l, -EPERM);
 	ck_assert_str_eq(l.text, "DEL_DEV_ASYNC !ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -EOPNOTSUPP, UBLKEV_STEP_DEL);
+	assert_over(&l, UBLKEV_STEP_LOST, -EPERM, UBLKEV_STEP_DEL);
+}
+END_TEST
+
+/* an old kernel has none; DEL_DEV has done its part, unless it never ran */
+START_TEST(no_del_async)
+{
+	struct life l;
+
+	life_begin(&l, UBLKEV_STEP_DEL);
+	if (_i) {
+		l.now = ublkev__life_deadline_ms(&l.c);
+		ublkev__life_tick(&l.c, l.now);
+		life_pull(&l);
+	}
+	life_answer(&l, _i == 2 ? -ECANCELED : -EINTR);
+	life_answer(&l, -EOPNOTSUPP);
+	ck_assert_str_eq(l.text, _i ? "!ERROR -DEL_DEV DEL_DEV_ASYNC !STOPPED "
+			 : "DEL_DEV_ASYNC !STOPPED ");
+	assert_over(&l, _i == 2 ? UBLKEV_STEP_LOST : UBLKEV_STEP_GONE,
+		    _i ? -ETIMEDOUT : 0,
+		    _i ? UBLKEV_STEP_DEL : UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -403,6 +424,7 @@ static void add_down(TCase *tc)
 	tcase_add_test(tc, del_of_one_deleted);
 	tcase_add_test(tc, del_interrupted);
 	tcase_add_test(tc, del_async_refused);
+	tcase_add_loop_test(tc, no_del_async, 0, 3);
 }
 
 static void add_open(TCase *tc)
