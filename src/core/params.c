@@ -9,6 +9,13 @@
 
 #define SECTOR_SHIFT 9
 
+/*
+ * The most that a request may discard, or zero, on any kernel: where these are
+ * counted in 32 bits of bytes (blk_rq_bytes()), one of 4 GiB would become one
+ * of 0, and write zeroes before 6.11 were cut to what was left, silently.
+ */
+#define MOST_SECTORS (UINT32_MAX >> SECTOR_SHIFT)
+
 #define F_NEEDED	UBLKEV__F(CMD_IOCTL_ENCODE)
 #define F_ALWAYS	(F_NEEDED | UBLKEV__F(URING_CMD_COMP_IN_TASK) | \
 			 UBLKEV__F(UPDATE_SIZE))
@@ -22,7 +29,7 @@ static uint32_t params_sectors_of(uint64_t bytes)
 {
 	uint64_t sectors = bytes >> SECTOR_SHIFT;
 
-	return sectors > UINT32_MAX ? UINT32_MAX : (uint32_t)sectors;
+	return sectors > MOST_SECTORS ? MOST_SECTORS : (uint32_t)sectors;
 }
 
 static uint32_t params_attrs_of(uint32_t flags)
@@ -207,6 +214,16 @@ bool ublkev__features_servable(uint64_t features)
 			      UBLKEV__F(SAFE_STOP_DEV)));
 }
 
+/* a device may have been made before there was that bound */
+static bool params_exceeds(uint32_t own, uint32_t dev, uint32_t granularity)
+{
+	uint32_t most = MOST_SECTORS;
+
+	if (granularity >> SECTOR_SHIFT)
+		most -= most % (granularity >> SECTOR_SHIFT);
+	return own < dev && own < most;
+}
+
 const char *ublkev__params_misfit(const struct ublkev__params *own,
 				  const struct ublkev__params *dev)
 {
@@ -221,11 +238,14 @@ const char *ublkev__params_misfit(const struct ublkev__params *own,
 	if (own->chunk_sectors != dev->chunk_sectors)
 		return "chunk size";
 	/* the driver forgets the granularity of what is never discarded */
-	if (own->max_discard_sectors < dev->max_discard_sectors ||
+	if (params_exceeds(own->max_discard_sectors, dev->max_discard_sectors,
+			   own->discard_granularity) ||
 	    (dev->max_discard_sectors &&
 	     own->discard_granularity > dev->discard_granularity))
 		return "discard limits";
-	if (own->max_write_zeroes_sectors < dev->max_write_zeroes_sectors)
+	if (params_exceeds(own->max_write_zeroes_sectors,
+			   dev->max_write_zeroes_sectors,
+			   params_size_of(own->logical_bs_shift)))
 		return "write-zeroes limit";
 	return NULL;
 }
