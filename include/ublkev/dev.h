@@ -376,7 +376,9 @@ int ublkev_dev_remove(struct ev_loop *loop, struct ublkev_dev *dev);
 /*
  * Instead of start: serve device conf.id, whose server has died or released
  * it. Queues, depth and max_io_bytes are the device's, whatever conf says; the
- * backend has to be the same disk: the driver sends it again, in recovery
+ * backend has to be the same disk, which may be larger by now (a server died
+ * while it was resized: the device's size is served until ublkev_dev_resize()
+ * finishes that, to the backend's size or back): the driver sends it again, in recovery
  * REISSUE, what the dead server had not answered. Errors as start, and -EINVAL
  * when conf.id is -1. Later ones, after which the device is as it was: in INFO
  * -ENODEV (no such device), -EOPNOTSUPP (it was made without recovery),

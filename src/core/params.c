@@ -227,7 +227,8 @@ static bool params_exceeds(uint32_t own, uint32_t dev, uint32_t granularity)
 const char *ublkev__params_misfit(const struct ublkev__params *own,
 				  const struct ublkev__params *dev)
 {
-	if (own->dev_sectors != dev->dev_sectors)
+	/* one that is larger was to grow, or has not shrunk yet */
+	if (own->dev_sectors < dev->dev_sectors)
 		return "capacity";
 	if (own->logical_bs_shift != dev->logical_bs_shift)
 		return "logical block";

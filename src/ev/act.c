@@ -54,14 +54,34 @@ static void act_log_missing(struct ublkev__engine *e, uint64_t offered)
 				    ublkev_feature_name(bit));
 }
 
+static int act_check_size(struct ublkev__engine *e, uint64_t own_sectors,
+			  uint64_t dev_sectors)
+{
+	bool fits = own_sectors >= dev_sectors;
+
+	if (own_sectors == dev_sectors)
+		return 0;
+	ublkev__log(&e->log, fits ? LOG_NOTICE : LOG_ERR,
+		    "the device has %llu bytes, the backend %llu: %s",
+		    (unsigned long long)dev_sectors << 9,
+		    (unsigned long long)own_sectors << 9,
+		    fits ? "the device's are served until it is resized" :
+		    "it needs as many as the device at least");
+	return fits ? 0 : -EINVAL;
+}
+
 /* a device that is recovered has to be the backend's */
 static int act_check_params(struct ublkev__engine *e,
 			    const struct ublkev__params *params)
 {
 	struct ublkev__params own;
 	const char *what;
+	int err;
 
 	act_own_params(e, &own);
+	err = act_check_size(e, own.dev_sectors, params->dev_sectors);
+	if (err)
+		return err;
 	what = ublkev__params_misfit(&own, params);
 	if (!what)
 		return 0;

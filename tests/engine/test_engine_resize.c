@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "core/names.h"
 #include "engine_client.h"
@@ -355,6 +356,51 @@ START_TEST(never_answered)
 }
 END_TEST
 
+/* the last line that a person would see */
+static void keep_line(void *log, int priority, const char *line)
+{
+	if (priority < LOG_DEBUG)
+		test_log_fn(log, priority, line);
+}
+
+static void left(uint64_t bytes)
+{
+	r.conf.log = keep_line;
+	rig_leave(&r, disk.backend, 3);
+	disk.bytes = bytes;
+}
+
+/* the former server died between the backend's growth and the device's */
+START_TEST(recovered_larger)
+{
+	left(MORE);
+	ck_assert_int_eq(rig_take(&r), 0);
+	ck_assert_ptr_nonnull(strstr(lines.line,
+				     "has 1048576 bytes, the backend 2097152"));
+	ck_assert_uint_eq(fake_sectors(3) << 9, OLD);
+	ck_assert_int_eq(rejected_after(OLD - 512), 0);
+	if (_i)
+		resized(OLD, UBLKEV_RESIZE_SHRINK, 0);
+	else
+		resized(MORE, 0, 0);
+	ck_assert_uint_eq(disk.bytes, _i ? OLD : MORE);
+	ck_assert_uint_eq(fake_sectors(3) << 9, disk.bytes);
+	down("LS");
+}
+END_TEST
+
+START_TEST(recovered_smaller)
+{
+	left(LESS);
+	ck_assert_int_eq(rig_take(&r), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(lines.line,
+				     "has 1048576 bytes, the backend 524288"));
+	rig_fini(&r);
+	ck_assert_int_eq(fake_state(3), UBLKEV_STATE_QUIESCED);
+	fake_outside(UBLKEV__CTRL_DEL_DEV, 3);
+}
+END_TEST
+
 /* somebody stopped it: UPDATE_SIZE would crash some kernels */
 START_TEST(stopped_by_others)
 {
@@ -461,6 +507,8 @@ int main(void)
 	tcase_add_loop_test(tc, answered_late, 0, 4);
 	tcase_add_loop_test(tc, cancelled, 0, 2);
 	tcase_add_test(tc, never_answered);
+	tcase_add_loop_test(tc, recovered_larger, 0, 2);
+	tcase_add_test(tc, recovered_smaller);
 	tcase_add_test(tc, stopped_by_others);
 	tcase_add_loop_test(tc, under_load, 0, RIG_MODES);
 	tcase_add_test(tc, try_stop);

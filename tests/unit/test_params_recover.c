@@ -188,7 +188,7 @@ START_TEST(misfits)
 {
 	ck_assert_ptr_null(ublkev__params_misfit(&sample, &sample));
 	MISFIT(dev_sectors, - 1, "capacity");
-	MISFIT(dev_sectors, + 1, "capacity");
+	MISFIT(dev_sectors, + 1, NULL);		/* it is to grow */
 	MISFIT(logical_bs_shift, + 1, "logical block");
 	MISFIT(attrs, | 1, "read-only, cache or rotational attribute");
 	MISFIT(attrs, & 4, "read-only, cache or rotational attribute");
