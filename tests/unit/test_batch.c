@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "testlib.h"
@@ -271,6 +272,27 @@ START_TEST(fetch_ends)
 }
 END_TEST
 
+START_TEST(bufs_not_forked)
+{
+	unsigned long start, end, at = (unsigned long)(uintptr_t)b.bufs;
+	FILE *f = fopen("/proc/self/smaps", "r");
+	bool here = false, checked = false;
+	char line[512];
+
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= at && at < end;
+		if (!here || strncmp(line, "VmFlags:", 8))
+			continue;
+		ck_assert_ptr_nonnull(strstr(line, " dc "));
+		checked = true;
+	}
+	fclose(f);
+	ck_assert(checked);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("batch");
@@ -286,6 +308,7 @@ int main(void)
 	tcase_add_test(tc, tags);
 	tcase_add_test(tc, fetch_ends_and_goes_on);
 	tcase_add_loop_test(tc, fetch_ends, 0, 2);
+	tcase_add_test(tc, bufs_not_forked);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
 }

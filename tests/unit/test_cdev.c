@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The descriptors mapped from ublkc, with a memfd in its place: open() is ours
+ * (ld --wrap).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "testlib.h"
+#include "uring/abi.h"
+#include "uring/cdev.h"
+
+#define QUEUES	3u
+#define DEPTH	5u
+
+static int file_fd;
+static int open_flags;
+static char open_path[64];
+
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	snprintf(open_path, sizeof(open_path), "%s", path);
+	open_flags = flags;
+	if (file_fd < 0) {
+		errno = EBUSY;
+		return -1;
+	}
+	return fcntl(file_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+int __wrap_open64(const char *path, int flags, ...)
+{
+	return __wrap_open(path, flags);
+}
+
+static size_t page(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* each queue's descriptors begin with its number */
+static void make_file(unsigned int queues)
+{
+	uint32_t q;
+
+	file_fd = memfd_create("ublkc", MFD_CLOEXEC);
+	ck_assert_int_ge(file_fd, 0);
+	for (q = 0; q < queues; q++)
+		ck_assert_int_eq(pwrite(file_fd, &q, sizeof(q), (off_t)
+					ublkev__abi_desc_offset(q, page())),
+				 sizeof(q));
+}
+
+static bool is_mapped(const void *p, const char *flag)
+{
+	unsigned long start, end, at = (unsigned long)(uintptr_t)p;
+	FILE *f = fopen("/proc/self/smaps", "r");
+	bool here = false, found = false;
+	char line[512];
+
+	ck_assert_ptr_nonnull(f);
+	while (!found && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= at && at < end;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			found = true;
+	}
+	fclose(f);
+	return found && strstr(line, flag);
+}
+
+START_TEST(mapped)
+{
+	const struct ublkev__desc *descs[QUEUES];
+	struct ublkev__cdev c;
+	uint32_t q;
+
+	make_file(QUEUES);
+	ublkev__cdev_init(&c, descs);
+	ck_assert_int_eq(ublkev__cdev_open(&c, 1048575, QUEUES, DEPTH), 0);
+	ck_assert_str_eq(open_path, "/dev/ublkc1048575");
+	ck_assert_int_eq(open_flags & (O_ACCMODE | O_CLOEXEC | O_NONBLOCK),
+			 O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	for (q = 0; q < QUEUES; q++) {
+		ck_assert_mem_eq(descs[q], &q, sizeof(q));
+		/* a forked child's copy would hold the device */
+		ck_assert(is_mapped(descs[q], " dc "));
+	}
+	ublkev__cdev_close(&c);
+	for (q = 0; q < QUEUES; q++)
+		ck_assert(!is_mapped(descs[q], " dc "));
+	ck_assert_int_eq(c.fd, -1);
+	ublkev__cdev_close(&c);
+	close(file_fd);
+}
+END_TEST
+
+START_TEST(not_opened)
+{
+	struct ublkev__cdev c;
+
+	file_fd = -1;
+	ublkev__cdev_init(&c, NULL);
+	ck_assert_int_eq(ublkev__cdev_open(&c, 7, 1, DEPTH), -EBUSY);
+	ck_assert_int_eq(c.fd, -1);
+}
+END_TEST
+
+/* of what can't be mapped nothing stays open */
+START_TEST(not_mapped)
+{
+	const struct ublkev__desc *descs[QUEUES];
+	struct ublkev__cdev c;
+
+	file_fd = eventfd(0, EFD_CLOEXEC);
+	ublkev__cdev_init(&c, descs);
+	ck_assert_int_eq(ublkev__cdev_open(&c, 7, QUEUES, DEPTH), -ENODEV);
+	ck_assert_int_eq(c.fd, -1);
+	ck_assert_uint_eq(c.queues, 0);
+	close(file_fd);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("cdev");
+	TCase *tc = tcase_create("cdev");
+
+	tcase_add_test(tc, mapped);
+	tcase_add_test(tc, not_opened);
+	tcase_add_test(tc, not_mapped);
+	suite_add_tcase(suite, tc);
+	return test_main(suite);
+}
