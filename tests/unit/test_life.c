@@ -440,6 +440,21 @@ static void add_open(TCase *tc)
 	tcase_add_test(tc, open_answers_late);
 }
 
+/* the driver takes no tag back then: leaving ublkc is what ends the requests */
+START_TEST(stop_refused)
+{
+	struct life l;
+
+	life_begin(&l, UBLKEV_STEP_LIVE);
+	life_stop(&l);
+	life_answer(&l, -EPERM);
+	ck_assert_str_eq(l.text, "STOP_DEV !ERROR CLOSE DEL_DEV ");
+	ck_assert_int_eq(l.c.err, -EPERM);
+	ck_assert_int_eq(l.c.err_step, UBLKEV_STEP_STOP);
+	life_polite(&l);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ctl");
@@ -450,6 +465,7 @@ int main(void)
 	tcase_add_test(tc, idle_and_over);
 	add_down(tc);
 	add_open(tc);
+	tcase_add_test(tc, stop_refused);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
 }
