@@ -360,6 +360,26 @@ START_TEST(sent_and_closed)
 }
 END_TEST
 
+/* an end is closed with our message unread: what it had sent us is read first */
+START_TEST(reset)
+{
+	int fds[2];
+	char byte;
+
+	ck_assert_int_eq(ublkev__chan_pair(fds), 0);
+	ck_assert_int_eq(ublkev__chan_send(fds[0], "x", 1), 0);
+	ck_assert_int_eq(ublkev__chan_send(fds[1], "y", 1), 0);
+	close(fds[1]);
+	if (_i)
+		ck_assert_int_eq(ublkev__chan_send(fds[0], "x", 1), -EPIPE);
+	ck_assert_int_eq(ublkev__chan_recv(fds[0], &byte, 1), 1);
+	ck_assert_int_eq(byte, 'y');
+	ck_assert_int_eq(ublkev__chan_recv(fds[0], &byte, 1), -EPIPE);
+	close(fds[0]);
+	brig_finish();
+}
+END_TEST
+
 /* an answer that nobody reads any more: the socket then ends with a reset */
 START_TEST(answer_unread)
 {
@@ -503,6 +523,7 @@ static void add_closed(TCase *tc)
 	tcase_add_test(tc, while_stopping);
 	tcase_add_test(tc, while_deleting);
 	tcase_add_test(tc, sent_and_closed);
+	tcase_add_loop_test(tc, reset, 0, 2);
 	tcase_add_test(tc, answer_unread);
 	tcase_add_test(tc, given_up);
 	tcase_add_test(tc, old_kernel);
