@@ -70,8 +70,12 @@ static int ending_stop(struct evctl *t, int id)
 
 	if (!t->opts->force)
 		err = ending_try_stop(t, &a, id);
-	/* or it has no disk that somebody could have open */
-	if (err == -EOPNOTSUPP || err == -ENODEV)
+	/*
+	 * Not known to this driver, which is EINVAL for an ordinary user's
+	 * device (ublk_ctrl_uring_cmd_permission()), or there is no disk that
+	 * somebody could have open.
+	 */
+	if (err == -EOPNOTSUPP || err == -EINVAL || err == -ENODEV)
 		err = ask_one(t, &a, UBLKEV_CMD_STOP_DEV, id, 0);
 	else if (err == -EBUSY)
 		return ST_BUSY;

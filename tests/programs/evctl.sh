@@ -180,6 +180,10 @@ done
 json 0 true stop 0 --force
 run 0 del 0 --force
 check "deleted" [ -z "$(state_of 0)" ]
+# what Linux 6.12 says of a command that it does not know, of a user's device
+sed -i 's/^4 .*/& TRY_STOP_DEV=22/' devs
+run 0 stop 4
+check "stopped" [ "$(state_of 4)" = DEAD ]
 # without a disk there is nothing to try (ublk_ctrl_try_stop_dev())
 sed -i 's/^1 .*/& TRY_STOP_DEV=19/' devs
 json 0 true del 1 --async
