@@ -85,7 +85,7 @@ done
 for f in $(cd "$src/examples" && echo *.c); do
 	[ -f "$root$examples/$f" ] || fail "no example $f was installed"
 done
-for f in README NEWS; do
+for f in README.md NEWS; do
 	[ -f "$root${examples%/*}/$f" ] || fail "no $f was installed"
 done
 

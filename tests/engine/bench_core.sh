@@ -70,7 +70,7 @@ instructions() {
 compiler=$("$prog")
 known=$(sed -n 's/^compiler //p' "$budget" 2>/dev/null || :)
 cat >"$tmp/new" <<END
-# What a request of 4 KiB may cost the engine, in instructions; see HACKING,
+# What a request of 4 KiB may cost the engine, in instructions; see HACKING.md,
 # "Measuring". Written by make bench-core-budget.
 compiler $compiler
 # backend, op, depth, instructions
