@@ -60,6 +60,18 @@ for symbol in $symbols; do
 	grep -qx "$symbol" "$tmp/named" || fail "no page has $symbol in its NAME"
 done
 
+# ublkev_conf(3) has every flag and member
+for word in $(sed -n 's/^#define \(UBLKEV_CONF_[A-Z_]*\).*/\1/p' \
+		"$src/include/ublkev/dev.h") \
+	$(sed -n '/^struct ublkev_conf {/,/^};/p' "$src/include/ublkev/dev.h" |
+		sed -n 's/^\t[a-z].*[ *]\([a-z_]*\);.*/\1/p'); do
+	case $word in
+	size|*_data) continue ;;	# of init, and behind a function
+	esac
+	grep -qw -e "$word" "$src/doc/ublkev_conf.3" ||
+		fail "ublkev_conf(3) does not have $word"
+done
+
 # STYLE of mandoc is about pages that are not installed here
 if command -v mandoc >/dev/null; then
 	for page in "$src"/doc/*.[13] "$src/doc/ublkev.3.in"; do
