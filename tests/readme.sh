@@ -62,7 +62,7 @@ elif [ -e /dev/ublk-control ]; then
 else
 	XDG_RUNTIME_DIR=$tmp
 	export XDG_RUNTIME_DIR
-	sed -n 's/^    # \(ublk-ev[a-z]* .*\)/\1/p' "$src/README.md" \
+	sed -n 's/^ *# \(ublk-ev[a-z]* .*\)/\1/p' "$src/README.md" \
 		"$src/HACKING.md" > "$tmp/commands"
 	[ -s "$tmp/commands" ] || fail "no commands to try"
 	while read -r program args; do
