@@ -78,6 +78,12 @@ struct ublkev_limits {
 /* what submit() answers when it is not a negative errno */
 #define UBLKEV_DONE	0	/* finished, successfully, before the return */
 #define UBLKEV_LATER	1	/* exactly one ublkev_req_done() follows */
+/*
+ * Not finished, and nothing is waited for but the CPU: submit() is called with
+ * the same request again, `data` as it was left, once others have had their
+ * turn. So what is long is done in pieces that are short beside budget_us.
+ */
+#define UBLKEV_AGAIN	2
 
 /*
  * The calls into a backend. All come from the loop's thread, none from
@@ -116,8 +122,8 @@ struct ublkev_backend_ops {
 	 */
 	void (*stop)(void *ctx);
 	/*
-	 * Do one request, or begin to. Answers UBLKEV_DONE, UBLKEV_LATER or
-	 * a negative errno, which is the request's. Must not block: what it
+	 * Do one request, or begin to. Answers UBLKEV_DONE, UBLKEV_LATER,
+	 * UBLKEV_AGAIN or a negative errno, which is the request's. Must not block: what it
 	 * waits for, everybody in the loop waits for. The request was checked
 	 * before: op and range are inside the limits.
 	 */

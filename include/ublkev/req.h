@@ -55,7 +55,7 @@ struct ublkev_req {
 				   most max_io_bytes for READ and WRITE */
 	void *buf;		/* ro: page-aligned data of READ, WRITE;
 				   NULL for the rest */
-	void *data;		/* rw: NULL at submit() */
+	void *data;		/* rw: NULL at the first submit() */
 	uint32_t flags;		/* ro: UBLKEV_REQ_* */
 	uint16_t queue;		/* ro: blk-mq hardware queue */
 	uint16_t tag;		/* ro: blk-mq tag in that queue */

@@ -408,19 +408,32 @@ int ublkev__guard_check(const struct ublkev_backend *b,
 	return 0;
 }
 
-int ublkev__guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
-			 bool *rejected)
+static inline int guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
+			       bool *rejected)
 {
 	int answer = ublkev__guard_check(b, req);
 
 	*rejected = unlikely(answer);
 	if (*rejected)
 		return answer;
-	req->data = NULL;
 	answer = b->ops.submit(b->ctx, req);
-	if (answer == UBLKEV_DONE || answer == UBLKEV_LATER)
+	if (answer >= UBLKEV_DONE && answer <= UBLKEV_AGAIN)
 		return answer;
 	return guard_legal_errno(b, b->log, "submit()", answer);
+}
+
+int ublkev__guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
+			 bool *rejected)
+{
+	req->data = NULL;
+	return guard_submit(b, req, rejected);
+}
+
+__attribute__((cold))
+int ublkev__guard_go_on(struct ublkev_backend *b, struct ublkev_req *req,
+			bool *rejected)
+{
+	return guard_submit(b, req, rejected);
 }
 
 void ublkev__guard_flush(struct ublkev_backend *b)

@@ -71,7 +71,8 @@ static inline void *ublkev__guard_map(const struct ublkev_backend *b,
 }
 
 /*
- * UBLKEV_DONE, UBLKEV_LATER or a negative errno, whatever the backend says.
+ * UBLKEV_DONE, UBLKEV_LATER, UBLKEV_AGAIN or a negative errno, whatever the
+ * backend says. go_on is for a request that was answered with AGAIN.
  * The checks: -EOPNOTSUPP, op or FUA not in the limits; -EROFS, a write to a
  * read-only disk; -EINVAL, range or alignment; -EIO, not between start and
  * stop. *rejected says whether they refused the request, which then did not
@@ -79,6 +80,8 @@ static inline void *ublkev__guard_map(const struct ublkev_backend *b,
  */
 int ublkev__guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
 			 bool *rejected);
+int ublkev__guard_go_on(struct ublkev_backend *b, struct ublkev_req *req,
+			bool *rejected);
 
 void ublkev__guard_flush(struct ublkev_backend *b);
 

@@ -11,11 +11,14 @@
 #include <string.h>
 
 /*
- * Giving pages back and filling them hold up the loop: each of these is a
- * millisecond or so.
+ * Both are done in pieces, so they may be as large as a request can be: what
+ * the block layer counts in 32 bits of bytes, in whole blocks of any size.
  */
-#define MAX_DISCARD_BYTES	(UINT32_C(32) << 20)
-#define MAX_WRITE_ZEROES_BYTES	(UINT32_C(4) << 20)
+#define MAX_RANGE_BYTES		(UINT32_MAX & ~UINT32_C(4095))
+/* of a range that is to stay allocated, filled at once */
+#define FILL_BYTES		(UINT64_C(256) << 10)
+/* the largest page that the driver's 32 bits can name, and requests hold */
+#define MAX_GRANULARITY_BYTES	(UINT32_C(1) << 30)
 
 struct mem {
 	struct ublkev__memmap map;
@@ -26,12 +29,37 @@ static int mem_open(void *ctx, struct ublkev_limits *limits)
 {
 	const struct mem *m = ctx;
 
-	ublkev__disk_limits(&m->conf, limits, MAX_DISCARD_BYTES,
-			    MAX_WRITE_ZEROES_BYTES);
-	limits->discard_granularity_bytes = (uint32_t)m->map.page_bytes;
+	ublkev__disk_limits(&m->conf, limits, MAX_RANGE_BYTES,
+			    MAX_RANGE_BYTES);
+	if (m->map.page_bytes <= MAX_GRANULARITY_BYTES)
+		limits->discard_granularity_bytes =
+			(uint32_t)m->map.page_bytes;
 	/* requests that touch the same bytes race, as those of any disk */
 	limits->flags |= UBLKEV_LIMIT_THREADS;
 	return 0;
+}
+
+/* so much of the range is done: as much as one turn is to be held up by */
+static uint64_t mem_zero_some(const struct mem *m, const struct ublkev_req *req,
+			      uint64_t offset, uint64_t len)
+{
+	if (req->op == UBLKEV_OP_DISCARD || !(req->flags & UBLKEV_REQ_NOUNMAP))
+		return ublkev__memmap_discard_some(&m->map, offset, len);
+	if (len > FILL_BYTES)
+		len = FILL_BYTES;
+	ublkev__memmap_mark(&m->map, offset, len);
+	memset(m->map.bytes + offset, 0, len);
+	return len;
+}
+
+static int mem_zero(const struct mem *m, struct ublkev_req *req)
+{
+	uintptr_t done = (uintptr_t)req->data;
+
+	done += (uintptr_t)mem_zero_some(m, req, req->offset_bytes + done,
+					 req->len_bytes - done);
+	req->data = (void *)done;
+	return done < req->len_bytes ? UBLKEV_AGAIN : UBLKEV_DONE;
 }
 
 static int mem_submit(void *ctx, struct ublkev_req *req)
@@ -44,20 +72,14 @@ static int mem_submit(void *ctx, struct ublkev_req *req)
 		memcpy(req->buf, at, req->len_bytes);
 		return UBLKEV_DONE;
 	case UBLKEV_OP_WRITE:
+		ublkev__memmap_mark(&m->map, req->offset_bytes, req->len_bytes);
 		memcpy(at, req->buf, req->len_bytes);
 		return UBLKEV_DONE;
 	case UBLKEV_OP_FLUSH:
 		return UBLKEV_DONE;
 	case UBLKEV_OP_WRITE_ZEROES:
-		if (req->flags & UBLKEV_REQ_NOUNMAP) {
-			memset(at, 0, req->len_bytes);
-			return UBLKEV_DONE;
-		}
-		/* fall through */
 	case UBLKEV_OP_DISCARD:
-		ublkev__memmap_discard(&m->map, req->offset_bytes,
-				       req->len_bytes);
-		return UBLKEV_DONE;
+		return mem_zero(m, req);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -71,6 +93,8 @@ static void *mem_map(void *ctx, const struct ublkev_req *req)
 {
 	const struct mem *m = ctx;
 
+	if (req->op == UBLKEV_OP_WRITE)
+		ublkev__memmap_mark(&m->map, req->offset_bytes, req->len_bytes);
 	return m->map.bytes + req->offset_bytes;
 }
 

@@ -4,12 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#define SLICE_BYTES		((size_t)256 << 10)
+#define HUGE_SLICE_BYTES	((size_t)2 << 20)
 
 /* a page never written stays so: reading it does not cost one */
 static void memmap_zero_edge(char *from, const char *to)
@@ -51,6 +55,49 @@ void ublkev__memmap_discard(const struct ublkev__memmap *m, uint64_t offset,
 	else if (fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			   (off_t)offset, (off_t)len))
 		memset(from, 0, (size_t)len);
+}
+
+/* where the next chunk is that was written; `to`: none before that */
+static uint64_t memmap_next_chunk(const struct ublkev__memmap *m, uint64_t from,
+				  uint64_t to)
+{
+	uint64_t i = from >> UBLKEV__MEMMAP_CHUNK_SHIFT;
+	uint64_t at;
+
+	while (!__atomic_load_n(&m->written[i], __ATOMIC_RELAXED)) {
+		at = ++i << UBLKEV__MEMMAP_CHUNK_SHIFT;
+		if (at >= to)
+			return to;
+		from = at;
+	}
+	return from;
+}
+
+/* likewise, of a file; hugetlbfs knows no holes, and calls everything data */
+static uint64_t memmap_next_data(const struct ublkev__memmap *m, uint64_t from,
+				 uint64_t to)
+{
+	off_t at = lseek(m->fd, (off_t)from, SEEK_DATA);
+
+	if (at < 0)
+		return errno == ENXIO ? to : from;
+	return (uint64_t)at < to ? (uint64_t)at : to;
+}
+
+uint64_t ublkev__memmap_discard_some(const struct ublkev__memmap *m,
+				     uint64_t offset, uint64_t len)
+{
+	uint64_t to = offset + len;
+	uint64_t from = m->written ? memmap_next_chunk(m, offset, to) :
+				     memmap_next_data(m, offset, to);
+	uint64_t end = (from + m->slice_bytes) & ~(uint64_t)(m->slice_bytes - 1);
+
+	if (from == to)
+		return len;
+	if (end > to)
+		end = to;
+	ublkev__memmap_discard(m, from, end - from);
+	return end - offset;
 }
 
 /* 0: more than the address space has */
@@ -192,22 +239,65 @@ static int memmap_map(struct ublkev__memmap *m, uint32_t flags)
 	return 0;
 }
 
+/* in these pieces pages are given back while the loop waits */
+static size_t memmap_slice(const struct ublkev__memmap *m, uint32_t flags)
+{
+	/* a huge page is given back whole, or has to be split */
+	size_t least = flags & UBLKEV_DISK_HUGE_PAGES ? HUGE_SLICE_BYTES :
+							SLICE_BYTES;
+
+	return m->page_bytes > least ? m->page_bytes : least;
+}
+
+static size_t memmap_chunks(uint64_t dev_bytes)
+{
+	return (size_t)(dev_bytes >> UBLKEV__MEMMAP_CHUNK_SHIFT) + 1;
+}
+
+static int memmap_make_chunks(struct ublkev__memmap *m, uint64_t dev_bytes)
+{
+	m->written = calloc(memmap_chunks(dev_bytes), 1);
+	return m->written ? 0 : -ENOMEM;
+}
+
+/* to grow: what is beyond the old end reads as zeroes, and is never written */
+static int memmap_more_chunks(struct ublkev__memmap *m, uint64_t dev_bytes)
+{
+	unsigned char *was = m->written;
+	int err;
+
+	if (!was)
+		return 0;
+	err = memmap_make_chunks(m, dev_bytes);
+	if (err) {
+		m->written = was;
+		return err;
+	}
+	memcpy(m->written, was, memmap_chunks(m->dev_bytes));
+	free(was);
+	return 0;
+}
+
 int ublkev__memmap_init(struct ublkev__memmap *m,
 			const struct ublkev_disk_conf *conf)
 {
 	int err = 0;
 
 	m->bytes = NULL;
+	m->written = NULL;
 	m->fd = -1;
 	m->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	m->dev_bytes = conf->dev_bytes;
 	if (conf->fd >= 0 || conf->flags & UBLKEV_DISK_SHARED)
 		err = memmap_take_file(m, conf);
 	m->map_bytes = memmap_whole_pages(m, conf->dev_bytes);
+	m->slice_bytes = memmap_slice(m, conf->flags);
 	if (!err && !m->map_bytes)
 		err = -ENOMEM;
 	if (!err)
 		err = memmap_map(m, conf->flags);
+	if (!err && m->fd < 0)
+		err = memmap_make_chunks(m, conf->dev_bytes);
 	if (err)
 		ublkev__memmap_fini(m);
 	return err;
@@ -219,7 +309,9 @@ void ublkev__memmap_fini(struct ublkev__memmap *m)
 		munmap(m->bytes, m->map_bytes);
 	if (m->fd >= 0)
 		close(m->fd);
+	free(m->written);
 	m->bytes = NULL;
+	m->written = NULL;
 	m->fd = -1;
 }
 
@@ -263,6 +355,8 @@ static int memmap_grow(struct ublkev__memmap *m, uint64_t dev_bytes)
 		return -ENOMEM;
 	if (m->fd >= 0)
 		err = memmap_lengthen(m, dev_bytes, &was);
+	if (!err)
+		err = memmap_more_chunks(m, dev_bytes);
 	if (err)
 		return err;
 	err = memmap_remap(m, map_bytes);

@@ -341,6 +341,17 @@ bool ublkev__queue_has_data(struct ublkev__queue *q, struct ublkev__tag *t)
 	return false;
 }
 
+void ublkev__queue_again(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	/* an answer given inside submit() is the end of the request */
+	if (t->state != UBLKEV__TAG_BACKEND)
+		return;
+	queue_not_for_backend(q);
+	t->how |= UBLKEV__HOW_BEGUN;
+	t->state = UBLKEV__TAG_READY;
+	queue_push(q, &q->in, t);
+}
+
 void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err)
 {
 	q->stats->rejected++;
@@ -398,10 +409,12 @@ struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q)
 		return NULL;
 	t = queue_shift(q, &q->in);
 	t->state = UBLKEV__TAG_BACKEND;
-	t->req.cookie += GENERATION;
-	t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
-		ublkev__queue_own_buf(q, t) : NULL;
-	t->req.data = NULL;
+	if (!(t->how & UBLKEV__HOW_BEGUN)) {
+		t->req.cookie += GENERATION;
+		t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
+			ublkev__queue_own_buf(q, t) : NULL;
+		t->req.data = NULL;
+	}
 	q->nr_backend++;
 	if (++q->stats->inflight > q->stats->inflight_max)
 		q->stats->inflight_max = q->stats->inflight;
@@ -462,6 +475,8 @@ void ublkev__queue_verify(const struct ublkev__queue *q)
 		assert(ublkev__cookie_queue(t->req.cookie) == q->id);
 		if (t->state == UBLKEV__TAG_READY)
 			assert(!q->failing);
+		if (t->how & UBLKEV__HOW_BEGUN)
+			assert(t->state != UBLKEV__TAG_IDLE);
 		if (!q->copy || t->state == UBLKEV__TAG_BACKEND)
 			assert(!(t->how & UBLKEV__HOW_AWAY));
 		if (t->state == UBLKEV__TAG_RESULT &&

@@ -17,6 +17,8 @@
  *	READY -> MOVE -> MOVING -> READY	a WRITE that submit() is to get
  *	BACKEND -> MOVE -> MOVING -> RESULT	a READ that submit() did
  *
+ * What submit() answers with UBLKEV_AGAIN is READY once more.
+ *
  * Facts are told with the calls named after them; what is to be done about
  * them is pulled: what the backend is to get (READY), and what the driver is
  * to get (IDLE once armed, RESULT). Two lists, so that an owner that has no
@@ -54,6 +56,7 @@ enum ublkev__tag_state {
 #define UBLKEV__HOW_DIRECT	(1u << 1)	/* req.buf is the backend's memory */
 #define UBLKEV__HOW_AGAIN	(1u << 2)	/* READY once the data are here */
 #define UBLKEV__HOW_FAULT	(1u << 3)	/* they could not be moved */
+#define UBLKEV__HOW_BEGUN	(1u << 4)	/* READY: the backend is to go on */
 
 /* one cache line on 64-bit machines */
 struct ublkev__tag {
@@ -164,6 +167,12 @@ void ublkev__queue_direct(struct ublkev__queue *q, struct ublkev__tag *t,
  * come first, and it will be pulled once more.
  */
 bool ublkev__queue_has_data(struct ublkev__queue *q, struct ublkev__tag *t);
+
+/*
+ * Fact: what was pulled for the backend was begun there, which is to go on
+ * with it. It will be pulled once more, after what is READY by now.
+ */
+void ublkev__queue_again(struct ublkev__queue *q, struct ublkev__tag *t);
 
 /* fact: the checks before the backend refused what was pulled for it */
 void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err);

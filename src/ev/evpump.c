@@ -211,6 +211,24 @@ static bool pump_spare_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	return err || !ublkev__queue_has_data(q, t);
 }
 
+/* what the backend has begun, and answered with UBLKEV_AGAIN */
+__attribute__((cold, noinline))
+static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
+		       struct ublkev__tag *t)
+{
+	uint64_t cookie = t->req.cookie;
+	bool rejected;
+	int res = ublkev__guard_go_on(l->e->backend, &t->req, &rejected);
+
+	if (rejected)
+		ublkev__queue_refused(q, cookie, res);
+	else if (res == UBLKEV_AGAIN)
+		ublkev__queue_again(q, t);
+	else if (res != UBLKEV_LATER)
+		ublkev__queue_done(q, cookie, res);
+	return !rejected;
+}
+
 /* whether the backend got it */
 static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 			struct ublkev__tag *t)
@@ -221,14 +239,18 @@ static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	bool rejected = false;
 	int res;
 
+	if (t->how & UBLKEV__HOW_BEGUN)
+		return pump_go_on(l, q, t);
 	if (q->copy && req->op <= UBLKEV_OP_WRITE && pump_spare_submit(l, q, t))
 		return false;
 	res = ublkev__guard_submit(l->e->backend, req, &rejected);
 
 	if (rejected)
 		ublkev__queue_refused(q, cookie, res);
-	else if (res != UBLKEV_LATER)
+	else if (res <= UBLKEV_DONE)
 		ublkev__queue_done(q, cookie, res);
+	else if (res == UBLKEV_AGAIN)
+		ublkev__queue_again(q, t);
 	return !rejected;
 }
 

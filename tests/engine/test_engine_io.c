@@ -141,6 +141,64 @@ START_TEST(null_reads_zeroes)
 }
 END_TEST
 
+/* a request that takes many turns: others are answered meanwhile */
+START_TEST(done_in_pieces)
+{
+	static char data[64 << 10], back[64 << 10], zeroes[64 << 10];
+	struct one longer = { 0, 0 }, other = { 0, 0 };
+	struct ublkev_backend *b;
+	uint32_t at;
+
+	ck_assert_int_eq(ublkev_mem_new(&b, NULL), 0);
+	rig_mode(&r, (unsigned int)_i);
+	r.conf.budget_reqs = 1;
+	rig_up(&r, b);
+	memset(data, 0xee, sizeof(data));
+	for (at = 0; at < 8u << 20; at += sizeof(data))
+		ck_assert_int_eq(io(FAKE_WRITE, at, sizeof(data), data), 0);
+	fake_submit(0, FAKE_DISCARD, 512, 8u << 20, NULL, on_one, &longer);
+	fake_submit(0, FAKE_READ, 0, 512, back, on_one, &other);
+	rig_until(one_done, &other);
+	ck_assert_uint_eq(longer.done, 0);
+	ck_assert_mem_eq(back, data, 512);
+	rig_until(one_done, &longer);
+	ck_assert_int_eq(longer.res, 0);
+	ck_assert_int_eq(io(FAKE_READ, 1 << 20, sizeof(back), back), 0);
+	ck_assert_mem_eq(back, zeroes, sizeof(back));
+	ck_assert_uint_eq(rig_stats(&r).op[UBLKEV_OP_DISCARD].reqs, 1);
+	ck_assert_uint_eq(rig_stats(&r).inflight, 0);
+	rig_down(&r);
+	ublkev_backend_free(b);
+}
+END_TEST
+
+/* given up in the midst of it */
+START_TEST(aborted_between_pieces)
+{
+	static char data[64 << 10];
+	struct one longer = { 0, 0 }, other = { 0, 0 };
+	struct ublkev_backend *b;
+	uint32_t at;
+
+	ck_assert_int_eq(ublkev_mem_new(&b, NULL), 0);
+	r.conf.budget_reqs = 1;
+	rig_up(&r, b);
+	for (at = 0; at < 8u << 20; at += sizeof(data))
+		ck_assert_int_eq(io(FAKE_WRITE, at, sizeof(data), data), 0);
+	fake_submit(0, FAKE_DISCARD, 0, 8u << 20, NULL, on_one, &longer);
+	fake_submit(0, FAKE_READ, 0, 512, data, on_one, &other);
+	rig_until(one_done, &other);
+	ck_assert_uint_eq(longer.done, 0);
+	ublkev_dev_abort(rig_loop, &r.dev);
+	rig_run();
+	rig_check_stopped(&r, "LS");
+	ck_assert_uint_eq(longer.done, 1);
+	ck_assert_int_eq(longer.res, -EIO);
+	rig_fini(&r);
+	ublkev_backend_free(b);
+}
+END_TEST
+
 /* what no request may be: answered with an error, and the device goes on */
 START_TEST(decode_errors)
 {
@@ -546,6 +604,8 @@ int main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, every_op, 0, 3 * UBLKEV_NR_COPIES);
 	tcase_add_loop_test(tc, null_reads_zeroes, 0, RIG_MODES);
+	tcase_add_loop_test(tc, done_in_pieces, 0, RIG_MODES);
+	tcase_add_test(tc, aborted_between_pieces);
 	tcase_add_loop_test(tc, decode_errors, 0, RIG_MODES);
 	tcase_add_loop_test(tc, copies_that_fail, 0, 2);
 	tcase_add_test(tc, no_memory_for_buffers);

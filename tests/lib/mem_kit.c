@@ -5,6 +5,8 @@
 #include "mem_kit.h"
 #include "testlib.h"
 
+unsigned int mem_pieces;
+
 static struct test_log said;
 static const struct ublkev__log log_to_said = {
 	.fn = test_log_fn, .data = &said, .id = -1,
@@ -46,8 +48,11 @@ int mem_submit(struct ublkev_backend *b, unsigned int op, uint32_t flags,
 		.buf = buf,
 	};
 	bool rejected;
+	int res = ublkev__guard_submit(b, &req, &rejected);
 
-	return ublkev__guard_submit(b, &req, &rejected);
+	for (mem_pieces = 1; res == UBLKEV_AGAIN; mem_pieces++)
+		res = ublkev__guard_go_on(b, &req, &rejected);
+	return res;
 }
 
 void mem_do_op(struct ublkev_backend *b, unsigned int op, uint32_t flags,

@@ -15,6 +15,8 @@ void mem_unserve(struct ublkev_backend *b);
 /* the latter, and it is freed; nothing may have been logged */
 void mem_finish(struct ublkev_backend *b);
 
+/* goes on until it is done, in so many pieces */
+extern unsigned int mem_pieces;
 int mem_submit(struct ublkev_backend *b, unsigned int op, uint32_t flags,
 	       uint64_t offset_bytes, uint64_t len_bytes, void *buf);
 /* one without data that succeeds */

@@ -285,7 +285,7 @@ static const struct {
 } answer_cases[] = {
 	{ UBLKEV_DONE, UBLKEV_DONE }, { UBLKEV_LATER, UBLKEV_LATER },
 	{ -1, -1 }, { -EIO, -EIO }, { -ENOSPC, -ENOSPC }, { -4095, -4095 },
-	{ 2, -EIO }, { 512, -EIO }, { INT_MAX, -EIO },
+	{ UBLKEV_AGAIN, UBLKEV_AGAIN }, { 3, -EIO }, { 512, -EIO }, { INT_MAX, -EIO },
 	{ -4096, -EIO }, { INT_MIN, -EIO },
 };
 

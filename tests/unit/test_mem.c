@@ -202,8 +202,9 @@ START_TEST(limits)
 {
 	struct ublkev_backend *b = served(GIB);
 
-	ck_assert_uint_eq(b->limits.max_discard_bytes, 32 * MIB);
-	ck_assert_uint_eq(b->limits.max_write_zeroes_bytes, 4 * MIB);
+	/* what a request can be at most, see ublkev__params_make() */
+	ck_assert_uint_eq(b->limits.max_discard_bytes, 4 * GIB - 4096);
+	ck_assert_uint_eq(b->limits.max_write_zeroes_bytes, 4 * GIB - 4096);
 	ck_assert_uint_eq(b->limits.discard_granularity_bytes, page);
 	ck_assert_str_eq(ublkev_backend_name(b), "mem");
 	ck_assert_ptr_null(ublkev_backend_ctx(b));
@@ -306,6 +307,60 @@ START_TEST(gives_pages_back)
 	ck_assert_uint_eq(rss_after(UBLKEV_OP_WRITE_ZEROES,
 				    UBLKEV_REQ_NOUNMAP, MIB, 2 * MIB),
 			  3 * MIB);
+}
+END_TEST
+
+/* so that none of the turns is long */
+START_TEST(in_pieces)
+{
+	const uint32_t how[] = { 0, UBLKEV_REQ_NOUNMAP };
+	struct ublkev_backend *b = made(ODD_BYTES, 512,
+					_i % 2 ? UBLKEV_DISK_SHARED : 0);
+	unsigned int op = _i < 2 ? UBLKEV_OP_DISCARD : UBLKEV_OP_WRITE_ZEROES;
+
+	mem_serve(b);
+	mem_fill(b, 0, 16 * MIB, 0xee);
+	mem_do_op(b, op, how[_i / 4], 512, 8 * MIB);
+	ck_assert_uint_ge(mem_pieces, 32);
+	ck_assert(mem_holds(b, 512, 8 * MIB, 0));
+	ck_assert(mem_holds(b, 0, 512, 0xee));
+	ck_assert(mem_holds(b, 8 * MIB + 512, 8 * MIB - 512, 0xee));
+	mem_finish(b);
+}
+END_TEST
+
+/* one request for as much as there may be, over what nobody ever wrote */
+START_TEST(a_hole_is_one_piece)
+{
+	const uint64_t bytes = big_disk(), most = 4 * GIB - 4096;
+	struct ublkev_backend *b = made(bytes, 512,
+					_i ? UBLKEV_DISK_SHARED : 0);
+
+	mem_serve(b);
+	mem_do_op(b, UBLKEV_OP_DISCARD, 0, bytes / 2, most);
+	ck_assert_uint_eq(mem_pieces, 1);
+	mem_fill(b, bytes / 2 + 3 * GIB, 4096, 0xee);
+	mem_do_op(b, UBLKEV_OP_DISCARD, 0, bytes / 2, most);
+	ck_assert_uint_le(mem_pieces, 16);
+	ck_assert(mem_holds(b, bytes / 2 + 3 * GIB, 4096, 0));
+	mem_finish(b);
+}
+END_TEST
+
+/* through map() it is the kernel that writes, later */
+START_TEST(what_is_mapped_is_written)
+{
+	struct ublkev_backend *b = served(ODD_BYTES);
+	struct ublkev_req req = {
+		.op = UBLKEV_OP_WRITE, .offset_bytes = 4 * MIB - 512,
+		.len_bytes = 1024,
+	};
+	char *at = ublkev__guard_map(b, &req);
+
+	memset(at, 0xee, 1024);
+	mem_do_op(b, UBLKEV_OP_DISCARD, 0, 0, 32 * MIB);
+	ck_assert(mem_holds(b, 0, 32 * MIB, 0));
+	mem_finish(b);
 }
 END_TEST
 
@@ -556,6 +611,9 @@ int main(void)
 	tcase_add_test(tc, zeroes_where_madvise_fails);
 	tcase_add_test(tc, zeroes_sparse_edges);
 	tcase_add_test(tc, gives_pages_back);
+	tcase_add_loop_test(tc, in_pieces, 0, 6);
+	tcase_add_loop_test(tc, a_hole_is_one_piece, 0, 2);
+	tcase_add_test(tc, what_is_mapped_is_written);
 	tcase_add_test(tc, zeroing_a_hole_costs_nothing);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("memory");

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "backend/guard.h"
@@ -245,6 +247,46 @@ START_TEST(beyond_the_limit_of_files)
 }
 END_TEST
 
+/* pages that no machine of ours has set aside: the file says it is of such */
+int __real_fstatfs(int fd, struct statfs *fs);
+int __wrap_fstatfs(int fd, struct statfs *fs);
+int __wrap_fstatfs64(int fd, struct statfs *fs);
+static uint64_t fake_page_bytes;
+
+int __wrap_fstatfs(int fd, struct statfs *fs)
+{
+	int err = __real_fstatfs(fd, fs);
+
+	if (fake_page_bytes) {
+		fs->f_type = HUGETLBFS_MAGIC;
+		fs->f_bsize = (__typeof__(fs->f_bsize))fake_page_bytes;
+	}
+	return err;
+}
+
+int __wrap_fstatfs64(int fd, struct statfs *fs)
+{
+	return __wrap_fstatfs(fd, fs);
+}
+
+START_TEST(pages_of_any_size)
+{
+	const uint64_t sizes[] = { 2 * MIB, 512 * MIB, 1024 * MIB };
+	struct ublkev_backend *b;
+
+	fake_page_bytes = sizes[_i];
+	b = disk(2 * MIB, UBLKEV_DISK_SHARED, -1);
+	ck_assert_uint_eq(b->limits.discard_granularity_bytes, sizes[_i]);
+	ck_assert_uint_ge(b->limits.max_discard_bytes, sizes[_i]);
+	mem_fill(b, 0, 2 * MIB, 3);
+	mem_do_op(b, UBLKEV_OP_DISCARD, 0, 0, MIB);
+	ck_assert(mem_holds(b, 0, MIB, 0));
+	ck_assert(mem_holds(b, MIB, MIB, 3));
+	mem_finish(b);
+	fake_page_bytes = 0;
+}
+END_TEST
+
 START_TEST(huge_pages_of_hugetlbfs)
 {
 	struct ublkev_backend *b = NULL;
@@ -463,6 +505,7 @@ int main(void)
 	tcase_add_test(t, sealed);
 	tcase_add_test(t, full_tmpfs);
 	tcase_add_test(t, beyond_the_limit_of_files);
+	tcase_add_loop_test(t, pages_of_any_size, 0, 3);
 	tcase_add_test(t, huge_pages_of_hugetlbfs);
 	tcase_add_test(t, gives_back);
 	tcase_add_loop_test(t, grows, 0, TEST_COUNT(kinds));

@@ -155,6 +155,56 @@ START_TEST(served)
 }
 END_TEST
 
+/* begun by the backend: pulled again after the others, the same request */
+START_TEST(done_in_pieces)
+{
+	struct ublkev__tag *got;
+	uint64_t cookie;
+
+	arm();
+	cookie = pulled(2, 3);
+	t.tags[2].req.data = &t;
+	ck_assert_int_eq(cqe(1, 0, 2), 0);
+	ublkev__queue_again(&t.q, &t.tags[2]);
+	verify();
+	ck_assert_uint_eq(t.stats.inflight, 0);
+	ck_assert(ublkev__queue_has_work(&t.q));
+	ck_assert(!ublkev__queue_idle(&t.q));
+	ck_assert_ptr_eq(ublkev__queue_next_in(&t.q), &t.tags[1]);
+	got = ublkev__queue_next_in(&t.q);
+	verify();
+	ck_assert_ptr_eq(got, &t.tags[2]);
+	ck_assert_uint_eq(got->req.cookie, cookie);
+	ck_assert_ptr_eq(got->req.data, &t);
+	done(cookie, 0, 0);
+	assert_out(UBLKEV__QUEUE_COMMIT, 2, 0);
+	/* the tag's next request is a new one */
+	ck_assert_uint_ne(pulled(2, 3), cookie);
+	ck_assert_ptr_null(got->req.data);
+	ck_assert_uint_eq(t.stats.op[UBLKEV_OP_DISCARD].reqs, 1);
+}
+END_TEST
+
+START_TEST(aborted_between_pieces)
+{
+	uint64_t cookie;
+
+	arm();
+	cookie = pulled(2, 3);
+	ublkev__queue_again(&t.q, &t.tags[2]);
+	/* it is not the backend's to answer */
+	done(cookie, 0, -ESTALE);
+	ck_assert_uint_eq(ublkev__queue_abort(&t.q), 0);
+	verify();
+	assert_out(UBLKEV__QUEUE_COMMIT, 2, -EIO);
+	assert_nothing();
+	/* answered inside submit() after all: that was the end of it */
+	ublkev__queue_again(&t.q, &t.tags[2]);
+	verify();
+	assert_nothing();
+}
+END_TEST
+
 START_TEST(failed)
 {
 	arm();
@@ -534,6 +584,8 @@ static void add_life(TCase *tc)
 
 	tcase_add_test(tc, new);
 	tcase_add_loop_test(tc, served, 0, n);
+	tcase_add_test(tc, done_in_pieces);
+	tcase_add_test(tc, aborted_between_pieces);
 	tcase_add_loop_test(tc, failed, 0, n);
 	tcase_add_test(tc, undecodable);
 	tcase_add_test(tc, refused);
