@@ -296,10 +296,10 @@ struct ublkev_conf {
 	unsigned int wait_us;
 	enum ublkev_copy copy;		/* UBLKEV_COPY_AUTO */
 	/*
-	 * 0: none. From ublkev_dev_stop() or ublkev_dev_release(), however many
-	 * requests are answered meanwhile, until the others are failed. What
-	 * the kernel has not written back by then is lost: a cache of 4 GiB on
-	 * a backend of 50 MB/s takes 82 s.
+	 * 0: none, .. 2^31 - 1. From ublkev_dev_stop() or ublkev_dev_release(),
+	 * however many requests are answered meanwhile, until the others are
+	 * failed. What the kernel has not written back by then is lost: a cache
+	 * of 4 GiB on a backend of 50 MB/s takes 82 s.
 	 */
 	unsigned int stop_limit_ms;
 };

@@ -38,6 +38,7 @@ static const struct conf_range conf_ranges[] = {
 	CONF_RANGE(stop_timeout_ms, 1, MOST_MS),
 	CONF_RANGE(grace_ms, 1, MOST_MS),
 	CONF_RANGE(recover_timeout_ms, 1, MOST_MS),
+	CONF_RANGE(stop_limit_ms, 0, MOST_MS),
 	CONF_RANGE(budget_us, 0, MOST_BUDGET_US),
 	CONF_RANGE(budget_reqs, 0, INT32_MAX),
 	CONF_RANGE(wait_us, 0, MOST_WAIT_US),

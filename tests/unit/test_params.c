@@ -86,6 +86,9 @@ START_TEST(conf_rest)
 	CHECK(start_timeout_ms, UINT32_C(1) << 31, -EINVAL);
 	CHECK(stop_timeout_ms, UINT32_MAX, -EINVAL);
 	CHECK(recover_timeout_ms, UINT32_C(1) << 31, -EINVAL);
+	CHECK(stop_limit_ms, 0, 0);
+	CHECK(stop_limit_ms, INT32_MAX, 0);
+	CHECK(stop_limit_ms, UINT32_MAX, -EINVAL);
 	CHECK(budget_us, 0, 0);
 	CHECK(budget_us, 1000000, 0);
 	CHECK(budget_us, 1000001, -EINVAL);
