@@ -2,6 +2,7 @@
 /* recover and upgrade: another ublk-evdemo serves the device on */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,17 +11,24 @@
 #include "ublk-evctl/device.h"
 #include "ublk-evctl/server.h"
 
-/* program, what to do, of what, --daemon, the rest, NULL */
+/* what the new server is told of the device, as "--size=4096"; "": nothing */
+struct shape {
+	char size[40];
+	char block[40];
+};
+
+/* program, what to do, of what, --daemon, the shape, the rest, NULL */
 static char **succeed_arguments(struct evctl *t, const char *program,
-				const char *what, const char *of)
+				const char *what, const char *of,
+				struct shape *shape)
 {
 	char *const *rest = t->opts->rest;
-	size_t n = 0;
+	size_t n = 0, at = 4;
 	char **v;
 
 	while (rest[n])
 		n++;
-	v = calloc(n + 5, sizeof(*v));
+	v = calloc(n + 7, sizeof(*v));
 	if (!v)
 		return NULL;
 	v[0] = (char *)(uintptr_t)(t->opts->program ? t->opts->program :
@@ -28,7 +36,12 @@ static char **succeed_arguments(struct evctl *t, const char *program,
 	v[1] = (char *)(uintptr_t)what;
 	v[2] = (char *)(uintptr_t)of;
 	v[3] = (char *)(uintptr_t)"--daemon";
-	memcpy(v + 4, rest, n * sizeof(*v));
+	/* before the rest: of an option given twice the last one counts */
+	if (shape->size[0])
+		v[at++] = shape->size;
+	if (shape->block[0])
+		v[at++] = shape->block;
+	memcpy(v + at, rest, n * sizeof(*v));
 	return v;
 }
 
@@ -65,9 +78,10 @@ static int succeed_report(struct evctl *t, const char *program,
 }
 
 static int succeed_run(struct evctl *t, const char *program, const char *what,
-		       const char *of, struct child_end *end)
+		       const char *of, struct shape *shape,
+		       struct child_end *end)
 {
-	char **argv = succeed_arguments(t, program, what, of);
+	char **argv = succeed_arguments(t, program, what, of, shape);
 	int err, status;
 
 	if (!argv)
@@ -95,8 +109,30 @@ static int succeed_can_recover(struct evctl *t, const struct dev *d)
 	return ST_OK;
 }
 
+/*
+ * A disk that keeps nothing cannot tell its size: the driver can. That of a
+ * file of data is the file's.
+ */
+static void succeed_shape(struct shape *shape, char *const *rest,
+			  const struct dev *d)
+{
+	int null = 0;
+
+	for (; *rest; rest++)
+		null |= !strcmp(*rest, "--backend=null") ||
+			(!strcmp(*rest, "--backend") && rest[1] &&
+			 !strcmp(rest[1], "null"));
+	if (!null || d->params_err)
+		return;
+	snprintf(shape->size, sizeof(shape->size), "--size=%llu",
+		 (unsigned long long)d->params.dev_bytes);
+	snprintf(shape->block, sizeof(shape->block), "--block-size=%u",
+		 d->params.logical_block_bytes);
+}
+
 int cmd_recover(struct evctl *t, const char *program)
 {
+	struct shape shape = { "", "" };
 	struct child_end end;
 	struct devs d;
 	char id[16];
@@ -106,10 +142,11 @@ int cmd_recover(struct evctl *t, const char *program)
 	if (status)
 		return status;
 	status = succeed_can_recover(t, d.v);
+	succeed_shape(&shape, t->opts->rest, d.v);
 	devs_free(&d);
 	snprintf(id, sizeof(id), "%d", t->opts->id);
 	if (!status)
-		status = succeed_run(t, program, "--recover", id, &end);
+		status = succeed_run(t, program, "--recover", id, &shape, &end);
 	if (status)
 		return status;
 	out_set(t, "id", json_integer(t->opts->id));
@@ -130,6 +167,7 @@ static double succeed_gap_ms(const char *text)
 
 int cmd_upgrade(struct evctl *t, const char *program)
 {
+	struct shape none = { "", "" };
 	struct child_end end;
 	char path[PATH_MAX];
 	int status;
@@ -142,7 +180,7 @@ int cmd_upgrade(struct evctl *t, const char *program)
 			      "listens");
 	if (status)
 		return status;
-	status = succeed_run(t, program, "--take-over", path, &end);
+	status = succeed_run(t, program, "--take-over", path, &none, &end);
 	if (status)
 		return status;
 	ms = succeed_gap_ms(end.err);

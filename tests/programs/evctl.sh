@@ -407,6 +407,9 @@ run 0 recover 1
 check "arguments" has '^--recover 1 --daemon$' args
 json 0 '.id == 1' recover 1 -- --size 1G --verbose
 check "arguments" has '^--recover 1 --daemon --size 1G --verbose$' args
+# a disk that keeps nothing is as large as the device
+run 0 recover 1 -- --backend null --verbose
+check "arguments" has '^--recover 1 --daemon --size=[0-9]* --block-size=512 --backend null --verbose$' args
 BAD="no memory: give more" run 1 recover 1
 check "its words" has '^ublk-evctl: device 1: no memory: give more$' err
 SLOW=1 run 6 recover 1 --timeout 1
