@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "ublk-evdemo/jsonpath.h"
 #include "ublk-evdemo/jsonsock.h"
 #include "proctree.h"
 #include "testlib.h"
@@ -28,17 +24,6 @@ static size_t answer_bytes;
 /* who asked for what is answered later, and whose leaving was told */
 static struct jsonclient *waiting;
 static int gone;
-
-/* the C library's, for the programs' code: how often it sleeps is counted */
-static unsigned int sleeps;
-
-int nanosleep(const struct timespec *asked, struct timespec *left)
-{
-	(void)asked;
-	(void)left;
-	sleeps++;
-	return 0;
-}
 
 /* libev's clock goes with this one: by so many seconds it is ahead */
 static time_t ahead;
@@ -374,81 +359,6 @@ START_TEST(too_many_wait)
 }
 END_TEST
 
-START_TEST(second_refused)
-{
-	struct jsonsock *other;
-	struct stat st;
-
-	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_int_eq(st.st_mode & 07777, 0600);
-	ck_assert_int_eq(jsonsock_new(&other, loop, path, 0, &ops, NULL,
-				      err, sizeof(err)), -EADDRINUSE);
-	ck_assert_ptr_nonnull(strstr(err, path));
-	ck_assert_ptr_nonnull(strstr(err, "somebody listens"));
-	ck_assert_int_eq(access(path, F_OK), 0);
-}
-END_TEST
-
-START_TEST(stale_replaced)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	char old[] = "stale";
-	struct jsonsock *other;
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, old);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	close(fd);
-	ck_assert_int_eq(jsonsock_new(&other, loop, a.sun_path, 0, &ops,
-				      NULL, err, sizeof(err)), 0);
-	jsonsock_free(other);
-	ck_assert_int_eq(access(a.sun_path, F_OK), -1);
-}
-END_TEST
-
-START_TEST(bad_paths)
-{
-	struct jsonsock *other;
-	char file[600], longer[300];
-	struct stat st;
-
-	snprintf(file, sizeof(file), "%s/file", dir);
-	proctree_file(dir, "file", "mine");
-	ck_assert_int_eq(jsonsock_new(&other, loop, file, 0, &ops, NULL,
-				      err, sizeof(err)), -EEXIST);
-	/* nor for a successor */
-	ck_assert_int_eq(jsonsock_new(&other, loop, file, 1, &ops, NULL,
-				      err, sizeof(err)), -EEXIST);
-	ck_assert_int_eq(lstat(file, &st), 0);
-	ck_assert(S_ISREG(st.st_mode));
-	ck_assert_int_eq(jsonsock_new(&other, loop, "/nonexistent/x", 0,
-				      &ops, NULL, err, sizeof(err)), -ENOENT);
-	ck_assert_ptr_nonnull(strstr(err, "directory"));
-	memset(longer, 'x', sizeof(longer) - 1);
-	longer[sizeof(longer) - 1] = '\0';
-	ck_assert_int_eq(jsonsock_new(&other, loop, longer, 0, &ops, NULL,
-				      err, sizeof(err)), -ENAMETOOLONG);
-}
-END_TEST
-
-/* somebody put another file there: it is not ours to remove */
-START_TEST(replaced_file_stays)
-{
-	struct jsonsock *other;
-	char file[600];
-
-	snprintf(file, sizeof(file), "%s/other", dir);
-	ck_assert_int_eq(jsonsock_new(&other, loop, file, 0, &ops, NULL,
-				      err, sizeof(err)), 0);
-	unlink(file);
-	/* holds an inode number, which the next file must not get */
-	proctree_file(dir, "spare", "");
-	proctree_file(dir, "other", "theirs");
-	jsonsock_free(other);
-	ck_assert_int_eq(access(file, F_OK), 0);
-}
-END_TEST
-
 START_TEST(later)
 {
 	int a = dial(), b = dial();
@@ -571,102 +481,6 @@ START_TEST(descriptor)
 }
 END_TEST
 
-/* a successor's takes the place of one that is listened on */
-START_TEST(replaced)
-{
-	struct jsonsock *other;
-	int was = dial(), is;
-
-	ck_assert_int_eq(jsonsock_new(&other, loop, path, 1, &ops, &answers,
-				      err, sizeof(err)), 0);
-	is = dial();
-	say(was, "old\n");
-	say(is, "new\n");
-	ck_assert_str_eq(hear(was), "old\n");
-	ck_assert_str_eq(hear(is), "new\n");
-	/* it is not the old one's to remove */
-	jsonsock_free(cs);
-	ck_assert_int_eq(access(path, F_OK), 0);
-	ck_assert_str_eq(hear(was), "EOF");
-	close(was);
-	close(is);
-	cs = other;
-}
-END_TEST
-
-START_TEST(replace_nothing)
-{
-	struct jsonsock *other;
-	char file[600], longest[128];
-
-	snprintf(file, sizeof(file), "%s/new", dir);
-	ck_assert_int_eq(jsonsock_new(&other, loop, file, 1, &ops, &answers,
-				      err, sizeof(err)), 0);
-	jsonsock_free(other);
-	ck_assert_int_eq(access(file, F_OK), -1);
-	ck_assert_int_eq(jsonsock_new(&other, loop, "/nonexistent/x", 1, &ops,
-				      &answers, err, sizeof(err)), -ENOENT);
-	/* no room for the name beside it */
-	memset(longest, 'x', sizeof(longest));
-	longest[0] = '/';
-	longest[106] = '\0';
-	ck_assert_int_eq(jsonsock_new(&other, loop, longest, 1, &ops, &answers,
-				      err, sizeof(err)), -ENAMETOOLONG);
-}
-END_TEST
-
-/* whoever may read the directory may lock it: no reason to wait, or to fail */
-START_TEST(locked_directory)
-{
-	struct jsonsock *other;
-	char file[600];
-	int fd = open(dir, O_RDONLY | O_DIRECTORY);
-
-	snprintf(file, sizeof(file), "%s/other", dir);
-	ck_assert_int_eq(flock(fd, LOCK_SH), 0);
-	sleeps = 0;
-	ck_assert_int_eq(jsonsock_new(&other, loop, file, 0, &ops, NULL,
-				      err, sizeof(err)), 0);
-	ck_assert_uint_eq(sleeps, 0);
-	jsonsock_free(other);
-	ck_assert_uint_eq(sleeps, 0);
-	/* a start, which serves nobody yet, waits for another start */
-	ck_assert_int_eq(jsonsock_new(&other, loop, file, JSONLISTEN_WAIT,
-				      &ops, NULL, err, sizeof(err)), 0);
-	ck_assert_uint_gt(sleeps, 0);
-	jsonsock_free(other);
-	close(fd);
-}
-END_TEST
-
-START_TEST(default_path)
-{
-	char buf[512], want[600], root[400];
-
-	snprintf(root, sizeof(root), "%s", dir);
-	proctree_dir(root, "run");
-	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), root, 0, "/x", 3),
-			 0);
-	snprintf(want, sizeof(want), "%s/run/ublk-ev/ublkb3.sock", root);
-	ck_assert_str_eq(buf, want);
-	/* the directory is there already */
-	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), root, 0, NULL, 4),
-			 0);
-	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), "/x", 1000, root,
-					  3), 0);
-	snprintf(want, sizeof(want), "%s/ublk-ev/ublkb3.sock", root);
-	ck_assert_str_eq(buf, want);
-	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), "", 1000, NULL, 3),
-			 -ENOENT);
-	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), "", 1000, "rel",
-					  3), -ENOENT);
-	ck_assert_int_eq(jsonpath_default(buf, sizeof(buf), "", 1000,
-					  "/nonexistent", 3), -ENOENT);
-	ck_assert_int_eq(jsonpath_default(buf, 20, root, 0, NULL, 3),
-			 -ENAMETOOLONG);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("jsonsock");
@@ -685,17 +499,9 @@ int main(void)
 	tcase_add_test(t, reads_slowly);
 	tcase_add_test(t, too_many);
 	tcase_add_test(t, too_many_wait);
-	tcase_add_test(t, second_refused);
-	tcase_add_test(t, stale_replaced);
-	tcase_add_test(t, bad_paths);
-	tcase_add_test(t, replaced_file_stays);
 	tcase_add_test(t, later);
 	tcase_add_test(t, later_and_gone);
 	tcase_add_test(t, no_memory);
 	tcase_add_test(t, descriptor);
-	tcase_add_test(t, replaced);
-	tcase_add_test(t, replace_nothing);
-	tcase_add_test(t, locked_directory);
-	tcase_add_test(t, default_path);
 	return test_main(s);
 }
