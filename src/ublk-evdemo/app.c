@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <ev.h>
+#include <jansson.h>
 
 #include <ublkev.h>
 
@@ -188,6 +189,8 @@ static int app_init(struct app *app, const struct opts *opts, int ready_fd)
 	app->start_ns = now_ns();
 	app->dev.id = -1;
 	app->dev.data = app;
+	/* or jansson opens /dev/urandom at the first answer, in the live loop */
+	json_object_seed(0);
 	takeover_init(&app->takeover);
 	/* whether there is to be a broker may be handed on, too */
 	if (app_ask_predecessor(app) || app_new_broker(app))
