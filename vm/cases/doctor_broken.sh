@@ -59,7 +59,8 @@ says '^fault  *module: ublk_drv is not loaded: modprobe ublk_drv'
 says '^fault  *control'
 ctl 3 features
 complains 'modprobe ublk_drv'
-ctl 0 list
+ctl 3 list
+complains 'modprobe ublk_drv'
 [ -z "$OUT" ] || fail "devices? $OUT"
 modprobe ublk_drv || fail "modprobe"
 ctl 0 features
