@@ -216,7 +216,7 @@ static int ending_quiesce_half(struct evctl *t, const struct ask *a,
 int cmd_quiesce(struct evctl *t)
 {
 	double left = evctl_left(t) * 1000 / 2;
-	struct ublkev_cmd_info info;
+	struct ublkev_cmd_info info = { .id = 0 };
 	struct ask a;
 	int status, err;
 
