@@ -132,8 +132,11 @@ static int disk_open_file(struct opts *o, int *made)
 	disk_explain(err, &c);
 	log_msg(LOG_ERR, "memory file %s: %s: %s", o->memory_file, c.cause,
 		c.remedy);
+	if (fd >= 0 && *made)
+		disk_discard(o, fd);
 	if (fd >= 0)
 		close(fd);
+	*made = 0;
 	return -1;
 }
 
@@ -218,8 +221,10 @@ int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
 			return -1;
 	}
 	err = disk_new_backend(backendp, o, fd < 0 ? own : fd);
-	if (err && *made)
+	if (err && *made) {
 		disk_discard(o, own);
+		*made = 0;
+	}
 	/* the backend's duplicate keeps the lock */
 	if (own >= 0)
 		close(own);

@@ -289,12 +289,15 @@ unsigned int ublkev_dev_inflight(const struct ublkev_dev *dev,
 static int new_backend(struct ublkev_backend **backendp,
 		       const struct ublkev_disk_conf *conf)
 {
-	*backendp = &the_backend;
 	the_backend.dev_bytes = conf->dev_bytes;
 	if (the_backend.fd >= 0 &&
 	    ftruncate(the_backend.fd, (off_t)conf->dev_bytes))
 		return -errno;
-	return conf->dev_bytes ? 0 : -EINVAL;
+	if (!conf->dev_bytes)
+		return -EINVAL;
+	/* as the library: after an error there is no backend */
+	*backendp = &the_backend;
+	return 0;
 }
 
 int ublkev_mem_new(struct ublkev_backend **backendp,

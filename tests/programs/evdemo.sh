@@ -400,7 +400,7 @@ forget
 	>out 2>err
 check "ulimit -f" [ $? = 1 ]
 check "ulimit -f" has 'big: File too large: raise ulimit -f' err
-rm -f big
+check "ulimit -f leaves no file" gone big
 if [ -n "$python" ]; then
 	(ulimit -f 4096; exec "$demo" --size 2M --memory-file big \
 		--control ctl) >out 2>err &
