@@ -315,30 +315,18 @@ int ublkev__queue_done(struct ublkev__queue *q, uint64_t cookie, int err)
 	return 0;
 }
 
-static void queue_not_for_backend(struct ublkev__queue *q)
+void ublkev__queue_mapped(struct ublkev__queue *q, void *addr)
 {
-	q->nr_backend--;
-	q->stats->inflight--;
-}
+	struct ublkev__tag *t = &q->tags[q->in.head];
 
-void ublkev__queue_direct(struct ublkev__queue *q, struct ublkev__tag *t,
-			  void *addr)
-{
-	queue_not_for_backend(q);
+	if (!addr) {
+		t->how |= UBLKEV__HOW_ASKED;
+		return;
+	}
+	queue_shift(q, &q->in);
 	t->how |= UBLKEV__HOW_DIRECT;
 	t->req.buf = addr;
 	queue_set_result(q, t, &t->req, 0);
-}
-
-bool ublkev__queue_has_data(struct ublkev__queue *q, struct ublkev__tag *t)
-{
-	if (!(t->how & UBLKEV__HOW_AWAY))
-		return true;
-	queue_not_for_backend(q);
-	t->how |= UBLKEV__HOW_AGAIN;
-	t->result = 0;
-	queue_result(q, t, UBLKEV__TAG_MOVE);
-	return false;
 }
 
 void ublkev__queue_again(struct ublkev__queue *q, struct ublkev__tag *t)
@@ -346,16 +334,24 @@ void ublkev__queue_again(struct ublkev__queue *q, struct ublkev__tag *t)
 	/* an answer given inside submit() is the end of the request */
 	if (t->state != UBLKEV__TAG_BACKEND)
 		return;
-	queue_not_for_backend(q);
+	q->nr_backend--;
+	q->stats->inflight--;
 	t->how |= UBLKEV__HOW_BEGUN;
 	t->state = UBLKEV__TAG_READY;
 	queue_push(q, &q->in, t);
 }
 
-void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err)
+void ublkev__queue_refused(struct ublkev__queue *q, struct ublkev__tag *t,
+			   int err)
 {
 	q->stats->rejected++;
-	ublkev__queue_done(q, cookie, err);
+	if (t->state == UBLKEV__TAG_BACKEND) {
+		q->nr_backend--;
+		q->stats->inflight--;
+	} else {
+		queue_shift(q, &q->in);
+	}
+	queue_set_result(q, t, &t->req, err);
 }
 
 unsigned int ublkev__queue_abort(struct ublkev__queue *q)
@@ -401,24 +397,71 @@ void ublkev__queue_kill(struct ublkev__queue *q)
 	q->out.nr = 0;
 }
 
-struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q)
+/*
+ * What a request with data needs where the driver does not copy them by
+ * itself, before the backend gets it.
+ */
+static enum ublkev__queue_act queue_prepare(const struct ublkev__queue *q,
+					    const struct ublkev__tag *t)
 {
-	struct ublkev__tag *t;
+	if (t->req.op > UBLKEV_OP_WRITE || q->no_data)
+		return UBLKEV__QUEUE_SUBMIT;
+	if (!(t->how & UBLKEV__HOW_ASKED))
+		return UBLKEV__QUEUE_MAP;
+	if (!q->bufs)
+		return UBLKEV__QUEUE_PLACE;
+	return t->how & UBLKEV__HOW_AWAY ? UBLKEV__QUEUE_MOVE_IN
+					 : UBLKEV__QUEUE_SUBMIT;
+}
 
-	if (!q->in.nr)
-		return NULL;
-	t = queue_shift(q, &q->in);
-	t->state = UBLKEV__TAG_BACKEND;
-	if (!(t->how & UBLKEV__HOW_BEGUN)) {
+static void queue_fetch_data(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	queue_shift(q, &q->in);
+	t->how |= UBLKEV__HOW_AGAIN;
+	t->result = 0;
+	queue_result(q, t, UBLKEV__TAG_MOVE);
+}
+
+/*
+ * Another thread that lists what the backend has (evstats.c) knows a request
+ * by its cookie: whoever sees BACKEND sees the cookie that goes with it.
+ */
+static void queue_give(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	queue_shift(q, &q->in);
+	/* what is begun goes on with the cookie that the backend knows */
+	if (!(t->how & UBLKEV__HOW_BEGUN))
 		t->req.cookie += GENERATION;
-		t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
-			ublkev__queue_own_buf(q, t) : NULL;
-		t->req.data = NULL;
-	}
+	__atomic_store_n(&t->state, UBLKEV__TAG_BACKEND, __ATOMIC_RELEASE);
 	q->nr_backend++;
 	if (++q->stats->inflight > q->stats->inflight_max)
 		q->stats->inflight_max = q->stats->inflight;
-	return t;
+}
+
+enum ublkev__queue_act ublkev__queue_next_in(struct ublkev__queue *q,
+					     struct ublkev__tag **tagp)
+{
+	enum ublkev__queue_act act = UBLKEV__QUEUE_SUBMIT;
+	struct ublkev__tag *t;
+
+	while (q->in.nr) {
+		*tagp = t = &q->tags[q->in.head];
+		if (q->copy)
+			act = queue_prepare(q, t);
+		if (act == UBLKEV__QUEUE_MOVE_IN) {
+			queue_fetch_data(q, t);
+			continue;
+		}
+		if (!(t->how & UBLKEV__HOW_BEGUN)) {
+			t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
+				ublkev__queue_own_buf(q, t) : NULL;
+			t->req.data = NULL;
+		}
+		if (act == UBLKEV__QUEUE_SUBMIT)
+			queue_give(q, t);
+		return act;
+	}
+	return UBLKEV__QUEUE_NONE;
 }
 
 enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
@@ -432,7 +475,8 @@ enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
 	*tagp = t = queue_shift(q, &q->out);
 	if (t->state == UBLKEV__TAG_MOVE) {
 		t->state = UBLKEV__TAG_MOVING;
-		return UBLKEV__QUEUE_MOVE;
+		return t->how & UBLKEV__HOW_AWAY ? UBLKEV__QUEUE_MOVE_IN
+						 : UBLKEV__QUEUE_MOVE_OUT;
 	}
 	answered = t->state == UBLKEV__TAG_RESULT;
 	t->state = UBLKEV__TAG_DRIVER;
@@ -474,9 +518,13 @@ void ublkev__queue_verify(const struct ublkev__queue *q)
 		assert(ublkev__cookie_tag(t->req.cookie) == i);
 		assert(ublkev__cookie_queue(t->req.cookie) == q->id);
 		if (t->state == UBLKEV__TAG_READY)
-			assert(!q->failing);
+			assert(!q->failing &&
+			       !(t->how & UBLKEV__HOW_DIRECT));
 		if (t->how & UBLKEV__HOW_BEGUN)
 			assert(t->state != UBLKEV__TAG_IDLE);
+		if (t->state == UBLKEV__TAG_BACKEND && q->copy &&
+		    t->req.op <= UBLKEV_OP_WRITE && !q->no_data)
+			assert(t->how & UBLKEV__HOW_ASKED && q->bufs);
 		if (!q->copy || t->state == UBLKEV__TAG_BACKEND)
 			assert(!(t->how & UBLKEV__HOW_AWAY));
 		if (t->state == UBLKEV__TAG_RESULT &&

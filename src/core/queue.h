@@ -5,15 +5,18 @@
  *              pull ARM           request          pull SUBMIT
  *      IDLE -------------> DRIVER ---------> READY ------------> BACKEND
  *                           ^  |               |                    |
- *               pull COMMIT |  | -ENODEV       | refused            | done
- *                           |  v               v                    v
+ *               pull COMMIT |  | -ENODEV       | mapped, refused    | done,
+ *                           |  v               v                    v refused
  *                           | DEAD           RESULT <---------------+
  *                           +------------------+
  *
  * Where the driver does not bring a WRITE's data, or take a READ's, by itself
- * (NEED_GET_DATA, USER_COPY), it is told to move them:
+ * (NEED_GET_DATA, USER_COPY), it is told to move them, after the backend was
+ * asked (pull MAP) whether its own memory is where they are to be moved from
+ * or to. A request waits in READY for that answer, and for its buffer (pull
+ * PLACE): only SUBMIT gives it to the backend.
  *
- *	READY -> MOVE -> MOVING -> RESULT	from or to the backend's memory
+ *	READY -> MOVE -> MOVING -> RESULT	mapped: the backend's memory
  *	READY -> MOVE -> MOVING -> READY	a WRITE that submit() is to get
  *	BACKEND -> MOVE -> MOVING -> RESULT	a READ that submit() did
  *
@@ -56,7 +59,8 @@ enum ublkev__tag_state {
 #define UBLKEV__HOW_DIRECT	(1u << 1)	/* req.buf is the backend's memory */
 #define UBLKEV__HOW_AGAIN	(1u << 2)	/* READY once the data are here */
 #define UBLKEV__HOW_FAULT	(1u << 3)	/* they could not be moved */
-#define UBLKEV__HOW_BEGUN	(1u << 4)	/* READY: the backend is to go on */
+#define UBLKEV__HOW_ASKED	(1u << 4)	/* the backend maps it not */
+#define UBLKEV__HOW_BEGUN	(1u << 5)	/* READY: the backend is to go on */
 
 /* one cache line on 64-bit machines */
 struct ublkev__tag {
@@ -99,9 +103,15 @@ struct ublkev__queue {
 
 enum ublkev__queue_act {
 	UBLKEV__QUEUE_NONE,
+	/* pulled with next_in */
+	UBLKEV__QUEUE_MAP,	/* check it, ask the backend for its memory */
+	UBLKEV__QUEUE_PLACE,	/* the queue needs buffers */
+	UBLKEV__QUEUE_SUBMIT,	/* give it to the backend, which has it now */
+	/* pulled with next_out */
 	UBLKEV__QUEUE_ARM,	/* FETCH the tag */
 	UBLKEV__QUEUE_COMMIT,	/* COMMIT its `result` */
-	UBLKEV__QUEUE_MOVE,	/* move its data from or to its buffer */
+	UBLKEV__QUEUE_MOVE_IN,	/* move a WRITE's data to its buffer */
+	UBLKEV__QUEUE_MOVE_OUT,	/* move a READ's data from its buffer */
 };
 
 /*
@@ -156,26 +166,24 @@ int ublkev__queue_all_cqe(struct ublkev__queue *q, int res);
 int ublkev__queue_done(struct ublkev__queue *q, uint64_t cookie, int err);
 
 /*
- * Fact: what was pulled for the backend is done by moving its data from or
- * to `addr`, the backend's own memory.
+ * Fact, of what MAP was last pulled for: the backend has its data at `addr`,
+ * and moving them there or from there is all that is to be done; NULL: it has
+ * no such address.
  */
-void ublkev__queue_direct(struct ublkev__queue *q, struct ublkev__tag *t,
-			  void *addr);
+void ublkev__queue_mapped(struct ublkev__queue *q, void *addr);
 
 /*
- * Before what was pulled is given to the backend. False: not yet, its data
- * come first, and it will be pulled once more.
+ * Fact, of what was last pulled with next_in: `err` is why the backend does
+ * not get it, be it the checks before the backend or the lack of a buffer.
  */
-bool ublkev__queue_has_data(struct ublkev__queue *q, struct ublkev__tag *t);
+void ublkev__queue_refused(struct ublkev__queue *q, struct ublkev__tag *t,
+			   int err);
 
 /*
  * Fact: what was pulled for the backend was begun there, which is to go on
  * with it. It will be pulled once more, after what is READY by now.
  */
 void ublkev__queue_again(struct ublkev__queue *q, struct ublkev__tag *t);
-
-/* fact: the checks before the backend refused what was pulled for it */
-void ublkev__queue_refused(struct ublkev__queue *q, uint64_t cookie, int err);
 
 /*
  * Answer -EIO to what is READY or BACKEND, and to all that comes. Answers
@@ -186,10 +194,14 @@ unsigned int ublkev__queue_abort(struct ublkev__queue *q);
 /* fact: the ring is gone, no tag will be heard of again */
 void ublkev__queue_kill(struct ublkev__queue *q);
 
-/* the next tag whose `req` the backend gets, now BACKEND; NULL: none */
-struct ublkev__tag *ublkev__queue_next_in(struct ublkev__queue *q);
+/*
+ * What to do next about *tagp's request. MAP and PLACE are pulled again until
+ * they are answered: with mapped, with set_bufs, or with refused.
+ */
+enum ublkev__queue_act ublkev__queue_next_in(struct ublkev__queue *q,
+					     struct ublkev__tag **tagp);
 
-/* the next thing to tell the driver, about *tagp, which is DRIVER now */
+/* the next thing to tell the driver, about *tagp, which the driver has now */
 enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
 					      struct ublkev__tag **tagp);
 

@@ -171,44 +171,27 @@ void ublkev__pump_set_bufs(struct ublkev__lane *l)
 				       l->e->life.info.max_io_bytes);
 }
 
-/* buffers, in modes that have none unless they are needed */
-static int pump_need_bufs(struct ublkev__lane *l, struct ublkev__queue *q,
-			  struct ublkev__tag *t)
+static void pump_map(struct ublkev__lane *l, struct ublkev__queue *q,
+		     struct ublkev__tag *t)
 {
-	int err;
+	int err = ublkev__guard_check(l->e->backend, &t->req);
 
-	if (q->bufs)
-		return 0;
-	err = ublkev__io_need_bufs(l->io);
 	if (err)
-		return err;
-	ublkev__pump_set_bufs(l);
-	t->req.buf = ublkev__queue_own_buf(q, t);
-	return 0;
+		ublkev__queue_refused(q, t, err);
+	else
+		ublkev__queue_mapped(q, ublkev__guard_map(l->e->backend,
+							  &t->req));
 }
 
-/* true: the request is answered, or waits for its data; no need to submit */
-static bool pump_spare_submit(struct ublkev__lane *l, struct ublkev__queue *q,
-			      struct ublkev__tag *t)
+static void pump_place(struct ublkev__lane *l, struct ublkev__queue *q,
+		       struct ublkev__tag *t)
 {
-	void *addr = NULL;
-	int err;
+	int err = ublkev__io_need_bufs(l->io);
 
-	/* its data are here since it was pulled before */
-	if (t->how & UBLKEV__HOW_AGAIN)
-		return false;
-	err = ublkev__guard_check(l->e->backend, &t->req);
-	if (!err && !q->no_data)
-		addr = ublkev__guard_map(l->e->backend, &t->req);
-	if (addr) {
-		ublkev__queue_direct(q, t, addr);
-		return true;
-	}
-	if (!err && !q->no_data)
-		err = pump_need_bufs(l, q, t);
 	if (err)
-		ublkev__queue_refused(q, t->req.cookie, err);
-	return err || !ublkev__queue_has_data(q, t);
+		ublkev__queue_refused(q, t, err);
+	else
+		ublkev__pump_set_bufs(l);
 }
 
 /* what the backend has begun, and answered with UBLKEV_AGAIN */
@@ -221,7 +204,7 @@ static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
 	int res = ublkev__guard_go_on(l->e->backend, &t->req, &rejected);
 
 	if (rejected)
-		ublkev__queue_refused(q, cookie, res);
+		ublkev__queue_refused(q, t, res);
 	else if (res == UBLKEV_AGAIN)
 		ublkev__queue_again(q, t);
 	else if (res != UBLKEV_LATER)
@@ -233,20 +216,16 @@ static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
 static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 			struct ublkev__tag *t)
 {
-	struct ublkev_req *req = &t->req;
 	/* the request is not ours to look at once submitted */
-	uint64_t cookie = req->cookie;
+	uint64_t cookie = t->req.cookie;
 	bool rejected = false;
 	int res;
 
 	if (t->how & UBLKEV__HOW_BEGUN)
 		return pump_go_on(l, q, t);
-	if (q->copy && req->op <= UBLKEV_OP_WRITE && pump_spare_submit(l, q, t))
-		return false;
-	res = ublkev__guard_submit(l->e->backend, req, &rejected);
-
+	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
 	if (rejected)
-		ublkev__queue_refused(q, cookie, res);
+		ublkev__queue_refused(q, t, res);
 	else if (res <= UBLKEV_DONE)
 		ublkev__queue_done(q, cookie, res);
 	else if (res == UBLKEV_AGAIN)
@@ -259,22 +238,35 @@ static bool pump_round_is_full(const struct turn *turn)
 	return turn->over || turn->round_bytes >= MOST_ROUND_BYTES;
 }
 
+static void pump_charge(struct turn *turn, uint64_t bytes)
+{
+	turn->reqs++;
+	turn->cost_bytes += REQ_COST_BYTES + bytes;
+	turn->round_bytes += bytes;
+}
+
 static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
 			    struct turn *turn)
 {
+	enum ublkev__queue_act act;
 	struct ublkev__tag *t;
 	bool any = false;
 
 	while (!pump_round_is_full(turn) && pump_turn_goes_on(l, turn)) {
-		t = ublkev__queue_next_in(q);
-		if (!t)
+		act = ublkev__queue_next_in(q, &t);
+		if (act == UBLKEV__QUEUE_NONE)
 			break;
 		if (!turn->reqs)
 			pump_look_at_clock(l, turn);
-		turn->reqs++;
-		turn->cost_bytes += REQ_COST_BYTES + t->req.len_bytes;
-		turn->round_bytes += t->req.len_bytes;
-		any |= pump_submit(l, q, t);
+		if (act == UBLKEV__QUEUE_PLACE) {
+			pump_place(l, q, t);
+			continue;
+		}
+		pump_charge(turn, t->req.len_bytes);
+		if (act == UBLKEV__QUEUE_MAP)
+			pump_map(l, q, t);
+		else
+			any |= pump_submit(l, q, t);
 	}
 	return any;
 }
@@ -294,23 +286,27 @@ static bool pump_pull_in(struct ublkev__lane *l, struct turn *turn)
 	return any;
 }
 
+static void pump_move(struct ublkev__lane *l, struct ublkev__queue *q,
+		      struct ublkev__tag *t, bool in)
+{
+	ublkev__io_move(l->io, q->id, t->req.tag, in, ublkev__queue_buf(q, t),
+			(uint32_t)t->req.len_bytes);
+}
+
 void ublkev__pump_out(struct ublkev__lane *l, struct ublkev__queue *q)
 {
-	enum ublkev__queue_act what;
+	enum ublkev__queue_act act;
 	struct ublkev__tag *t;
 
-	while ((what = ublkev__queue_next_out(q, &t)) != UBLKEV__QUEUE_NONE)
-		if (what == UBLKEV__QUEUE_COMMIT)
+	while ((act = ublkev__queue_next_out(q, &t)) != UBLKEV__QUEUE_NONE)
+		if (act == UBLKEV__QUEUE_COMMIT)
 			ublkev__io_commit(l->io, q->id, t->req.tag, t->result,
 					  ublkev__queue_buf(q, t));
-		else if (what == UBLKEV__QUEUE_MOVE)
-			ublkev__io_move(l->io, q->id, t->req.tag,
-					t->how & UBLKEV__HOW_AWAY,
-					ublkev__queue_buf(q, t),
-					(uint32_t)t->req.len_bytes);
-		else
+		else if (act == UBLKEV__QUEUE_ARM)
 			ublkev__io_fetch(l->io, q->id, t->req.tag,
 					 ublkev__queue_buf(q, t));
+		else
+			pump_move(l, q, t, act == UBLKEV__QUEUE_MOVE_IN);
 }
 
 static void pump_stamp(struct ublkev__lane *l)

@@ -80,7 +80,7 @@ static bool stats_copy_req(const struct ublkev__tag *t, struct ublkev_req *req)
 	req->tag = t->req.tag;
 	req->op = t->req.op;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return __atomic_load_n(&t->state, __ATOMIC_RELAXED) ==
+	return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) ==
 		UBLKEV__TAG_BACKEND &&
 		__atomic_load_n(&t->req.cookie, __ATOMIC_RELAXED) == cookie;
 }
@@ -122,7 +122,7 @@ unsigned int ublkev_dev_inflight(const struct ublkev_dev *dev,
 	unsigned int i, listed = 0, total = 0;
 
 	for (i = 0; e && i < e->nr_queues; i++)
-		listed += stats_list_queue(&e->queues[i], v + listed,
+		listed += stats_list_queue(&e->queues[i], v ? v + listed : v,
 					   max - listed, &total, now_us);
 	return total;
 }

@@ -47,11 +47,24 @@ static void assert_out(enum ublkev__queue_act act, unsigned int tag, int result)
 	verify();
 }
 
+/* the tag that the backend gets next; NULL: none */
+static struct ublkev__tag *submitted(void)
+{
+	enum ublkev__queue_act act;
+	struct ublkev__tag *got;
+
+	act = ublkev__queue_next_in(&t.q, &got);
+	if (act == UBLKEV__QUEUE_NONE)
+		return NULL;
+	ck_assert_int_eq(act, UBLKEV__QUEUE_SUBMIT);
+	return got;
+}
+
 static void assert_nothing(void)
 {
 	struct ublkev__tag *got;
 
-	ck_assert_ptr_null(ublkev__queue_next_in(&t.q));
+	ck_assert_ptr_null(submitted());
 	ck_assert_int_eq(ublkev__queue_next_out(&t.q, &got),
 			 UBLKEV__QUEUE_NONE);
 	ck_assert(!ublkev__queue_has_work(&t.q));
@@ -86,7 +99,7 @@ static uint64_t pulled(unsigned int tag, uint32_t op)
 
 	ck_assert_int_eq(cqe(tag, op, 2), 0);
 	ck_assert(ublkev__queue_has_work(&t.q));
-	got = ublkev__queue_next_in(&t.q);
+	got = submitted();
 	ck_assert_ptr_eq(got, &t.tags[tag]);
 	verify();
 	return got->req.cookie;
@@ -170,8 +183,11 @@ START_TEST(done_in_pieces)
 	ck_assert_uint_eq(t.stats.inflight, 0);
 	ck_assert(ublkev__queue_has_work(&t.q));
 	ck_assert(!ublkev__queue_idle(&t.q));
-	ck_assert_ptr_eq(ublkev__queue_next_in(&t.q), &t.tags[1]);
-	got = ublkev__queue_next_in(&t.q);
+	ck_assert_int_eq(ublkev__queue_next_in(&t.q, &got),
+			 UBLKEV__QUEUE_SUBMIT);
+	ck_assert_ptr_eq(got, &t.tags[1]);
+	ck_assert_int_eq(ublkev__queue_next_in(&t.q, &got),
+			 UBLKEV__QUEUE_SUBMIT);
 	verify();
 	ck_assert_ptr_eq(got, &t.tags[2]);
 	ck_assert_uint_eq(got->req.cookie, cookie);
@@ -220,7 +236,7 @@ START_TEST(undecodable)
 {
 	arm();
 	ck_assert_int_eq(cqe(1, 4, 8), 0);
-	ck_assert_ptr_null(ublkev__queue_next_in(&t.q));
+	ck_assert_ptr_null(submitted());
 	assert_out(UBLKEV__QUEUE_COMMIT, 1, -EOPNOTSUPP);
 	ck_assert_int_eq(cqe(1, 0, MAX_IO / 512 + 1), 0);
 	assert_out(UBLKEV__QUEUE_COMMIT, 1, -EINVAL);
@@ -234,11 +250,9 @@ END_TEST
 
 START_TEST(refused)
 {
-	uint64_t cookie;
-
 	arm();
-	cookie = pulled(1, 1);
-	ublkev__queue_refused(&t.q, cookie, -EROFS);
+	pulled(1, 1);
+	ublkev__queue_refused(&t.q, &t.tags[1], -EROFS);
 	verify();
 	assert_out(UBLKEV__QUEUE_COMMIT, 1, -EROFS);
 	ck_assert_uint_eq(t.stats.rejected, 1);
@@ -283,7 +297,7 @@ START_TEST(in_order)
 	for (i = 0; i < DEPTH; i++)
 		ck_assert_int_eq(cqe((i + 2) % DEPTH, 2, 0), 0);
 	for (i = 0; i < DEPTH; i++)
-		ck_assert_ptr_eq(ublkev__queue_next_in(&t.q),
+		ck_assert_ptr_eq(submitted(),
 				 &t.tags[(i + 2) % DEPTH]);
 	ck_assert_uint_eq(t.stats.inflight_max, DEPTH);
 	for (i = DEPTH; i--;)
@@ -299,6 +313,125 @@ START_TEST(fua_counted)
 	arm();
 	done(pulled(0, 1u | 1u << 13), 0, 0);
 	ck_assert_uint_eq(t.stats.fua, 1);
+}
+END_TEST
+
+/* ---- data that somebody has to move -------------------------------------- */
+
+static void assert_in(enum ublkev__queue_act act, unsigned int tag)
+{
+	struct ublkev__tag *got = NULL;
+
+	ck_assert_int_eq(ublkev__queue_next_in(&t.q, &got), act);
+	ck_assert_ptr_eq(got, &t.tags[tag]);
+	verify();
+}
+
+static void assert_with_backend(unsigned int n, unsigned int most)
+{
+	ck_assert_uint_eq(t.q.nr_backend, n);
+	ck_assert_uint_eq(t.stats.inflight, n);
+	ck_assert_uint_eq(t.stats.inflight_max, most);
+}
+
+static void arm_for(enum ublkev__xfer copy, char *bufs)
+{
+	ublkev__queue_set_xfer(&t.q, copy, false);
+	ublkev__queue_set_bufs(&t.q, bufs, &t.spare, MAX_IO);
+	ublkev__queue_arm(&t.q);
+	while (t.q.out.nr) {
+		struct ublkev__tag *got;
+
+		ublkev__queue_next_out(&t.q, &got);
+	}
+}
+
+/* whom the backend's memory serves was never with the backend */
+START_TEST(mapped)
+{
+	struct ublkev__tag *got;
+	char ram;
+
+	arm_for(_i ? UBLKEV__XFER_USER : UBLKEV__XFER_DIRECT, NULL);
+	cqe(1, 0, 2);
+	assert_in(UBLKEV__QUEUE_MAP, 1);
+	assert_in(UBLKEV__QUEUE_MAP, 1);	/* until it is answered */
+	ublkev__queue_mapped(&t.q, &ram);
+	verify();
+	if (_i) {
+		ck_assert_int_eq(ublkev__queue_next_out(&t.q, &got),
+				 UBLKEV__QUEUE_MOVE_OUT);
+		ck_assert_int_eq(ublkev__queue_cqe(&t.q, 1, 1024, NULL), 0);
+	}
+	ck_assert_int_eq(ublkev__queue_next_out(&t.q, &got),
+			 UBLKEV__QUEUE_COMMIT);
+	ck_assert_ptr_eq(ublkev__queue_buf(&t.q, got), &ram);
+	ck_assert_int_eq(got->result, 1024);
+	assert_with_backend(0, 0);
+}
+END_TEST
+
+START_TEST(not_mapped)
+{
+	uint64_t former;
+
+	arm_for(UBLKEV__XFER_DIRECT, NULL);
+	former = t.tags[1].req.cookie;
+	cqe(1, 0, 2);
+	assert_in(UBLKEV__QUEUE_MAP, 1);
+	ublkev__queue_mapped(&t.q, NULL);
+	assert_in(UBLKEV__QUEUE_PLACE, 1);
+	done(former, 0, -ESTALE);
+	assert_with_backend(0, 0);
+	ublkev__queue_set_bufs(&t.q, t.bufs, &t.spare, MAX_IO);
+	assert_in(UBLKEV__QUEUE_SUBMIT, 1);
+	ck_assert_ptr_eq(t.tags[1].req.buf, t.bufs + MAX_IO);
+	assert_with_backend(1, 1);
+	done(t.tags[1].req.cookie, 0, 0);
+	assert_out(UBLKEV__QUEUE_COMMIT, 1, 1024);
+}
+END_TEST
+
+/* a WRITE is the backend's no sooner than its data are here */
+START_TEST(data_come_first)
+{
+	struct ublkev__tag *got;
+
+	arm_for(UBLKEV__XFER_USER, t.bufs);
+	cqe(1, 1, 2);
+	assert_in(UBLKEV__QUEUE_MAP, 1);
+	ublkev__queue_mapped(&t.q, NULL);
+	ck_assert_int_eq(ublkev__queue_next_in(&t.q, &got),
+			 UBLKEV__QUEUE_NONE);
+	verify();
+	ck_assert_int_eq(ublkev__queue_next_out(&t.q, &got),
+			 UBLKEV__QUEUE_MOVE_IN);
+	verify();
+	assert_with_backend(0, 0);
+	ck_assert_int_eq(ublkev__queue_cqe(&t.q, 1, 1024, NULL), 0);
+	assert_in(UBLKEV__QUEUE_SUBMIT, 1);
+	assert_with_backend(1, 1);
+	done(t.tags[1].req.cookie, 0, 0);
+	assert_out(UBLKEV__QUEUE_COMMIT, 1, 1024);
+}
+END_TEST
+
+/* by the checks, or for want of a buffer */
+START_TEST(refused_before)
+{
+	arm_for(UBLKEV__XFER_DIRECT, NULL);
+	cqe(1, 0, 2);
+	cqe(2, 0, 2);
+	assert_in(UBLKEV__QUEUE_MAP, 1);
+	if (_i) {
+		ublkev__queue_mapped(&t.q, NULL);
+		assert_in(UBLKEV__QUEUE_PLACE, 1);
+	}
+	ublkev__queue_refused(&t.q, &t.tags[1], -ENOMEM);
+	verify();
+	assert_with_backend(0, 0);
+	ck_assert_uint_eq(t.stats.rejected, 1);
+	assert_in(UBLKEV__QUEUE_MAP, 2);
 }
 END_TEST
 
@@ -321,7 +454,7 @@ START_TEST(cqe_not_the_drivers)
 	arm();
 	cqe(0, 0, 2);
 	ck_assert_int_eq(cqe(0, 1, 4), -EPROTO);	/* READY */
-	got = ublkev__queue_next_in(&t.q);
+	got = submitted();
 	ck_assert_int_eq(cqe(0, 1, 4), -EPROTO);	/* BACKEND */
 	ck_assert_int_eq(got->req.op, UBLKEV_OP_READ);
 	cookie = got->req.cookie;
@@ -347,7 +480,7 @@ START_TEST(stale)
 	done(first, -EIO, -ESTALE);		/* committed */
 	cqe(1, 0, 2);
 	done(t.tags[1].req.cookie, 0, -ESTALE);	/* not yet pulled */
-	second = ublkev__queue_next_in(&t.q)->req.cookie;
+	second = submitted()->req.cookie;
 	ck_assert_uint_eq(second - first, UINT64_C(1) << 32);
 	done(first, -EIO, -ESTALE);		/* the former */
 	done(second + DEPTH, 0, -ESTALE);	/* no tag */
@@ -431,7 +564,7 @@ START_TEST(abort_all)
 	cqe(2, 1, 2);
 	ck_assert_uint_eq(ublkev__queue_abort(&t.q), 1);
 	verify();
-	ck_assert_ptr_null(ublkev__queue_next_in(&t.q));
+	ck_assert_ptr_null(submitted());
 	ck_assert_uint_eq(t.stats.inflight, 0);
 	done(with_backend, 0, -ESTALE);
 	assert_out(UBLKEV__QUEUE_COMMIT, 1, 1024);
@@ -592,6 +725,10 @@ static void add_life(TCase *tc)
 	tcase_add_loop_test(tc, all_at_once, 0, 2);
 	tcase_add_test(tc, in_order);
 	tcase_add_test(tc, fua_counted);
+	tcase_add_loop_test(tc, mapped, 0, 2);
+	tcase_add_test(tc, not_mapped);
+	tcase_add_test(tc, data_come_first);
+	tcase_add_loop_test(tc, refused_before, 0, 2);
 	tcase_add_test(tc, cqe_of_none);
 	tcase_add_test(tc, cqe_not_the_drivers);
 	tcase_add_test(tc, stale);

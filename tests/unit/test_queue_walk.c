@@ -29,6 +29,7 @@ struct model {
 	enum owner owner;
 	struct ublkev__desc desc;
 	bool away;		/* the driver keeps a WRITE's data */
+	bool asked;		/* the backend has no address for it */
 	bool again;		/* the backend is to get it when they came */
 	bool direct;
 	int due;		/* result to be committed */
@@ -96,7 +97,7 @@ static void came(struct model *m, bool fault)
 	int err = outcome(&m->desc, &m->on_success);
 
 	m->away = w.copy && is_op(m, 1);
-	m->direct = m->again = false;
+	m->direct = m->again = m->asked = false;
 	if (err)
 		answered(m, err);
 	else if (w.failing || fault)
@@ -136,8 +137,7 @@ static void moved_well(struct model *m)
 		answered(m, -EIO);
 	else
 		m->owner = WAITING;
-	/* the backend gets it the next time, whatever it maps */
-	m->again = m->owner == WAITING;
+	m->again = false;
 }
 
 static void moved_badly(struct model *m)
@@ -200,21 +200,37 @@ static void driver_aborts(unsigned int tag)
 }
 
 /* the backend is asked for an address, and may have one */
-static void map(struct model *m, struct ublkev__tag *t)
+static void map(struct model *m)
 {
-	if (below(2)) {
-		ublkev__queue_direct(&w.q, t, &ram);
+	must(w.copy && (is_op(m, 0) || is_op(m, 1)) && !m->asked);
+	if (!below(16)) {
+		ublkev__queue_refused(&w.q, &w.tags[m - w.m], -EINVAL);
+		answered(m, -EINVAL);
+	} else if (below(2)) {
+		ublkev__queue_mapped(&w.q, &ram);
 		m->direct = true;
 		answered(m, m->on_success);
 	} else {
-		must(ublkev__queue_has_data(&w.q, t) == !m->away);
-		if (!m->away)
+		ublkev__queue_mapped(&w.q, NULL);
+		m->asked = true;
+	}
+}
+
+/* those that were asked for are moved without being pulled */
+static void skip_away(void)
+{
+	struct ublkev__tag *t = &w.tags[w.q.in.head];
+	struct model *m;
+	unsigned int n;
+
+	for (n = w.q.in.nr; n; n--, t = &w.tags[t->next]) {
+		m = &w.m[t->req.tag];
+		if (!m->asked || !m->away)
 			return;
 		m->owner = TO_MOVE;
 		m->again = true;
 		m->due = 0;
 	}
-	w.given--;
 }
 
 static const void *buf_of(const struct ublkev__tag *t, const struct model *m)
@@ -228,25 +244,30 @@ static const void *buf_of(const struct ublkev__tag *t, const struct model *m)
 
 static void pull_in(void)
 {
-	struct ublkev__tag *t = ublkev__queue_next_in(&w.q);
+	enum ublkev__queue_act act;
+	struct ublkev__tag *t;
 	struct model *m;
 	unsigned int i;
 
-	if (!t) {
+	skip_away();
+	act = ublkev__queue_next_in(&w.q, &t);
+	if (act == UBLKEV__QUEUE_NONE) {
 		for (i = 0; i < w.depth; i++)
 			must(w.m[i].owner != WAITING);
 		return;
 	}
 	m = &w.m[t->req.tag];
 	must(m->owner == WAITING);
-	must(t->req.cookie != m->cookie);
+	if (act == UBLKEV__QUEUE_MAP) {
+		map(m);
+		return;
+	}
+	must(act == UBLKEV__QUEUE_SUBMIT && t->req.cookie != m->cookie);
+	must(m->asked == (w.copy && (is_op(m, 0) || is_op(m, 1))));
 	m->owner = BACKEND;
 	m->old_cookie = m->cookie;
 	m->cookie = t->req.cookie;
 	w.given++;
-	if (w.copy && (is_op(m, 0) || is_op(m, 1)) && !m->again)
-		map(m, t);
-	m->again = m->owner == TO_MOVE && m->again;
 }
 
 static void pull_out(void)
@@ -261,8 +282,9 @@ static void pull_out(void)
 	m = &w.m[t->req.tag];
 	must(m->direct && t->result < 0 ? w.copy != UBLKEV__XFER_PLAIN :
 	     ublkev__queue_buf(&w.q, t) == buf_of(t, m));
-	if (act == UBLKEV__QUEUE_MOVE) {
+	if (act == UBLKEV__QUEUE_MOVE_IN || act == UBLKEV__QUEUE_MOVE_OUT) {
 		must(m->owner == TO_MOVE && t->result == m->due);
+		must(m->away == (act == UBLKEV__QUEUE_MOVE_IN));
 		m->owner = MOVING;
 		w.moves++;
 		return;
@@ -299,7 +321,7 @@ static void refuse(unsigned int tag)
 {
 	if (w.m[tag].owner != BACKEND)
 		return;
-	ublkev__queue_refused(&w.q, w.m[tag].cookie, -EROFS);
+	ublkev__queue_refused(&w.q, &w.tags[tag], -EROFS);
 	answered(&w.m[tag], -EROFS);
 }
 
