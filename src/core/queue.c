@@ -46,8 +46,9 @@ uint32_t ublkev__queue_generation(const struct ublkev__queue *q)
 void ublkev__queue_set_xfer(struct ublkev__queue *q, enum ublkev__xfer copy,
 			    bool no_data)
 {
+	if (no_data && copy == UBLKEV__XFER_USER)
+		copy = UBLKEV__XFER_PLAIN;
 	q->copy = (uint8_t)copy;
-	q->no_data = no_data && copy == UBLKEV__XFER_USER;
 }
 
 void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
@@ -103,8 +104,8 @@ static bool queue_must_move(const struct ublkev__queue *q,
 {
 	if (q->copy == UBLKEV__XFER_DIRECT)
 		return t->how & UBLKEV__HOW_AWAY;
-	return !err && !q->no_data && (t->how & UBLKEV__HOW_AWAY ||
-				       req->op == UBLKEV_OP_READ);
+	return !err && (t->how & UBLKEV__HOW_AWAY ||
+			req->op == UBLKEV_OP_READ);
 }
 
 /*
@@ -137,7 +138,7 @@ void ublkev__queue_arm(struct ublkev__queue *q)
 static void queue_mark_away(const struct ublkev__queue *q,
 			    struct ublkev__tag *t, const struct ublkev_req *req)
 {
-	if (q->copy && req->op == UBLKEV_OP_WRITE && !q->no_data)
+	if (q->copy && req->op == UBLKEV_OP_WRITE)
 		t->how |= UBLKEV__HOW_AWAY;
 }
 
@@ -404,7 +405,7 @@ void ublkev__queue_kill(struct ublkev__queue *q)
 static enum ublkev__queue_act queue_prepare(const struct ublkev__queue *q,
 					    const struct ublkev__tag *t)
 {
-	if (t->req.op > UBLKEV_OP_WRITE || q->no_data)
+	if (t->req.op > UBLKEV_OP_WRITE)
 		return UBLKEV__QUEUE_SUBMIT;
 	if (!(t->how & UBLKEV__HOW_ASKED))
 		return UBLKEV__QUEUE_MAP;
@@ -523,7 +524,7 @@ void ublkev__queue_verify(const struct ublkev__queue *q)
 		if (t->how & UBLKEV__HOW_BEGUN)
 			assert(t->state != UBLKEV__TAG_IDLE);
 		if (t->state == UBLKEV__TAG_BACKEND && q->copy &&
-		    t->req.op <= UBLKEV_OP_WRITE && !q->no_data)
+		    t->req.op <= UBLKEV_OP_WRITE)
 			assert(t->how & UBLKEV__HOW_ASKED && q->bufs);
 		if (!q->copy || t->state == UBLKEV__TAG_BACKEND)
 			assert(!(t->how & UBLKEV__HOW_AWAY));

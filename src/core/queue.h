@@ -92,7 +92,6 @@ struct ublkev__queue {
 	struct ublkev__taglist out;	/* RESULT, MOVE, IDLE once armed */
 	bool failing;			/* answer -EIO, ask no backend */
 	bool gone;			/* no tag comes back from the driver */
-	bool no_data;			/* USER: nothing is to be moved */
 	uint8_t copy;			/* enum ublkev__xfer */
 	uint16_t nr_dead;
 	uint16_t nr_backend;
@@ -127,7 +126,10 @@ void ublkev__queue_init(struct ublkev__queue *q, unsigned int id,
 /* the generation that is younger than all that the queue's cookies had */
 uint32_t ublkev__queue_generation(const struct ublkev__queue *q);
 
-/* before the first ARM is pulled; PLAIN, if never told */
+/*
+ * Before the first ARM is pulled; PLAIN, if never told. USER for a backend
+ * that wants no data is as PLAIN: nothing is to be moved.
+ */
 void ublkev__queue_set_xfer(struct ublkev__queue *q, enum ublkev__xfer copy,
 			    bool no_data);
 

@@ -252,16 +252,17 @@ static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
 	struct ublkev__tag *t;
 	bool any = false;
 
-	while (!pump_round_is_full(turn) && pump_turn_goes_on(l, turn)) {
+	while (q->in.nr && !pump_round_is_full(turn) &&
+	       pump_turn_goes_on(l, turn)) {
 		act = ublkev__queue_next_in(q, &t);
 		if (act == UBLKEV__QUEUE_NONE)
 			break;
-		if (!turn->reqs)
-			pump_look_at_clock(l, turn);
 		if (act == UBLKEV__QUEUE_PLACE) {
 			pump_place(l, q, t);
 			continue;
 		}
+		if (!turn->reqs)
+			pump_look_at_clock(l, turn);
 		pump_charge(turn, t->req.len_bytes);
 		if (act == UBLKEV__QUEUE_MAP)
 			pump_map(l, q, t);
@@ -278,10 +279,12 @@ static bool pump_pull_in(struct ublkev__lane *l, struct turn *turn)
 	bool any = false;
 
 	for (i = 0; i < l->nr_queues && !pump_round_is_full(turn); i++) {
-		n = (first + i) % l->nr_queues;
+		n = first + i;
+		if (n >= l->nr_queues)
+			n -= l->nr_queues;
 		any |= pump_pull_queue(l, &l->queues[n], turn);
 		if (pump_round_is_full(turn))
-			l->first_queue = n + 1;
+			l->first_queue = n + 1 < l->nr_queues ? n + 1 : 0;
 	}
 	return any;
 }
@@ -357,18 +360,6 @@ void ublkev__pump_settle(struct ublkev__lane *l)
 	ublkev__pump_enter(l, ublkev__io_enter);
 }
 
-static void pump_round_of_io(struct ublkev__lane *l, struct turn *turn)
-{
-	turn->round_bytes = 0;
-	ublkev__pump_enter(l, ublkev__io_enter);
-	pump_stamp(l);
-	pump_reap(l);
-	l->stats.rounds++;
-	turn->rounds++;
-	pump_look_drained(l);
-	pump_pull_queues(l, turn);
-}
-
 static bool pump_queues_have_work(const struct ublkev__lane *l)
 {
 	unsigned int i;
@@ -377,6 +368,25 @@ static bool pump_queues_have_work(const struct ublkev__lane *l)
 		if (ublkev__queue_has_work(&l->queues[i]))
 			return true;
 	return false;
+}
+
+/*
+ * The kernel is entered before only if nothing waits to be reaped, and after,
+ * so that a lone request is got, served and answered in one round. Entering
+ * with the answers brings the requests of the next round.
+ */
+static void pump_round_of_io(struct ublkev__lane *l, struct turn *turn)
+{
+	turn->round_bytes = 0;
+	if (!ublkev__io_has_cqes(l->io))
+		ublkev__pump_enter(l, ublkev__io_enter);
+	pump_stamp(l);
+	pump_reap(l);
+	l->stats.rounds++;
+	turn->rounds++;
+	pump_look_drained(l);
+	pump_pull_queues(l, turn);
+	ublkev__pump_enter(l, ublkev__io_enter);
 }
 
 /* the backend, or watchers that are due in this turn of the loop */
@@ -397,6 +407,23 @@ static bool pump_lane_has_work(const struct ublkev__lane *l)
 {
 	return !l->held && (l->stays || ublkev__io_has_work(l->io) ||
 			    pump_queues_have_work(l));
+}
+
+/*
+ * Something of the device's life is under way. A device that is live and left
+ * alone has none of that, whatever its requests do.
+ */
+static bool pump_engine_is_busy(const struct ublkev__engine *e)
+{
+	return e->nr_workers || e->blocked || e->life.pending ||
+	       ublkev__life_has_work(&e->life) || ublkev__act_is_idle(e) ||
+	       ublkev__life_deadline_ms(&e->life) != UINT64_MAX;
+}
+
+static bool pump_lane_is_busy(const struct ublkev__lane *l)
+{
+	return l->worker ? ublkev__worker_has_work(l)
+			 : pump_engine_is_busy(l->e);
 }
 
 static bool pump_engine_has_work(const struct ublkev__engine *e)
@@ -490,22 +517,24 @@ static bool pump_wait(struct ublkev__lane *l, struct turn *turn)
 	return turn->waited && !l->stays;
 }
 
-/* false: likewise */
+/* false: the engine, or the worker, is gone */
 static bool pump_rounds(struct ublkev__lane *l, struct turn *turn)
 {
+	bool busy;
+
 	do {
 		if (!l->held)
 			pump_round_of_io(l, turn);
-		if (!pump_others(l))
+		busy = pump_lane_is_busy(l);
+		if (busy && !pump_others(l))
 			return false;
-		if (!ublkev__pump_has_work(l) && !pump_wait(l, turn))
+		if (!pump_lane_has_work(l) &&
+		    !(busy && ublkev__pump_has_work(l)) &&
+		    !pump_wait(l, turn))
 			return true;
 		turn->cost_bytes += REQ_COST_BYTES;
 	} while (pump_turn_goes_on(l, turn));
 	l->stats.over_budget++;
-	/* answers are not to wait for the next turn */
-	if (!l->held)
-		ublkev__pump_enter(l, ublkev__io_enter);
 	return true;
 }
 

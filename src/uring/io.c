@@ -419,6 +419,11 @@ static void io_batch_sqes(struct ublkev__io *io)
 			ublkev__batch_sqe(b, io_get_sqe(io));
 }
 
+bool ublkev__io_has_cqes(const struct ublkev__io *io)
+{
+	return io->ring.open && io_uring_cq_ready(&io->ring.u);
+}
+
 bool ublkev__io_has_work(const struct ublkev__io *io)
 {
 	return io->ring.open &&

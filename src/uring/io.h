@@ -144,6 +144,8 @@ void ublkev__io_unmute(struct ublkev__io *io);
 bool ublkev__io_look(const struct ublkev__io *io);
 /* something to submit, to run or to reap */
 bool ublkev__io_has_work(const struct ublkev__io *io);
+/* something to reap */
+bool ublkev__io_has_cqes(const struct ublkev__io *io);
 /*
  * Enters the kernel if that would do anything. 1 when it did, 0 when there
  * was no need, or an error that will not go away.

@@ -396,6 +396,13 @@ bool ublkev__io_look(const struct ublkev__io *io)
 	return look(io, FAKE_AT_LOOK, FAKE_AT_LOOKED);
 }
 
+bool ublkev__io_has_cqes(const struct ublkev__io *io)
+{
+	FAKE_LOCKED;
+
+	return io->open && io->nr_cqes;
+}
+
 bool ublkev__io_has_work(const struct ublkev__io *io)
 {
 	return look(io, FAKE_AT_HAS_WORK, FAKE_AT_HAD_WORK);
