@@ -45,7 +45,7 @@ gone() {
 
 dead() {
 	# A zombie is dead, though kill -0 would still find it.
-	! grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"
+	! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"
 }
 
 seconds() {
