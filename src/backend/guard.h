@@ -47,7 +47,7 @@ struct ublkev_backend {
 int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 		       void *owner, const struct ublkev__log *log);
 
-/* likewise start(); on failure close() is still owed */
+/* Calls the backend's start(); after an error close() is still owed. */
 int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop);
 
 /* of a queue with a thread, in that; stop only after a start that succeeded */

@@ -22,9 +22,9 @@
 enum ublkev__cmdlife_act {
 	UBLKEV__CMDLIFE_NONE,
 	UBLKEV__CMDLIFE_SEND,	/* `pending`, with `info` and `arg` */
-	UBLKEV__CMDLIFE_CANCEL,	/* it */
+	UBLKEV__CMDLIFE_CANCEL,	/* cancel `pending` */
 	UBLKEV__CMDLIFE_END,	/* tell `res`; nothing is pending */
-	UBLKEV__CMDLIFE_LOSE,	/* likewise, and what is pending stays so */
+	UBLKEV__CMDLIFE_LOSE,	/* tell `res`; what is pending stays so */
 };
 
 struct ublkev__cmdlife {

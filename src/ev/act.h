@@ -16,7 +16,7 @@ void ublkev__act_answer(struct ublkev__engine *e);
 
 /* the guard's, at a moment when that may be */
 int ublkev__act_resize(struct ublkev__engine *e, uint64_t dev_bytes);
-/* likewise, of a backend that threads use, as soon as none of them does */
+/* A resize of a backend that threads use, as soon as none of them does. */
 void ublkev__act_grow(struct ublkev__engine *e);
 
 /*
@@ -27,7 +27,7 @@ void ublkev__act_tag_died(struct ublkev__engine *e);
 void ublkev__act_drained(struct ublkev__engine *e);
 void ublkev__act_fault(struct ublkev__engine *e, int err);
 
-/* likewise: every thread has closed its ring, and ends */
+/* Fact: every queue thread has closed its ring, and ends. */
 void ublkev__act_closed(struct ublkev__engine *e);
 /* no request is with us, which the core wants to know; tells it */
 bool ublkev__act_is_idle(const struct ublkev__engine *e);

@@ -43,8 +43,8 @@ struct ublkev__lane {
 	unsigned int nr_queues;		/* that the driver took */
 	unsigned int first_id;		/* number of the first */
 	unsigned int first_queue;	/* to be asked for requests */
-	bool tag_died;			/* the engine was told */
-	bool drained;			/* likewise */
+	bool tag_died;			/* the engine was told that one did */
+	bool drained;			/* the engine was told that all did */
 	bool pumping;
 	bool stays;			/* evpump.c: the loop is not to sleep */
 	/* a worker's: what the engine knows of itself */
@@ -96,15 +96,15 @@ struct ublkev__engine {
 	unsigned int nr_workers;
 	bool arming;			/* they have not all sent FETCH */
 	bool growing;			/* as soon as they are held */
-	bool holding;			/* they were told to be */
-	bool asked_idle;		/* likewise */
-	bool closing;			/* they were told to */
+	bool holding;			/* they were told to be held */
+	bool asked_idle;		/* they were asked to tell idleness */
+	bool closing;			/* they were told to close */
 	bool closed;			/* ublkc is, and the core knows */
 	bool blocked;			/* the next action waits for them */
 	bool has_action;
 	struct ublkev__life_action action;	/* which is this one */
-	bool tag_died;			/* the core was told */
-	bool drained;			/* likewise */
+	bool tag_died;			/* the core was told that one did */
+	bool drained;			/* the core was told that all did */
 	uint64_t answered;		/* requests, when it was told last */
 
 	/* evloop.c */

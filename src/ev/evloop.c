@@ -16,7 +16,7 @@ static void loop_pump(struct ublkev__lane *l);
 void ublkev__evloop_woken(struct ublkev__lane *l)
 {
 	l->stats.wakes++;
-	if (l->held)	/* it enters only when resumed */
+	if (l->held)	/* a held lane enters only when resumed */
 		ublkev__io_reset(l->io);
 	else
 		ublkev__io_woken(l->io);
@@ -161,7 +161,7 @@ void ublkev__evloop_init(struct ublkev__lane *l)
 	ev_prepare_init(&l->on_prepare, loop_prepare_cb);
 	ev_set_priority(&l->on_prepare, EV_MINPRI);
 	ev_idle_init(&l->on_backlog, loop_backlog_cb);
-	/* it has nothing to do, and is not to starve who has */
+	/* The watcher does nothing, and is not to starve those that do. */
 	ev_set_priority(&l->on_backlog, EV_MINPRI);
 	l->on_ring.data = l;
 	l->on_check.data = l;

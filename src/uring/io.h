@@ -132,7 +132,7 @@ void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
  * readable, and is to be reset;
  */
 void ublkev__io_woken(struct ublkev__io *io);
-/* the same at once, for who will not enter soon */
+/* Resets the eventfd at once, for who will not enter soon. */
 void ublkev__io_reset(struct ublkev__io *io);
 /* no signals, signals again: see ring.h */
 void ublkev__io_mute(struct ublkev__io *io);
@@ -151,7 +151,7 @@ bool ublkev__io_has_cqes(const struct ublkev__io *io);
  * was no need, or an error that will not go away.
  */
 int ublkev__io_enter(struct ublkev__io *io);
-/* likewise, with CAP_SYS_ADMIN out of effect: see ublkev__life_hides_privilege */
+/* As enter, with CAP_SYS_ADMIN out of effect: ublkev__life_hides_privilege(). */
 int ublkev__io_enter_unprivileged(struct ublkev__io *io);
 /* up to `max` completions; how many */
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
