@@ -13,6 +13,7 @@
 
 #include "ublk-evdemo/jsonpath.h"
 #include "ublk-evdemo/jsonsock.h"
+#include "json_kit.h"
 #include "proctree.h"
 #include "testlib.h"
 
@@ -63,39 +64,12 @@ static void tear_down(void)
 
 static int dial(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	ck_assert_uint_lt(strlen(path), sizeof(a.sun_path));
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	return fd;
+	return json_kit_dial(path);
 }
 
-static void turn(int n)
-{
-	while (n--)
-		ev_run(loop, EVRUN_NOWAIT);
-}
-
-static void say(int fd, const char *text)
-{
-	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL),
-			 strlen(text));
-}
-
-/* what is there to read; "" for nothing, "EOF" for the end */
 static const char *hear(int fd)
 {
-	static char buf[4096];
-	ssize_t n;
-
-	turn(20);
-	n = recv(fd, buf, sizeof(buf) - 1, 0);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		return "EOF";
-	buf[n > 0 ? n : 0] = '\0';
-	return buf;
+	return json_kit_hear(loop, fd);
 }
 
 START_TEST(second_refused)
@@ -182,8 +156,8 @@ START_TEST(replaced)
 	ck_assert_int_eq(jsonsock_new(&other, loop, path, 1, &ops, &answers,
 				      err, sizeof(err)), 0);
 	is = dial();
-	say(was, "old\n");
-	say(is, "new\n");
+	json_kit_say(was, "old\n");
+	json_kit_say(is, "new\n");
 	ck_assert_str_eq(hear(was), "old\n");
 	ck_assert_str_eq(hear(is), "new\n");
 	/* it is not the old one's to remove */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ublk-evdemo/jsonsock.h"
+#include "json_kit.h"
 #include "proctree.h"
 #include "testlib.h"
 
@@ -88,50 +89,28 @@ static void tear_down(void)
 
 static int dial(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	ck_assert_uint_lt(strlen(path), sizeof(a.sun_path));
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	return fd;
+	return json_kit_dial(path);
 }
 
 static void turn(int n)
 {
-	while (n--)
-		ev_run(loop, EVRUN_NOWAIT);
+	json_kit_turn(loop, n);
 }
 
-static void say(int fd, const char *text)
-{
-	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL),
-			 strlen(text));
-}
-
-/* what is there to read; "" for nothing, "EOF" for the end */
 static const char *hear(int fd)
 {
-	static char buf[4096];
-	ssize_t n;
-
-	turn(20);
-	n = recv(fd, buf, sizeof(buf) - 1, 0);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		return "EOF";
-	buf[n > 0 ? n : 0] = '\0';
-	return buf;
+	return json_kit_hear(loop, fd);
 }
 
 START_TEST(lines)
 {
 	int a = dial(), b = dial();
 
-	say(a, "one\ntwo\r\n\nth");
-	say(b, "b\n");
+	json_kit_say(a, "one\ntwo\r\n\nth");
+	json_kit_say(b, "b\n");
 	ck_assert_str_eq(hear(a), "one\ntwo\n");
 	ck_assert_str_eq(hear(b), "b\n");
-	say(a, "ree\n");
+	json_kit_say(a, "ree\n");
 	ck_assert_str_eq(hear(a), "three\n");
 	close(a);
 	close(b);
@@ -143,7 +122,7 @@ START_TEST(half_closed)
 {
 	int a = dial();
 
-	say(a, "one\nlast");
+	json_kit_say(a, "one\nlast");
 	shutdown(a, SHUT_WR);
 	ck_assert_str_eq(hear(a), "one\nlast\n");
 	ck_assert_str_eq(hear(a), "EOF");
@@ -158,19 +137,19 @@ START_TEST(overlong)
 
 	memset(text, 'y', sizeof(text));
 	text[sizeof(text) - 1] = '\0';
-	say(a, text);
+	json_kit_say(a, text);
 	ck_assert_str_eq(hear(a), "{\"schema\":1,\"error\":\"line too long\"}"
 			 "\n");
-	say(a, text);
+	json_kit_say(a, text);
 	ck_assert_str_eq(hear(a), "");
-	say(a, "\nok\n");
+	json_kit_say(a, "\nok\n");
 	ck_assert_str_eq(hear(a), "ok\n");
 	ck_assert_int_eq(answers, 1);
 	/* as long as may be */
 	text[CTLSOCK_LINE_BYTES - 1] = '\0';
-	say(a, text);
+	json_kit_say(a, text);
 	ck_assert_str_eq(hear(a), "");
-	say(a, "\n");
+	json_kit_say(a, "\n");
 	ck_assert_uint_eq(strlen(hear(a)), CTLSOCK_LINE_BYTES);
 	close(a);
 }
@@ -180,7 +159,7 @@ START_TEST(one_line_a_turn)
 {
 	int a = dial(), i;
 
-	say(a, "1\n2\n3\n4\n5\n6\n");
+	json_kit_say(a, "1\n2\n3\n4\n5\n6\n");
 	turn(2);
 	ck_assert_int_le(answers, 2);
 	/* some wait until those before them have been read */
@@ -201,7 +180,7 @@ START_TEST(slow_client)
 
 	answer_bytes = 100000;
 	for (i = 0; i < 100; i++) {
-		say(a, "more\n");
+		json_kit_say(a, "more\n");
 		turn(3);
 	}
 	was = answers;
@@ -224,7 +203,7 @@ START_TEST(gone_client)
 	int a = dial();
 
 	answer_bytes = 1000000;
-	say(a, "x\n");
+	json_kit_say(a, "x\n");
 	close(a);
 	turn(10);
 	ck_assert_str_eq(hear(a = dial()), "");
@@ -272,14 +251,14 @@ START_TEST(reads_not_the_last)
 {
 	int a = dial(), b = dial();
 
-	say(a, "a\n");
-	say(b, "b\n");
+	json_kit_say(a, "a\n");
+	json_kit_say(b, "b\n");
 	turn(5);
 	ck_assert_int_eq(answers, 2);
 	ck_assert_str_eq(hear(b), "b\n");
 	pass(11);
 	ck_assert_int_eq(gone, 1);
-	say(b, "on\n");
+	json_kit_say(b, "on\n");
 	ck_assert_str_eq(hear(b), "on\n");
 	close(a);
 	close(b);
@@ -295,7 +274,7 @@ START_TEST(reads_slowly)
 	ssize_t n;
 
 	answer_bytes = 100000;
-	say(a, "x\n");
+	json_kit_say(a, "x\n");
 	turn(3);
 	while (got < 100002) {
 		n = recv(a, buf, sizeof(buf), 0);
@@ -317,13 +296,13 @@ START_TEST(too_many)
 		fd[i] = dial();
 		pass(1);
 	}
-	say(fd[0], "later\n");
+	json_kit_say(fd[0], "later\n");
 	turn(3);
-	say(fd[1], "hi\n");
+	json_kit_say(fd[1], "hi\n");
 	ck_assert_str_eq(hear(fd[1]), "hi\n");
 	fd[i] = dial();
 	turn(3);
-	say(fd[i], "new\n");
+	json_kit_say(fd[i], "new\n");
 	ck_assert_str_eq(hear(fd[i]), "new\n");
 	ck_assert_int_eq(gone, 1);
 	ck_assert_str_eq(hear(fd[2]), "EOF");
@@ -342,7 +321,7 @@ START_TEST(too_many_wait)
 
 	for (i = 0; i < CTLSOCK_MAX_CLIENTS; i++) {
 		fd[i] = dial();
-		say(fd[i], "later\n");
+		json_kit_say(fd[i], "later\n");
 		turn(4);
 		if (i % 2)
 			continue;
@@ -363,12 +342,12 @@ START_TEST(later)
 {
 	int a = dial(), b = dial();
 
-	say(a, "later\nnext\n");
+	json_kit_say(a, "later\nnext\n");
 	ck_assert_str_eq(hear(a), "");
 	ck_assert_ptr_nonnull(waiting);
 	/* its further lines wait, those of others do not */
 	ck_assert_int_eq(answers, 1);
-	say(b, "b\n");
+	json_kit_say(b, "b\n");
 	ck_assert_str_eq(hear(b), "b\n");
 	jsonclient_answer(waiting, strdup("now"), -1);
 	ck_assert_str_eq(hear(a), "now\nnext\n");
@@ -385,7 +364,7 @@ START_TEST(later_and_gone)
 {
 	int a = dial(), b = dial();
 
-	say(a, "later\n");
+	json_kit_say(a, "later\n");
 	turn(3);
 	close(a);
 	turn(10);
@@ -394,7 +373,7 @@ START_TEST(later_and_gone)
 	turn(3);
 	ck_assert_int_eq(gone, 1);
 	/* half closed is not gone */
-	say(b, "later\n");
+	json_kit_say(b, "later\n");
 	shutdown(b, SHUT_WR);
 	turn(3);
 	jsonclient_answer(waiting, strdup("now"), -1);
@@ -408,12 +387,12 @@ START_TEST(no_memory)
 {
 	int a = dial();
 
-	say(a, "nothing\n");
+	json_kit_say(a, "nothing\n");
 	ck_assert_str_eq(hear(a), "EOF");
 	ck_assert_int_eq(gone, 1);
 	close(a);
 	a = dial();
-	say(a, "later\n");
+	json_kit_say(a, "later\n");
 	turn(3);
 	jsonclient_answer(waiting, NULL, -1);
 	ck_assert_str_eq(hear(a), "EOF");
@@ -452,7 +431,7 @@ START_TEST(descriptor)
 	char buf[64];
 
 	ck_assert_int_eq(pipe(p), 0);
-	say(a, "later\n");
+	json_kit_say(a, "later\n");
 	turn(3);
 	jsonclient_answer(waiting, strdup("here"), p[1]);
 	/* a duplicate was taken */
@@ -464,16 +443,16 @@ START_TEST(descriptor)
 	close(fd);
 	/* and given back: the pipe has no writer any more */
 	ck_assert_int_eq(read(p[0], buf, sizeof(buf)), 0);
-	say(a, "plain\n");
+	json_kit_say(a, "plain\n");
 	ck_assert_int_eq(hear_fd(a, buf, sizeof(buf)), -1);
 	/* one that never read it */
-	say(a, "later\n");
+	json_kit_say(a, "later\n");
 	turn(3);
 	jsonclient_answer(waiting, strdup("never"), p[0]);
 	close(a);
 	turn(3);
 	ck_assert_int_eq(gone, 1);
-	say(dial(), "later\n");
+	json_kit_say(dial(), "later\n");
 	turn(3);
 	jsonclient_answer(waiting, strdup("bad"), 12345);
 	turn(3);
