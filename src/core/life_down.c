@@ -260,8 +260,8 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 	if (c->step >= UBLKEV_STEP_GONE || c->step == UBLKEV_STEP_IDLE)
 		return;
 	c->stop_deadline_ms = now_ms;
-	if (c->step == UBLKEV_STEP_QUIESCE) {
-		/* closing fails, or hands on, whatever is outstanding */
+	if (c->step == UBLKEV_STEP_QUIESCE && c->kept) {
+		/* closing hands on whatever is outstanding */
 		c->aborted = true;
 		c->deadline_ms = now_ms;
 		return;
@@ -272,7 +272,7 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 	else if ((c->step == UBLKEV_STEP_STOP ||
 		  c->step == UBLKEV_STEP_DRAIN) && c->rung < 1)
 		c->rung = 1;
-	else if (!c->overdue)
+	else if (!c->overdue && c->step != UBLKEV_STEP_QUIESCE)
 		return;
 	c->deadline_ms = now_ms + c->conf.grace_ms;
 }

@@ -266,7 +266,10 @@ void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms)
 	bool refused = res == -EOPNOTSUPP || res == -ENODEV ||
 		       res == -EPERM || res == -EPIPE || res == -EINVAL;
 
-	if (c->stopping && (!c->kept || !c->opened)) {
+	if (c->stopping && (refused || !c->kept || !c->opened)) {
+		/* nothing can be handed on of what somebody has deleted */
+		if (c->kept && res == -ENODEV)
+			ublkev__life_note_error(c, res);
 		ublkev__life_unwind(c, now_ms);
 	} else if (refused && !c->drained) {
 		c->limit_ms = UBLKEV__NEVER;

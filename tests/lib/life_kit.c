@@ -246,3 +246,46 @@ void life_silent(struct life *l)
 		life_pull(l);
 	}
 }
+
+void life_idle(struct life *l)
+{
+	ublkev__life_idle(&l->c, l->now);
+	life_pull(l);
+}
+
+void life_tag_died(struct life *l)
+{
+	ublkev__life_tag_died(&l->c, l->now);
+	life_pull(l);
+}
+
+void life_climb(struct life *l)
+{
+	l->now = ublkev__life_deadline_ms(&l->c);
+	ublkev__life_tick(&l->c, l->now);
+	life_pull(l);
+}
+
+void life_live(struct life *l, enum ublkev_recovery recovery, uint64_t kernel)
+{
+	life_make(l, recovery, kernel);
+	life_lead(l, UBLKEV__LIFE_ADD, UBLKEV_STEP_LIVE);
+	l->state = UBLKEV_STATE_LIVE;
+	l->features = l->c.info.features;
+}
+
+void life_assert_over(const struct life *l, enum ublkev_step step, int err,
+		      enum ublkev_step err_step)
+{
+	ck_assert_int_eq(l->c.step, step);
+	ck_assert_int_eq(l->c.err, err);
+	ck_assert_int_eq(l->c.err_step, err_step);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
+}
+
+void life_assert_live(const struct life *l)
+{
+	ck_assert_int_eq(l->c.step, UBLKEV_STEP_LIVE);
+	ck_assert_int_eq(l->c.err, 0);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
+}

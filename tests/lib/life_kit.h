@@ -67,6 +67,23 @@ void life_fault(struct life *l, int err);
 void life_drained(struct life *l);
 void life_opened(struct life *l, int err);
 
+/* no request is with us; pulls */
+void life_idle(struct life *l);
+
+/* the driver took a tag back; pulls */
+void life_tag_died(struct life *l);
+
+/* to the next deadline, whose tick is pulled */
+void life_climb(struct life *l);
+
+/* made, and LIVE */
+void life_live(struct life *l, enum ublkev_recovery recovery, uint64_t kernel);
+
+/* the last was STOPPED in this step, with this error from that step */
+void life_assert_over(const struct life *l, enum ublkev_step step, int err,
+		      enum ublkev_step err_step);
+void life_assert_live(const struct life *l);
+
 /* answers everything well until it is over */
 void life_polite(struct life *l);
 

@@ -4,19 +4,9 @@
 
 #include "life_kit.h"
 
-/* the last was STOPPED in this step, with this error from that step */
-static void assert_over(const struct life *l, enum ublkev_step step, int err,
-			enum ublkev_step err_step)
-{
-	ck_assert_int_eq(l->c.step, step);
-	ck_assert_int_eq(l->c.err, err);
-	ck_assert_int_eq(l->c.err_step, err_step);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
-}
-
 static void assert_gone(const struct life *l)
 {
-	assert_over(l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 }
 
 /* ---- a good life -------------------------------------------------------- */
@@ -158,7 +148,7 @@ START_TEST(fault_anywhere)
 	life_fault(&l, -EIO);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, undo[_i].fault);
-	assert_over(&l, UBLKEV_STEP_GONE, -EXDEV, undo[_i].step);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -EXDEV, undo[_i].step);
 }
 END_TEST
 
@@ -196,7 +186,7 @@ START_TEST(refused)
 		life_answer(&l, *err);
 		life_polite(&l);
 		ck_assert_str_eq(l.text, refusals[_i].text);
-		assert_over(&l, refusals[_i].end, *err, refusals[_i].step);
+		life_assert_over(&l, refusals[_i].end, *err, refusals[_i].step);
 	}
 }
 END_TEST
@@ -227,7 +217,7 @@ START_TEST(stop_of_one_deleted)
 	life_polite(&l);
 	/* its id may be another's by now: no DEL_DEV */
 	ck_assert_str_eq(l.text, "!ERROR CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_STOP);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_STOP);
 }
 END_TEST
 
@@ -265,7 +255,7 @@ START_TEST(del_async_refused)
 	life_answer(&l, -EINTR);
 	life_answer(&l, -EPERM);
 	ck_assert_str_eq(l.text, "DEL_DEV_ASYNC !ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -EPERM, UBLKEV_STEP_DEL);
+	life_assert_over(&l, UBLKEV_STEP_LOST, -EPERM, UBLKEV_STEP_DEL);
 }
 END_TEST
 
@@ -284,7 +274,7 @@ START_TEST(no_del_async)
 	life_answer(&l, -EOPNOTSUPP);
 	ck_assert_str_eq(l.text, _i ? "!ERROR -DEL_DEV DEL_DEV_ASYNC !STOPPED "
 			 : "DEL_DEV_ASYNC !STOPPED ");
-	assert_over(&l, _i == 2 ? UBLKEV_STEP_LOST : UBLKEV_STEP_GONE,
+	life_assert_over(&l, _i == 2 ? UBLKEV_STEP_LOST : UBLKEV_STEP_GONE,
 		    _i ? -ETIMEDOUT : 0,
 		    _i ? UBLKEV_STEP_DEL : UBLKEV_STEP_IDLE);
 }
@@ -301,7 +291,7 @@ START_TEST(open_refused)
 	life_opened(&l, errs[_i]);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, errs[_i], UBLKEV_STEP_OPEN);
+	life_assert_over(&l, UBLKEV_STEP_GONE, errs[_i], UBLKEV_STEP_OPEN);
 }
 END_TEST
 
@@ -352,7 +342,7 @@ START_TEST(open_never)
 	ck_assert_uint_eq(refuse_to_open(&l, passing[_i], 0), CMD_MS / 20);
 	ck_assert_uint_le(l.now, l.t0 + CMD_MS);
 	life_polite(&l);
-	assert_over(&l, UBLKEV_STEP_GONE, passing[_i], UBLKEV_STEP_OPEN);
+	life_assert_over(&l, UBLKEV_STEP_GONE, passing[_i], UBLKEV_STEP_OPEN);
 }
 END_TEST
 
@@ -364,7 +354,7 @@ START_TEST(open_never_late)
 	life_begin(&l, UBLKEV_STEP_OPEN);
 	ck_assert_uint_eq(refuse_to_open(&l, passing[_i], 5 * CMD_MS), 2);
 	life_polite(&l);
-	assert_over(&l, UBLKEV_STEP_GONE, passing[_i], UBLKEV_STEP_OPEN);
+	life_assert_over(&l, UBLKEV_STEP_GONE, passing[_i], UBLKEV_STEP_OPEN);
 }
 END_TEST
 
@@ -407,7 +397,7 @@ START_TEST(open_answers_late)
 	life_opened(&l, 0);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR CLOSE DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, UBLKEV_STEP_OPEN);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, UBLKEV_STEP_OPEN);
 }
 END_TEST
 
@@ -457,7 +447,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("ctl");
+	Suite *suite = suite_create("life");
 	TCase *tc = tcase_create("life");
 
 	tcase_add_test(tc, happy);

@@ -9,15 +9,6 @@
 #include "core/names.h"
 #include "life_kit.h"
 
-static void assert_over(const struct life *l, enum ublkev_step step, int err,
-			enum ublkev_step err_step)
-{
-	ck_assert_int_eq(l->c.step, step);
-	ck_assert_int_eq(l->c.err, err);
-	ck_assert_int_eq(l->c.err_step, err_step);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
-}
-
 /* ---- silence: the rungs, at their times --------------------------------- */
 
 static const struct {
@@ -52,7 +43,7 @@ START_TEST(silent)
 	life_begin(&l, silences[_i].step);
 	life_silent(&l);
 	ck_assert_str_eq(l.text, silences[_i].text);
-	assert_over(&l, silences[_i].end, -ETIMEDOUT, silences[_i].step);
+	life_assert_over(&l, silences[_i].end, -ETIMEDOUT, silences[_i].step);
 }
 END_TEST
 
@@ -83,7 +74,7 @@ START_TEST(silent_after_stop)
 	life_stop(&l);
 	life_silent(&l);
 	ck_assert_str_eq(l.text, stopped_silences[_i].text);
-	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT,
+	life_assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT,
 		    stopped_silences[_i].err_step);
 }
 END_TEST
@@ -115,7 +106,7 @@ START_TEST(silent_after_abort)
 	life_abort(&l);
 	life_silent(&l);
 	ck_assert_str_eq(l.text, aborted_silences[_i].text);
-	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT,
+	life_assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT,
 		    aborted_silences[_i].err_step);
 }
 END_TEST
@@ -139,13 +130,6 @@ END_TEST
 
 /* ---- silence that ends -------------------------------------------------- */
 
-static void climb(struct life *l)
-{
-	l->now = ublkev__life_deadline_ms(&l->c);
-	ublkev__life_tick(&l->c, l->now);
-	life_pull(l);
-}
-
 START_TEST(cancel_helps)
 {
 	static const struct {
@@ -164,11 +148,11 @@ START_TEST(cancel_helps)
 	struct life l;
 
 	life_begin(&l, cases[_i].step);
-	climb(&l);
+	life_climb(&l);
 	life_answer(&l, -EINTR);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, cases[_i].text);
-	assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, cases[_i].step);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, cases[_i].step);
 }
 END_TEST
 
@@ -190,10 +174,10 @@ START_TEST(success_after_cancel)
 	struct life l;
 
 	life_begin(&l, cases[_i].step);
-	climb(&l);
+	life_climb(&l);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, cases[_i].text);
-	assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, cases[_i].step);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, cases[_i].step);
 }
 END_TEST
 
@@ -219,10 +203,10 @@ START_TEST(io_helps)
 
 	life_begin(&l, cases[_i].step);
 	for (i = 0; i < cases[_i].rungs; i++)
-		climb(&l);
+		life_climb(&l);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, cases[_i].text);
-	assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, cases[_i].step);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, cases[_i].step);
 }
 END_TEST
 
@@ -231,15 +215,15 @@ START_TEST(drain_after_the_ladder_of_stop)
 	struct life l;
 
 	life_begin(&l, UBLKEV_STEP_STOP);
-	climb(&l);
+	life_climb(&l);
 	life_answer(&l, 0);
 	ck_assert_int_eq(l.c.step, UBLKEV_STEP_DRAIN);
 	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + GRACE_MS);
-	climb(&l);
-	climb(&l);
+	life_climb(&l);
+	life_climb(&l);
 	ck_assert_str_eq(l.text, "!ERROR ABORT CLOSE DEL_DEV ");
 	life_answer(&l, 0);
-	assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, UBLKEV_STEP_STOP);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, UBLKEV_STEP_STOP);
 }
 END_TEST
 
@@ -325,7 +309,8 @@ START_TEST(features_too_few)
 	life_begin(&l, UBLKEV_STEP_FEATURES);
 	life_tell(&l, UBLKEV__CTRL_GET_FEATURES, &a);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -EOPNOTSUPP, UBLKEV_STEP_FEATURES);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -EOPNOTSUPP,
+			 UBLKEV_STEP_FEATURES);
 	ck_assert_uint_eq(l.c.kernel_features, 0x3f);
 }
 END_TEST
@@ -379,10 +364,10 @@ START_TEST(add_odd)
 	ck_assert_int_eq(l.c.info.id, 5);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -EPROTO, UBLKEV_STEP_ADD);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -EPROTO, UBLKEV_STEP_ADD);
 	add_answered(&l, 5, &answers[_i]);
 	life_polite(&l);
-	assert_over(&l, UBLKEV_STEP_GONE, -EPROTO, UBLKEV_STEP_ADD);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -EPROTO, UBLKEV_STEP_ADD);
 }
 END_TEST
 
@@ -397,7 +382,7 @@ START_TEST(add_odd_id)
 
 	add_answered(&l, _i < 2 ? -1 : 6, &answers[_i]);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -EPROTO, UBLKEV_STEP_ADD);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -EPROTO, UBLKEV_STEP_ADD);
 }
 END_TEST
 
@@ -419,7 +404,7 @@ START_TEST(drained_from_outside)
 	life_drained(&l);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, cases[_i].text);
-	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, cases[_i].step);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, cases[_i].step);
 }
 END_TEST
 
@@ -440,7 +425,7 @@ START_TEST(removed)
 	begin_remove(&l);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -451,7 +436,7 @@ START_TEST(removed_none)
 	begin_remove(&l);
 	life_answer(&l, -ENODEV);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_STOP);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_STOP);
 }
 END_TEST
 
@@ -463,7 +448,7 @@ START_TEST(removed_not)
 	life_answer(&l, -EPERM);
 	life_answer(&l, -EPERM);
 	ck_assert_str_eq(l.text, "!ERROR DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -EPERM, UBLKEV_STEP_STOP);
+	life_assert_over(&l, UBLKEV_STEP_LOST, -EPERM, UBLKEV_STEP_STOP);
 }
 END_TEST
 
@@ -475,7 +460,7 @@ START_TEST(removed_never)
 	life_stop(&l);
 	life_silent(&l);
 	ck_assert_str_eq(l.text, "@5000 !ERROR @5200 @5400 !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_STOP);
+	life_assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_STOP);
 	begin_remove(&l);
 	life_abort(&l);
 	life_silent(&l);
@@ -555,7 +540,7 @@ static void add_odd_ones(TCase *tc)
 
 int main(void)
 {
-	Suite *suite = suite_create("ctl_ladder");
+	Suite *suite = suite_create("life_ladder");
 	TCase *tc = tcase_create("silence");
 
 	add_silence(tc);

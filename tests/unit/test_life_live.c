@@ -8,284 +8,14 @@
 #include "core/params.h"
 #include "life_kit.h"
 
-static void assert_over(const struct life *l, enum ublkev_step step, int err,
-			enum ublkev_step err_step)
-{
-	ck_assert_int_eq(l->c.step, step);
-	ck_assert_int_eq(l->c.err, err);
-	ck_assert_int_eq(l->c.err_step, err_step);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
-}
-
-static void assert_live(const struct life *l)
-{
-	ck_assert_int_eq(l->c.step, UBLKEV_STEP_LIVE);
-	ck_assert_int_eq(l->c.err, 0);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
-}
-
-static void live(struct life *l, enum ublkev_recovery recovery,
-		 uint64_t kernel)
-{
-	life_make(l, recovery, kernel);
-	life_lead(l, UBLKEV__LIFE_ADD, UBLKEV_STEP_LIVE);
-	l->state = UBLKEV_STATE_LIVE;
-	l->features = l->c.info.features;
-}
-
-static void climb(struct life *l)
-{
-	l->now = ublkev__life_deadline_ms(&l->c);
-	ublkev__life_tick(&l->c, l->now);
-	life_pull(l);
-}
-
-static void idle(struct life *l)
-{
-	ublkev__life_idle(&l->c, l->now);
-	life_pull(l);
-}
-
-static void tag_died(struct life *l)
-{
-	ublkev__life_tag_died(&l->c, l->now);
-	life_pull(l);
-}
-
-/* ---- release ------------------------------------------------------------ */
-
-static void release(struct life *l)
-{
-	ck_assert_int_eq(ublkev__life_release(&l->c, l->now), 0);
-	life_pull(l);
-}
-
-static void begin_quiesce(struct life *l)
-{
-	live(l, UBLKEV_RECOVERY_REQUEUE, KERNEL_73);
-	release(l);
-	ck_assert_str_eq(l->text, "QUIESCE_DEV ");
-	l->t0 = l->now;
-	l->text[0] = '\0';
-}
-
-/* quiesced, and the backend still has requests */
-static void begin_finishing(struct life *l)
-{
-	begin_quiesce(l);
-	life_answer(l, 0);
-	ck_assert_str_eq(l->text, "");
-}
-
-START_TEST(released_by_quiesce)
-{
-	struct ublkev__life_action a;
-	struct life l;
-
-	live(&l, UBLKEV_RECOVERY_REQUEUE, KERNEL_73);
-	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), 0);
-	ck_assert(ublkev__life_next(&l.c, &a));
-	ck_assert_int_eq(a.cmd, UBLKEV__CTRL_QUIESCE_DEV);
-	/* the kernel is not to be more patient than we */
-	ck_assert_uint_eq(a.data, STOP_MS);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + STOP_MS);
-	idle(&l);		/* not yet: requests may still come */
-	tag_died(&l);
-	life_drained(&l);
-	ck_assert_str_eq(l.text, "");
-	life_answer(&l, 0);
-	ck_assert_int_eq(l.c.step, UBLKEV_STEP_QUIESCE);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + STOP_MS);
-	idle(&l);
-	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
-	idle(&l);
-	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
-}
-END_TEST
-
-START_TEST(release_goes_on)
-{
-	struct life l;
-
-	begin_finishing(&l);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + STOP_MS);
-	/* under way, and under way it stays */
-	release(&l);
-	life_stop(&l);
-	ck_assert_str_eq(l.text, "");
-	idle(&l);
-	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
-}
-END_TEST
-
-START_TEST(release_impossible)
-{
-	static const struct {
-		enum ublkev_recovery recovery;
-		uint64_t kernel;
-		int err;
-	} cases[] = {
-		{ UBLKEV_RECOVERY_NONE, KERNEL_73, -EOPNOTSUPP },
-		{ UBLKEV_RECOVERY_NONE, KERNEL_612, -EOPNOTSUPP },
-		{ UBLKEV_RECOVERY_REQUEUE, KERNEL_612, -EOPNOTSUPP },
-		/* 6.13: fails, but can't quiesce yet */
-		{ UBLKEV_RECOVERY_FAIL_IO, KERNEL_612 | 1u << 9, -EOPNOTSUPP },
-		{ UBLKEV_RECOVERY_REISSUE, KERNEL_612, -EOPNOTSUPP },
-		{ UBLKEV_RECOVERY_REQUEUE, KERNEL_73, 0 },
-		{ UBLKEV_RECOVERY_REISSUE, KERNEL_73, 0 },
-		{ UBLKEV_RECOVERY_FAIL_IO, KERNEL_73, 0 },
-	};
-	struct life l;
-
-	live(&l, cases[_i].recovery, cases[_i].kernel);
-	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), cases[_i].err);
-	life_pull(&l);
-	if (cases[_i].err)
-		ck_assert_str_eq(l.text, "");
-	if (cases[_i].err)
-		assert_live(&l);
-}
-END_TEST
-
-/* as if nothing had been, and another attempt is possible */
-START_TEST(quiesce_refused)
-{
-	static const struct {
-		int err;
-		const char *text;
-	} cases[] = {
-		{ -EOPNOTSUPP, "!REFUSED=-95 " }, { -ENODEV, "!REFUSED=-19 " },
-		{ -EPERM, "!REFUSED=-1 " }, { -EPIPE, "!REFUSED=-32 " },
-		{ -EINVAL, "!REFUSED=-22 " },
-	};
-	struct life l;
-
-	begin_quiesce(&l);
-	life_answer(&l, cases[_i].err);
-	ck_assert_str_eq(l.text, cases[_i].text);
-	assert_live(&l);
-	release(&l);
-	life_answer(&l, 0);
-	idle(&l);
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
-}
-END_TEST
-
-/* the driver keeps requests back for good then: released all the same */
-START_TEST(quiesce_half_done)
-{
-	static const int errs[] = { -EBUSY, -EINTR };
-	struct life l;
-
-	begin_quiesce(&l);
-	life_answer(&l, errs[_i]);
-	ck_assert_str_eq(l.text, "");
-	idle(&l);
-	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
-}
-END_TEST
-
-/* stopped by somebody else in between */
-START_TEST(quiesce_refused_and_drained)
-{
-	struct life l;
-
-	begin_quiesce(&l);
-	life_drained(&l);
-	life_answer(&l, -ENODEV);
-	life_polite(&l);
-	ck_assert_str_eq(l.text, "!ERROR CLOSE DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_QUIESCE);
-}
-END_TEST
-
-/* the backend never finishes: what it has is the driver's to hand on */
-START_TEST(release_times_out)
-{
-	struct life l;
-
-	begin_quiesce(&l);
-	life_answer(&l, 0);
-	life_silent(&l);
-	ck_assert_str_eq(l.text, "@5000 !ERROR CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, -ETIMEDOUT, UBLKEV_STEP_QUIESCE);
-}
-END_TEST
-
-START_TEST(quiesce_silent)
-{
-	struct life l;
-
-	begin_quiesce(&l);
-	life_silent(&l);
-	ck_assert_str_eq(l.text, "@5000 !ERROR CLOSE @5200 !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_QUIESCE);
-	/* closing helped */
-	begin_quiesce(&l);
-	climb(&l);
-	life_answer(&l, -EINTR);
-	ck_assert_str_eq(l.text, "!ERROR CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, -ETIMEDOUT, UBLKEV_STEP_QUIESCE);
-}
-END_TEST
-
-/* not waiting for the backend, which is no error */
-START_TEST(abort_while_finishing)
-{
-	struct life l;
-
-	begin_finishing(&l);
-	life_abort(&l);
-	ck_assert_str_eq(l.text, "");
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now);
-	ublkev__life_tick(&l.c, l.now);
-	life_pull(&l);
-	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
-}
-END_TEST
-
-START_TEST(fault_while_finishing)
-{
-	struct life l;
-
-	begin_finishing(&l);
-	life_fault(&l, -EIO);
-	ck_assert_str_eq(l.text, "!ERROR ");
-	idle(&l);
-	ck_assert_str_eq(l.text, "!ERROR CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, -EIO, UBLKEV_STEP_QUIESCE);
-}
-END_TEST
-
-/* while QUIESCE_DEV waits the device is still ours to stop */
-START_TEST(stop_while_quiescing)
-{
-	struct life l;
-
-	begin_quiesce(&l);
-	life_stop(&l);
-	ck_assert_str_eq(l.text, "-QUIESCE_DEV ");
-	idle(&l);
-	life_answer(&l, -EINTR);
-	life_polite(&l);
-	ck_assert_str_eq(l.text, "-QUIESCE_DEV STOP_DEV CLOSE DEL_DEV "
-			 "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
-}
-END_TEST
-
 /* ---- quiesced or stopped by somebody else --------------------------------- */
 
 START_TEST(quiesced_outside)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
-	tag_died(&l);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_tag_died(&l);
 	ck_assert_str_eq(l.text, "GET_DEV_INFO ");
 	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + CMD_MS);
 	if (_i)
@@ -295,9 +25,9 @@ START_TEST(quiesced_outside)
 	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + STOP_MS);
 	if (!_i)
 		life_drained(&l);
-	idle(&l);
+	life_idle(&l);
 	ck_assert_str_eq(l.text, "GET_DEV_INFO CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -305,20 +35,20 @@ START_TEST(stopped_outside)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
 	l.state = UBLKEV_STATE_DEAD;
-	tag_died(&l);
+	life_tag_died(&l);
 	if (_i)
 		life_drained(&l);
 	life_answer(&l, 0);
 	if (!_i) {
-		assert_live(&l);
+		life_assert_live(&l);
 		life_drained(&l);
 	}
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "GET_DEV_INFO !ERROR CLOSE DEL_DEV "
 			 "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
 }
 END_TEST
 
@@ -326,15 +56,15 @@ START_TEST(deleted_outside)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
-	tag_died(&l);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_tag_died(&l);
 	life_answer(&l, -ENODEV);
 	ck_assert_str_eq(l.text, "GET_DEV_INFO !ERROR STOP_DEV ");
 	life_answer(&l, -ENODEV);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "GET_DEV_INFO !ERROR STOP_DEV CLOSE "
 			 "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
 }
 END_TEST
 
@@ -343,13 +73,13 @@ START_TEST(no_question)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_612);
-	tag_died(&l);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_612);
+	life_tag_died(&l);
 	ck_assert_str_eq(l.text, "");
 	life_drained(&l);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR CLOSE DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
 }
 END_TEST
 
@@ -357,15 +87,15 @@ START_TEST(stop_while_asking)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
-	tag_died(&l);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_tag_died(&l);
 	life_stop(&l);
 	ck_assert_str_eq(l.text, "GET_DEV_INFO ");
 	life_answer(&l, _i ? -ENODEV : 0);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "GET_DEV_INFO STOP_DEV CLOSE DEL_DEV "
 			 "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -373,21 +103,21 @@ START_TEST(asking_times_out)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
-	tag_died(&l);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_tag_died(&l);
 	l.t0 = l.now;
 	l.text[0] = '\0';
 	life_silent(&l);
 	ck_assert_str_eq(l.text, "@1000 -GET_DEV_INFO @1200 ");
-	assert_live(&l);
+	life_assert_live(&l);
 	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), -EBUSY);
 	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), -EBUSY);
 	ck_assert_int_eq(ublkev__life_can_resize(&l.c), -EBUSY);
 	/* late, it is an answer all the same */
 	l.now += 100000;
 	life_answer(&l, 0);
-	idle(&l);
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+	life_idle(&l);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -396,8 +126,8 @@ START_TEST(asking_times_out_drained)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
-	tag_died(&l);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_tag_died(&l);
 	if (_i)
 		life_drained(&l);
 	l.t0 = l.now;
@@ -412,7 +142,7 @@ START_TEST(asking_times_out_drained)
 	ck_assert_str_eq(l.text, _i ?
 			 "@1000 -GET_DEV_INFO @1200 !ERROR CLOSE !STOPPED " :
 			 "@200 !ERROR CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_LIVE);
+	life_assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_LIVE);
 }
 END_TEST
 
@@ -421,34 +151,34 @@ START_TEST(asking_fails)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
-	tag_died(&l);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_tag_died(&l);
 	life_answer(&l, -EPERM);
 	ck_assert_str_eq(l.text, "GET_DEV_INFO ");
 	ublkev__life_verify(&l.c);
 	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + CMD_MS);
 	if (_i == 1) {
-		climb(&l);
+		life_climb(&l);
 	} else if (_i == 2) {
 		life_drained(&l);
 		ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now);
-		climb(&l);
+		life_climb(&l);
 		ck_assert_str_eq(l.text, "GET_DEV_INFO GET_DEV_INFO ");
 		life_answer(&l, -EPERM);
 		life_polite(&l);
-		assert_over(&l, UBLKEV_STEP_RELEASED, -EPERM,
+		life_assert_over(&l, UBLKEV_STEP_RELEASED, -EPERM,
 			    UBLKEV_STEP_LIVE);
 		return;
 	} else {
 		life_stop(&l);
 		life_polite(&l);
-		assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+		life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 		return;
 	}
 	ck_assert_str_eq(l.text, "GET_DEV_INFO GET_DEV_INFO ");
 	life_answer(&l, 0);
-	idle(&l);
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+	life_idle(&l);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -457,8 +187,8 @@ START_TEST(stop_while_overdue)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
-	tag_died(&l);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_tag_died(&l);
 	life_silent(&l);
 	l.t0 = l.now;
 	l.text[0] = '\0';
@@ -470,13 +200,13 @@ START_TEST(stop_while_overdue)
 		life_answer(&l, -EINTR);
 		life_polite(&l);
 		ck_assert_str_eq(l.text, "STOP_DEV CLOSE DEL_DEV !STOPPED ");
-		assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+		life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 		return;
 	}
 	life_silent(&l);
 	ck_assert_str_eq(l.text, _i ? "ABORT @200 !ERROR CLOSE !STOPPED " :
 			 "@5000 !ERROR CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_LIVE);
+	life_assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_LIVE);
 }
 END_TEST
 
@@ -485,8 +215,8 @@ START_TEST(busy_while_asking)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
-	tag_died(&l);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_tag_died(&l);
 	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), -EINVAL);
 	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), -EINVAL);
 	ck_assert_int_eq(ublkev__life_can_resize(&l.c), -EINVAL);
@@ -507,7 +237,7 @@ END_TEST
 
 static void begin_try(struct life *l)
 {
-	live(l, UBLKEV_RECOVERY_NONE, KERNEL_73);
+	life_live(l, UBLKEV_RECOVERY_NONE, KERNEL_73);
 	ck_assert_int_eq(ublkev__life_try_stop(&l->c, l->now), 0);
 	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
 	life_pull(l);
@@ -529,7 +259,7 @@ START_TEST(try_stopped)
 				  l.now + STOP_MS);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "CLOSE DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -540,7 +270,7 @@ START_TEST(try_refused)
 	begin_try(&l);
 	life_answer(&l, -EBUSY);
 	ck_assert_str_eq(l.text, "!REFUSED=-16 ");
-	assert_live(&l);
+	life_assert_live(&l);
 	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), 0);
 	life_pull(&l);
 	life_answer(&l, 0);
@@ -554,11 +284,11 @@ START_TEST(try_unknown)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_NONE, KERNEL_612);
+	life_live(&l, UBLKEV_RECOVERY_NONE, KERNEL_612);
 	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), -EOPNOTSUPP);
 	life_pull(&l);
 	ck_assert_str_eq(l.text, "");
-	assert_live(&l);
+	life_assert_live(&l);
 }
 END_TEST
 
@@ -573,7 +303,7 @@ START_TEST(try_refused_and_drained)
 	life_answer(&l, -ENODEV);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR CLOSE DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
 }
 END_TEST
 
@@ -582,9 +312,9 @@ START_TEST(quiesced_during_try)
 {
 	struct life l;
 
-	live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
 	ck_assert_int_eq(ublkev__life_try_stop(&l.c, l.now), 0);
-	tag_died(&l);
+	life_tag_died(&l);
 	if (_i)
 		life_drained(&l);
 	ck_assert_str_eq(l.text, "TRY_STOP_DEV ");
@@ -592,8 +322,8 @@ START_TEST(quiesced_during_try)
 	ck_assert_str_eq(l.text, "TRY_STOP_DEV !REFUSED=-16 GET_DEV_INFO ");
 	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + CMD_MS);
 	life_answer(&l, 0);
-	idle(&l);
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+	life_idle(&l);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -608,7 +338,7 @@ START_TEST(stop_during_try)
 	life_polite(&l);
 	ck_assert_str_eq(l.text, _i ? "CLOSE DEL_DEV !STOPPED " :
 			 "STOP_DEV CLOSE DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -623,7 +353,7 @@ START_TEST(try_silent)
 	l.now += 1000 * STOP_MS;
 	life_answer(&l, -EBUSY);
 	ck_assert_str_eq(l.text, "!REFUSED=-16 ");
-	assert_live(&l);
+	life_assert_live(&l);
 	/* unless a stop is asked for, or nothing is left to serve */
 	begin_try(&l);
 	if (_i)
@@ -633,24 +363,9 @@ START_TEST(try_silent)
 	life_silent(&l);
 	ck_assert_str_eq(l.text,
 			 "@5000 !ERROR ABORT @5200 CLOSE @5400 !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_STOP);
+	life_assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, UBLKEV_STEP_STOP);
 }
 END_TEST
-
-static void add_release(TCase *tc)
-{
-	tcase_add_test(tc, released_by_quiesce);
-	tcase_add_test(tc, release_goes_on);
-	tcase_add_loop_test(tc, release_impossible, 0, 8);
-	tcase_add_loop_test(tc, quiesce_refused, 0, 5);
-	tcase_add_loop_test(tc, quiesce_half_done, 0, 2);
-	tcase_add_test(tc, quiesce_refused_and_drained);
-	tcase_add_test(tc, release_times_out);
-	tcase_add_test(tc, quiesce_silent);
-	tcase_add_test(tc, abort_while_finishing);
-	tcase_add_test(tc, fault_while_finishing);
-	tcase_add_test(tc, stop_while_quiescing);
-}
 
 static void add_others(TCase *tc)
 {
@@ -675,10 +390,9 @@ static void add_others(TCase *tc)
 
 int main(void)
 {
-	Suite *suite = suite_create("ctl_live");
+	Suite *suite = suite_create("life_live");
 	TCase *tc = tcase_create("live");
 
-	add_release(tc);
 	add_others(tc);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);

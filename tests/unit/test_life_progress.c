@@ -4,13 +4,6 @@
  */
 #include "life_kit.h"
 
-static void climb(struct life *l)
-{
-	l->now = ublkev__life_deadline_ms(&l->c);
-	ublkev__life_tick(&l->c, l->now);
-	life_pull(l);
-}
-
 static const struct {
 	enum ublkev_step step;
 	const char *text;
@@ -39,7 +32,7 @@ START_TEST(progress)
 		ck_assert_str_eq(l.text, "");
 		ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + ms);
 	}
-	climb(&l);
+	life_climb(&l);
 	ck_assert_str_eq(l.text, busy_steps[_i].text);
 	/* what is failed now is no progress */
 	if (busy_steps[_i].step > UBLKEV_STEP_START) {
@@ -66,7 +59,7 @@ START_TEST(progress_with_a_limit)
 		ublkev__life_progress(&l.c, l.now);
 	}
 	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.t0 + 3 * STOP_MS);
-	climb(&l);
+	life_climb(&l);
 	ck_assert_str_eq(l.text, _i ? "!ERROR CLOSE " : "!ERROR ABORT ");
 }
 END_TEST

@@ -8,15 +8,6 @@
 
 #include "life_kit.h"
 
-static void assert_over(const struct life *l, enum ublkev_step step, int err,
-			enum ublkev_step err_step)
-{
-	ck_assert_int_eq(l->c.step, step);
-	ck_assert_int_eq(l->c.err, err);
-	ck_assert_int_eq(l->c.err_step, err_step);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
-}
-
 static void begin(struct life *l, uint64_t kernel, enum ublkev_step step)
 {
 	life_make(l, UBLKEV_RECOVERY_REISSUE, kernel);
@@ -55,7 +46,7 @@ START_TEST(recovered)
 	life_stop(&l);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "STOP_DEV CLOSE DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -121,7 +112,7 @@ START_TEST(bad_info)
 		a.info.features = l.features;
 	life_tell(&l, UBLKEV__CTRL_GET_DEV_INFO, &a);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, bad_infos[_i].err,
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, bad_infos[_i].err,
 		    UBLKEV_STEP_INFO);
 }
 END_TEST
@@ -140,7 +131,7 @@ START_TEST(refused_in_info)
 		l.text[0] = '\0';
 		life_answer(&l, errs[_i / 2]);
 		ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-		assert_over(&l, errs[_i / 2] == -ENODEV ?
+		life_assert_over(&l, errs[_i / 2] == -ENODEV ?
 			    UBLKEV_STEP_GONE : UBLKEV_STEP_RELEASED,
 			    errs[_i / 2], UBLKEV_STEP_INFO);
 	}
@@ -154,7 +145,8 @@ START_TEST(refused_in_features)
 	begin(&l, KERNEL_612, UBLKEV_STEP_FEATURES);
 	life_answer(&l, -EPERM);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, -EPERM, UBLKEV_STEP_FEATURES);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, -EPERM,
+			 UBLKEV_STEP_FEATURES);
 }
 END_TEST
 
@@ -167,7 +159,7 @@ START_TEST(refused_in_recover)
 	begin(&l, kernels[_i % 2], UBLKEV_STEP_RECOVER);
 	life_answer(&l, errs[_i / 2]);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, errs[_i / 2],
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, errs[_i / 2],
 		    UBLKEV_STEP_RECOVER);
 }
 END_TEST
@@ -237,11 +229,11 @@ START_TEST(busy_for_ever)
 	ck_assert_uint_le(l.now, l.t0 + RECOVER_MS);
 	ck_assert_uint_ge(l.now + 50, l.t0 + RECOVER_MS);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, -EBUSY, UBLKEV_STEP_RECOVER);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, -EBUSY, UBLKEV_STEP_RECOVER);
 	/* a loop that was late: one last attempt */
 	begin(&l, kernels[_i], UBLKEV_STEP_RECOVER);
 	ck_assert_uint_eq(keep_busy(&l, 2 * RECOVER_MS), 2);
-	assert_over(&l, UBLKEV_STEP_RELEASED, -EBUSY, UBLKEV_STEP_RECOVER);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, -EBUSY, UBLKEV_STEP_RECOVER);
 }
 END_TEST
 
@@ -253,12 +245,12 @@ START_TEST(stopped_between_attempts)
 	life_answer(&l, -EBUSY);
 	life_stop(&l);
 	ck_assert_str_eq(l.text, "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
 	begin(&l, kernels[_i], UBLKEV_STEP_RECOVER);
 	life_stop(&l);
 	life_answer(&l, -EBUSY);
 	ck_assert_str_eq(l.text, "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -316,7 +308,7 @@ START_TEST(stop_anywhere)
 	life_stop(&l);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, undo[_i].stop);
-	assert_over(&l, undo[_i].end, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, undo[_i].end, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -328,7 +320,7 @@ START_TEST(abort_anywhere)
 	life_abort(&l);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, undo[_i].abort);
-	assert_over(&l, undo[_i].end, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, undo[_i].end, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -341,7 +333,8 @@ START_TEST(fault_anywhere)
 	life_fault(&l, -EIO);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, undo[_i].fault);
-	assert_over(&l, live ? UBLKEV_STEP_RELEASED : undo[_i].end, -EIO, undo[_i].step);
+	life_assert_over(&l, live ? UBLKEV_STEP_RELEASED : undo[_i].end, -EIO,
+			 undo[_i].step);
 }
 END_TEST
 
@@ -353,11 +346,11 @@ START_TEST(open_refused)
 	life_opened(&l, -ENOMEM);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ENOMEM, UBLKEV_STEP_OPEN);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ENOMEM, UBLKEV_STEP_OPEN);
 	begin(&l, KERNEL_73, UBLKEV_STEP_OPEN);
 	life_opened(&l, -ENOMEM);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, -ENOMEM, UBLKEV_STEP_OPEN);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, -ENOMEM, UBLKEV_STEP_OPEN);
 }
 END_TEST
 
@@ -385,12 +378,12 @@ START_TEST(end_refused)
 	life_answer(&l, errs[_i]);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR STOP_DEV CLOSE DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, errs[_i], UBLKEV_STEP_START);
+	life_assert_over(&l, UBLKEV_STEP_GONE, errs[_i], UBLKEV_STEP_START);
 	begin(&l, KERNEL_73, UBLKEV_STEP_START);
 	life_answer(&l, errs[_i]);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, errs[_i], UBLKEV_STEP_START);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, errs[_i], UBLKEV_STEP_START);
 }
 END_TEST
 
@@ -404,14 +397,14 @@ START_TEST(drained_from_outside)
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR -END_USER_RECOVERY CLOSE DEL_DEV "
 			 "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_START);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_START);
 	begin(&l, kernels[_i], UBLKEV_STEP_START);
 	life_stop(&l);
 	life_drained(&l);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "-END_USER_RECOVERY CLOSE DEL_DEV "
 			 "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -443,7 +436,7 @@ START_TEST(silent)
 	begin(&l, silences[_i].kernel, silences[_i].step);
 	life_silent(&l);
 	ck_assert_str_eq(l.text, silences[_i].text);
-	assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, silences[_i].step);
+	life_assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT, silences[_i].step);
 }
 END_TEST
 
@@ -482,7 +475,7 @@ START_TEST(cancel_helps)
 	life_answer(&l, -EINTR);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, cases[_i].text);
-	assert_over(&l, UBLKEV_STEP_RELEASED, -ETIMEDOUT, cases[_i].step);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, -ETIMEDOUT, cases[_i].step);
 }
 END_TEST
 
@@ -514,7 +507,7 @@ static void add_recovery(TCase *tc)
 
 int main(void)
 {
-	Suite *suite = suite_create("ctl_recover");
+	Suite *suite = suite_create("life_recover");
 	TCase *tc = tcase_create("recover");
 
 	add_recovery(tc);

@@ -7,15 +7,6 @@
 
 #include "life_kit.h"
 
-static void assert_over(const struct life *l, enum ublkev_step step, int err,
-			enum ublkev_step err_step)
-{
-	ck_assert_int_eq(l->c.step, step);
-	ck_assert_int_eq(l->c.err, err);
-	ck_assert_int_eq(l->c.err_step, err_step);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
-}
-
 static void assert_live(const struct life *l)
 {
 	ck_assert_int_eq(l->c.step, UBLKEV_STEP_LIVE);
@@ -51,13 +42,6 @@ static void begin_update(struct life *l)
 	ck_assert_str_eq(l->text, "UPDATE_SIZE ");
 	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), l->now + CMD_MS);
 	l->text[0] = '\0';
-}
-
-static void climb(struct life *l)
-{
-	l->now = ublkev__life_deadline_ms(&l->c);
-	ublkev__life_tick(&l->c, l->now);
-	life_pull(l);
 }
 
 START_TEST(resized)
@@ -146,14 +130,14 @@ START_TEST(stopped)
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!RESIZED=-125 STOP_DEV CLOSE DEL_DEV "
 			 "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 	begin_update(&l);
 	life_abort(&l);
 	life_answer(&l, 0);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "ABORT !RESIZED=0 STOP_DEV CLOSE DEL_DEV "
 			 "!STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -208,7 +192,7 @@ START_TEST(tag_died_while_overdue)
 	life_answer(&l, 0);
 	ublkev__life_idle(&l.c, l.now);
 	life_pull(&l);
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -217,12 +201,12 @@ START_TEST(cancel_helps)
 	struct life l;
 
 	begin(&l);
-	climb(&l);
+	life_climb(&l);
 	life_answer(&l, _i ? 0 : -EINTR);
 	ck_assert_str_eq(l.text, "-GET_DEV_INFO !RESIZED=-110 ");
 	ck_assert_int_eq(ublkev__life_can_resize(&l.c), 0);
 	begin_update(&l);
-	climb(&l);
+	life_climb(&l);
 	life_answer(&l, _i ? 0 : -EINTR);
 	ck_assert_str_eq(l.text, _i ? "-UPDATE_SIZE !RESIZED=0 " :
 			 "-UPDATE_SIZE !RESIZED=-110 ");
@@ -245,7 +229,7 @@ START_TEST(tag_died)
 	life_answer(&l, 0);
 	ublkev__life_idle(&l.c, l.now);
 	life_pull(&l);
-	assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
 	begin(&l);
 	ublkev__life_tag_died(&l.c, l.now);
 	life_pull(&l);
@@ -255,7 +239,7 @@ START_TEST(tag_died)
 	ck_assert_str_eq(l.text, "!RESIZED=-19 GET_DEV_INFO ");
 	life_answer(&l, 0);
 	life_polite(&l);
-	assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ENODEV, UBLKEV_STEP_LIVE);
 }
 END_TEST
 
@@ -269,13 +253,13 @@ START_TEST(fault)
 	life_answer(&l, 0);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR !RESIZED=0 CLOSE !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_RELEASED, -EIO, UBLKEV_STEP_LIVE);
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, -EIO, UBLKEV_STEP_LIVE);
 }
 END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("ctl_resize");
+	Suite *suite = suite_create("life_resize");
 	TCase *tc = tcase_create("resize");
 
 	tcase_add_test(tc, resized);

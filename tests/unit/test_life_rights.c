@@ -7,15 +7,6 @@
 
 #include "life_kit.h"
 
-static void assert_over(const struct life *l, enum ublkev_step step, int err,
-			enum ublkev_step err_step)
-{
-	ck_assert_int_eq(l->c.step, step);
-	ck_assert_int_eq(l->c.err, err);
-	ck_assert_int_eq(l->c.err_step, err_step);
-	ck_assert_uint_eq(ublkev__life_deadline_ms(&l->c), UINT64_MAX);
-}
-
 /* ---- ordinary users' ------------------------------------------------------ */
 
 static void begin_user(struct life *l, enum ublkev_step step)
@@ -64,7 +55,7 @@ START_TEST(user_waits_in_vain)
 	ck_assert_uint_eq(tries, CMD_MS / 20);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, not_yet[_i], UBLKEV_STEP_PARAMS);
+	life_assert_over(&l, UBLKEV_STEP_GONE, not_yet[_i], UBLKEV_STEP_PARAMS);
 }
 END_TEST
 
@@ -77,7 +68,7 @@ START_TEST(user_stops_while_waiting)
 	life_stop(&l);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
+	life_assert_over(&l, UBLKEV_STEP_GONE, 0, UBLKEV_STEP_IDLE);
 }
 END_TEST
 
@@ -106,11 +97,11 @@ START_TEST(user_del_cancelled)
 	life_pull(&l);
 	life_answer(&l, -EINTR);
 	ck_assert_str_eq(l.text, "!ERROR -DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, UBLKEV_STEP_DEL);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -ETIMEDOUT, UBLKEV_STEP_DEL);
 	begin_user(&l, UBLKEV_STEP_DEL);
 	life_answer(&l, -EACCES);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_LOST, -EACCES, UBLKEV_STEP_DEL);
+	life_assert_over(&l, UBLKEV_STEP_LOST, -EACCES, UBLKEV_STEP_DEL);
 }
 END_TEST
 
@@ -140,7 +131,8 @@ START_TEST(needed_features)
 	l.text[0] = '\0';
 	life_answer(&l, 0);
 	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -EOPNOTSUPP, UBLKEV_STEP_FEATURES);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -EOPNOTSUPP,
+			 UBLKEV_STEP_FEATURES);
 }
 END_TEST
 
@@ -157,7 +149,7 @@ START_TEST(cleared_features)
 	life_tell(&l, UBLKEV__CTRL_ADD_DEV, &a);
 	life_polite(&l);
 	ck_assert_str_eq(l.text, "!ERROR DEL_DEV !STOPPED ");
-	assert_over(&l, UBLKEV_STEP_GONE, -EOPNOTSUPP, UBLKEV_STEP_ADD);
+	life_assert_over(&l, UBLKEV_STEP_GONE, -EOPNOTSUPP, UBLKEV_STEP_ADD);
 }
 END_TEST
 
@@ -201,7 +193,7 @@ static void add_rights(TCase *tc)
 
 int main(void)
 {
-	Suite *suite = suite_create("ctl_rights");
+	Suite *suite = suite_create("life_rights");
 	TCase *tc = tcase_create("rights");
 
 	add_rights(tc);

@@ -107,7 +107,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("ctl_threads");
+	Suite *suite = suite_create("life_threads");
 	TCase *tc = tcase_create("cpus");
 
 	tcase_add_loop_test(tc, every_queue, 0, 2);

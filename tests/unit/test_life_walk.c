@@ -21,9 +21,12 @@ struct seen seen;
 static void on_released(struct life *l)
 {
 	bool untouched = !l->lives && !l->begun;
+	/* its tags died under a TRY_STOP_DEV that was never answered */
+	bool unexplained = l->lives && l->c.suspect && l->tries &&
+			   l->c.err == -ETIMEDOUT;
 
 	must(l->c.kept);
-	must(l->released || l->quiesced || l->faulted ||
+	must(l->released || l->quiesced || l->faulted || unexplained ||
 	     (l->lives && l->c.err_step == UBLKEV_STEP_LIVE) ||
 	     (l->c.mode == UBLKEV__LIFE_RECOVER && !l->lives &&
 	      (untouched || can_be_kept(l))));
