@@ -8,12 +8,34 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "testlib.h"
 
 #define TRIES 5000	/* of a millisecond */
+
+struct ublkev_broker *kit_broker;
+pid_t kit_pid;
+
+void kit_setup(void)
+{
+	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+}
+
+void kit_start(void)
+{
+	ck_assert_int_eq(ublkev_broker_start(&kit_broker), 0);
+	kit_pid = kit_child(getpid());
+	kit_wait_fds(kit_pid, KIT_FDS);
+}
+
+void kit_stop(void)
+{
+	ublkev_broker_stop(kit_broker);
+	kit_gone(kit_pid);
+}
 
 static pid_t find_child(pid_t parent)
 {

@@ -14,6 +14,17 @@
 
 #include "uring/carrier.h"
 
+/* the broker of kit_start(), and its process */
+extern struct ublkev_broker *kit_broker;
+extern pid_t kit_pid;
+
+/* a checked fixture: this process adopts orphans */
+void kit_setup(void);
+/* starts the broker, and waits until it holds no more than KIT_FDS */
+void kit_start(void);
+/* stops it; its process is gone */
+void kit_stop(void);
+
 /* the only child of that process; waits for it */
 pid_t kit_child(pid_t parent);
 /* waits until the process has ended by itself, with status 0 */

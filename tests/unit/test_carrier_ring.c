@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "testlib.h"
+#include "uring_kit.h"
 #include "uring/abi.h"
 #include "uring/carrier.h"
 #include "uring/sqe.h"
@@ -503,18 +504,10 @@ int main(void)
 {
 	Suite *suite = suite_create("cring");
 	TCase *tc = tcase_create("cring");
-	int n = (int)TEST_COUNT(cmds), err;
-	struct io_uring u;
+	int n = (int)TEST_COUNT(cmds);
 
 	_Static_assert(TEST_COUNT(cmds) == UBLKEV__NR_CTRL_CMDS - 1,
 		       "all of them");
-	err = io_uring_queue_init(1, &u, 0);
-	if (err) {
-		printf("test_carrier_ring: no io_uring here: %s\n",
-		       strerror(-err));
-		return 77;
-	}
-	io_uring_queue_exit(&u);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, plain, 0, n);
 	tcase_add_loop_test(tc, with_path, 0, n);
@@ -533,5 +526,5 @@ int main(void)
 	tcase_add_test(tc, refused_is_not_sent);
 	tcase_add_loop_test(tc, sent_later, 0, 3);
 	suite_add_tcase(suite, tc);
-	return test_main(suite);
+	return test_uring_main(suite);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "testlib.h"
+#include "uring_kit.h"
 #include "uring/cdev.h"
 #include "uring/io.h"
 #include "uring/ring.h"
@@ -243,14 +244,7 @@ int main(void)
 {
 	Suite *suite = suite_create("io");
 	TCase *tc = tcase_create("io");
-	struct io_uring u;
-	int err = io_uring_queue_init(1, &u, 0);
 
-	if (err) {
-		printf("test_io: no io_uring here: %s\n", strerror(-err));
-		return 77;
-	}
-	io_uring_queue_exit(&u);
 	tcase_add_loop_test(tc, room_for_all, 1, 4);
 	tcase_add_test(tc, eventfd_read_once);
 	tcase_add_loop_test(tc, tried_again, 0, 3);
@@ -260,5 +254,5 @@ int main(void)
 	tcase_add_test(tc, buffers_not_forked);
 	tcase_add_test(tc, ring_not_forked);
 	suite_add_tcase(suite, tc);
-	return test_main(suite);
+	return test_uring_main(suite);
 }

@@ -16,6 +16,7 @@
 
 #include "failalloc.h"
 #include "testlib.h"
+#include "uring_kit.h"
 #include "uring/carrier.h"
 #include "uring/io.h"
 #include "uring/ring.h"
@@ -546,18 +547,11 @@ int main(void)
 {
 	Suite *suite = suite_create("ring");
 	TCase *tc = tcase_create("ring");
-	struct io_uring u;
-	int err = io_uring_queue_init(1, &u, 0);
 
-	if (err) {
-		printf("test_ring: no io_uring here: %s\n", strerror(-err));
-		return 77;
-	}
-	io_uring_queue_exit(&u);
 	ublkev__alloc_init(&mem, NULL, NULL);
 	add_ring(tc);
 	add_io(tc);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
-	return test_main(suite);
+	return test_uring_main(suite);
 }
