@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/names.h"
 #include "core/params.h"
@@ -282,7 +283,7 @@ END_TEST
 START_TEST(no_memory)
 {
 	struct ublkev_cmd other;
-	unsigned int i, failures = 0, fds = rig_fds();
+	unsigned int i, failures = 0, fds = test_fds(getpid());
 	int err, live = alloc.live;
 
 	alloc.fail_at = alloc.calls + 1;
@@ -295,7 +296,7 @@ START_TEST(no_memory)
 		failures++;
 		ck_assert_int_eq(err, -ENOMEM);
 		ck_assert_int_eq(alloc.live, live);
-		ck_assert_uint_eq(rig_fds(), fds);
+		ck_assert_uint_eq(test_fds(getpid()), fds);
 	}
 	ck_assert_uint_ge(failures, 1);
 	alloc.fail_at = 0;
@@ -351,7 +352,7 @@ END_TEST
 /* nothing does: its memory is left, and the cmd can be used again */
 START_TEST(lost)
 {
-	unsigned int fds = rig_fds();
+	unsigned int fds = test_fds(getpid());
 	int live = alloc.live;
 
 	ck_assert_int_eq(fake_leave(ID), 0);
@@ -359,7 +360,7 @@ START_TEST(lost)
 	ck_assert_int_eq(ask(UBLKEV_CMD_STOP_DEV, ID, 0), -ETIMEDOUT);
 	ck_assert_uint_eq(fake_counts.leaks, 1);
 	ck_assert_uint_eq(fake_counts.controls, 0);
-	ck_assert_uint_eq(rig_fds(), fds);
+	ck_assert_uint_eq(test_fds(getpid()), fds);
 	ck_assert_int_eq(alloc.live, live + 1);
 	ck_assert_int_eq(ask(UBLKEV_CMD_GET_FEATURES, 0, 0), 0);
 	ck_assert_int_eq(ask(UBLKEV_CMD_GET_DEV_INFO, ID, 0), 0);
@@ -424,10 +425,10 @@ START_TEST(used_inside)
 
 	then = ask_again;
 	ck_assert_int_eq(submit(UBLKEV_CMD_GET_FEATURES, 0, 0), 0);
-	fds = rig_fds();
+	fds = test_fds(getpid());
 	rig_run();	/* and the loop ends when nothing is under way */
 	ck_assert_uint_eq(answers, 100);
-	ck_assert_uint_eq(rig_fds(), fds);
+	ck_assert_uint_eq(test_fds(getpid()), fds);
 	ck_assert(!cmd.active);
 }
 END_TEST

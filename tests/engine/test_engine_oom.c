@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <unistd.h>
 
 #include "engine_rig.h"
 
@@ -64,7 +65,7 @@ START_TEST(every_allocation_of_start)
 	for (i = 1; ; i++) {
 		prepare(_i);
 		live = r.alloc.live;
-		fds = (int)rig_fds();
+		fds = (int)test_fds(getpid());
 		r.alloc.fail_at = r.alloc.calls + (unsigned int)i;
 		err = start(_i);
 		if (!err)
@@ -74,7 +75,7 @@ START_TEST(every_allocation_of_start)
 		ck_assert_int_eq(r.dev.err, -ENOMEM);
 		ck_assert_int_eq(r.dev.step, UBLKEV_STEP_SETUP);
 		ck_assert_int_eq(r.alloc.live, live);
-		ck_assert_int_eq(rig_fds(), fds);
+		ck_assert_int_eq(test_fds(getpid()), fds);
 		ck_assert(fake_clean());
 		/* nothing is watched; a second start works */
 		ev_run(rig_loop, 0);

@@ -398,12 +398,12 @@ START_TEST(no_thread)
 
 	rig_init(&r, disk.backend);
 	live = r.alloc.live;
-	fds = (int)rig_fds();
+	fds = (int)test_fds(getpid());
 	threads_left = _i;
 	ck_assert_int_eq(ublkev_dev_start(rig_loop, &r.dev), -EAGAIN);
 	ck_assert_int_eq(r.dev.step, UBLKEV_STEP_SETUP);
 	ck_assert_int_eq(r.alloc.live, live);
-	ck_assert_int_eq(rig_fds(), fds);
+	ck_assert_int_eq(test_fds(getpid()), fds);
 	ck_assert(fake_clean());
 	threads_left = -1;
 	rig_start(&r);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "broker_kit.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -97,29 +96,13 @@ void kit_kill(pid_t pid)
 	ck_assert_int_eq(waitpid(pid, NULL, __WALL), pid);
 }
 
-unsigned int kit_fds(pid_t pid)
-{
-	struct dirent *e;
-	unsigned int n = 0;
-	char path[64];
-	DIR *d;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	d = opendir(path);
-	ck_assert_ptr_nonnull(d);
-	while ((e = readdir(d)))
-		n += e->d_name[0] != '.';
-	closedir(d);
-	return n;
-}
-
 void kit_wait_fds(pid_t pid, unsigned int n)
 {
 	int i;
 
-	for (i = 0; i < TRIES && kit_fds(pid) != n; i++)
+	for (i = 0; i < TRIES && test_fds(pid) != n; i++)
 		usleep(1000);
-	ck_assert_uint_eq(kit_fds(pid), n);
+	ck_assert_uint_eq(test_fds(pid), n);
 }
 
 int kit_open(struct kit_control *c, struct ublkev_broker *broker)

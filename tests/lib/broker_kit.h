@@ -39,7 +39,6 @@ void kit_kill(pid_t pid);
 /* of each device, besides one ublk-control for all */
 #define KIT_FDS_DEV 4
 
-unsigned int kit_fds(pid_t pid);
 /* waits until it has so many */
 void kit_wait_fds(pid_t pid, unsigned int n);
 

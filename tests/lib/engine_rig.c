@@ -2,10 +2,9 @@
 #include "engine_rig.h"
 
 #include <errno.h>
-
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PATIENCE_S 10.
 
@@ -14,18 +13,6 @@ static struct ev_timer watchdog, ticker;
 static unsigned int fds_before;
 
 /* ---- the loop ----------------------------------------------------------- */
-
-unsigned int rig_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static void on_watchdog(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
@@ -61,7 +48,7 @@ static void patience(bool on)
 void rig_setup(void)
 {
 	fake_reset();
-	fds_before = rig_fds();
+	fds_before = test_fds(getpid());
 	rig_loop = ev_loop_new(0);
 	ev_init(&watchdog, on_watchdog);
 	ev_timer_init(&ticker, on_tick, .001, .001);
@@ -77,7 +64,7 @@ void rig_teardown(void)
 	ev_loop_destroy(rig_loop);
 	ck_assert_ptr_null(fake_violation());
 	fake_reset();
-	ck_assert_uint_eq(rig_fds(), fds_before);
+	ck_assert_uint_eq(test_fds(getpid()), fds_before);
 }
 
 void rig_ticks(void)

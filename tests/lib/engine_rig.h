@@ -26,8 +26,6 @@ void rig_until(bool (*so)(void *arg), void *arg);
 void rig_run(void);
 /* runs it for so long */
 void rig_run_ms(unsigned int ms);
-/* open file descriptors of this process */
-unsigned int rig_fds(void);
 
 /* ---- a device ----------------------------------------------------------- */
 

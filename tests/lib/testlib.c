@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "testlib.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -93,6 +94,22 @@ static void run_and_exit(void (*fn)(void *arg), void *arg, int err_fd)
 	dup2(err_fd, STDERR_FILENO);
 	fn(arg);
 	_exit(0);
+}
+
+unsigned int test_fds(pid_t pid)
+{
+	struct dirent *e;
+	unsigned int n = 0;
+	char path[64];
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	d = opendir(path);
+	ck_assert_ptr_nonnull(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
 }
 
 bool test_aborts(void (*fn)(void *arg), void *arg, const char *text)

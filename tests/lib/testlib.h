@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define TEST_COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 
@@ -34,6 +35,9 @@ void test_rng_fill(struct test_rng *rng, void *buf, size_t bytes);
 
 /* resident memory of this process, to a few hundred KiB */
 size_t test_rss_bytes(void);
+
+/* open descriptors of the process; of this one, with the one that counts them */
+unsigned int test_fds(pid_t pid);
 
 /*
  * Whether fn(arg), run in a forked child, ends in abort(3) with `text` among

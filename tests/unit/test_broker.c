@@ -26,16 +26,16 @@
 
 START_TEST(started_and_stopped)
 {
-	unsigned int fds = kit_fds(getpid());
+	unsigned int fds = test_fds(getpid());
 	int i;
 
 	ublkev_broker_stop(NULL);
 	for (i = 0; i < 10; i++) {
 		kit_start();
-		ck_assert_uint_eq(kit_fds(getpid()), fds + 1);
+		ck_assert_uint_eq(test_fds(getpid()), fds + 1);
 		ck_assert(!kit_has_ended(kit_pid));
 		kit_stop();
-		ck_assert_uint_eq(kit_fds(getpid()), fds);
+		ck_assert_uint_eq(test_fds(getpid()), fds);
 	}
 }
 END_TEST
@@ -237,7 +237,7 @@ END_TEST
 /* in a child; 0: as it should be */
 static int start_with_fds_left(unsigned int spare, int expected)
 {
-	unsigned int fds = kit_fds(getpid());
+	unsigned int fds = test_fds(getpid());
 	struct rlimit was, limit;
 	int first = dup(0), err;
 
@@ -252,14 +252,14 @@ static int start_with_fds_left(unsigned int spare, int expected)
 		return 1;
 	if (!err)
 		ublkev_broker_stop(kit_broker);
-	return kit_fds(getpid()) == fds ? 0 : 2;
+	return test_fds(getpid()) == fds ? 0 : 2;
 }
 
 /* as somebody else, for it does not bind root */
 static int start_with_no_process_left(void)
 {
 	const struct rlimit limit = { 1, 1 };
-	unsigned int fds = kit_fds(getpid());
+	unsigned int fds = test_fds(getpid());
 	int err;
 
 	if (geteuid() || setuid(54321) || setrlimit(RLIMIT_NPROC, &limit))
@@ -269,7 +269,7 @@ static int start_with_no_process_left(void)
 	err = ublkev_broker_start(&kit_broker);
 	if (err != -EAGAIN)
 		return 1;
-	return kit_fds(getpid()) == fds ? 0 : 2;
+	return test_fds(getpid()) == fds ? 0 : 2;
 }
 
 static int run_in_child(int n)
@@ -300,7 +300,7 @@ END_TEST
 
 START_TEST(start_without_memory)
 {
-	unsigned int fds = kit_fds(getpid());
+	unsigned int fds = test_fds(getpid());
 	int err, leaked;
 
 	failalloc_arm(1);
@@ -308,7 +308,7 @@ START_TEST(start_without_memory)
 	ck_assert(failalloc_disarm(&leaked));
 	ck_assert_int_eq(err, -ENOMEM);
 	ck_assert_int_eq(leaked, 0);
-	ck_assert_uint_eq(kit_fds(getpid()), fds);
+	ck_assert_uint_eq(test_fds(getpid()), fds);
 }
 END_TEST
 

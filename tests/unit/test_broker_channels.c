@@ -99,8 +99,8 @@ START_TEST(many)
 		ck_assert_int_eq(kit_answer(&c[i]).cmd,
 				 UBLKEV__CTRL_GET_FEATURES);
 	/* ublk-control once, where there is one */
-	ck_assert_uint_ge(kit_fds(kit_pid), KIT_FDS + KIT_FDS_DEV * MANY);
-	ck_assert_uint_le(kit_fds(kit_pid), KIT_FDS + KIT_FDS_DEV * MANY + 1);
+	ck_assert_uint_ge(test_fds(kit_pid), KIT_FDS + KIT_FDS_DEV * MANY);
+	ck_assert_uint_le(test_fds(kit_pid), KIT_FDS + KIT_FDS_DEV * MANY + 1);
 	for (i = 0; i < MANY; i += 2)
 		kit_close(&c[i]);
 	for (i = 1; i < MANY; i += 2)
@@ -122,7 +122,7 @@ START_TEST(control_without_memory)
 
 	ublkev__alloc_init(&mem, NULL, NULL);
 	kit_start();
-	fds = kit_fds(getpid());
+	fds = test_fds(getpid());
 	for (n = 1; failed; n++) {
 		failalloc_arm(n);
 		err = ublkev__carrier_new(&c.carrier, &mem, c.evfd,
@@ -132,7 +132,7 @@ START_TEST(control_without_memory)
 		failed = failalloc_disarm(&leaked);
 		ck_assert_int_eq(leaked, 0);
 		ck_assert_int_eq(err, failed ? -ENOMEM : 0);
-		ck_assert_uint_eq(kit_fds(getpid()), fds);
+		ck_assert_uint_eq(test_fds(getpid()), fds);
 	}
 	ck_assert_uint_gt(n, 2);
 	close(c.evfd);
@@ -164,9 +164,9 @@ START_TEST(killed)
 	ck_assert(!ublkev__carrier_reap(c.carrier, &done));
 	ck_assert_int_eq(kit_ask(&c), -EPIPE);
 	kit_close(&c);
-	fds = kit_fds(getpid());
+	fds = test_fds(getpid());
 	ck_assert_int_eq(kit_open(&none, kit_broker), -EPIPE);
-	ck_assert_uint_eq(kit_fds(getpid()), fds);
+	ck_assert_uint_eq(test_fds(getpid()), fds);
 	ublkev_broker_stop(kit_broker);
 }
 END_TEST
@@ -195,10 +195,10 @@ START_TEST(killed_before_a_device)
 	ublkev_conf_init(&conf, sizeof(conf));
 	conf.broker = kit_broker;
 	ck_assert_int_eq(ublkev_dev_init(&dev, on_dev, &conf, disk), 0);
-	fds = kit_fds(getpid());
+	fds = test_fds(getpid());
 	ck_assert_int_eq(ublkev_dev_start(NULL, &dev), -EPIPE);
 	ck_assert_int_eq(dev.step, UBLKEV_STEP_SETUP);
-	ck_assert_uint_eq(kit_fds(getpid()), fds);
+	ck_assert_uint_eq(test_fds(getpid()), fds);
 	ck_assert_ptr_nonnull(strstr(ublkev_explain(dev.step, -EPIPE),
 				     "broker"));
 	ublkev_dev_fini(&dev);
@@ -241,7 +241,7 @@ START_TEST(out_of_fds)
 	kit_start();
 	ck_assert_int_eq(kit_open(&first, kit_broker), 0);
 	kit_works(&first);
-	fds = kit_fds(kit_pid);
+	fds = test_fds(kit_pid);
 	ck_assert_int_eq(prlimit(kit_pid, RLIMIT_NOFILE, NULL, &was), 0);
 	limit = was;
 	limit.rlim_cur = fds + (rlim_t)_i / 2;

@@ -2,7 +2,6 @@
 /*
  * The io_uring room on this host's io_uring; the driver is not needed.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,18 +25,6 @@
 #define NO_SUCH_ID 1048575
 
 static struct ublkev__alloc mem;
-
-static unsigned int count_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
 
 /* mappings that only the kernel's rings and our buffers make */
 static unsigned int count_rings(void)
@@ -189,7 +176,7 @@ END_TEST
 
 START_TEST(ring_leaves_nothing)
 {
-	unsigned int fds = count_fds(), rings = count_rings();
+	unsigned int fds = test_fds(getpid()), rings = count_rings();
 	int i;
 
 	for (i = 0; i < 100; i++) {
@@ -201,7 +188,7 @@ START_TEST(ring_leaves_nothing)
 		ck_assert_int_eq(ublkev__ring_open(&ring, 8, 0, 1 << 20),
 				 -EBADF);
 	}
-	ck_assert_uint_eq(count_fds(), fds);
+	ck_assert_uint_eq(test_fds(getpid()), fds);
 	ck_assert_uint_eq(count_rings(), rings);
 }
 END_TEST
@@ -223,7 +210,7 @@ static int new_io(struct ublkev__io **iop, unsigned int queues,
 
 START_TEST(io_leaves_nothing)
 {
-	unsigned int fds = count_fds(), rings = count_rings();
+	unsigned int fds = test_fds(getpid()), rings = count_rings();
 	struct ublkev__io *io;
 	int i;
 
@@ -236,7 +223,7 @@ START_TEST(io_leaves_nothing)
 		ublkev__io_free(io);
 	}
 	ublkev__io_free(NULL);
-	ck_assert_uint_eq(count_fds(), fds);
+	ck_assert_uint_eq(test_fds(getpid()), fds);
 	ck_assert_uint_eq(count_rings(), rings);
 }
 END_TEST
@@ -401,7 +388,7 @@ static int (*const makers[])(void) = { make_io, make_control };
 
 START_TEST(no_memory)
 {
-	unsigned int fds = count_fds(), rings = count_rings(), n;
+	unsigned int fds = test_fds(getpid()), rings = count_rings(), n;
 	bool failed = true;
 	int err, leaked;
 
@@ -411,7 +398,7 @@ START_TEST(no_memory)
 		failed = failalloc_disarm(&leaked);
 		ck_assert_int_eq(leaked, 0);
 		ck_assert_int_eq(err, failed ? -ENOMEM : 0);
-		ck_assert_uint_eq(count_fds(), fds);
+		ck_assert_uint_eq(test_fds(getpid()), fds);
 		ck_assert_uint_eq(count_rings(), rings);
 	}
 	ck_assert_uint_gt(n, 3);
