@@ -7,30 +7,14 @@
 #include <string.h>
 
 #include "engine_client.h"
-#include "engine_rig.h"
+#include "engine_one.h"
 
 #define CLIENTS 16u
 
-static struct lazy lazy;
-static struct rig_dev r;
 static struct client *clients;
 static struct test_rng rng;
 static unsigned int sleeps;
 static bool asleep;	/* without limit, and nothing had come */
-
-static void setup(void)
-{
-	rig_setup();
-	lazy_init(&lazy, LAZY_NOW, 1);
-	rig_conf(&r);
-}
-
-static void teardown(void)
-{
-	ck_assert(fake_clean());
-	lazy_fini(&lazy);
-	rig_teardown();
-}
 
 /* a turn; `hold`: this one also answers what the backend holds */
 static void turn(unsigned int hold)
@@ -224,7 +208,7 @@ int main(void)
 	Suite *s = suite_create("engine_foreign");
 	TCase *tc = tcase_create("foreign");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, one_setup, one_teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, life);
 	tcase_add_loop_test(tc, fd_is_there_until_the_end, 0, 2);

@@ -1,59 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Requests of every op through the engine, whoever copies their data: what was
+ * written is read again, what may not be is an error, and each is counted once.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine_client.h"
-#include "engine_rig.h"
+#include "engine_one.h"
 
 #define CLIENTS 48u
 
-static struct lazy lazy;
-static struct rig_dev r;
 static struct test_rng rng;
-
-static void setup(void)
-{
-	rig_setup();
-	lazy_init(&lazy, LAZY_NOW, 1);
-	rig_conf(&r);
-}
-
-static void teardown(void)
-{
-	ck_assert(fake_clean());
-	lazy_fini(&lazy);
-	rig_teardown();
-}
-
-/* one request, and its answer */
-struct one {
-	unsigned int done;
-	int res;
-};
-
-static void on_one(void *arg, int res)
-{
-	struct one *one = arg;
-
-	one->done++;
-	one->res = res;
-}
-
-static bool one_done(void *arg)
-{
-	return ((struct one *)arg)->done;
-}
-
-static int io(uint32_t op, uint64_t offset, uint32_t len, void *data)
-{
-	struct one one = { 0, 0 };
-
-	fake_submit(0, op, offset, len, data, on_one, &one);
-	rig_until(one_done, &one);
-	ck_assert_uint_eq(one.done, 1);
-	return one.res;
-}
 
 static void all_ops(bool keeps)
 {
@@ -61,18 +20,18 @@ static void all_ops(bool keeps)
 
 	test_rng_init(&rng, 3);
 	test_rng_fill(&rng, data, sizeof(data));
-	ck_assert_int_eq(io(FAKE_WRITE, 4096, 8192, data), 0);
-	ck_assert_int_eq(io(FAKE_FLUSH, 0, 0, NULL), 0);
-	ck_assert_int_eq(io(FAKE_READ, 4096, 8192, back), 0);
+	ck_assert_int_eq(one_io(FAKE_WRITE, 4096, 8192, data), 0);
+	ck_assert_int_eq(one_io(FAKE_FLUSH, 0, 0, NULL), 0);
+	ck_assert_int_eq(one_io(FAKE_READ, 4096, 8192, back), 0);
 	if (keeps)
 		ck_assert_mem_eq(data, back, sizeof(data));
-	ck_assert_int_eq(io(FAKE_ZEROES | FAKE_F_NOUNMAP, 4096, 4096, NULL),
+	ck_assert_int_eq(one_io(FAKE_ZEROES | FAKE_F_NOUNMAP, 4096, 4096, NULL),
 			 0);
-	ck_assert_int_eq(io(FAKE_DISCARD, 8192, 4096, NULL), 0);
-	ck_assert_int_eq(io(FAKE_READ, 4096, 4096, back), 0);
+	ck_assert_int_eq(one_io(FAKE_DISCARD, 8192, 4096, NULL), 0);
+	ck_assert_int_eq(one_io(FAKE_READ, 4096, 4096, back), 0);
 	if (keeps)
 		ck_assert(!back[0] && !memcmp(back, back + 1, 4095));
-	ck_assert_int_eq(io(FAKE_WRITE | FAKE_F_FUA, 0, 512, data), 0);
+	ck_assert_int_eq(one_io(FAKE_WRITE | FAKE_F_FUA, 0, 512, data), 0);
 }
 
 static void check_counters(void)
@@ -130,71 +89,13 @@ START_TEST(null_reads_zeroes)
 	test_rng_init(&rng, 3);
 	test_rng_fill(&rng, data, sizeof(data));
 	for (i = 0; i < 32; i++) {
-		ck_assert_int_eq(io(FAKE_WRITE, 4096, 8192, data), 0);
+		ck_assert_int_eq(one_io(FAKE_WRITE, 4096, 8192, data), 0);
 		memset(back, 0x5a, sizeof(back));
-		ck_assert_int_eq(io(FAKE_READ, 4096, 4096 + 512 * (i % 9),
+		ck_assert_int_eq(one_io(FAKE_READ, 4096, 4096 + 512 * (i % 9),
 				    back), 0);
 		ck_assert_mem_eq(back, zeroes, 4096 + 512 * (i % 9));
 	}
 	rig_down(&r);
-	ublkev_backend_free(b);
-}
-END_TEST
-
-/* a request that takes many turns: others are answered meanwhile */
-START_TEST(done_in_pieces)
-{
-	static char data[64 << 10], back[64 << 10], zeroes[64 << 10];
-	struct one longer = { 0, 0 }, other = { 0, 0 };
-	struct ublkev_backend *b;
-	uint32_t at;
-
-	ck_assert_int_eq(ublkev_mem_new(&b, NULL), 0);
-	rig_mode(&r, (unsigned int)_i);
-	r.conf.budget_reqs = 1;
-	rig_up(&r, b);
-	memset(data, 0xee, sizeof(data));
-	for (at = 0; at < 8u << 20; at += sizeof(data))
-		ck_assert_int_eq(io(FAKE_WRITE, at, sizeof(data), data), 0);
-	fake_submit(0, FAKE_DISCARD, 512, 8u << 20, NULL, on_one, &longer);
-	fake_submit(0, FAKE_READ, 0, 512, back, on_one, &other);
-	rig_until(one_done, &other);
-	ck_assert_uint_eq(longer.done, 0);
-	ck_assert_mem_eq(back, data, 512);
-	rig_until(one_done, &longer);
-	ck_assert_int_eq(longer.res, 0);
-	ck_assert_int_eq(io(FAKE_READ, 1 << 20, sizeof(back), back), 0);
-	ck_assert_mem_eq(back, zeroes, sizeof(back));
-	ck_assert_uint_eq(rig_stats(&r).op[UBLKEV_OP_DISCARD].reqs, 1);
-	ck_assert_uint_eq(rig_stats(&r).inflight, 0);
-	rig_down(&r);
-	ublkev_backend_free(b);
-}
-END_TEST
-
-/* given up in the midst of it */
-START_TEST(aborted_between_pieces)
-{
-	static char data[64 << 10];
-	struct one longer = { 0, 0 }, other = { 0, 0 };
-	struct ublkev_backend *b;
-	uint32_t at;
-
-	ck_assert_int_eq(ublkev_mem_new(&b, NULL), 0);
-	r.conf.budget_reqs = 1;
-	rig_up(&r, b);
-	for (at = 0; at < 8u << 20; at += sizeof(data))
-		ck_assert_int_eq(io(FAKE_WRITE, at, sizeof(data), data), 0);
-	fake_submit(0, FAKE_DISCARD, 0, 8u << 20, NULL, on_one, &longer);
-	fake_submit(0, FAKE_READ, 0, 512, data, on_one, &other);
-	rig_until(one_done, &other);
-	ck_assert_uint_eq(longer.done, 0);
-	ublkev_dev_abort(rig_loop, &r.dev);
-	rig_run();
-	rig_check_stopped(&r, "LS");
-	ck_assert_uint_eq(longer.done, 1);
-	ck_assert_int_eq(longer.res, -EIO);
-	rig_fini(&r);
 	ublkev_backend_free(b);
 }
 END_TEST
@@ -206,16 +107,16 @@ START_TEST(decode_errors)
 
 	rig_mode(&r, (unsigned int)_i);
 	rig_up(&r, lazy.backend);
-	ck_assert_int_eq(io(13, 0, 512, NULL), -EOPNOTSUPP);
-	ck_assert_int_eq(io(FAKE_READ, 0, 0, NULL), -EINVAL);
-	ck_assert_int_eq(io(FAKE_READ, 0, 128 << 10, NULL), -EINVAL);
-	ck_assert_int_eq(io(FAKE_READ, LAZY_BYTES, 512, NULL), -EINVAL);
-	ck_assert_int_eq(io(FAKE_WRITE, UINT64_MAX - 511, 512, data), -EINVAL);
+	ck_assert_int_eq(one_io(13, 0, 512, NULL), -EOPNOTSUPP);
+	ck_assert_int_eq(one_io(FAKE_READ, 0, 0, NULL), -EINVAL);
+	ck_assert_int_eq(one_io(FAKE_READ, 0, 128 << 10, NULL), -EINVAL);
+	ck_assert_int_eq(one_io(FAKE_READ, LAZY_BYTES, 512, NULL), -EINVAL);
+	ck_assert_int_eq(one_io(FAKE_WRITE, UINT64_MAX - 511, 512, data), -EINVAL);
 	ck_assert_uint_eq(rig_stats(&r).rejected, 5);
 	ck_assert_uint_eq(lazy.submits, 0);
-	ck_assert_int_eq(io(FAKE_READ, 0, 512, data), 0);
+	ck_assert_int_eq(one_io(FAKE_READ, 0, 512, data), 0);
 	lazy.mode = LAZY_FAIL;
-	ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), -ENOSPC);
+	ck_assert_int_eq(one_io(FAKE_WRITE, 0, 512, data), -ENOSPC);
 	ck_assert_uint_eq(rig_stats(&r).op[UBLKEV_OP_WRITE].errors, 2);
 	rig_down(&r);
 }
@@ -235,15 +136,15 @@ START_TEST(copies_that_fail)
 	for (i = 0; i < 2; i++) {
 		lazy.map_in_4 = i ? 4 : 0;
 		fake_rule(FAKE_COPY, 0, 1, 1, -EFAULT);
-		ck_assert_int_eq(io(FAKE_WRITE, 0, 4096, data), -EIO);
+		ck_assert_int_eq(one_io(FAKE_WRITE, 0, 4096, data), -EIO);
 		fake_no_rules();
-		ck_assert_int_eq(io(FAKE_WRITE, 8192, 4096, data), 0);
-		ck_assert_int_eq(io(FAKE_READ, 8192, 4096, back), 0);
+		ck_assert_int_eq(one_io(FAKE_WRITE, 8192, 4096, data), 0);
+		ck_assert_int_eq(one_io(FAKE_READ, 8192, 4096, back), 0);
 		ck_assert_mem_eq(data, back, sizeof(data));
 		if (!_i)
 			continue;
 		fake_rule(FAKE_COPY, 0, 1, 1, 512);
-		ck_assert_int_eq(io(FAKE_READ, 8192, 4096, back), -EIO);
+		ck_assert_int_eq(one_io(FAKE_READ, 8192, 4096, back), -EIO);
 		fake_no_rules();
 	}
 	s = rig_stats(&r);
@@ -265,14 +166,14 @@ START_TEST(no_memory_for_buffers)
 	r.conf.copy = UBLKEV_COPY_DIRECT;
 	rig_up(&r, lazy.backend);
 	fake_rule(FAKE_NEED_BUFS, 0, 1, 2, -ENOMEM);
-	ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), -ENOMEM);
-	ck_assert_int_eq(io(FAKE_READ, 0, 512, data), -ENOMEM);
+	ck_assert_int_eq(one_io(FAKE_WRITE, 0, 512, data), -ENOMEM);
+	ck_assert_int_eq(one_io(FAKE_READ, 0, 512, data), -ENOMEM);
 	lazy.map_in_4 = 4;
-	ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), 0);
-	ck_assert_int_eq(io(FAKE_READ, 0, 512, data), 0);
+	ck_assert_int_eq(one_io(FAKE_WRITE, 0, 512, data), 0);
+	ck_assert_int_eq(one_io(FAKE_READ, 0, 512, data), 0);
 	lazy.map_in_4 = 0;
-	ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), 0);
-	ck_assert_int_eq(io(FAKE_READ, 0, 512, data), 0);
+	ck_assert_int_eq(one_io(FAKE_WRITE, 0, 512, data), 0);
+	ck_assert_int_eq(one_io(FAKE_READ, 0, 512, data), 0);
 	rig_down(&r);
 }
 END_TEST
@@ -296,9 +197,9 @@ START_TEST(mapped_is_not_submitted)
 		ck_assert_int_eq(!(info.features & (FAKE_F_NEED_GET_DATA |
 						    FAKE_F_USER_COPY)),
 				 plain);
-		ck_assert_int_eq(io(FAKE_WRITE, 0, 512, data), 0);
-		ck_assert_int_eq(io(FAKE_READ, 0, 512, data), 0);
-		ck_assert_int_eq(io(FAKE_FLUSH, 0, 0, NULL), 0);
+		ck_assert_int_eq(one_io(FAKE_WRITE, 0, 512, data), 0);
+		ck_assert_int_eq(one_io(FAKE_READ, 0, 512, data), 0);
+		ck_assert_int_eq(one_io(FAKE_FLUSH, 0, 0, NULL), 0);
 		ck_assert_uint_eq(lazy.maps, plain ? 0 : 2);
 		ck_assert_uint_eq(lazy.submits, plain ? 3 : 1);
 		ck_assert_uint_eq(rig_stats(&r).inflight, 0);
@@ -430,182 +331,15 @@ START_TEST(many_devices)
 }
 END_TEST
 
-static bool one_held(void *arg)
-{
-	(void)arg;
-	return lazy.nr_held;
-}
-
-START_TEST(late_and_double_answers)
-{
-	struct one one = { 0, 0 };
-	uint64_t cookie;
-	char data[512];
-
-	lazy.mode = LAZY_HOLD;
-	rig_up(&r, lazy.backend);
-	fake_submit(0, FAKE_READ, 0, 512, data, on_one, &one);
-	rig_until(one_held, NULL);
-	ck_assert_uint_eq(ublkev_dev_inflight(&r.dev, NULL, 0), 1);
-	cookie = lazy.held[0]->cookie;
-	lazy_answer(&lazy, 1);
-	ublkev_req_done(lazy.backend, cookie, 0);
-	ublkev_req_done(lazy.backend, cookie ^ UINT64_C(1) << 32, 0);
-	ublkev_req_done(lazy.backend, UINT64_MAX, 0);
-	rig_until(one_done, &one);
-	ublkev_req_done(lazy.backend, cookie, -EIO);
-	ck_assert_int_eq(one.res, 0);
-	/* the next request of the tag is another one */
-	fake_submit(0, FAKE_READ, 0, 512, data, on_one, &one);
-	rig_until(one_held, NULL);
-	ublkev_req_done(lazy.backend, cookie, -EIO);
-	ck_assert_uint_eq(rig_stats(&r).stale_answers, 5);
-	lazy_answer(&lazy, 1);
-	rig_down(&r);
-	ck_assert_uint_eq(one.done, 2);
-	ublkev_req_done(lazy.backend, cookie, 0);
-}
-END_TEST
-
-/* the answers to requests that an abort gave up come too late */
-START_TEST(answers_after_abort)
-{
-	struct ublkev_req *held;
-	struct one one = { 0, 0 };
-	char data[512];
-
-	lazy.mode = LAZY_HOLD;
-	rig_up(&r, lazy.backend);
-	fake_submit(0, FAKE_READ, 0, 512, data, on_one, &one);
-	rig_until(one_held, NULL);
-	held = lazy.held[0];
-	ublkev_dev_abort(rig_loop, &r.dev);
-	rig_until(one_done, &one);
-	ck_assert_int_eq(one.res, -EIO);
-	if (r.dev.active) {
-		ublkev_req_done(lazy.backend, held->cookie, 0);
-		ck_assert_uint_eq(rig_stats(&r).stale_answers, 1);
-	}
-	rig_run();
-	rig_check_stopped(&r, "LS");
-	ck_assert_int_eq(r.dev.err, 0);
-	rig_fini(&r);
-}
-END_TEST
-
-static unsigned int turns;
-
-static void on_turn(struct ev_loop *loop, struct ev_check *w, int revents)
-{
-	(void)loop;
-	(void)w;
-	(void)revents;
-	turns++;
-}
-
-/* a full queue and a backend that takes 200 us: everybody else has a turn */
-START_TEST(budget)
-{
-	struct ublkev_stats s;
-	struct ev_check check;
-
-	test_rng_init(&rng, 4);
-	lazy.burn_us = 200;
-	r.conf.depth = 32;
-	r.conf.budget_us = _i == 0 ? 100 : _i == 1 ? 0 : 500;
-	r.conf.budget_reqs = _i == 1 ? 2 : 0;
-	rig_up(&r, lazy.backend);
-	clients = clients_new(CLIENTS, 0, &rng, 10);
-	clients_go(clients, CLIENTS);
-	ev_check_init(&check, on_turn);
-	ev_check_start(rig_loop, &check);
-	turns = 0;
-	rig_until(walk_over, NULL);
-	ev_check_stop(rig_loop, &check);
-	s = rig_stats(&r);
-	/* 480 requests; the clock is looked at twice a round at least */
-	ck_assert_uint_ge(turns, 4);
-	ck_assert_uint_ge(s.over_budget, 3);
-	if (_i == 1)
-		ck_assert_uint_ge(turns, 480 / 2);
-	rig_down(&r);
-	free(clients);
-}
-END_TEST
-
-/* a queue that is always busy does not starve the others */
-static unsigned int busy_left, quiet_done;
-
-static void keep_busy(void *arg, int res)
-{
-	(void)res;
-	if (quiet_done || !busy_left)
-		return;
-	busy_left--;
-	fake_submit_on(0, 0, FAKE_READ, 0, 512, arg, keep_busy, arg);
-}
-
-static void on_quiet(void *arg, int res)
-{
-	(void)arg;
-	(void)res;
-	quiet_done++;
-}
-
-static bool quiet_is_done(void *arg)
-{
-	(void)arg;
-	return quiet_done;
-}
-
-START_TEST(queues_are_fair)
-{
-	static char data[9][512];
-	unsigned int i;
-
-	r.conf.queues = 4;
-	r.conf.budget_reqs = 1;
-	rig_up(&r, lazy.backend);
-	busy_left = 100;
-	for (i = 0; i < 8; i++)
-		fake_submit_on(0, 0, FAKE_READ, 0, 512, data[i], keep_busy,
-			       data[i]);
-	fake_submit_on(0, 3, FAKE_READ, 0, 512, data[8], on_quiet, NULL);
-	rig_until(quiet_is_done, NULL);
-	ck_assert_uint_ge(busy_left, 90);
-	rig_down(&r);
-}
-END_TEST
-
-/* submit, submit, submit, flush */
-START_TEST(flush_ends_the_batch)
-{
-	test_rng_init(&rng, 5);
-	r.conf.depth = 64;
-	r.conf.budget_us = 0;	/* however slow the machine */
-	rig_up(&r, lazy.backend);
-	clients = clients_new(CLIENTS, 0, &rng, 1);
-	clients_go(clients, CLIENTS);
-	rig_until(walk_over, NULL);
-	ck_assert_uint_eq(lazy.submits, CLIENTS);
-	ck_assert_uint_eq(lazy.flushes, 1);
-	ck_assert_uint_eq(lazy.unflushed, 0);
-	rig_down(&r);
-	free(clients);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("engine_io");
 	TCase *tc = tcase_create("io");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, one_setup, one_teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, every_op, 0, 3 * UBLKEV_NR_COPIES);
 	tcase_add_loop_test(tc, null_reads_zeroes, 0, RIG_MODES);
-	tcase_add_loop_test(tc, done_in_pieces, 0, RIG_MODES);
-	tcase_add_test(tc, aborted_between_pieces);
 	tcase_add_loop_test(tc, decode_errors, 0, RIG_MODES);
 	tcase_add_loop_test(tc, copies_that_fail, 0, 2);
 	tcase_add_test(tc, no_memory_for_buffers);
@@ -613,11 +347,6 @@ int main(void)
 	tcase_add_loop_test(tc, data_integrity, 0,
 			    TEST_COUNT(walks) * RIG_MODES);
 	tcase_add_test(tc, many_devices);
-	tcase_add_test(tc, late_and_double_answers);
-	tcase_add_test(tc, answers_after_abort);
-	tcase_add_loop_test(tc, budget, 0, 3);
-	tcase_add_test(tc, queues_are_fair);
-	tcase_add_test(tc, flush_ends_the_batch);
 	suite_add_tcase(s, tc);
 	return test_main(s);
 }

@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A device goes up and down: at any turn, from within its own callbacks, in a
+ * loop that runs inside another, stopped from outside; and what a start refuses.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine_rig.h"
-
-static struct lazy lazy;
-static struct rig_dev r;
-
-static void setup(void)
-{
-	rig_setup();
-	lazy_init(&lazy, LAZY_NOW, 1);
-	rig_conf(&r);
-}
-
-static void teardown(void)
-{
-	ck_assert(fake_clean());
-	lazy_fini(&lazy);
-	rig_teardown();
-}
+#include "engine_one.h"
 
 START_TEST(up_and_down)
 {
@@ -370,7 +357,7 @@ int main(void)
 	Suite *s = suite_create("engine_life");
 	TCase *tc = tcase_create("life");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, one_setup, one_teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, up_and_down);
 	tcase_add_test(tc, slow_driver);

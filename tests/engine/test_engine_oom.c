@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory runs out at each allocation of a start and of a recovery in turn: the
+ * call or STOPPED tells -ENOMEM, and nothing is kept. A live device makes none.
+ */
 #include <errno.h>
 #include <unistd.h>
 
-#include "engine_rig.h"
-
-static struct lazy lazy;
-static struct rig_dev r;
-
-static void setup(void)
-{
-	rig_setup();
-	lazy_init(&lazy, LAZY_NOW, 1);
-}
-
-static void teardown(void)
-{
-	ck_assert(fake_clean());
-	lazy_fini(&lazy);
-	rig_teardown();
-}
+#include "engine_one.h"
 
 static void no_event(struct ev_loop *loop, struct ublkev_dev *dev, int revents)
 {
@@ -162,7 +150,7 @@ int main(void)
 	Suite *s = suite_create("engine_oom");
 	TCase *tc = tcase_create("oom");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, one_setup, one_teardown);
 	tcase_add_test(tc, init_fails);
 	tcase_add_loop_test(tc, every_allocation_of_start, 0, 4);
 	tcase_add_test(tc, every_allocation_of_recover);

@@ -1,143 +1,86 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What holds however slow, late or misused the application's side is: the
- * budget of a turn, answers to requests of long ago, buffers that are lent.
+ * What holds however late or misused the application's side is: answers that
+ * come twice or too late, buffers that are lent, calls that are not allowed.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine_client.h"
-#include "engine_rig.h"
+#include "engine_one.h"
 
-static struct rig_dev r;
-static struct lazy lazy;
+/* ---- late answers ------------------------------------------------------- */
 
-static void set_up(void)
-{
-	rig_setup();
-	rig_conf(&r);
-	lazy_init(&lazy, LAZY_NOW, 1);
-}
-
-static void tear_down(void)
-{
-	lazy_fini(&lazy);
-	rig_teardown();
-}
-
-/* ---- the budget --------------------------------------------------------- */
-
-#define REQS 64
-#define SLOW_US 2000
-
-static char data[REQS][512];
-static unsigned int answered, most_submits, submits_before;
-
-static void count(void *arg, int res)
+static bool one_held(void *arg)
 {
 	(void)arg;
-	ck_assert_int_eq(res, 0);
-	answered++;
+	return lazy.nr_held;
 }
 
-static bool all_answered(void *arg)
+START_TEST(late_and_double_answers)
 {
-	(void)arg;
-	return answered == REQS;
-}
+	struct one one = { 0, 0 };
+	uint64_t cookie;
+	char data[512];
 
-/* what one turn of the loop has submitted */
-static void on_turn(struct ev_loop *loop, struct ev_check *w, int revents)
-{
-	unsigned int n = lazy.submits - submits_before;
-
-	(void)loop;
-	(void)w;
-	(void)revents;
-	submits_before = lazy.submits;
-	if (n > most_submits)
-		most_submits = n;
-}
-
-/*
- * A request of four times the budget ends its turn alone, whatever its op:
- * counted in requests, so that a slow machine does not fail it.
- */
-START_TEST(slow_requests_one_a_turn)
-{
-	struct ev_check check;
-	unsigned int i;
-
-	lazy.burn_us = SLOW_US;
-	r.conf.depth = REQS;
-	r.conf.budget_us = SLOW_US / 4;
-	r.conf.budget_reqs = 0;
+	lazy.mode = LAZY_HOLD;
 	rig_up(&r, lazy.backend);
-	ev_check_init(&check, on_turn);
-	ev_check_start(rig_loop, &check);
-	answered = most_submits = 0;
-	submits_before = lazy.submits;
-	for (i = 0; i < REQS; i++)
-		fake_submit(0, _i ? FAKE_FLUSH : FAKE_READ, 0, _i ? 0 : 512,
-			    _i ? NULL : data[i], count, NULL);
-	rig_until(all_answered, NULL);
-	ev_check_stop(rig_loop, &check);
-	ck_assert_uint_eq(lazy.submits, REQS);
-	ck_assert_uint_eq(most_submits, 1);
+	fake_submit(0, FAKE_READ, 0, 512, data, one_tell, &one);
+	rig_until(one_held, NULL);
+	ck_assert_uint_eq(ublkev_dev_inflight(&r.dev, NULL, 0), 1);
+	cookie = lazy.held[0]->cookie;
+	lazy_answer(&lazy, 1);
+	ublkev_req_done(lazy.backend, cookie, 0);
+	ublkev_req_done(lazy.backend, cookie ^ UINT64_C(1) << 32, 0);
+	ublkev_req_done(lazy.backend, UINT64_MAX, 0);
+	rig_until(one_done, &one);
+	ublkev_req_done(lazy.backend, cookie, -EIO);
+	ck_assert_int_eq(one.res, 0);
+	/* the next request of the tag is another one */
+	fake_submit(0, FAKE_READ, 0, 512, data, one_tell, &one);
+	rig_until(one_held, NULL);
+	ublkev_req_done(lazy.backend, cookie, -EIO);
+	ck_assert_uint_eq(rig_stats(&r).stale_answers, 5);
+	lazy_answer(&lazy, 1);
 	rig_down(&r);
+	ck_assert_uint_eq(one.done, 2);
+	ublkev_req_done(lazy.backend, cookie, 0);
 }
 END_TEST
 
-#define LARGE	(256u << 10)
-
-/* what is handed to the backend between two enters, answers in the second */
-static void on_enter(enum fake_point at)
+/* the answers to requests that an abort gave up come too late */
+START_TEST(answers_after_abort)
 {
-	if (at == FAKE_AT_ENTER)
-		on_turn(NULL, NULL, 0);
-}
+	struct ublkev_req *held;
+	struct one one = { 0, 0 };
+	char data[512];
 
-/*
- * The driver copies the data of all answers in one enter: large ones are
- * parted among several, budget or not, so that the clock is looked at.
- */
-START_TEST(large_requests_in_parts)
-{
-	static char large[LARGE];
-	unsigned int i;
-
-	r.conf.depth = REQS;
-	r.conf.max_io_bytes = LARGE;
-	r.conf.budget_us = r.conf.budget_reqs = 0;
+	lazy.mode = LAZY_HOLD;
 	rig_up(&r, lazy.backend);
-	answered = most_submits = 0;
-	submits_before = lazy.submits;
-	fake.hook = on_enter;
-	for (i = 0; i < REQS; i++)
-		fake_submit(0, FAKE_READ, 0, LARGE, large, count, NULL);
-	rig_until(all_answered, NULL);
-	ck_assert_uint_eq(lazy.submits, REQS);
-	ck_assert_uint_eq(most_submits, 2);
-	fake.hook = NULL;
-	rig_down(&r);
+	fake_submit(0, FAKE_READ, 0, 512, data, one_tell, &one);
+	rig_until(one_held, NULL);
+	held = lazy.held[0];
+	ublkev_dev_abort(rig_loop, &r.dev);
+	rig_until(one_done, &one);
+	ck_assert_int_eq(one.res, -EIO);
+	if (r.dev.active) {
+		ublkev_req_done(lazy.backend, held->cookie, 0);
+		ck_assert_uint_eq(rig_stats(&r).stale_answers, 1);
+	}
+	rig_run();
+	rig_check_stopped(&r, "LS");
+	ck_assert_int_eq(r.dev.err, 0);
+	rig_fini(&r);
 }
 END_TEST
 
-/* ---- answers of long ago ------------------------------------------------ */
-
+static char data[2][512];
 static int failure;
 
 static void note(void *arg, int res)
 {
 	*(int *)arg = res;
-}
-
-static bool one_held(void *arg)
-{
-	(void)arg;
-	return lazy.nr_held == 1;
 }
 
 /*
@@ -346,10 +289,10 @@ int main(void)
 	Suite *s = suite_create("engine_trust");
 	TCase *tc = tcase_create("trust");
 
-	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_checked_fixture(tc, one_setup, one_teardown);
 	tcase_set_timeout(tc, 30);
-	tcase_add_loop_test(tc, slow_requests_one_a_turn, 0, 2);
-	tcase_add_test(tc, large_requests_in_parts);
+	tcase_add_test(tc, late_and_double_answers);
+	tcase_add_test(tc, answers_after_abort);
 	tcase_add_loop_test(tc, answer_to_a_former_device, 0, 2);
 	tcase_add_test(tc, lent_buffer_after_abort);
 	tcase_add_test(tc, flush_in_a_callback);

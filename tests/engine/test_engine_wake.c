@@ -9,13 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine_rig.h"
+#include "engine_one.h"
 
 /* of each kind of point, the first so many of a pump's calls */
 #define NTHS 4
-
-static struct lazy lazy;
-static struct rig_dev r;
 
 static long cpus;
 
@@ -33,16 +30,7 @@ long sysconf(int name)
 static void setup(void)
 {
 	cpus = 2;
-	rig_setup();
-	lazy_init(&lazy, LAZY_NOW, 1);
-	rig_conf(&r);
-}
-
-static void teardown(void)
-{
-	ck_assert(fake_clean());
-	lazy_fini(&lazy);
-	rig_teardown();
+	one_setup();
 }
 
 static struct {
@@ -502,7 +490,7 @@ int main(void)
 	Suite *s = suite_create("engine_wake");
 	TCase *tc = tcase_create("wake");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, one_teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, every_point, 0, 24 * FAKE_POINTS);
 	tcase_add_loop_test(tc, stop_at_every_point, 0, FAKE_POINTS);
