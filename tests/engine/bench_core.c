@@ -1,48 +1,62 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * bench_core null|mem READ|WRITE DEPTH REQS [stepped] - so many requests of
- * 4 KiB through the engine on the fake driver, DEPTH of them at a time; prints
- * the nanoseconds that each takes outside the driver and the loop's sleep.
- * Without arguments: the compiler that made it.
+ * 4 KiB through the library on a ring of this host's, DEPTH of them at a time;
+ * prints the nanoseconds that each takes outside the kernel. Alone, a request
+ * comes when the server sleeps; otherwise as soon as one was answered.
+ * Without arguments: the compiler that made it, and its libraries.
  *
- * tests/bench_core.sh runs it under callgrind, which counts what measure() and
- * those it calls do. "stepped": the engine's clock goes on by 1 us a look,
- * so that its decisions, and with them the count, are the same every time.
+ * bench_core.sh runs it under callgrind, which counts what measure() and those
+ * it calls do, and what the driver's stand-in does not. "stepped": the clock
+ * goes on by 1 us a look, so that what is decided by it, and with that the
+ * count, is the same every time; prints the looks per request, for what one
+ * costs is not counted.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <ev.h>
+#include <gnu/libc-version.h>
 #include <ublkev.h>
 
-#include "fake_driver.h"
+#include "bench_driver.h"
 
 #define IO_BYTES	4096u
 #define DISK_BYTES	(16u << 20)
+
+enum { READ_OP, WRITE_OP };	/* the driver's numbers */
 
 static struct ublkev_dev dev;
 static struct ev_loop *loop;
 static struct ev_timer watchdog;
 static uint32_t op;
+static unsigned int depth;
 static unsigned long asked, answered, wanted;
-static char data[IO_BYTES];
 static bool stepped;
 
-/* ---- the clocks --------------------------------------------------------- */
+/* ---- the clock ---------------------------------------------------------- */
 
-int __real_clock_gettime(clockid_t id, struct timespec *ts);
-int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+static unsigned long looks;
 
-/* what the engine's calls come to */
-int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+static int real_clock(clockid_t id, struct timespec *ts)
+{
+	return (int)syscall(SYS_clock_gettime, id, ts);
+}
+
+/* found before the C library's, by the library and by libev */
+int clock_gettime(clockid_t id, struct timespec *ts)
 {
 	static struct timespec now = { 1, 0 };
 
+	looks++;
 	if (!stepped)
-		return __real_clock_gettime(id, ts);
+		return real_clock(id, ts);
 	now.tv_nsec += 1000;
 	if (now.tv_nsec == 1000000000) {
 		now.tv_nsec = 0;
@@ -61,7 +75,7 @@ static uint64_t now_ns(void)
 {
 	struct timespec ts;
 
-	__real_clock_gettime(CLOCK_MONOTONIC, &ts);
+	real_clock(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
@@ -77,23 +91,6 @@ static void run_watch(bool runs)
 		watch.ns += now - watch.since_ns;
 	watch.since_ns = now;
 	watch.runs = runs;
-}
-
-static void on_point(enum fake_point at)
-{
-	run_watch(at != FAKE_AT_ENTER);
-}
-
-static void on_sleep(struct ev_loop *l) EV_NOEXCEPT
-{
-	(void)l;
-	run_watch(false);
-}
-
-static void on_wake(struct ev_loop *l) EV_NOEXCEPT
-{
-	(void)l;
-	run_watch(true);
 }
 
 /* what a look at the clock adds to the time that is measured */
@@ -115,32 +112,56 @@ static void die(const char *what, int err)
 	exit(1);
 }
 
-static void on_answer(void *arg, int res);
-
+/* as many as may be under way */
 static void ask(void)
 {
-	uint64_t at = asked++ * IO_BYTES % DISK_BYTES;
-
-	fake_submit(dev.id, op, at, IO_BYTES, data, on_answer, NULL);
+	while (asked < wanted && asked - answered < depth)
+		bench_ask(op, asked++ * IO_BYTES % DISK_BYTES, IO_BYTES);
 }
 
-static void on_answer(void *arg, int res)
+static void on_answers(unsigned int n)
 {
-	(void)arg;
-	if (res)
-		die("request", res);
-	if (++answered == wanted)
+	answered += n;
+	if (answered == wanted)
 		ev_break(loop, EVBREAK_ALL);
-	else if (asked < wanted)
+	if (depth > 1)
 		ask();
 }
 
-static void run(unsigned int depth, unsigned long reqs)
+static void on_enter(void)
+{
+	run_watch(false);
+}
+
+static void on_entered(void)
+{
+	bench_send();
+	run_watch(true);
+}
+
+/* the loop is about to sleep, unless it looks only; not counted */
+__attribute__((noinline, noclone))
+static void bench_sleep(struct ev_loop *l) EV_NOEXCEPT
+{
+	(void)l;
+	run_watch(false);
+	if (depth == 1)
+		ask();
+	bench_send();
+}
+
+static void on_wake(struct ev_loop *l) EV_NOEXCEPT
+{
+	(void)l;
+	run_watch(true);
+}
+
+static void run(unsigned long reqs)
 {
 	asked = answered = 0;
 	wanted = reqs;
-	while (asked < depth)
-		ask();
+	ask();
+	bench_send();
 	ev_run(loop, 0);
 	if (answered != wanted)
 		die("the loop ended", -EIO);
@@ -148,10 +169,10 @@ static void run(unsigned int depth, unsigned long reqs)
 
 /* what callgrind counts; a name that it can find */
 __attribute__((noinline, noclone))
-static void measure(unsigned int depth, unsigned long reqs)
+static void measure(unsigned long reqs)
 {
 	run_watch(true);
-	run(depth, reqs);
+	run(reqs);
 	run_watch(false);
 }
 
@@ -174,45 +195,52 @@ static void on_watchdog(struct ev_loop *l, struct ev_timer *w, int revents)
 	die("nothing more happens", -ETIMEDOUT);
 }
 
-static void bench(unsigned int depth, unsigned long reqs)
+static void bench(unsigned long reqs)
 {
 	uint32_t measured = op;
+	unsigned long had;
 	double ns;
 
 	ev_run(loop, 0);	/* until LIVE */
-	op = FAKE_WRITE;	/* a memory disk reads memory, not holes */
-	run(depth, DISK_BYTES / IO_BYTES);
+	op = WRITE_OP;		/* a memory disk reads memory, not holes */
+	bench_hooks.answered = on_answers;
+	bench_hooks.enter = on_enter;
+	bench_hooks.entered = on_entered;
+	ev_set_loop_release_cb(loop, bench_sleep, on_wake);
+	run(DISK_BYTES / IO_BYTES);
 	op = measured;
-	fake.hook = on_point;
-	ev_set_loop_release_cb(loop, on_sleep, on_wake);
-	measure(depth, reqs);
+	watch.ns = watch.looks = 0;
+	had = looks;
+	measure(reqs);
+	had = looks - had;
 	ev_set_loop_release_cb(loop, NULL, NULL);
-	fake.hook = NULL;
+	memset(&bench_hooks, 0, sizeof(bench_hooks));
 	ns = (double)watch.ns - (double)watch.looks / 2 * look_ns();
-	if (!stepped)
+	if (stepped)
+		printf("%.2f\n", (double)had / (double)reqs);
+	else
 		printf("%.0f\n", ns / (double)reqs);
 	ublkev_dev_stop(loop, &dev);
 	ev_timer_stop(loop, &watchdog);
 	ev_run(loop, 0);
 }
 
-static int serve(struct ublkev_backend *disk, unsigned int depth,
-		 unsigned long reqs)
+static int serve(struct ublkev_backend *disk, unsigned long reqs)
 {
+	struct ublkev_conf conf;
 	int err;
 
-	fake_reset();
-	loop = ev_loop_new(0);
+	ublkev_conf_init(&conf, sizeof(conf));
+	conf.wait_us = 0;	/* the client has its request while we sleep */
+	loop = ev_loop_new(EVFLAG_NOENV);
 	ev_timer_init(&watchdog, on_watchdog, 120., 0.);
 	ev_timer_start(loop, &watchdog);
-	err = ublkev_dev_init(&dev, on_dev, NULL, disk);
+	err = ublkev_dev_init(&dev, on_dev, &conf, disk);
 	if (err)
 		return err;
 	err = ublkev_dev_start(loop, &dev);
-	if (!err) {
-		bench(depth, reqs);
-		err = fake_clean() && !fake_violation() ? 0 : -EPROTO;
-	}
+	if (!err)
+		bench(reqs);
 	ublkev_dev_fini(&dev);
 	ev_loop_destroy(loop);
 	return err;
@@ -226,10 +254,12 @@ static int print_compiler(void)
 	printf("gcc %d", __GNUC__);
 #endif
 #ifdef __x86_64__
-	printf(" x86_64\n");
+	printf(" x86_64");
 #else
-	printf(" other\n");
+	printf(" other");
 #endif
+	printf(" libev %d.%d glibc %s\n", ev_version_major(),
+	       ev_version_minor(), gnu_get_libc_version());
 	return 0;
 }
 
@@ -237,13 +267,13 @@ int main(int argc, char **argv)
 {
 	struct ublkev_disk_conf conf;
 	struct ublkev_backend *disk;
-	unsigned long depth, reqs;
+	unsigned long reqs;
 	int err;
 
 	if (argc < 5)
 		return print_compiler();
-	op = strcmp(argv[2], "WRITE") ? FAKE_READ : FAKE_WRITE;
-	depth = strtoul(argv[3], NULL, 10);
+	op = strcmp(argv[2], "WRITE") ? READ_OP : WRITE_OP;
+	depth = (unsigned int)strtoul(argv[3], NULL, 10);
 	reqs = strtoul(argv[4], NULL, 10);
 	stepped = argc > 5;
 	if (!depth || depth > 128 || reqs < depth)
@@ -253,7 +283,7 @@ int main(int argc, char **argv)
 	err = (strcmp(argv[1], "mem") ? ublkev_null_new : ublkev_mem_new)
 		(&disk, &conf);
 	if (!err) {
-		err = serve(disk, (unsigned int)depth, reqs);
+		err = serve(disk, reqs);
 		ublkev_backend_free(disk);
 	}
 	if (err)

@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# tests/engine/bench_core.sh: the instructions of tests/engine/bench_core that are the
-# engine's own, per request, compared with tests/engine/bench_core.budget.
+# tests/engine/bench_core.sh: the instructions of a process that serves
+# requests, per request, compared with tests/engine/bench_core.budget.
 #
-# callgrind knows the source file of every instruction; those of src/util, core,
-# ev and backend are counted, inlined functions and headers included, and the
-# fake driver's, libev's and the C library's (memcpy) are not. The count is the
+# All that tests/engine/bench_core runs outside the kernel is counted: this
+# library, libev, liburing and the C library, from one sleep to the next. Not
+# counted is the driver's stand-in, which is below tests/; and what memcpy and
+# memset do, for those are a request's data. callgrind hides the vDSO: a look at
+# the clock is taken to be as long as the vDSO's is on x86. The count is the
 # same on every run; the nanoseconds beside it are this machine's.
 set -eu
 
@@ -16,7 +18,7 @@ usage() {
 	Run by "make bench-core" in the build directory; --record, by "make
 	bench-core-budget", writes what it finds as the new budget.
 	Status: 0; 1 above the budget, or, with UBLKEV_REQUIRE_VM=1, no
-	valgrind; 77 no valgrind.
+	valgrind or io_uring; 77 no valgrind or io_uring.
 	END
 }
 
@@ -25,7 +27,8 @@ budget=$src/bench_core.budget
 prog=tests/engine/bench_core
 margin=2	# percent
 reqs=20000	# counted
-timed=500000
+timed=200000
+clock=100	# instructions of the vDSO's clock_gettime(CLOCK_MONOTONIC)
 
 record=no
 case ${1-} in
@@ -35,43 +38,68 @@ case ${1-} in
 *) echo "bench_core.sh: unknown option '$1' (see --help)" >&2; exit 2 ;;
 esac
 
-if ! command -v valgrind >/dev/null; then
-	echo "bench-core: no valgrind on this machine: run ./bootstrap," \
-		"or install the package valgrind" >&2
+# cannot WHY
+cannot() {
+	echo "bench-core: $*" >&2
 	[ "${UBLKEV_REQUIRE_VM:-0}" = 1 ] || exit 77
 	echo "0 passed, 1 failed"
 	exit 1
-fi
+}
+
+command -v valgrind >/dev/null ||
+	cannot "no valgrind on this machine: run ./bootstrap," \
+		"or install the package valgrind"
+"$prog" null READ 1 1 >/dev/null ||
+	cannot "this host does not give us an io_uring"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# instructions BACKEND OP DEPTH
+# instructions BACKEND OP DEPTH: all of them, and those of src/
 instructions() {
-	valgrind -q --tool=callgrind --callgrind-out-file="$tmp/out" \
+	looks=$(valgrind -q --tool=callgrind --callgrind-out-file="$tmp/out" \
 		--collect-atstart=no --toggle-collect=measure \
-		"$prog" "$@" $reqs stepped >&2
-	# "fl=(7) name" ("cfl=" of a called function), later "fl=(7)"; below it
-	# lines "WHERE COUNT", of which the one behind a "calls=" is what the
-	# called function took
-	awk -v reqs=$reqs '
-		/^c?f[lie]=/ {
+		--toggle-collect=bench_before --toggle-collect=bench_after \
+		--toggle-collect=bench_sleep \
+		"$prog" "$@" $reqs stepped)
+	# "fl=(7) name" says in whose file a function is, "fn=" its name, "fi=" and
+	# "fe=" whose lines follow; a name is told once, and also in "cfi=" and
+	# "cfn=" of a called function. Below it are lines "WHERE COUNT", of which
+	# the one behind a "calls=" is what the called function took.
+	awk -v reqs=$reqs -v clock=$clock -v looks="$looks" '
+		/^c?f[lien]=/ {
+			key = substr($0, 1, index($0, "=") - 1)
 			id = name = substr($0, index($0, "=") + 1)
 			sub(/\).*/, "", id); sub(/^[^ ]* ?/, "", name)
+			id = (key ~ /n$/) id
 			if (name != "")
-				ours[id] = name ~ /(^|\/)src\/(util|core|ev|backend)\//
-			if (!/^c/)
-				count = ours[id]
+				names[id] = name
+			name = names[id]
+			if (key == "fl")
+				stand_in = name ~ /(^|\/)tests\//
+			if (key == "fn")
+				data = name ~ /^_*mem(cpy|move|set)/
+			if (key ~ /^f[lie]/)
+				ours = name ~ /(^|\/)src\//
 		}
 		/^calls=/ { skip = 1; next }
-		/^[0-9+*-]/ { if (count && !skip) sum += $2; skip = 0 }
-		END { printf "%.0f\n", sum / reqs }' "$tmp/out"
+		/^[0-9+*-]/ {
+			if (!skip && !stand_in && !data) {
+				sum += $2
+				if (ours)
+					own += $2
+			}
+			skip = 0
+		}
+		END { printf "%.0f %.0f\n", sum / reqs + looks * clock,
+			own / reqs }' "$tmp/out"
 }
 
 compiler=$("$prog")
 known=$(sed -n 's/^compiler //p' "$budget" 2>/dev/null || :)
 cat >"$tmp/new" <<END
-# What a request of 4 KiB may cost the engine, in instructions; see HACKING.md,
-# "Measuring". Written by make bench-core-budget.
+# What a request of 4 KiB may cost the process that serves it, in instructions
+# outside the kernel; see HACKING.md, "Measuring". Written by make
+# bench-core-budget.
 compiler $compiler
 # backend, op, depth, instructions
 END
@@ -86,13 +114,15 @@ elif [ "$compiler" != "$known" ]; then
 fi
 
 passed=0 failed=0
-printf '%-18s %12s %8s %8s\n' 'request, depth' instructions budget ns
+printf '%-18s %12s %8s %8s %8s\n' 'request, depth' instructions budget src/ ns
 for depth in 1 64; do for disk in null mem; do for op in READ WRITE; do
-	n=$(instructions $disk $op $depth)
+	both=$(instructions $disk $op $depth)
+	n=${both% *}
 	ns=$("$prog" $disk $op $depth $timed)
 	most=$(awk -v c="$disk $op $depth" 'c == $1 " " $2 " " $3 { print $4 }' \
 		"$budget" 2>/dev/null || :)
-	printf '%-18s %12d %8s %8d\n' "$disk $op $depth" "$n" "${most:--}" "$ns"
+	printf '%-18s %12d %8s %8d %8d\n' "$disk $op $depth" "$n" "${most:--}" \
+		"${both#* }" "$ns"
 	echo "$disk $op $depth $n" >>"$tmp/new"
 	[ $compare = yes ] || continue
 	if [ -n "$most" ] && [ $((n * 100)) -le $((most * (100 + margin))) ]; then
