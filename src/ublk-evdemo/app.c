@@ -230,6 +230,7 @@ int app_new_dev(struct app *app, int id)
 	conf.depth = o->depth;
 	conf.max_io_bytes = o->max_io_bytes;
 	conf.wait_us = o->wait_us;
+	conf.stop_limit_ms = o->stop_limit_s * 1000;
 	conf.copy = o->copy;
 	conf.features = (o->batch ? UBLKEV_F_BATCH_IO : 0) |
 			(o->no_part_scan ? UBLKEV_F_NO_AUTO_PART_SCAN : 0);

@@ -34,6 +34,7 @@ enum {
 	OPT_STATS,
 	OPT_CONTROL,
 	OPT_STOP_TIMEOUT,
+	OPT_STOP_LIMIT,
 	OPT_DELETE,
 	OPT_RECOVERY,
 	OPT_RECOVER,
@@ -67,6 +68,7 @@ static const struct option long_options[] = {
 	{ "stats", required_argument, NULL, OPT_STATS },
 	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "stop-timeout", required_argument, NULL, OPT_STOP_TIMEOUT },
+	{ "stop-limit", required_argument, NULL, OPT_STOP_LIMIT },
 	{ "delete", required_argument, NULL, OPT_DELETE },
 	{ "recovery", required_argument, NULL, OPT_RECOVERY },
 	{ "recover", required_argument, NULL, OPT_RECOVER },
@@ -110,6 +112,8 @@ static const struct number numbers[] = {
 	{ OPT_RECOVER, 0, 0, (1 << 20) - 1, "give the N of /dev/ublkcN" },
 	{ OPT_STATS, 0, 1, 86400, "give whole seconds, 1 to 86400" },
 	{ OPT_STOP_TIMEOUT, 0, 0, 86400, "give whole seconds, 0 to 86400" },
+	{ OPT_STOP_LIMIT, 0, 0, 86400,
+	  "give whole seconds, 0 to 86400; 0 is no limit" },
 };
 
 #define NR_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
@@ -249,6 +253,9 @@ static int opts_set_number(const struct parse *p, int opt, const char *text)
 		break;
 	case OPT_STOP_TIMEOUT:
 		o->stop_timeout_s = (unsigned int)v;
+		break;
+	case OPT_STOP_LIMIT:
+		o->stop_limit_s = (unsigned int)v;
 		break;
 	}
 	return 0;

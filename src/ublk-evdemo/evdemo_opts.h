@@ -52,6 +52,7 @@ struct opts {
 	unsigned int wait_us;		/* 0: none */
 	unsigned int stats_s;		/* 0: none */
 	unsigned int stop_timeout_s;
+	unsigned int stop_limit_s;	/* 0: none */
 	const char *pidfile;
 	const char *control;		/* NULL: the default one */
 	int no_control;

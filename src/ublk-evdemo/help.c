@@ -42,6 +42,8 @@ const char opts_help[] =
 "  --stop-timeout SECONDS\n"
 "                       how long to wait, when told to end, for who holds\n"
 "                       the device (30)\n"
+"  --stop-limit SECONDS how long a stop may last while requests are being\n"
+"                       answered; 0 none (0)\n"
 "  --daemon             go to the background once the device is live\n"
 "  --pidfile FILE       keep the process id there\n"
 "  --io-flusher         end if this process cannot be made an IO_FLUSHER\n"

@@ -24,6 +24,7 @@ static const struct kept {
 	{ "wait", KEPT_NUMBER, offsetof(struct opts, wait_us) },
 	{ "stats", KEPT_NUMBER, offsetof(struct opts, stats_s) },
 	{ "stop-timeout", KEPT_NUMBER, offsetof(struct opts, stop_timeout_s) },
+	{ "stop-limit", KEPT_NUMBER, offsetof(struct opts, stop_limit_s) },
 	{ "pidfile", KEPT_PATH, offsetof(struct opts, pidfile) },
 	{ "memory-file", KEPT_PATH, offsetof(struct opts, memory_file) },
 };

@@ -10,12 +10,15 @@
  * FAKE_REFUSE=errno	a release or a resize is refused
  * FAKE_PROBE=errno	GET_DEV_INFO fails
  * FAKE_OLD=1		a kernel without QUIESCE_DEV
+ * FAKE_CONF=1		a line of log says what the device was told
  */
 #include <errno.h>
 #include <ev.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <ublkev.h>
@@ -89,6 +92,16 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 	conf->size = size;
 }
 
+static void log_conf(const struct ublkev_conf *conf)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "conf: flags %#x wait_us %u "
+		 "stop_limit_ms %u", conf->flags, conf->wait_us,
+		 conf->stop_limit_ms);
+	conf->log(conf->log_data, LOG_NOTICE, line);
+}
+
 int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
 		    const struct ublkev_conf *conf,
 		    struct ublkev_backend *backend)
@@ -98,6 +111,8 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
 	(void)backend;
 	if (!e)
 		return -ENOMEM;
+	if (getenv("FAKE_CONF"))
+		log_conf(conf);
 	e->dev = dev;
 	e->conf = *conf;
 	ev_timer_init(&e->timer, on_timer, 0., 0.);

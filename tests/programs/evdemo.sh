@@ -77,6 +77,15 @@ check "pidfile removed" gone pid
 check "socket removed" gone ctl
 check "one line of stdout" [ "$(wc -l <out)" = 1 ]
 
+# --- what the options become
+forget
+FAKE_CONF=1 "$demo" --stop-limit 90 --wait 7 --control none >out 2>err &
+pid=$!
+check "line" await has ublkb7 out
+check "conf" has 'conf: .* wait_us 7 stop_limit_ms 90000' err
+kill $pid
+wait $pid
+
 # --- words that take their time
 forget
 if [ -n "$python" ]; then

@@ -41,6 +41,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(o.depth, 128);
 	ck_assert_int_eq(o.id, -1);
 	ck_assert_uint_eq(o.stop_timeout_s, 30);
+	ck_assert_uint_eq(o.stop_limit_s, 0);
 	ck_assert_uint_eq(o.stats_s, 0);
 	ck_assert_uint_eq(o.wait_us, 200);
 	ck_assert(!o.read_only && !o.daemon && !o.verbose && !o.huge_pages &&
@@ -71,7 +72,7 @@ START_TEST(everything)
 	ck_assert_uint_eq(o.wait_us, 0);
 	ck_assert_int_eq(parse(&o, "--id 7 --copy direct --batch --read-only "
 			       "--huge-pages --daemon --pidfile p --stats 5 --control c "
-			       "--stop-timeout 0 -v"), 0);
+			       "--stop-timeout 0 --stop-limit 90 -v"), 0);
 	ck_assert_int_eq(o.id, 7);
 	ck_assert_int_eq(o.copy, UBLKEV_COPY_DIRECT);
 	ck_assert(o.batch);
@@ -80,6 +81,7 @@ START_TEST(everything)
 	ck_assert_str_eq(o.control, "c");
 	ck_assert_uint_eq(o.stats_s, 5);
 	ck_assert_uint_eq(o.stop_timeout_s, 0);
+	ck_assert_uint_eq(o.stop_limit_s, 90);
 	ck_assert_int_eq(parse(&o, "--backend null"), 0);
 	ck_assert_int_eq(o.backend, OPTS_NULL);
 	ck_assert_int_eq(parse(&o, "--delete 3 -v"), 0);
@@ -204,6 +206,8 @@ static const struct {
 	{ "--stats 0", { "--stats", "'0'", "seconds" } },
 	{ "--stats 1.5", { "--stats", "'1.5'", "whole seconds" } },
 	{ "--stop-timeout 100000", { "--stop-timeout", "100000", "86400" } },
+	{ "--stop-limit 86401", { "--stop-limit", "86401", "no limit" } },
+	{ "--stop-limit -1", { "--stop-limit", "'-1'", "0 to 86400" } },
 	{ "--pidfile ''", { "--pidfile", "''", "path" } },
 	{ "--control ''", { "--control", "''", "path" } },
 	{ "--control /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -310,25 +314,30 @@ START_TEST(handed_on)
 	struct opts o;
 
 	ck_assert_int_eq(parse(&o, "--size 1M --threads --pidfile /p "
-			       "--stop-timeout 5 --daemon --queues 2"), 0);
+			       "--stop-timeout 5 --stop-limit 7 --daemon "
+			       "--queues 2"), 0);
 	told[0] = '\0';
 	opts_kept(&o, tell, NULL);
-	ck_assert_str_eq(told, "threads= stop-timeout=5 pidfile=/p ");
+	ck_assert_str_eq(told, "threads= stop-timeout=5 stop-limit=7 "
+			 "pidfile=/p ");
 
 	ck_assert_int_eq(parse(&o, "--take-over x --stop-timeout 30"), 0);
 	ck_assert_int_eq(opts_inherit(&o, "stop-timeout", "5"), 0);
+	ck_assert_int_eq(opts_inherit(&o, "stop-limit", "7"), 0);
 	ck_assert_int_eq(opts_inherit(&o, "wait", "0"), 0);
 	ck_assert_int_eq(opts_inherit(&o, "pidfile", "/p"), 0);
 	ck_assert_int_eq(opts_inherit(&o, "threads", NULL), 0);
 	/* given here, though it is the default */
 	ck_assert_uint_eq(o.stop_timeout_s, 30);
+	ck_assert_uint_eq(o.stop_limit_s, 7);
 	ck_assert_uint_eq(o.wait_us, 0);
 	ck_assert_str_eq(o.pidfile, "/p");
 	ck_assert(o.threads && !o.ring_fd);
 	/* it is handed on to the next */
 	told[0] = '\0';
 	opts_kept(&o, tell, NULL);
-	ck_assert_str_eq(told, "threads= wait=0 stop-timeout=30 pidfile=/p ");
+	ck_assert_str_eq(told, "threads= wait=0 stop-timeout=30 "
+			 "stop-limit=7 pidfile=/p ");
 
 	ck_assert_int_eq(opts_inherit(&o, "stats", "never"), -EINVAL);
 	ck_assert_int_eq(opts_inherit(&o, "stats", NULL), -EINVAL);
@@ -346,7 +355,7 @@ START_TEST(help_names_all)
 		"read-only",
 		"huge-pages", "no-broker",
 		"id", "queues", "depth", "max-io", "stats", "control",
-		"stop-timeout", "daemon", "pidfile", "delete", "verbose",
+		"stop-timeout", "stop-limit", "daemon", "pidfile", "delete", "verbose",
 		"help", "version", "recovery", "recover", "memory-file",
 		"unprivileged", "io-flusher", "take-over",
 		"no-part-scan", "keep-scheduler",
