@@ -43,8 +43,9 @@ struct ublkev_backend;	/* opaque */
  */
 #define UBLKEV_LIMIT_NO_DATA		(1u << 4)
 /*
- * submit(), map() and flush() may be called by several threads at once, each
- * for its own queue: see UBLKEV_CONF_QUEUE_THREADS, which needs it.
+ * submit(), map(), flush(), place() and placed() may be called by several
+ * threads at once, each for its own queue: see UBLKEV_CONF_QUEUE_THREADS, which
+ * needs it.
  */
 #define UBLKEV_LIMIT_THREADS		(1u << 5)
 
@@ -85,12 +86,22 @@ struct ublkev_limits {
  */
 #define UBLKEV_AGAIN	2
 
+/* a range of a file or block device, see place() */
+struct ublkev_extent {
+	int fd;			/* -1: of no file; it reads as zeroes */
+	uint64_t offset_bytes;
+	uint64_t len_bytes;
+};
+
+/* the most that place() answers */
+#define UBLKEV_MAX_EXTENTS	8
+
 /*
  * The calls into a backend. All come from the loop's thread, none from
  * inside another, and none before the call that causes it has returned to
  * the loop. Only `open` and `submit` are needed; others may be NULL.
- * With UBLKEV_CONF_QUEUE_THREADS submit(), map() and flush() come from the
- * queue's thread, and so does its queue_start() before and its queue_stop()
+ * With UBLKEV_CONF_QUEUE_THREADS submit(), map(), flush(), place() and placed()
+ * come from the queue's thread, and so does its queue_start() before and its queue_stop()
  * after all of them; no thread is in any of them during the other calls. The
  * backend's own watchers in the threads' loops go on during these, resize()
  * too: what they touch of the backend's is the backend's to lock.
@@ -172,6 +183,50 @@ struct ublkev_backend_ops {
 	int (*queue_start)(void *ctx, unsigned int queue,
 			   struct ev_loop *loop);
 	void (*queue_stop)(void *ctx, unsigned int queue);
+	/*
+	 * For backends whose data are in files or on block devices: where
+	 * this request's range is. The library then reads, writes, syncs and
+	 * punches holes there, on the queue's own ring, and submit() does not
+	 * get the request. Fills in `extents`, which has room for
+	 * UBLKEV_MAX_EXTENTS, in the order of the range, none of them empty,
+	 * together len_bytes long; for a FLUSH, which has no range, a file to
+	 * be synced each, of offset and length 0. Answers how many; 0: submit()
+	 * gets the request; or a negative errno, which is the request's.
+	 * Checked before as for submit(), which it must be as quick as.
+	 *
+	 *	READ		read(2); of fd -1: zeroes
+	 *	WRITE		write(2), with UBLKEV_REQ_FUA RWF_DSYNC; fd -1
+	 *			is not allowed
+	 *	FLUSH		fdatasync(2)
+	 *	DISCARD		fallocate(2), PUNCH_HOLE
+	 *	WRITE_ZEROES	PUNCH_HOLE, with UBLKEV_REQ_NOUNMAP ZERO_RANGE;
+	 *			with UBLKEV_REQ_FUA fdatasync(2) of each file after
+	 *			it
+	 *
+	 * all of which leave the file's size as it is, but for a WRITE beyond
+	 * its end, and with fd -1 do nothing but what is said here. The ranges
+	 * of a request are worked on at the same time, and so are requests. A
+	 * READ or WRITE that the kernel cuts short is continued; where nothing
+	 * is left to read, because the file is too short, the request fails
+	 * with EIO. EAGAIN and EINTR are tried again, a hundred times. EDQUOT
+	 * becomes ENOSPC; other errors are the request's as they are. What
+	 * O_DIRECT wants of offsets and lengths is between the file and the
+	 * limits; buffers are page-aligned.
+	 *
+	 * A file stays open until the request's placed(), or close(). What an
+	 * abort has taken from the backend is cancelled, and may go on for
+	 * some time: close() waits for it as long as the stop's deadline.
+	 */
+	int (*place)(void *ctx, const struct ublkev_req *req,
+		     struct ublkev_extent *extents);
+	/*
+	 * What became of a request that was placed: 0, or the negative errno
+	 * that is its first failure. Answers what the request is answered
+	 * with, 0 or a negative errno; NULL: err. Once for each request that
+	 * place() gave extents for, but not for those that were given up at
+	 * close(). After an abort the answer has no effect.
+	 */
+	int (*placed)(void *ctx, const struct ublkev_req *req, int err);
 };
 
 /*

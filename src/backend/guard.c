@@ -232,6 +232,15 @@ static int guard_legal_errno(const struct ublkev_backend *b,
 	return -EIO;
 }
 
+/* a file is read into a buffer, which there is none of without data */
+static bool guard_bad_place(const struct ublkev_backend *b, struct fault *f)
+{
+	if (b->ops.place && b->limits.flags & UBLKEV_LIMIT_NO_DATA)
+		return guard_fault(f, "flags", b->limits.flags,
+				   "NO_DATA is not for a backend with place()");
+	return false;
+}
+
 static int guard_check_limits(const struct ublkev_backend *b,
 			      const struct ublkev__log *log)
 {
@@ -240,7 +249,7 @@ static int guard_check_limits(const struct ublkev_backend *b,
 
 	if (!guard_bad_sizes(l, &f) && !guard_bad_hints(l, &f) &&
 	    !guard_bad_io(l, &f) && !guard_bad_ranges(l, &f) &&
-	    !guard_bad_flags(l, &f))
+	    !guard_bad_flags(l, &f) && !guard_bad_place(b, &f))
 		return 0;
 	ublkev__log(log, LOG_ERR, "backend %s: open() answered limits.%s %llu: "
 		    "%s", b->ops.name, f.member, (unsigned long long)f.value,
@@ -434,6 +443,70 @@ int ublkev__guard_go_on(struct ublkev_backend *b, struct ublkev_req *req,
 			bool *rejected)
 {
 	return guard_submit(b, req, rejected);
+}
+
+/* ---- requests whose data are in files ----------------------------------- */
+
+static bool guard_legal_extent(const struct ublkev_req *req,
+			       const struct ublkev_extent *x)
+{
+	if (req->op == UBLKEV_OP_FLUSH)
+		return x->fd >= -1 && !(x->offset_bytes | x->len_bytes);
+	return x->fd >= (req->op == UBLKEV_OP_WRITE ? 0 : -1) &&
+	       x->len_bytes && x->len_bytes <= req->len_bytes &&
+	       x->offset_bytes <= INT64_MAX - x->len_bytes;
+}
+
+/* NULL, or what is wrong with them */
+static const char *guard_bad_extents(const struct ublkev_req *req,
+				     const struct ublkev_extent *extents,
+				     int n)
+{
+	uint64_t left = req->len_bytes;
+	int i;
+
+	if (n > UBLKEV_MAX_EXTENTS)
+		return "more than UBLKEV_MAX_EXTENTS";
+	for (i = 0; i < n; i++) {
+		if (!guard_legal_extent(req, &extents[i]))
+			return "an extent that has no such file, offset or length";
+		if (extents[i].len_bytes > left)
+			return "extents longer than the request";
+		left -= extents[i].len_bytes;
+	}
+	return left ? "extents shorter than the request" : NULL;
+}
+
+int ublkev__guard_place(const struct ublkev_backend *b,
+			const struct ublkev_req *req,
+			struct ublkev_extent *extents, bool *rejected)
+{
+	int answer = ublkev__guard_check(b, req);
+	const char *bad;
+
+	*rejected = unlikely(answer);
+	if (*rejected)
+		return answer;
+	answer = b->ops.place(b->ctx, req, extents);
+	if (answer <= 0)
+		return guard_legal_errno(b, b->log, "place()", answer);
+	bad = guard_bad_extents(req, extents, answer);
+	if (!bad)
+		return answer;
+	ublkev__log(b->log, LOG_ERR, "backend %s: place() answered a %s of %llu bytes at %llu with %s: taken as -EIO",
+		    b->ops.name, ublkev_op_name(req->op),
+		    (unsigned long long)req->len_bytes,
+		    (unsigned long long)req->offset_bytes, bad);
+	return -EIO;
+}
+
+int ublkev__guard_placed(const struct ublkev_backend *b,
+			 const struct ublkev_req *req, int err)
+{
+	if (!b->ops.placed)
+		return err;
+	return guard_legal_errno(b, b->log, "placed()",
+				 b->ops.placed(b->ctx, req, err));
 }
 
 void ublkev__guard_flush(struct ublkev_backend *b)

@@ -83,6 +83,19 @@ int ublkev__guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
 int ublkev__guard_go_on(struct ublkev_backend *b, struct ublkev_req *req,
 			bool *rejected);
 
+/*
+ * Of a backend that has place(): how many extents the request has, 0 when it is
+ * for submit(), or a negative errno. The checks are those of guard_submit; an
+ * answer that is none, which is told to the log, is -EIO.
+ */
+int ublkev__guard_place(const struct ublkev_backend *b,
+			const struct ublkev_req *req,
+			struct ublkev_extent *extents, bool *rejected);
+
+/* what a request is answered with that was placed; err is 0 or negative */
+int ublkev__guard_placed(const struct ublkev_backend *b,
+			 const struct ublkev_req *req, int err);
+
 void ublkev__guard_flush(struct ublkev_backend *b);
 
 /*
