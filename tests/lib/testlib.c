@@ -112,6 +112,25 @@ unsigned int test_fds(pid_t pid)
 	return n;
 }
 
+bool test_vm_flag(const void *p, const char *flag)
+{
+	unsigned long start, end, at = (unsigned long)(uintptr_t)p;
+	FILE *f = fopen("/proc/self/smaps", "r");
+	bool here = false, found = false;
+	char line[512], word[8];
+
+	snprintf(word, sizeof(word), " %s ", flag);
+	ck_assert_ptr_nonnull(f);
+	while (!found && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= at && at < end;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			found = true;
+	}
+	fclose(f);
+	return found && strstr(line, word);
+}
+
 bool test_aborts(void (*fn)(void *arg), void *arg, const char *text)
 {
 	char said[4096];

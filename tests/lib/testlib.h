@@ -36,8 +36,14 @@ void test_rng_fill(struct test_rng *rng, void *buf, size_t bytes);
 /* resident memory of this process, to a few hundred KiB */
 size_t test_rss_bytes(void);
 
-/* open descriptors of the process; of this one, with the one that counts them */
+/* open descriptors of the process; of this one, also the one that counts */
 unsigned int test_fds(pid_t pid);
+
+/*
+ * Whether something is mapped at p, and the kernel has marked it with that flag
+ * of smaps' VmFlags: "dc" is what madvise(MADV_DONTFORK) sets.
+ */
+bool test_vm_flag(const void *p, const char *flag);
 
 /*
  * Whether fn(arg), run in a forked child, ends in abort(3) with `text` among

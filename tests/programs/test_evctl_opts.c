@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tool's command line: every command with its options, and the one line
+ * that a bad one gets.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

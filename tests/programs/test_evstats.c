@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A server's counters become what people read: rates between two looks,
+ * latencies as percentiles, requests with the backend, a JSON object.
+ */
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>

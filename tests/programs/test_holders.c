@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who holds a device open, mounts it or stands on it, told from a tree of /proc
+ * and /sys that the test makes.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control socket's clients: lines that come in pieces, answers that do not
+ * fit, clients that leave, are slow, or are too many.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The daemon's command line: what each option makes of its value, and the one
+ * line that a bad one gets.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The daemon is asked to stop: it waits while somebody holds its device, as long
+ * as it was told to, and a second and a third signal hurry it.
+ */
 #include <stdio.h>
 #include <syslog.h>
 #include <unistd.h>

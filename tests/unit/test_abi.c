@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The driver's binary interface: numbers and layouts as they are in memory, and
+ * what is put there and got from there.
+ */
 #include <string.h>
 
 #include "testlib.h"

@@ -59,24 +59,6 @@ static void make_file(unsigned int queues)
 				 sizeof(q));
 }
 
-static bool is_mapped(const void *p, const char *flag)
-{
-	unsigned long start, end, at = (unsigned long)(uintptr_t)p;
-	FILE *f = fopen("/proc/self/smaps", "r");
-	bool here = false, found = false;
-	char line[512];
-
-	ck_assert_ptr_nonnull(f);
-	while (!found && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			here = start <= at && at < end;
-		else if (here && !strncmp(line, "VmFlags:", 8))
-			found = true;
-	}
-	fclose(f);
-	return found && strstr(line, flag);
-}
-
 START_TEST(mapped)
 {
 	const struct ublkev__desc *descs[QUEUES];
@@ -92,11 +74,11 @@ START_TEST(mapped)
 	for (q = 0; q < QUEUES; q++) {
 		ck_assert_mem_eq(descs[q], &q, sizeof(q));
 		/* a forked child's copy would hold the device */
-		ck_assert(is_mapped(descs[q], " dc "));
+		ck_assert(test_vm_flag(descs[q], "dc"));
 	}
 	ublkev__cdev_close(&c);
 	for (q = 0; q < QUEUES; q++)
-		ck_assert(!is_mapped(descs[q], " dc "));
+		ck_assert(!test_vm_flag(descs[q], "dc"));
 	ck_assert_int_eq(c.fd, -1);
 	ublkev__cdev_close(&c);
 	close(file_fd);

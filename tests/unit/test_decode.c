@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A descriptor of the driver's becomes a request, or the errno for which none
+ * was made.
+ */
 #include <errno.h>
 
 #include "core/decode.h"

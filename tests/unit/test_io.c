@@ -198,32 +198,12 @@ END_TEST
 
 /* ---- a forked child has none of it ---------------------------------------- */
 
-/* the mapping at p is not copied by fork: "dc" of its VmFlags */
-static bool is_dontfork(const void *p)
-{
-	unsigned long start, end, at = (unsigned long)(uintptr_t)p;
-	FILE *f = fopen("/proc/self/smaps", "r");
-	bool here = false, found = false;
-	char line[512];
-
-	ck_assert_ptr_nonnull(f);
-	while (!found && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			here = start <= at && at < end;
-		else if (here && !strncmp(line, "VmFlags:", 8))
-			found = true;
-	}
-	fclose(f);
-	ck_assert(found);
-	return strstr(line, " dc ") != NULL;
-}
-
 START_TEST(buffers_not_forked)
 {
 	up(1, 0);
 	ck_assert_int_eq(ublkev__io_need_bufs(io), 0);
-	ck_assert(is_dontfork(ublkev__io_bufs(io, 0)));
-	ck_assert(is_dontfork(ublkev__io_spare_buf(io)));
+	ck_assert(test_vm_flag(ublkev__io_bufs(io, 0), "dc"));
+	ck_assert(test_vm_flag(ublkev__io_spare_buf(io), "dc"));
 	down();
 }
 END_TEST
@@ -234,8 +214,8 @@ START_TEST(ring_not_forked)
 
 	memset(&ring, 0, sizeof(ring));
 	ck_assert_int_eq(ublkev__ring_open(&ring, 8, 0, -1), 0);
-	ck_assert(is_dontfork(ring.u.sq.ring_ptr));
-	ck_assert(is_dontfork(ring.u.sq.sqes));
+	ck_assert(test_vm_flag(ring.u.sq.ring_ptr, "dc"));
+	ck_assert(test_vm_flag(ring.u.sq.sqes, "dc"));
 	ublkev__ring_close(&ring);
 }
 END_TEST

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Which releases have a fault of the driver that people should be told of. */
 #include <string.h>
 
 #include <ublkev.h>

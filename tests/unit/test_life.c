@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of a device, told and read as text: up, down, and refused or faulty
+ * on the way, where stop and open are asked for and answered.
+ */
 #include <errno.h>
 #include <string.h>
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every enumeration whose names people see has them all, what is none of it has
+ * no name, and errors have explanations and remedies.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <string.h>

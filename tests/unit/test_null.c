@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The null disk behind the guard: its conf, zeroes for whoever reads, and no
+ * memory touched that need not be.
+ */
 #include <errno.h>
 #include <string.h>
 

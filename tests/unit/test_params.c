@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a conf may say, and the parameters and features that the driver is told
+ * because of it.
+ */
 #include <errno.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* CAP_SYS_ADMIN is out of effect for one thread, and comes back. */
 #include <linux/capability.h>
 #include <pthread.h>
 #include <semaphore.h>

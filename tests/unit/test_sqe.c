@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each SQE is written as a whole, whatever stood there, and nothing behind it.
+ */
 #include <string.h>
 
 #include "testlib.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Log, allocator and checks of a device, and the generator of the tests' random
+ * numbers.
+ */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How long it pays to look at a ring before one sleeps, learnt from the gaps
+ * between requests.
+ */
 #include "core/wait.h"
 #include "testlib.h"
 
