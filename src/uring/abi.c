@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The driver's structs and numbers, held to the system's header at compile time
+ * and translated from and to those of the core, which knows nothing of the ABI.
+ * carrier_ring.c translates control commands with it, cdev.c places mappings,
+ * sqe.c fills SQEs.
+ */
 #include "config.h"
 
 #include "uring/abi.h"
@@ -30,7 +36,7 @@ SAME(UBLKEV__RES_NEED_GET_DATA, UBLK_IO_RES_NEED_GET_DATA);
 SAME(ABI_PARAM_TYPE_BASIC, UBLK_PARAM_TYPE_BASIC);
 SAME(ABI_PARAM_TYPE_DISCARD, UBLK_PARAM_TYPE_DISCARD);
 
-/* newer headers define the ioctl-encoded numbers, older the plain ones */
+/* Headers since Linux 6.4 have the encoded numbers, older the plain ones. */
 #ifdef UBLK_U_CMD_ADD_DEV
 SAME(ABI_CMD_ADD_DEV, UBLK_U_CMD_ADD_DEV);
 SAME(ABI_CMD_DEL_DEV, UBLK_U_CMD_DEL_DEV);
@@ -101,7 +107,10 @@ static_assert(offsetof(struct abi_params, basic) == 8 &&
 	      offsetof(struct abi_params, devt) == 60 &&
 	      sizeof(struct abi_params) == 80, "as the driver has it");
 
-/* the core reads the mapped descriptors through a type of its own */
+/*
+ * core/decode.c reads the mapped descriptors as a type of its own, since the
+ * core includes nothing of this room.
+ */
 static_assert(sizeof(struct ublkev__desc) == sizeof(struct abi_io_desc) &&
 	      offsetof(struct ublkev__desc, addr) ==
 	      offsetof(struct abi_io_desc, addr), "one layout");
@@ -194,12 +203,16 @@ void ublkev__abi_put_params(struct abi_params *abi,
 	abi->basic.dev_sectors = params->dev_sectors;
 	if (!params->max_discard_sectors && !params->max_write_zeroes_sectors)
 		return;
-	/* write-zeroes has its limit here also when there is no discard */
+	/*
+	 * The slot of DISCARD also has the limit of WRITE_ZEROES
+	 * (ublk_ctrl_start_dev()), so the slot is filled in for either of them.
+	 */
 	abi->types |= ABI_PARAM_TYPE_DISCARD;
 	abi->discard.discard_granularity = params->discard_granularity;
 	abi->discard.max_discard_sectors = params->max_discard_sectors;
 	abi->discard.max_write_zeroes_sectors =
 		params->max_write_zeroes_sectors;
+	/* ublk_validate_params() refuses any other number */
 	abi->discard.max_discard_segments = 1;
 }
 

@@ -18,7 +18,12 @@
 #define ABI_CONTROL_PATH	"/dev/ublk-control"
 #define ABI_CHAR_PATH		"/dev/ublkc%d"
 
-/* _IOWR('u', nr, struct) of 32 bytes for control, 16 for I/O */
+/*
+ * The numbers are encoded as for an ioctl, _IOR or _IOWR('u', nr, struct), with
+ * a struct of 32 bytes for control commands and of 16 for I/O. Of most the
+ * driver looks at type and number only; GET_FEATURES and the commands of
+ * BATCH_IO it compares as a whole.
+ */
 #define ABI_CTRL_READ(nr)	(0x80207500u | (nr))
 #define ABI_CTRL_RW(nr)		(0xc0207500u | (nr))
 #define ABI_IO_RW(nr)		(0xc0107500u | (nr))
@@ -42,22 +47,27 @@
 
 #define ABI_IO_FETCH_REQ		ABI_IO_RW(0x20)
 #define ABI_IO_COMMIT_AND_FETCH_REQ	ABI_IO_RW(0x21)
-
 #define ABI_IO_NEED_GET_DATA		ABI_IO_RW(0x22)
 
+/* Linux 7.0, in place of the three above on a device with BATCH_IO */
 #define ABI_IO_PREP_IO_CMDS		ABI_IO_RW(0x25)
 #define ABI_IO_COMMIT_IO_CMDS		ABI_IO_RW(0x26)
 #define ABI_IO_FETCH_IO_CMDS		ABI_IO_RW(0x27)
 
-/* USER_COPY: where in ublkc the data of a tag's request are */
+/*
+ * USER_COPY: the data of a tag's request are read from ublkc, and written to
+ * it, at this offset plus the tag and the queue, shifted.
+ */
 #define ABI_COPY_OFFSET		UINT64_C(0x80000000)
 #define ABI_COPY_TAG_SHIFT	25
 #define ABI_COPY_QUEUE_SHIFT	41
 
+/* The command is about no queue, which ublk_ctrl_add_dev() insists on. */
 #define ABI_NO_QUEUE	0xffffu
+/* ADD_DEV takes any id that is free. */
 #define ABI_NO_DEV	0xffffffffu
 
-/* the descriptor of each tag in the mapping of ublkc */
+/* The mapping of ublkc has one for each tag, which says what is requested. */
 struct abi_io_desc {
 	uint32_t op_flags;
 	uint32_t nr_sectors;
@@ -65,7 +75,7 @@ struct abi_io_desc {
 	uint64_t addr;
 };
 
-/* the cmd[] of an I/O SQE */
+/* The cmd[] of an SQE that carries FETCH_REQ and the like. */
 struct abi_io_cmd {
 	uint16_t q_id;
 	uint16_t tag;
@@ -73,7 +83,7 @@ struct abi_io_cmd {
 	uint64_t addr;
 };
 
-/* the cmd[] of an SQE of BATCH_IO; elements are at its addr */
+/* The cmd[] of an SQE of BATCH_IO; the SQE's addr is that of the elements. */
 struct abi_batch_io {
 	uint16_t q_id;
 	uint16_t flags;
@@ -89,10 +99,10 @@ struct abi_batch_elem {
 	uint16_t tag;
 	uint16_t buf_index;
 	int32_t result;
-	uint64_t addr;		/* where the driver copies data */
+	uint64_t addr;		/* the tag's buffer, where the driver copies */
 };
 
-/* the cmd[] of a control SQE */
+/* The cmd[] of an SQE to /dev/ublk-control. */
 struct abi_ctrl_cmd {
 	uint32_t dev_id;
 	uint16_t queue_id;
@@ -125,7 +135,10 @@ struct abi_dev_info {
 #define ABI_PARAM_TYPE_DISCARD	(1u << 1)
 #define ABI_PARAM_TYPE_DEVT	(1u << 2)
 
-/* struct ublk_params up to the slots that are used */
+/*
+ * struct ublk_params up to the last slot that is used here. The driver takes a
+ * shorter one than its own, which its length tells.
+ */
 struct abi_params {
 	uint32_t len;
 	uint32_t types;
@@ -148,13 +161,16 @@ struct abi_params {
 		uint16_t max_discard_segments;
 		uint16_t reserved0;
 	} discard;
-	struct {		/* the driver's to tell, never to be set */
+	struct {		/* GET_PARAMS tells it; SET_PARAMS refuses it */
 		uint32_t char_major;
 		uint32_t char_minor;
 		uint32_t disk_major;
 		uint32_t disk_minor;
 	} devt;
-	/* a 64-bit compiler's own padding, and so a 32-bit one's as well */
+	/*
+	 * A compiler for 64 bits pads to a multiple of 8; with this member one
+	 * for 32 bits has the same size.
+	 */
 	uint32_t unused;
 };
 
@@ -165,12 +181,16 @@ struct abi_params {
  */
 size_t ublkev__abi_desc_offset(unsigned int queue, size_t page);
 
-/* the length of a queue's mapping, which must be exact */
+/* The length of a queue's mapping; the driver refuses any other. */
 size_t ublkev__abi_desc_bytes(unsigned int depth, size_t page);
 
-/* the number of a control command for SQE cmd_op */
+/* What the SQE's cmd_op is for a control command; 0 for UBLKEV__CTRL_NONE. */
 uint32_t ublkev__abi_cmd_op(enum ublkev__ctrl_cmd cmd);
 
+/*
+ * From our structs to the driver's and back. put clears what is reserved, for
+ * the driver may give it a meaning later; get leaves out what nobody asks for.
+ */
 void ublkev__abi_put_info(struct abi_dev_info *abi,
 			  const struct ublkev__devinfo *info);
 void ublkev__abi_get_info(const struct abi_dev_info *abi,

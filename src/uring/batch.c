@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The commands of BATCH_IO of one queue (Linux 7.0). io.c adds an element where
+ * it would write an SQE of a tag's own, asks for the SQEs that are due at each
+ * enter, and gives the completions to ublkev__batch_reap(): the engine sees the
+ * same completions of tags with and without BATCH_IO. All of it runs in the
+ * thread that owns the ring.
+ */
 #include "uring/batch.h"
 
 #include <errno.h>
@@ -9,7 +16,7 @@
 #include "uring/sqe.h"
 #include "uring/udata.h"
 
-/* what a completion of FETCH holds at the most: UBLK_QUEUE's own bound */
+/* The driver puts no more tags into a completion of FETCH. */
 #define MOST_TAGS 128u
 
 static unsigned int batch_power_of_2(unsigned int n)
@@ -41,7 +48,10 @@ static size_t batch_bufs_bytes(const struct ublkev__batch *b)
 	return b->nr_bufs * sizeof(struct io_uring_buf);
 }
 
-/* the kernel wants them at a page */
+/*
+ * io_register_pbuf_ring() pins the list of buffers and wants it at a page. A
+ * forked child has no use for it.
+ */
 static int batch_map_bufs(struct ublkev__batch *b)
 {
 	void *p = mmap(NULL, batch_bufs_bytes(b), PROT_READ | PROT_WRITE,
@@ -53,7 +63,10 @@ static int batch_map_bufs(struct ublkev__batch *b)
 	return madvise(p, batch_bufs_bytes(b), MADV_DONTFORK) ? -errno : 0;
 }
 
-/* a buffer for each tag: so many completions may be there at once */
+/*
+ * There are as many buffers as tags: as many completions, of one tag each, may
+ * wait in the ring at once, and FETCH ends with -ENOBUFS when it finds none.
+ */
 static int batch_register_bufs(struct ublkev__batch *b, struct io_uring *ring)
 {
 	struct io_uring_buf_reg reg = {
@@ -116,6 +129,7 @@ void ublkev__batch_add(struct ublkev__batch *b, unsigned int tag, int result,
 
 void ublkev__batch_sqe(struct ublkev__batch *b, struct io_uring_sqe *sqe)
 {
+	/* answers before FETCH: clients wait for them */
 	if (!b->nr || b->sent) {
 		b->fetching = true;
 		ublkev__sqe_batch_fetch(sqe, b->queue);
@@ -149,13 +163,15 @@ static unsigned int batch_nr_done(const struct ublkev__batch *b, int res)
 {
 	if (res < 0)
 		return 0;
-	/* PREP does all or none, and does not say how many */
+	/* PREP arms all tags or none, and answers 0 for all of them */
 	return b->prepared ? (unsigned int)res / b->elem_bytes : b->sent;
 }
 
 /*
- * They are done in order, as far as the result says in bytes. The first that
- * was not is refused; what comes after it is sent once more.
+ * The driver takes elements in order, and its result says in bytes how far it
+ * came. The next element is the one that it refused: its tag is told so, with
+ * the errno if there is one. Those behind it were not looked at, and are sent
+ * once more.
  */
 static unsigned int batch_reap_elems(struct ublkev__batch *b, int res,
 				     struct ublkev__cqe *v)
@@ -208,7 +224,11 @@ unsigned int ublkev__batch_reap(struct ublkev__batch *b,
 		n = batch_reap_tags(b, cqe, v, max, more);
 	if (*more || cqe->flags & IORING_CQE_F_MORE)
 		return n;
-	/* it is sent once more, unless the driver has done with the queue */
+	/*
+	 * Without MORE the FETCH has ended. After a result, or -ENOBUFS, the
+	 * next enter sends another; any other error is for all tags,
+	 * as -ENODEV when the device is stopped.
+	 */
 	b->fetching = false;
 	if (cqe->res >= 0 || cqe->res == -ENOBUFS)
 		return n;

@@ -20,49 +20,62 @@
 #include "util/alloc.h"
 
 struct ublkev__batch {		/* of one queue */
-	char *elems;			/* [2 * depth] */
-	uint16_t *tags;			/* where FETCH writes, bufs of them */
+	char *elems;			/* [2 * depth]: those that are sent, and
+					   those gathered meanwhile */
+	uint16_t *tags;			/* FETCH writes them, in nr_bufs parts */
 	struct io_uring_buf_ring *bufs;
 	unsigned int nr;		/* elements gathered */
-	unsigned int sent;		/* the first of them, to the driver */
-	unsigned int pos;		/* tags of a completion taken before */
+	unsigned int sent;		/* so many of them the driver has */
+	unsigned int pos;		/* tags already taken of a completion of
+					   FETCH that is given again */
 	uint16_t nr_bufs, queue;
 	uint8_t elem_bytes;
 	bool prepared;			/* PREP succeeded */
 	bool fetching;			/* FETCH is with the driver */
-	bool ended;			/* and will not be again */
+	bool ended;			/* FETCH was refused: there will be no
+					   other one */
 };
 
 /*
- * `addrs`: elements have an address, for the driver copies data. All zero
- * before. Errors: -ENOMEM, those of io_uring_register(2).
+ * Makes *b, which is all zeroes, ready for a queue and registers its buffers
+ * with the ring. With `addrs` each element has the address of its tag's buffer,
+ * as the driver wants it where it copies. Errors: -ENOMEM, those of
+ * io_uring_register(2); what was made until then ublkev__batch_free() frees.
  */
 int ublkev__batch_open(struct ublkev__batch *b, const struct ublkev__alloc *mem,
 		       struct io_uring *ring, unsigned int queue,
 		       unsigned int depth, bool addrs);
 
-/* after the ring is closed; nothing when never opened */
+/* Called after the ring is closed: the kernel has the buffers until then. */
 void ublkev__batch_free(struct ublkev__batch *b,
 			const struct ublkev__alloc *mem);
 
-/* one more element */
+/*
+ * Gathers one more element, which tells the driver the result of a tag's
+ * request and where the data of the next one go. A tag has one at a time.
+ */
 void ublkev__batch_add(struct ublkev__batch *b, unsigned int tag, int result,
 		       void *addr);
 
-/* there is a command to be sent */
+/*
+ * Whether a command is due: elements while none are sent, or a FETCH, which
+ * waits for PREP, since the driver refuses it before (-ENODEV, of a device that
+ * is recovered).
+ */
 static inline bool ublkev__batch_has_sqe(const struct ublkev__batch *b)
 {
 	return (b->nr && !b->sent) ||
 	       (b->prepared && !b->fetching && !b->ended);
 }
 
-/* fills an SQE with the next; there is one */
+/* Fills an SQE with the command that is due. */
 void ublkev__batch_sqe(struct ublkev__batch *b, struct io_uring_sqe *sqe);
 
 /*
- * What a completion whose user_data is udata_batch() means for tags, up to
- * `max` (one at least) of them in v; how many. *more: the same completion is
- * to be given again, for the rest.
+ * Translates a completion whose user_data is udata_batch() into completions of
+ * tags, up to `max` (one at least) of them in v, and answers how many. When
+ * *more is true, the caller has to give the same completion again, for the
+ * tags that are left.
  */
 unsigned int ublkev__batch_reap(struct ublkev__batch *b,
 				const struct io_uring_cqe *cqe,
