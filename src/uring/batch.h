@@ -22,7 +22,7 @@
 struct ublkev__batch {		/* of one queue */
 	char *elems;			/* [2 * depth]: those that are sent, and
 					   those gathered meanwhile */
-	uint16_t *tags;			/* FETCH writes them, in nr_bufs parts */
+	uint16_t *tags;			/* FETCH writes here, nr_bufs parts */
 	struct io_uring_buf_ring *bufs;
 	unsigned int nr;		/* elements gathered */
 	unsigned int sent;		/* so many of them the driver has */

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The server's side of the broker's process: makes it, with nothing of the
+ * server's in it but one socket, and stops it. What the process then does is
+ * broker_run.c's; how a device reaches it, carrier_broker.c's.
+ */
 #include "uring/broker_fork.h"
 
 #include <errno.h>
@@ -13,10 +18,16 @@
 #include "uring/chan.h"
 #include "uring/spawn.h"
 
-/* its socket; 0 to 2 are not, lest what is printed go to a channel */
+/*
+ * The broker's socket has this number. It is none of 0 to 2, lest what is
+ * printed go to a server.
+ */
 #define BROKER_FD 3
 
-/* with no device left the broker ends at once, on a busy machine a bit later */
+/*
+ * A broker whose channels are all closed ends at once, on a busy machine a bit
+ * later. One that still cleans up behind a device is waited for no longer.
+ */
 #define END_MS 1000
 
 struct ublkev_broker {
@@ -29,7 +40,10 @@ int ublkev__broker_fd(const struct ublkev_broker *broker)
 	return broker->fd;
 }
 
-/* each device needs four, and the soft limit is the server's own affair */
+/*
+ * Each device needs four descriptors here, whatever soft limit the server has
+ * chosen for itself.
+ */
 static void fork_raise_limit(void)
 {
 	struct rlimit limit;
@@ -41,8 +55,9 @@ static void fork_raise_limit(void)
 }
 
 /*
- * All below are taken, so what is opened gets this number. Without /dev it is
- * a file that can be neither read nor written.
+ * Opens /dev/null as that number, which open(2) gives because all lower ones
+ * are taken. Where there is no /dev, "/" takes its place, as a file that can be
+ * neither read nor written.
  */
 static bool fork_open_null(int number)
 {
@@ -55,7 +70,10 @@ static bool fork_open_null(int number)
 	return fd == number;
 }
 
-/* whatever else is inherited is the server's */
+/*
+ * Closes whatever else was inherited: a copy of ublkc or of a client's socket
+ * here would outlive the server.
+ */
 static bool fork_keep_only(int fd)
 {
 	if (fd != BROKER_FD && dup2(fd, BROKER_FD) < 0)
@@ -65,8 +83,10 @@ static bool fork_keep_only(int fd)
 }
 
 /*
- * What ends the server is not to end who cleans up behind it. Children whose
- * SIGCHLD is ignored are reaped by the kernel.
+ * The signals that end a server, and that a service manager sends to all of its
+ * processes, are not to end the one that cleans up behind it. SIGCHLD is among
+ * those ignored, so that the kernel reaps the children of
+ * broker_run_drop_scheduler().
  */
 static void fork_ignore_signals(void)
 {

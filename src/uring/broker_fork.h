@@ -7,12 +7,17 @@
 
 #include <ublkev/broker.h>
 
-/* where channels are sent to */
+/*
+ * The socket that takes channels (ublkev__chan_send_fds()); it stays the
+ * broker's. Called in the server, by carrier_broker.c.
+ */
 int ublkev__broker_fd(const struct ublkev_broker *broker);
 
 /*
- * Serves the channels that come through fd; in the broker, until all is done.
- * `sys` is where sysfs is. SIGCHLD is ignored.
+ * Serves the channels that come through fd, until that and all channels are
+ * closed and nothing is left to be cleaned up. Called in the broker's process,
+ * which ignores SIGCHLD and may not use malloc(3). `sys` is where sysfs is,
+ * which tests have elsewhere.
  */
 void ublkev__broker_run(int fd, const char *sys);
 

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * broker_run.c - what the broker does all its life: carries commands from
- * channels to rings, and their answers back; and when the other end of a
- * channel is closed, takes down the device that was added through it
+ * What the broker does all its life: it carries commands from channels to rings
+ * and their answers back, and when the other end of a channel is closed, takes
+ * down the device that was added through it.
+ *
+ * It runs in the broker's process alone (broker_fork.c), which has one thread
+ * and waits in poll(2) only: each channel has a ring of its own, whose worker
+ * threads wait for the driver. At any time the server of a channel may be
+ * killed; then its end of the channel is closed, and that is all that is heard.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,25 +22,25 @@
 #include "uring/scheduler.h"
 #include "uring/spawn.h"
 
+/* A command that io_uring did not take (-EAGAIN, -EBUSY) is submitted again. */
 #define RETRY_MS 10
 
-/* of one device */
+/* The broker's end of a channel, and what it knows of that device. */
 struct channel {
 	struct channel *next;
 	struct ublkev__cring *ring;
 	int fd;				/* -1: the other end is closed */
-	int their_evfd;
+	int their_evfd;			/* the device's, told of answers */
 	int evfd;			/* the ring's */
-	int open_err;			/* of ublk-control */
-	enum ublkev__ctrl_cmd pending;
+	int open_err;			/* of ublk-control; answers commands */
+	enum ublkev__ctrl_cmd pending;	/* is with the driver */
 	struct ublkev__devinfo info;	/* of the device */
 	uint64_t kernel_features;
-	bool ours;			/* to be taken down, if it is left */
-	bool served;			/* it was added or recovered here */
-	bool stopped;
-	bool no_scheduler;		/* what is pending asks for none */
-	enum ublkev__ctrl_cmd
-		cleaning; /* the last command of broker_run_clean_up() */
+	bool ours;			/* taken down when the channel ends */
+	bool served;			/* was added or recovered through it */
+	bool stopped;			/* STOP_DEV has succeeded */
+	bool no_scheduler;		/* asked for by the pending START_DEV */
+	enum ublkev__ctrl_cmd cleaning;	/* the last that clean_up() has sent */
 };
 
 struct broker {
@@ -46,19 +51,21 @@ struct broker {
 	unsigned int most;
 	int fd;				/* new channels; -1: no more come */
 	int control;			/* ublk-control, for all channels; -1:
-					   closed, as without a channel, for it
-					   keeps the module */
+					   closed, as it is without channels,
+					   lest it keep the module loaded */
 	/*
-	 * Places for the two descriptors of a channel that cannot be served:
-	 * who sent it is to be told.
+	 * Two descriptors, closed to make room for those of a channel: then one
+	 * that cannot be served is received at least, and told so.
 	 */
 	int reserve[2];
 	const char *sys;		/* where sysfs is */
 };
 
-/* ---- channels -------------------------------------------------------------- */
+/* ---- channels ----------------------------------------------------------- */
 
-/* full at 2^64 - 2 signals: readable anyway */
+/*
+ * A write fails only at 2^64 - 2 signals, when the eventfd is readable anyway.
+ */
 static void broker_run_signal_fd(int evfd)
 {
 	uint64_t one = 1;
@@ -67,7 +74,11 @@ static void broker_run_signal_fd(int evfd)
 		return;
 }
 
-/* with both ends of it still there, the device is to see it closed */
+/*
+ * The server is woken when its channel is closed here, to see that: a device
+ * that waits for an answer looks at the channel only when its eventfd is
+ * signalled.
+ */
 static void broker_run_end(int fd, int their_evfd)
 {
 	if (fd >= 0) {
@@ -115,7 +126,10 @@ static void broker_run_close_control(struct broker *b)
 	b->control = -1;
 }
 
-/* after an error the descriptors are still the caller's */
+/*
+ * After an error the descriptors are still the caller's. The error of opening
+ * ublk-control is none: it answers the first command (ublkev__carrier_open()).
+ */
 static int broker_run_add_channel(struct broker *b, const int fds[2])
 {
 	struct channel *ch = ublkev__alloc_zalloc(&b->mem, 1, sizeof(*ch));
@@ -151,12 +165,11 @@ static void broker_run_refuse(const int fds[2], int err)
 	memset(&done, 0, sizeof(done));
 	done.cmd = UBLKEV__CTRL_NONE;
 	done.answer.res = err;
-	/* a device that is gone need not know */
 	(void)ublkev__chan_send(fds[0], &done, sizeof(done));
 	broker_run_end(fds[0], fds[1]);
 }
 
-/* ---- answers ----------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------ */
 
 static void broker_run_tell(struct channel *ch,
 			    const struct ublkev__carrier_done *done)
@@ -165,17 +178,18 @@ static void broker_run_tell(struct channel *ch,
 		broker_run_signal_fd(ch->their_evfd);
 }
 
-/*
- * A device that can be recovered waits for another server once it has been
- * live. One that a server left half recovered can't be recovered before 7.3,
- * which the newest feature tells; an attempt may crash the kernel.
- */
+/* Once live, a device that can be recovered waits for its next server. */
 static void broker_run_note_live(struct channel *ch)
 {
 	if (ch->info.features & UBLKEV__F(USER_RECOVERY))
 		ch->ours = false;
 }
 
+/*
+ * A device that is left half recovered is refused for ever before Linux 7.3, or
+ * crashes the driver (ublk_queue_reinit()): there it is taken down instead. The
+ * release is told by a feature that came with it.
+ */
 static void broker_run_note_recovery(struct channel *ch)
 {
 	ch->served = true;
@@ -183,6 +197,10 @@ static void broker_run_note_recovery(struct channel *ch)
 	ch->ours = !(ch->kernel_features & UBLKEV__F(IO_DESC_SIZE));
 }
 
+/*
+ * Learns from an answer what is to become of the device when its server dies.
+ * The server hears of the answer only after this.
+ */
 static void broker_run_note(struct channel *ch,
 			    const struct ublkev__carrier_done *done)
 {
@@ -223,7 +241,8 @@ static void broker_run_note(struct channel *ch,
 	case UBLKEV__CTRL_END_USER_RECOVERY:
 		broker_run_note_live(ch);
 		break;
-	case UBLKEV__CTRL_TRY_STOP_DEV:	/* nobody can open it any more */
+	/* after TRY_STOP_DEV nobody can open the disk any more: it is to go */
+	case UBLKEV__CTRL_TRY_STOP_DEV:
 		ch->ours = ch->served;
 		ch->stopped = true;
 		break;
@@ -233,9 +252,11 @@ static void broker_run_note(struct channel *ch,
 }
 
 /*
- * The write waits for the disk's requests: a process of its own waits with it,
- * which holds no channel. Without that process the scheduler stays, which
- * costs some speed and nothing else.
+ * Writing to queue/scheduler freezes the queue (elv_iosched_store()): it waits
+ * until the server has answered all requests, or, if that dies, the next one of
+ * a device that can be recovered. So a child does it, which holds no descriptor
+ * of a channel. When no child can be made the scheduler stays, which costs some
+ * speed and nothing else.
  */
 static void broker_run_drop_scheduler(const struct broker *b, int id)
 {
@@ -263,7 +284,7 @@ static void broker_run_reap(const struct broker *b, struct channel *ch)
 	}
 }
 
-/* ---- commands ------------------------------------------------------------------ */
+/* ---- commands ----------------------------------------------------------- */
 
 static int broker_run_submit(struct channel *ch,
 			     const struct ublkev__carrier_req *req)
@@ -297,7 +318,7 @@ static void broker_run_carry(struct channel *ch,
 	}
 	err = broker_run_submit(ch, &cmd->req);
 	if (!err) {
-		/* begun by its server, it is to be ended by somebody */
+		/* a stop that the server began is finished without it */
 		if (cmd->req.cmd == UBLKEV__CTRL_STOP_DEV)
 			ch->ours = ch->served;
 		return;
@@ -308,16 +329,23 @@ static void broker_run_carry(struct channel *ch,
 	broker_run_tell(ch, &done);
 }
 
-/* the server is dead, or has finished with the device */
+/*
+ * The server is dead, or has finished with the device: which of the two, only
+ * the device's own state tells (ch->ours).
+ */
 static void broker_run_other_end_closed(struct channel *ch)
 {
 	close(ch->fd);
 	ch->fd = -1;
-	/* a START_DEV would wait for FETCHes that do not come any more */
+	/*
+	 * A START_DEV waits for FETCHes that come no more
+	 * (ublk_ctrl_start_dev()), interruptibly, so cancelling ends it.
+	 */
 	if (ch->pending != UBLKEV__CTRL_NONE)
 		ublkev__cring_cancel(ch->ring);
 }
 
+/* What is no command closes the channel: its sender is not this program. */
 static void broker_run_listen_to(struct channel *ch)
 {
 	struct ublkev__chan_cmd cmd;
@@ -334,7 +362,10 @@ static void broker_run_listen_to(struct channel *ch)
 		broker_run_other_end_closed(ch);
 }
 
-/* each is sent once: what is refused is nobody's to try again */
+/*
+ * Each command is sent once, refused or not: a repetition would meet the same
+ * refusal, and the broker is to end some day.
+ */
 static enum ublkev__ctrl_cmd broker_run_next_cleaning(const struct channel *ch)
 {
 	switch (ch->cleaning) {
@@ -344,15 +375,20 @@ static enum ublkev__ctrl_cmd broker_run_next_cleaning(const struct channel *ch)
 	case UBLKEV__CTRL_STOP_DEV:
 		return UBLKEV__CTRL_DEL_DEV_ASYNC;
 	case UBLKEV__CTRL_DEL_DEV_ASYNC:
-		return UBLKEV__CTRL_DEL_DEV;	/* all that Linux 6.6 has */
+		/*
+		 * DEL_DEV_ASYNC was refused: Linux before 6.7 has none, and no
+		 * release has it for devices of ordinary users.
+		 */
+		return UBLKEV__CTRL_DEL_DEV;
 	default:
 		return UBLKEV__CTRL_NONE;
 	}
 }
 
 /*
- * Takes down what a closed channel left; true: nothing is left. DEL_DEV would
- * wait for whoever holds the block device open, DEL_DEV_ASYNC does not.
+ * Takes down, command by command, the device that a closed channel has left;
+ * true when nothing is left to do. DEL_DEV waits for whoever has the disk open,
+ * DEL_DEV_ASYNC does not. Called after each round of poll(2).
  */
 static bool broker_run_clean_up(struct channel *ch)
 {
@@ -368,11 +404,11 @@ static bool broker_run_clean_up(struct channel *ch)
 	memset(&req, 0, sizeof(req));
 	req.cmd = ch->cleaning;
 	req.info = ch->info;
-	/* what can't even be submitted will not be better later */
+	/* a command that cannot even be submitted is given up */
 	return broker_run_submit(ch, &req) != 0;
 }
 
-/* ---- the loop -------------------------------------------------------------------- */
+/* ---- the loop ----------------------------------------------------------- */
 
 static void broker_run_clean_up_all(struct broker *b)
 {
@@ -392,7 +428,7 @@ static void broker_run_clean_up_all(struct broker *b)
 		broker_run_close_control(b);
 }
 
-/* poll(2) passes over descriptors of -1 */
+/* poll(2) passes over descriptors of -1, a closed channel's among them. */
 static unsigned int broker_run_fill_polls(struct broker *b)
 {
 	const struct channel *ch;
@@ -406,7 +442,10 @@ static unsigned int broker_run_fill_polls(struct broker *b)
 	return (unsigned int)(p - b->polls);
 }
 
-/* what could not be submitted is tried again with the next reaping */
+/*
+ * A ring with work that poll(2) does not show has a command that could not be
+ * submitted: reaping submits it again.
+ */
 static int broker_run_timeout_ms(const struct broker *b)
 {
 	const struct channel *ch;
@@ -455,10 +494,12 @@ static int broker_run_fill_reserve(struct broker *b)
 }
 
 /*
- * 1: one was taken or refused; else what ublkev__chan_recv_fds() gave. A
- * channel for which there are no descriptors would be lost in receiving it,
- * and its device hear of nothing until its deadline: so two places are made
- * free before, and what takes the last ones is refused.
+ * 1 when a channel was taken or refused, else what ublkev__chan_recv_fds()
+ * gave. The kernel drops descriptors that it has no numbers for
+ * (scm_detach_fds()), and the device would hear nothing until its deadline. So
+ * the reserve makes room for two before a channel is received, and is filled
+ * again afterwards: if that fails, the channel has taken the last ones, and is
+ * refused.
  */
 static int broker_run_take_channel(struct broker *b)
 {
@@ -477,6 +518,7 @@ static int broker_run_take_channel(struct broker *b)
 	return 1;
 }
 
+/* When the broker's own socket is closed, ublkev_broker_stop() was called. */
 static void broker_run_take_channels(struct broker *b)
 {
 	int ret;
@@ -499,7 +541,8 @@ void ublkev__broker_run(int fd, const char *sys)
 	ublkev__alloc_init(&b.mem, ublkev__spawn_alloc, NULL);
 	if (broker_run_make_room(&b))
 		return;
-	(void)broker_run_fill_reserve(&b);	/* tried again with each channel */
+	/* what fails now is tried again with each channel */
+	(void)broker_run_fill_reserve(&b);
 	while (b.fd >= 0 || b.channels) {
 		if (poll(b.polls, broker_run_fill_polls(&b),
 			 broker_run_timeout_ms(&b)) < 0)

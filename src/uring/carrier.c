@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Gives each call to the carrier's ring or to its broker, whichever it was made
+ * with. All that they have in common is here: the pid of START_DEV.
+ */
 #include "uring/carrier.h"
 
 #include <errno.h>
@@ -7,7 +11,7 @@
 #include "uring/carrier_broker.h"
 #include "uring/carrier_ring.h"
 
-/* one of the two is there */
+/* Either ring or broker is there, and the other NULL. */
 struct ublkev__carrier {
 	const struct ublkev__alloc *mem;
 	struct ublkev__cring *ring;
@@ -59,6 +63,11 @@ int ublkev__carrier_submit(struct ublkev__carrier *carrier,
 {
 	struct ublkev__carrier_req own = *req;
 
+	/*
+	 * The pid is the server's, whoever sends the command: Linux 7.3
+	 * compares it with that of the process that opened ublkc
+	 * (ublk_ctrl_start_dev()).
+	 */
 	if (req->cmd == UBLKEV__CTRL_START_DEV ||
 	    req->cmd == UBLKEV__CTRL_END_USER_RECOVERY)
 		own.data = (uint64_t)getpid();

@@ -3,9 +3,10 @@
  * carrier.h - the control plane of one device: commands to ublk-control
  *
  * One command at a time, through one of two carriers: a ring of this process
- * (carrier_ring.h), or the broker (broker.h), a process that is not held up
- * when this one is killed. Either way the eventfd is signalled when an answer
- * can be reaped.
+ * (carrier_ring.h), or the broker (carrier_broker.h), a process that is not
+ * held up when this one is killed. Either way the eventfd is signalled when an
+ * answer can be reaped. src/ev calls all of it, in the thread of the device's
+ * loop; nothing here waits for the driver.
  */
 #ifndef UBLKEV_URING_CARRIER_H
 #define UBLKEV_URING_CARRIER_H
@@ -21,29 +22,31 @@
 
 struct ublkev__carrier;
 
-/* a command */
+/* A command. */
 struct ublkev__carrier_req {
 	enum ublkev__ctrl_cmd cmd;
 	/*
-	 * Its id; the rest for ADD_DEV. Of a device of an ordinary user's, as
-	 * its features tell, the driver wants the name of ublkc with each.
+	 * The device's id, and for ADD_DEV what is wished. The features count
+	 * for every command: with those of an ordinary user's device goes the
+	 * path of ublkc, by which the driver sees whether the caller may
+	 * (ublk_ctrl_uring_cmd_permission()).
 	 */
 	struct ublkev__devinfo info;
 	struct ublkev__params params;	/* of SET_PARAMS */
 	/*
-	 * Of START_DEV and END_USER_RECOVERY the server's pid, which
-	 * ublkev__carrier_submit() fills in; of UPDATE_SIZE sectors, of
-	 * QUIESCE_DEV milliseconds, of GET_QUEUE_AFFINITY the queue.
+	 * UPDATE_SIZE has sectors here, QUIESCE_DEV milliseconds,
+	 * GET_QUEUE_AFFINITY the queue. START_DEV and END_USER_RECOVERY have
+	 * the server's pid, which ublkev__carrier_submit() fills in.
 	 */
 	uint64_t data;
 	/*
-	 * START_DEV: a broker is to give the disk the I/O scheduler "none" when
-	 * it is live. A ring of this process does not.
+	 * A broker that carries START_DEV is to give the disk the I/O scheduler
+	 * "none" when it is live. A ring of this process does not look at it.
 	 */
 	bool no_scheduler;
 };
 
-/* an answer */
+/* An answer. */
 struct ublkev__carrier_done {
 	enum ublkev__ctrl_cmd cmd;
 	struct ublkev__ctrl_answer answer;
@@ -52,47 +55,55 @@ struct ublkev__carrier_done {
 };
 
 /*
- * `broker` NULL: a ring of this process. Errors: -ENOMEM; those of
- * io_uring_setup(2) or of socketpair(2); -EPIPE, the broker is dead.
+ * Makes a carrier, with `broker` NULL one with a ring of this process. It
+ * signals evfd, which stays the caller's and has to outlive it. Errors:
+ * -ENOMEM; those of io_uring_setup(2) or of socketpair(2) and sendmsg(2);
+ * -EPIPE, the broker is dead.
  */
 int ublkev__carrier_new(struct ublkev__carrier **carrierp,
 			const struct ublkev__alloc *mem, int evfd,
 			struct ublkev_broker *broker);
 
 /*
- * Opens /dev/ublk-control. Errors: those of open(2). With a broker this only
- * sees whether it is there: what the broker meets in opening it is the answer
- * of the first command.
+ * Opens /dev/ublk-control. Errors: those of open(2). With a broker this looks
+ * only whether it is there: when the broker cannot open it, that errno is the
+ * answer to the first command.
  */
 int ublkev__carrier_open(struct ublkev__carrier *carrier);
 
 /*
- * Closes everything. true: a command was still pending in this process' ring.
- * It goes on in the kernel, and the memory that was lent to it is left to it
- * for good.
+ * Closes and frees everything; NULL is nothing. Answers true when a command was
+ * still pending in this process' ring: it goes on in the kernel, and the memory
+ * that was lent to it stays allocated for good.
  */
 bool ublkev__carrier_free(struct ublkev__carrier *carrier);
 
 /*
- * Submits a command; one answer follows, but see free. Errors: -EBUSY, one is
- * pending; those of io_uring_enter(2); -EPIPE, the broker is dead; -EMFILE,
- * -ENFILE, -ENOMEM, it has no descriptor or memory for the device. The last
- * four may be the answer instead.
+ * Submits a command, to which one answer follows, unless the carrier is freed
+ * before. Errors, after which none follows: -EBUSY, one is pending; those of
+ * io_uring_enter(2); -EPIPE, the broker is dead; -EMFILE, -ENFILE, -ENOMEM, it
+ * has no descriptor or memory for the device. The last four may be the answer
+ * instead.
  */
 int ublkev__carrier_submit(struct ublkev__carrier *carrier,
 			   const struct ublkev__carrier_req *req);
 
-/* asks the kernel to end the pending command early; it may not be able to */
+/*
+ * Asks the kernel to end the pending command early, which then is answered,
+ * mostly with -EINTR. A command that sleeps uninterruptibly goes on. Without a
+ * pending command it does nothing.
+ */
 void ublkev__carrier_cancel(struct ublkev__carrier *carrier);
 
 /*
- * An answer to reap, or a command that could not be submitted yet. Looked at
- * before sleeping: the eventfd's signal for an answer may have been taken
- * together with another's.
+ * Whether there is an answer to reap, or a command that could not be submitted
+ * yet. The caller looks here before it sleeps: the eventfd is the I/O ring's as
+ * well, so a signal for an answer may have been taken together with one for
+ * requests.
  */
 bool ublkev__carrier_has_work(const struct ublkev__carrier *carrier);
 
-/* the next answer, if there is one */
+/* Takes the next answer into *done; false when there is none. */
 bool ublkev__carrier_reap(struct ublkev__carrier *carrier,
 			  struct ublkev__carrier_done *done);
 

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The device's side of a channel to the broker, as the engine sees a carrier.
+ * The broker may die at any time, and nobody signals the eventfd then: with a
+ * command pending, ublkev__cbroker_has_work() sees it in the next turn that
+ * something else begins, the command's deadline at the latest.
+ */
 #include "uring/carrier_broker.h"
 
 #include <errno.h>
@@ -16,8 +22,8 @@ struct ublkev__cbroker {
 	int fd;				/* this end of the channel */
 	int evfd;			/* the device's, not ours to close */
 	enum ublkev__ctrl_cmd pending;
-	int lost;			/* why the channel is closed; 0: it is
-					   not, as far as is known */
+	int lost;			/* the errno with which the channel was
+					   found closed; 0: it was not */
 };
 
 int ublkev__cbroker_new(struct ublkev__cbroker **bp,
@@ -51,7 +57,10 @@ fail:
 	return err;
 }
 
-/* the broker may do what this process, with fewer rights by now, may not */
+/*
+ * A refusal is none: the broker may have been started with rights that this
+ * process has given up since.
+ */
 int ublkev__cbroker_open(struct ublkev__cbroker *b)
 {
 	int fd = open(ABI_CONTROL_PATH, O_RDWR | O_CLOEXEC);
@@ -72,9 +81,9 @@ void ublkev__cbroker_free(struct ublkev__cbroker *b)
 }
 
 /*
- * The next answer: 1, or 0 and none is there. When the channel is closed the
- * answer is none either, but b->lost says why: what the broker said, or else
- * it is dead.
+ * Takes the next answer: 1, or 0 when none is there. A channel that is closed
+ * has none either, and b->lost says why: with what the broker said before it
+ * closed the channel, or -EPIPE for a broker that is dead.
  */
 static int cbroker_recv(struct ublkev__cbroker *b,
 			struct ublkev__carrier_done *done)
@@ -104,7 +113,7 @@ int ublkev__cbroker_submit(struct ublkev__cbroker *b,
 	err = ublkev__chan_send(b->fd, &cmd, sizeof(cmd));
 	if (!err)
 		b->pending = req->cmd;
-	else if (err == -EPIPE)
+	else if (err == -EPIPE)	/* perhaps the broker has said why */
 		(void)cbroker_recv(b, &done);
 	return b->lost ? b->lost : err;
 }
@@ -117,7 +126,7 @@ void ublkev__cbroker_cancel(struct ublkev__cbroker *b)
 		return;
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.cancel = true;
-	/* a broker that does not take it is dead, which the reaping sees */
+	/* a broker that does not take it is dead: reaping sees that */
 	(void)ublkev__chan_send(b->fd, &cmd, sizeof(cmd));
 }
 

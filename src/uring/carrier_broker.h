@@ -10,12 +10,12 @@
 
 struct ublkev__cbroker;
 
-/* see carrier.h */
+/* carrier.h says of each what it does. */
 int ublkev__cbroker_new(struct ublkev__cbroker **bp,
 			const struct ublkev__alloc *mem, int evfd,
 			struct ublkev_broker *broker);
 int ublkev__cbroker_open(struct ublkev__cbroker *b);
-/* what is pending, and a device that is left, the broker sees to */
+/* The broker sees to a pending command, and to a device that is left. */
 void ublkev__cbroker_free(struct ublkev__cbroker *b);
 int ublkev__cbroker_submit(struct ublkev__cbroker *b,
 			   const struct ublkev__carrier_req *req);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Control commands as SQEs of a ring, one at a time. The kernel reads and
+ * writes the payload whenever it runs the command, so the payload is in memory
+ * of its own (struct lent), which outlives the ring if the command does.
+ */
 #include "uring/carrier_ring.h"
 
 #include <errno.h>
@@ -12,13 +17,16 @@
 #include "uring/sqe.h"
 
 /*
- * The first ring of a task bounds how many such commands the kernel runs for
- * it at a time (io_init_wq_offload); with one entry, a START_DEV that waits
- * would hold up every other command.
+ * The entries of a task's first ring bound how many control commands the kernel
+ * runs for it at a time (io_init_wq_offload()): with one entry, a START_DEV
+ * that waits would hold up every other command.
  */
 #define ENTRIES 32
 
-/* several devices may have a command waiting in the kernel at the same time */
+/*
+ * The bound is raised to this, for the devices of one thread share it, and each
+ * may have a command that waits in the kernel.
+ */
 #define WORKERS 64
 
 #define UDATA_CANCEL UINT64_MAX
@@ -33,8 +41,9 @@ union payload {
 };
 
 /*
- * What the kernel reads and writes while a command is pending: the name of
- * ublkc with its NUL where the driver wants it, and at once the payload.
+ * What the kernel reads and writes while a command is pending: the path of
+ * ublkc with its NUL, where the driver wants that, and the payload right behind
+ * it.
  */
 struct lent {
 	char bytes[sizeof(ABI_CHAR_PATH) + 16 + sizeof(union payload)];
@@ -53,13 +62,14 @@ struct ublkev__cring {
 
 static void cring_raise_workers(struct ublkev__ring *ring)
 {
-	unsigned int values[2] = { 0, 0 };	/* bounded, unbounded */
+	/* of bounded and of unbounded work; 0 asks, and changes nothing */
+	unsigned int values[2] = { 0, 0 };
 
 	if (io_uring_register_iowq_max_workers(&ring->u, values) ||
 	    values[0] >= WORKERS)
 		return;
 	values[0] = WORKERS;
-	values[1] = 0;		/* as it is */
+	values[1] = 0;
 	(void)io_uring_register_iowq_max_workers(&ring->u, values);
 }
 
@@ -119,6 +129,7 @@ bool ublkev__cring_free(struct ublkev__cring *r)
 	ublkev__ring_close(&r->ring);
 	if (r->fd >= 0 && !r->shared)
 		close(r->fd);
+	/* a pending command's worker still reads and writes it */
 	if (!left)
 		ublkev__alloc_free(r->mem, r->lent);
 	ublkev__alloc_free(r->mem, r);
@@ -156,6 +167,10 @@ static void cring_put_payload(union payload *p,
 		p->params.len = sizeof(p->params);
 }
 
+/*
+ * GET_DEV_INFO2 has the path of every device; ADD_DEV has no device yet, and
+ * GET_FEATURES none at all.
+ */
 static bool cring_wants_path(const struct ublkev__carrier_req *req)
 {
 	if (req->cmd == UBLKEV__CTRL_ADD_DEV ||
@@ -192,7 +207,7 @@ static struct io_uring_sqe *cring_get_sqe(struct ublkev__cring *r)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring.u);
 
-	/* all slots hold what could not be submitted: once more */
+	/* all slots may hold commands that were not taken: try them again */
 	if (!sqe) {
 		io_uring_submit(&r->ring.u);
 		sqe = io_uring_get_sqe(&r->ring.u);
@@ -217,10 +232,10 @@ int ublkev__cring_submit(struct ublkev__cring *r,
 			 ++r->seq);
 	r->pending = req->cmd;
 	n = io_uring_submit(&r->ring.u);
-	/* what is queued is tried again with the next reap */
+	/* the SQE stays in the ring, and the next reap submits it again */
 	if (n >= 0 || n == -EAGAIN || n == -EBUSY || n == -EINTR)
 		return 0;
-	/* it is still in the ring: what goes out with the next is nothing */
+	/* the SQE stays in the ring: it becomes a NOP, which says nothing */
 	memset(sqe, 0, SQE_BYTES);
 	sqe->user_data = UDATA_CANCEL;
 	r->pending = UBLKEV__CTRL_NONE;
@@ -231,7 +246,7 @@ void ublkev__cring_cancel(struct ublkev__cring *r)
 {
 	struct io_uring_sqe *sqe;
 
-	/* first: a slot that was got is submitted, whatever stands in it */
+	/* looked at first: a slot that was got is submitted, even unfilled */
 	if (r->pending == UBLKEV__CTRL_NONE)
 		return;
 	sqe = cring_get_sqe(r);
@@ -243,7 +258,11 @@ void ublkev__cring_cancel(struct ublkev__cring *r)
 	io_uring_submit(&r->ring.u);
 }
 
-/* a device is gone whose node, which its commands name, is */
+/*
+ * The driver answers -ENOENT when the path that goes with a command of an
+ * ordinary user's device leads nowhere: then the device is gone, as -ENODEV
+ * says.
+ */
 static int cring_meaning_of(const struct ublkev__cring *r, int res)
 {
 	if (res != -ENOENT || !r->lent->path_bytes)

@@ -2,9 +2,10 @@
 /*
  * carrier_ring.h - carries control commands through a ring of this process
  *
- * The carrier of a device that was given no broker, and the broker's own.
- * The ring is a plain one: a command runs in a worker thread of the kernel,
- * which posts its completion and signals the eventfd.
+ * It is the carrier of a device that was given no broker, and the broker has
+ * one for each channel. The ring is a plain one (no DEFER_TASKRUN): a command
+ * runs in a worker thread of the kernel, which posts the completion itself and
+ * signals the eventfd, so that nobody has to enter the kernel to get it.
  */
 #ifndef UBLKEV_URING_CARRIER_RING_H
 #define UBLKEV_URING_CARRIER_RING_H
@@ -13,16 +14,17 @@
 
 struct ublkev__cring;
 
-/* see carrier.h, which says the same of a device's carrier */
+/* carrier.h says of each what it does. */
 int ublkev__cring_new(struct ublkev__cring **ringp,
 		      const struct ublkev__alloc *mem, int evfd);
 int ublkev__cring_open(struct ublkev__cring *r);
 /*
- * Instead of open: /dev/ublk-control as the caller has it open, whose it stays
- * and who keeps it open until the ring is freed
+ * Is called instead of open, by the broker, with /dev/ublk-control as it has it
+ * open. The descriptor stays the caller's, who closes it after the ring is
+ * freed.
  */
 void ublkev__cring_share(struct ublkev__cring *r, int control_fd);
-/* a descriptor of it for that, or an error of open(2) */
+/* Opens /dev/ublk-control for that: a descriptor, or an error of open(2). */
 int ublkev__cring_open_control(void);
 bool ublkev__cring_free(struct ublkev__cring *r);
 int ublkev__cring_submit(struct ublkev__cring *r,

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opens and maps ublkc for io.c, which gives its descriptor to the rings. Who
+ * wrote a descriptor is the driver; here it is mapped for reading only.
+ */
 #include "uring/cdev.h"
 
 #include <errno.h>
@@ -49,7 +53,10 @@ int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 	int err = 0;
 
 	snprintf(path, sizeof(path), ABI_CHAR_PATH, id);
-	/* Without O_NONBLOCK io_uring hands USER_COPY's copies to a thread. */
+	/*
+	 * Without O_NONBLOCK io_uring hands the copies of USER_COPY to a thread
+	 * (io_file_supports_nowait()), and the commit overtakes them.
+	 */
 	c->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (c->fd < 0)
 		return -errno;

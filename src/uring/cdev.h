@@ -3,7 +3,8 @@
  * cdev.h - /dev/ublkc<id>, and the request descriptors mapped from it
  *
  * The driver lets a device be deleted only when ublkc is closed and every
- * mapping of it is gone, a forked child's included.
+ * mapping of it is gone, a forked child's included. It can be opened once
+ * (ublk_ch_open()), so the thread of the device's loop does it for all queues.
  */
 #ifndef UBLKEV_URING_CDEV_H
 #define UBLKEV_URING_CDEV_H

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sockets of datagrams between a device and its broker. No call waits, as both
+ * sides have a loop: MSG_DONTWAIT everywhere, and EAGAIN means later.
+ */
 #include "uring/chan.h"
 
 #include <errno.h>
@@ -13,6 +17,10 @@ int ublkev__chan_pair(int fds[2])
 	return 0;
 }
 
+/*
+ * A peer that was closed with messages unread answers ECONNRESET once, EPIPE
+ * from then on (unix_release_sock()).
+ */
 static int chan_send_error(int err)
 {
 	return err == ECONNRESET ? -EPIPE : -err;
@@ -38,8 +46,9 @@ static int chan_recv_result(ssize_t n, int err, size_t bytes)
 }
 
 /*
- * An end that was closed with our messages unread says so once, before what it
- * had sent us (unix_release_sock()).
+ * An end that was closed with our messages unread makes the next recv(2) fail
+ * with ECONNRESET, once, although what it had sent is still there
+ * (unix_release_sock()).
  */
 static ssize_t chan_recv_once(int fd, void *msg, size_t bytes, int flags)
 {
@@ -65,7 +74,10 @@ bool ublkev__chan_has_work(int fd)
 	       (errno != EAGAIN && errno != EINTR);
 }
 
-/* a byte, since ancillary data needs company, and room for two descriptors */
+/*
+ * A message of two descriptors and one byte: recvmsg(2) answers 0 to a message
+ * without data, as to the end.
+ */
 struct fds_msg {
 	char byte;
 	struct iovec iov;
@@ -129,7 +141,10 @@ int ublkev__chan_recv_fds(int fd, int fds[2])
 	if (ret != 1)
 		return ret;
 	c = CMSG_FIRSTHDR(&m.hdr);
-	/* none came, or one, where this process was out of descriptors */
+	/*
+	 * When this process is out of descriptors the kernel leaves out those
+	 * that it has no number for: none came, or one.
+	 */
 	if (!c || c->cmsg_type != SCM_RIGHTS)
 		return 0;
 	if (c->cmsg_len != CMSG_LEN(2 * sizeof(int))) {

@@ -4,8 +4,9 @@
  *
  * Each device has a channel, one end of a socketpair of datagrams in order;
  * the other end goes to the broker through the broker's own socket, with the
- * device's eventfd. Both sides are the same program: the messages are plain
- * structs.
+ * device's eventfd. Both sides are the same program, the broker being its fork:
+ * the messages are plain structs. Nothing here waits; carrier_broker.c has the
+ * device's side of a channel, broker_run.c the broker's.
  */
 #ifndef UBLKEV_URING_CHAN_H
 #define UBLKEV_URING_CHAN_H
@@ -15,37 +16,48 @@
 #include "uring/carrier.h"
 
 /*
- * Device to broker; answered with a struct ublkev__carrier_done. One whose
- * command is NONE comes unasked: the broker cannot serve the channel, its
- * result says why, and the channel is closed behind it.
+ * A message from the device to the broker, which answers it with a struct
+ * ublkev__carrier_done. An answer whose command is NONE was not asked for: the
+ * broker cannot serve the channel, the result says why, and the channel is
+ * closed behind it.
  */
 struct ublkev__chan_cmd {
-	bool cancel;			/* the pending one; nothing else counts */
+	bool cancel;			/* the pending command, not req */
 	struct ublkev__carrier_req req;
 };
 
-/* two connected ends, close-on-exec. Errors: those of socketpair(2). */
+/*
+ * Makes two connected ends, which are the caller's to close, and close-on-exec.
+ * Errors: those of socketpair(2).
+ */
 int ublkev__chan_pair(int fds[2]);
 
 /*
- * Errors: -EPIPE, the other end is closed; -EAGAIN, not now; others of
- * send(2).
+ * Sends one message. Errors: -EPIPE, the other end is closed; -EAGAIN, the
+ * socket has no room now; others of send(2).
  */
 int ublkev__chan_send(int fd, const void *msg, size_t bytes);
 
 /*
- * One message of exactly `bytes`. 1: received; 0: none there now; -EPIPE:
- * the other end is closed, or sends something else.
+ * Receives one message of exactly `bytes`: 1. Answers 0 when none is there, and
+ * -EPIPE when the other end is closed or has sent a message of another length.
  */
 int ublkev__chan_recv(int fd, void *msg, size_t bytes);
 
-/* a message is there, or the other end is closed */
+/* Whether ublkev__chan_recv() would answer anything but 0. */
 bool ublkev__chan_has_work(int fd);
 
-/* a channel's end and an eventfd, for the broker; they stay the caller's */
+/*
+ * Sends the broker a channel's end and an eventfd, which stay the caller's.
+ * Errors: those of ublkev__chan_send().
+ */
 int ublkev__chan_send_fds(int fd, const int fds[2]);
 
-/* likewise 1, 0 or -EPIPE; they are the caller's then */
+/*
+ * Receives what ublkev__chan_send_fds() sent: 1, and both are the caller's to
+ * close. Answers 0 when nothing is there, and when this process had no
+ * descriptor left for one of them; -EPIPE when the sender is gone.
+ */
 int ublkev__chan_recv_fds(int fd, int fds[2]);
 
 #endif

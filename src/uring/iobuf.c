@@ -18,11 +18,12 @@ int ublkev__iobuf_map(struct ublkev__iobuf *b, size_t n, size_t each)
 		return -ENOMEM;
 	}
 	/*
-	 * Small pages: a buffer of which 4 KiB are used is not to cost 2 MiB.
-	 * A kernel without huge pages refuses the advice, and needs it not.
+	 * A buffer of which 4 KiB are used is not to cost a huge page. A kernel
+	 * that was built without huge pages refuses the advice, and has none to
+	 * give.
 	 */
 	(void)madvise(b->base, b->bytes, MADV_NOHUGEPAGE);
-	/* nor is a core dump to hold the data of clients */
+	/* neither a child nor a core dump is to have the data of clients */
 	if (madvise(b->base, b->bytes, MADV_DONTFORK) ||
 	    madvise(b->base, b->bytes, MADV_DONTDUMP)) {
 		ublkev__iobuf_unmap(b);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * iobuf.h - a page-aligned buffer for each tag
+ * iobuf.h - a page-aligned buffer for each tag, where the driver copies data
  */
 #ifndef UBLKEV_URING_IOBUF_H
 #define UBLKEV_URING_IOBUF_H
@@ -13,8 +13,9 @@ struct ublkev__iobuf {
 };
 
 /*
- * n * each bytes of address space; memory comes with the first touch of a
- * page. Errors: -ENOMEM.
+ * Maps n * each bytes of address space, with n and each above 0; memory comes
+ * with the first touch of a page. No forked child has them, no core dump shows
+ * them. Errors: -ENOMEM.
  */
 int ublkev__iobuf_map(struct ublkev__iobuf *b, size_t n, size_t each);
 void ublkev__iobuf_unmap(struct ublkev__iobuf *b);

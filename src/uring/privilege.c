@@ -52,6 +52,6 @@ void ublkev__privilege_restore(const struct ublkev__privilege *was)
 	if (!was->changed || privilege_get(c))
 		return;
 	c[0].effective = was->effective;
-	/* What is permitted was in effect before: this cannot be refused. */
+	/* cannot be refused: what is permitted was not changed */
 	(void)privilege_set(c);
 }

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reads and writes queue/scheduler of a disk. A child of the broker runs it
+ * (broker_run_drop_scheduler()), without malloc(3) and stdio's files.
+ */
 #include "uring/scheduler.h"
 
 #include <errno.h>

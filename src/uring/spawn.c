@@ -11,21 +11,28 @@
 #include <unistd.h>
 
 #ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434	/* of all architectures, Linux 5.3 */
+#define SYS_pidfd_open 434	/* the same everywhere; Linux 5.3 */
 #endif
 
-/* before an allocation; as much as keeps it aligned for anything */
+/*
+ * Stands before each allocation and holds its size; as long as keeps what
+ * follows aligned for anything.
+ */
 #define HEAD_BYTES 64
 
 pid_t ublkev__spawn(int exit_signal)
 {
-#ifdef __s390__		/* the stack comes first there */
+#ifdef __s390__		/* clone(2) has the stack first there */
 	return (pid_t)syscall(SYS_clone, 0L, (long)exit_signal, 0L, 0L, 0L);
 #else
 	return (pid_t)syscall(SYS_clone, (long)exit_signal, 0L, 0L, 0L, 0L);
 #endif
 }
 
+/*
+ * Linux before 5.9 has no close_range(2). A limit may be in the millions, and
+ * nothing here opens as many.
+ */
 static void spawn_close_range_slowly(int first)
 {
 	struct rlimit limit;
@@ -46,7 +53,7 @@ void ublkev__spawn_close_from(int first)
 	spawn_close_range_slowly(first);
 }
 
-/* true: it is our child, and lives */
+/* True when it is our child and lives. A child that has ended is reaped. */
 static bool spawn_try_reap(pid_t pid)
 {
 	siginfo_t info = { .si_pid = 0 };
@@ -59,7 +66,10 @@ void ublkev__spawn_reap(pid_t pid, int ms)
 {
 	struct pollfd p = { .events = POLLIN };
 
-	/* only the number of a living child is sure to be that child's */
+	/*
+	 * The number may be another process' by now, unless our child lives or
+	 * waits to be reaped: the pidfd is that of a child only after this.
+	 */
 	if (!spawn_try_reap(pid))
 		return;
 	p.fd = (int)syscall(SYS_pidfd_open, pid, 0u);

@@ -2,10 +2,10 @@
 /*
  * spawn.h - child processes of the library
  *
- * Made without an exit signal, one's end sends no SIGCHLD, and wait(2) passes
- * over it unless asked for __WCLONE or __WALL: the application does not hear
- * of it. So the library can reap it, and no zombie is left to a process 1 that
- * does not reap.
+ * A child that was made without an exit signal sends no SIGCHLD when it ends,
+ * and wait(2) passes over it unless asked for __WCLONE or __WALL: the
+ * application does not hear of it, and the library can reap it. A child that
+ * nobody reaps would stay a zombie where process 1 does not reap either.
  */
 #ifndef UBLKEV_URING_SPAWN_H
 #define UBLKEV_URING_SPAWN_H
@@ -14,22 +14,28 @@
 #include <sys/types.h>
 
 /*
- * As fork(2): 0 in the child, -1 and errno when there is none. Its end sends
- * exit_signal; 0: none. The C library is not told, so what another thread had
- * locked stays locked in the child: no malloc(3) and no stdio there.
+ * Makes a child as fork(2) does: 0 in the child, its pid in the parent, -1 and
+ * errno when none can be made. When it ends, the parent gets exit_signal, or
+ * none if that is 0. The C library does not hear of the child, so whatever
+ * another thread had locked stays locked there: it may call neither malloc(3)
+ * nor stdio.
  */
 pid_t ublkev__spawn(int exit_signal);
 
-/* in the child: what is inherited from that number on is not its own */
+/* Closes all descriptors from that number on; called in the child. */
 void ublkev__spawn_close_from(int first);
 
 /*
- * Waits up to ms for the end of a child without exit signal and reaps it. Where it takes longer,
- * or a fork has made it another process' child, it is left as it is.
+ * Waits up to ms milliseconds for the end of a child without exit signal, and
+ * reaps it. A child that takes longer is left as it is, and so is one that is
+ * not this process' own, as after the application's fork(2).
  */
 void ublkev__spawn_reap(pid_t pid, int ms);
 
-/* a ublkev_alloc_fn for such a child: each allocation is a mapping */
+/*
+ * A ublkev_alloc_fn for such a child: each allocation is a mapping of its own,
+ * so that no lock is needed. Its data are ignored.
+ */
 void *ublkev__spawn_alloc(void *data, void *ptr, size_t bytes);
 
 #endif

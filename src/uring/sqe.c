@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SQEs are written by hand, for liburing has no function for the driver's
+ * commands, and each is written as a whole: a slot of the ring holds what was
+ * sent in it last.
+ */
 #include "uring/sqe.h"
 
 #include <string.h>
 
 #include "uring/udata.h"
 
-/* where cmd[] begins in an SQE; the rest of a 128-byte one is also cmd[] */
+/*
+ * The driver's own part of an SQE, cmd[], begins here and goes on to the end of
+ * an SQE of 64 or 128 bytes.
+ */
 #define SQE_CMD_OFFSET 48
 
 static void *sqe_cmd_of(struct io_uring_sqe *sqe)
@@ -59,14 +67,15 @@ void ublkev__sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		cmd->flags = ABI_BATCH_HAS_BUF_ADDR;
 }
 
-/* IORING_URING_CMD_MULTISHOT, which the header may not know */
+/* IORING_URING_CMD_MULTISHOT, which the system's header may not have. */
 #define CMD_MULTISHOT 2
 
 void ublkev__sqe_batch_fetch(struct io_uring_sqe *sqe, unsigned int queue)
 {
 	sqe_batch(sqe, ABI_IO_FETCH_IO_CMDS, queue, sizeof(uint16_t));
 	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->rw_flags = CMD_MULTISHOT;	/* uring_cmd_flags */
+	/* shares its place with uring_cmd_flags, which older headers lack */
+	sqe->rw_flags = CMD_MULTISHOT;
 	sqe->buf_group = (uint16_t)queue;
 	sqe->user_data = udata_batch(queue, true);
 }

@@ -4,6 +4,8 @@
  *
  *	 63        62       61 .. 32   31 .. 16   15 .. 0
  *	 eventfd   batch    0          queue      tag, or 1: FETCH
+ *
+ * sqe.c packs it, io.c and batch.c unpack it.
  */
 #ifndef UBLKEV_URING_UDATA_H
 #define UBLKEV_URING_UDATA_H
