@@ -4,6 +4,19 @@
 #include <errno.h>
 #include <string.h>
 
+/*
+ * The array says which SQE is the n-th to submit, and the n-th it always is
+ * here; so the array is written once, and a submission is a store of the tail.
+ * A ring without one has no array to write.
+ */
+static void ring_fill_array(struct io_uring *u)
+{
+	unsigned int i;
+
+	for (i = 0; u->sq.array && i < *u->sq.kring_entries; i++)
+		u->sq.array[i] = i;
+}
+
 int ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 		      unsigned int flags, int evfd)
 {
@@ -16,6 +29,8 @@ int ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 	if (err)
 		return err;
 	r->open = true;
+	r->registered = false;
+	ring_fill_array(&r->u);
 	if (evfd >= 0)
 		err = io_uring_register_eventfd(&r->u, evfd);
 	/* a forked child's copy of the mapping would keep the ring alive */
@@ -35,7 +50,7 @@ int ublkev__ring_enable(struct ublkev__ring *r)
 
 void ublkev__ring_register_fd(struct ublkev__ring *r)
 {
-	(void)io_uring_register_ring_fd(&r->u);
+	r->registered = io_uring_register_ring_fd(&r->u) == 1;
 }
 
 void ublkev__ring_close(struct ublkev__ring *r)
@@ -46,10 +61,25 @@ void ublkev__ring_close(struct ublkev__ring *r)
 	r->open = false;
 }
 
+/* how many SQEs the kernel may take now */
+static unsigned int ring_flush(struct ublkev__ring *r)
+{
+	struct io_uring_sq *sq = &r->u.sq;
+
+	sq->sqe_head = sq->sqe_tail;
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+	return sq->sqe_tail - *sq->khead;
+}
+
 int ublkev__ring_enter(struct ublkev__ring *r)
 {
-	int n = io_uring_submit_and_get_events(&r->u);
+	unsigned int flags = IORING_ENTER_GETEVENTS;
+	int n;
 
+	if (r->registered)
+		flags |= IORING_ENTER_REGISTERED_RING;
+	n = io_uring_enter2((unsigned int)r->u.enter_ring_fd, ring_flush(r), 0,
+			    flags, NULL, 0);
 	if (n >= 0 || n == -EAGAIN || n == -EBUSY || n == -EINTR)
 		return 0;
 	return n;

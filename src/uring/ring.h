@@ -20,6 +20,7 @@
 struct ublkev__ring {
 	struct io_uring u;
 	bool open;
+	bool registered;	/* u.enter_ring_fd is an index of the task's */
 };
 
 /*

@@ -20,6 +20,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,17 +47,17 @@ static int recovers;
  * In front of liburing's: the first submission of the FETCHes, which has all
  * of them, is cut short, and the last thing that this process does.
  */
-int io_uring_submit_and_get_events(struct io_uring *ring)
+int io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
+		    unsigned int flags, sigset_t *arg, size_t bytes)
 {
-	static int (*real)(struct io_uring *ring);
+	static int (*real)(unsigned int, unsigned int, unsigned int,
+			   unsigned int, sigset_t *, size_t);
 
 	if (!real)
-		*(void **)&real = dlsym(RTLD_NEXT,
-					"io_uring_submit_and_get_events");
-	if (die_after < 0 || io_uring_sq_ready(ring) < 2)
-		return real(ring);
-	ring->sq.sqe_tail = ring->sq.sqe_head + (unsigned int)die_after;
-	real(ring);
+		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_enter2");
+	if (die_after < 0 || nr < 2)
+		return real(fd, nr, least, flags, arg, bytes);
+	real(fd, (unsigned int)die_after, least, flags, arg, bytes);
 	_exit(9);
 }
 

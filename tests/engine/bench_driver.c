@@ -2,6 +2,7 @@
 #include "bench_driver.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,8 +192,10 @@ int __real_ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 			     unsigned int flags, int evfd);
 int __wrap_ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 			     unsigned int flags, int evfd);
-int __real_io_uring_submit_and_get_events(struct io_uring *u);
-int __wrap_io_uring_submit_and_get_events(struct io_uring *u);
+int __real_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
+			   unsigned int flags, sigset_t *arg, size_t bytes);
+int __wrap_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
+			   unsigned int flags, sigset_t *arg, size_t bytes);
 
 int __wrap_ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 			     unsigned int flags, int evfd)
@@ -239,12 +242,13 @@ static void bench_after(void)
 		bench_hooks.entered();
 }
 
-int __wrap_io_uring_submit_and_get_events(struct io_uring *u)
+int __wrap_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
+			   unsigned int flags, sigset_t *arg, size_t bytes)
 {
 	int res;
 
 	bench_before();
-	res = __real_io_uring_submit_and_get_events(u);
+	res = __real_io_uring_enter2(fd, nr, least, flags, arg, bytes);
 	bench_after();
 	return res;
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -28,8 +29,10 @@ static void *addr;			/* of the last SQE */
 
 int __wrap_ublkev__cdev_open(struct ublkev__cdev *c, int id,
 			     unsigned int queues, unsigned int depth);
-int __wrap_io_uring_submit_and_get_events(struct io_uring *u);
-int __real_io_uring_submit_and_get_events(struct io_uring *u);
+int __wrap_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
+			   unsigned int flags, sigset_t *arg, size_t bytes);
+int __real_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
+			   unsigned int flags, sigset_t *arg, size_t bytes);
 void __wrap_ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 			   unsigned int queue, unsigned int tag, int result,
 			   void *buf);
@@ -47,11 +50,13 @@ int __wrap_ublkev__cdev_open(struct ublkev__cdev *c, int id,
 	return c->fd < 0 ? -errno : 0;
 }
 
-int __wrap_io_uring_submit_and_get_events(struct io_uring *u)
+int __wrap_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
+			   unsigned int flags, sigset_t *arg, size_t bytes)
 {
-	submitted = io_uring_sq_ready(u);
-	return enter_result ? enter_result :
-			      __real_io_uring_submit_and_get_events(u);
+	submitted = nr;
+	if (enter_result)
+		return enter_result;
+	return __real_io_uring_enter2(fd, nr, least, flags, arg, bytes);
 }
 
 void __wrap_ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
