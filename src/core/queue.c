@@ -423,43 +423,50 @@ static void queue_fetch_data(struct ublkev__queue *q, struct ublkev__tag *t)
 	queue_result(q, t, UBLKEV__TAG_MOVE);
 }
 
-/*
- * Another thread that lists what the backend has (evstats.c) knows a request
- * by its cookie: whoever sees BACKEND sees the cookie that goes with it.
- */
 static void queue_give(struct ublkev__queue *q, struct ublkev__tag *t)
 {
 	queue_shift(q, &q->in);
-	/* what is begun goes on with the cookie that the backend knows */
-	if (!(t->how & UBLKEV__HOW_BEGUN))
-		t->req.cookie += GENERATION;
+	/* RELEASE: see queue_give_anew() */
 	__atomic_store_n(&t->state, UBLKEV__TAG_BACKEND, __ATOMIC_RELEASE);
 	q->nr_backend++;
 	if (++q->stats->inflight > q->stats->inflight_max)
 		q->stats->inflight_max = q->stats->inflight;
 }
 
+/*
+ * Another thread that lists what the backend has (evstats.c) knows a request
+ * by its cookie. So the cookie is stored before the state: whoever sees
+ * BACKEND sees the cookie that goes with it.
+ */
+static void queue_give_anew(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	t->req.cookie += GENERATION;
+	queue_give(q, t);
+}
+
 enum ublkev__queue_act ublkev__queue_next_in(struct ublkev__queue *q,
 					     struct ublkev__tag **tagp)
 {
-	enum ublkev__queue_act act = UBLKEV__QUEUE_SUBMIT;
+	enum ublkev__queue_act act;
 	struct ublkev__tag *t;
 
 	while (q->in.nr) {
 		*tagp = t = &q->tags[q->in.head];
-		if (q->copy)
-			act = queue_prepare(q, t);
+		/* with the cookie, buffer and data that the backend knows */
+		if (t->how & UBLKEV__HOW_BEGUN) {
+			queue_give(q, t);
+			return UBLKEV__QUEUE_GO_ON;
+		}
+		act = q->copy ? queue_prepare(q, t) : UBLKEV__QUEUE_SUBMIT;
 		if (act == UBLKEV__QUEUE_MOVE_IN) {
 			queue_fetch_data(q, t);
 			continue;
 		}
-		if (!(t->how & UBLKEV__HOW_BEGUN)) {
-			t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
-				ublkev__queue_own_buf(q, t) : NULL;
-			t->req.data = NULL;
-		}
+		t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
+			ublkev__queue_own_buf(q, t) : NULL;
+		t->req.data = NULL;
 		if (act == UBLKEV__QUEUE_SUBMIT)
-			queue_give(q, t);
+			queue_give_anew(q, t);
 		return act;
 	}
 	return UBLKEV__QUEUE_NONE;

@@ -20,7 +20,8 @@
  *	READY -> MOVE -> MOVING -> READY	a WRITE that submit() is to get
  *	BACKEND -> MOVE -> MOVING -> RESULT	a READ that submit() did
  *
- * What submit() answers with UBLKEV_AGAIN is READY once more.
+ * What submit() answers with UBLKEV_AGAIN is READY once more, and then pulled
+ * as GO_ON, not SUBMIT: the backend has begun it.
  *
  * Facts are told with the calls named after them; what is to be done about
  * them is pulled: what the backend is to get (READY), and what the driver is
@@ -106,6 +107,7 @@ enum ublkev__queue_act {
 	UBLKEV__QUEUE_MAP,	/* check it, ask the backend for its memory */
 	UBLKEV__QUEUE_PLACE,	/* the queue needs buffers */
 	UBLKEV__QUEUE_SUBMIT,	/* give it to the backend, which has it now */
+	UBLKEV__QUEUE_GO_ON,	/* have the backend go on with it */
 	/* pulled with next_out */
 	UBLKEV__QUEUE_ARM,	/* FETCH the tag */
 	UBLKEV__QUEUE_COMMIT,	/* COMMIT its `result` */
@@ -183,7 +185,7 @@ void ublkev__queue_refused(struct ublkev__queue *q, struct ublkev__tag *t,
 
 /*
  * Fact: what was pulled for the backend was begun there, which is to go on
- * with it. It will be pulled once more, after what is READY by now.
+ * with it. GO_ON will be pulled for it, after what is READY by now.
  */
 void ublkev__queue_again(struct ublkev__queue *q, struct ublkev__tag *t);
 

@@ -194,7 +194,30 @@ static void pump_place(struct ublkev__lane *l, struct ublkev__queue *q,
 		ublkev__pump_set_bufs(l);
 }
 
-/* what the backend has begun, and answered with UBLKEV_AGAIN */
+/* the backend's answer, or the guard's; whether the backend got it */
+static bool pump_answer(struct ublkev__queue *q, struct ublkev__tag *t,
+			uint64_t cookie, int res, bool rejected)
+{
+	if (rejected)
+		ublkev__queue_refused(q, t, res);
+	else if (res <= UBLKEV_DONE)
+		ublkev__queue_done(q, cookie, res);
+	else if (res == UBLKEV_AGAIN)
+		ublkev__queue_again(q, t);
+	return !rejected;
+}
+
+/* the request is not ours to look at once submitted: hence the cookie */
+static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
+			struct ublkev__tag *t)
+{
+	uint64_t cookie = t->req.cookie;
+	bool rejected;
+	int res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
+
+	return pump_answer(q, t, cookie, res, rejected);
+}
+
 __attribute__((cold, noinline))
 static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
 		       struct ublkev__tag *t)
@@ -203,34 +226,7 @@ static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
 	bool rejected;
 	int res = ublkev__guard_go_on(l->e->backend, &t->req, &rejected);
 
-	if (rejected)
-		ublkev__queue_refused(q, t, res);
-	else if (res == UBLKEV_AGAIN)
-		ublkev__queue_again(q, t);
-	else if (res != UBLKEV_LATER)
-		ublkev__queue_done(q, cookie, res);
-	return !rejected;
-}
-
-/* whether the backend got it */
-static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
-			struct ublkev__tag *t)
-{
-	/* the request is not ours to look at once submitted */
-	uint64_t cookie = t->req.cookie;
-	bool rejected = false;
-	int res;
-
-	if (t->how & UBLKEV__HOW_BEGUN)
-		return pump_go_on(l, q, t);
-	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
-	if (rejected)
-		ublkev__queue_refused(q, t, res);
-	else if (res <= UBLKEV_DONE)
-		ublkev__queue_done(q, cookie, res);
-	else if (res == UBLKEV_AGAIN)
-		ublkev__queue_again(q, t);
-	return !rejected;
+	return pump_answer(q, t, cookie, res, rejected);
 }
 
 static bool pump_round_is_full(const struct turn *turn)
@@ -245,6 +241,23 @@ static void pump_charge(struct turn *turn, uint64_t bytes)
 	turn->round_bytes += bytes;
 }
 
+/* whether the backend got a request */
+static bool pump_serve(struct ublkev__lane *l, struct ublkev__queue *q,
+		       struct ublkev__tag *t, enum ublkev__queue_act act)
+{
+	switch (act) {
+	case UBLKEV__QUEUE_SUBMIT:
+		return pump_submit(l, q, t);
+	case UBLKEV__QUEUE_MAP:
+		pump_map(l, q, t);
+		return false;
+	case UBLKEV__QUEUE_GO_ON:
+		return pump_go_on(l, q, t);
+	default:
+		return false;
+	}
+}
+
 static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
 			    struct turn *turn)
 {
@@ -257,6 +270,7 @@ static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
 		act = ublkev__queue_next_in(q, &t);
 		if (act == UBLKEV__QUEUE_NONE)
 			break;
+		/* of all acts the only one that costs the turn nothing */
 		if (act == UBLKEV__QUEUE_PLACE) {
 			pump_place(l, q, t);
 			continue;
@@ -264,10 +278,7 @@ static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
 		if (!turn->reqs)
 			pump_look_at_clock(l, turn);
 		pump_charge(turn, t->req.len_bytes);
-		if (act == UBLKEV__QUEUE_MAP)
-			pump_map(l, q, t);
-		else
-			any |= pump_submit(l, q, t);
+		any |= pump_serve(l, q, t, act);
 	}
 	return any;
 }

@@ -83,7 +83,7 @@ START_TEST(done_in_pieces)
 			 UBLKEV__QUEUE_SUBMIT);
 	ck_assert_ptr_eq(got, &qk.tags[1]);
 	ck_assert_int_eq(ublkev__queue_next_in(&qk.q, &got),
-			 UBLKEV__QUEUE_SUBMIT);
+			 UBLKEV__QUEUE_GO_ON);
 	qk_verify();
 	ck_assert_ptr_eq(got, &qk.tags[2]);
 	ck_assert_uint_eq(got->req.cookie, cookie);

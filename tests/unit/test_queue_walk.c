@@ -32,6 +32,7 @@ struct model {
 	bool asked;		/* the backend has no address for it */
 	bool again;		/* the backend is to get it when they came */
 	bool direct;
+	bool begun;		/* the backend is to go on with it */
 	int due;		/* result to be committed */
 	int on_success;
 	uint64_t cookie, old_cookie;
@@ -46,7 +47,7 @@ static struct {
 	unsigned int depth;
 	enum ublkev__xfer copy;
 	bool failing, stopping, batch, gone;
-	unsigned long requests, commits, given, stale, moves, faults;
+	unsigned long requests, commits, given, pieces, stale, moves, faults;
 } w;
 
 static char bufs[MAX * MAX_IO], spare, ram;	/* never touched */
@@ -97,7 +98,7 @@ static void came(struct model *m, bool fault)
 	int err = outcome(&m->desc, &m->on_success);
 
 	m->away = w.copy && is_op(m, 1);
-	m->direct = m->again = m->asked = false;
+	m->direct = m->again = m->asked = m->begun = false;
 	if (err)
 		answered(m, err);
 	else if (w.failing || fault)
@@ -262,6 +263,12 @@ static void pull_in(void)
 		map(m);
 		return;
 	}
+	if (m->begun) {
+		must(act == UBLKEV__QUEUE_GO_ON && t->req.cookie == m->cookie);
+		m->owner = BACKEND;
+		w.pieces++;
+		return;
+	}
 	must(act == UBLKEV__QUEUE_SUBMIT && t->req.cookie != m->cookie);
 	must(m->asked == (w.copy && (is_op(m, 0) || is_op(m, 1))));
 	m->owner = BACKEND;
@@ -317,6 +324,18 @@ static void finish(unsigned int tag)
 		answered(m, err ? err : m->on_success);
 }
 
+/* the backend has begun, and the rest is to wait for its turn */
+static void begin_only(unsigned int tag)
+{
+	struct model *m = &w.m[tag];
+
+	if (m->owner != BACKEND)
+		return;
+	ublkev__queue_again(&w.q, &w.tags[tag]);
+	m->owner = WAITING;
+	m->begun = true;
+}
+
 static void refuse(unsigned int tag)
 {
 	if (w.m[tag].owner != BACKEND)
@@ -355,8 +374,10 @@ static void step(void)
 		pull_in();
 	else if (what < 75)
 		pull_out();
-	else if (what < 98)
+	else if (what < 95)
 		finish(tag);
+	else if (what < 98)
+		begin_only(tag);
 	else
 		refuse(tag);
 }
@@ -383,7 +404,8 @@ static void begin(unsigned int depth)
 {
 	w.depth = depth;
 	w.failing = w.stopping = w.gone = false;
-	w.requests = w.commits = w.given = w.stale = w.moves = w.faults = 0;
+	w.requests = w.commits = w.given = w.pieces = 0;
+	w.stale = w.moves = w.faults = 0;
 	memset(w.m, 0, sizeof(w.m));
 	memset(&w.stats, 0, sizeof(w.stats));
 	ublkev__queue_init(&w.q, below(65536), depth,
@@ -427,9 +449,10 @@ START_TEST(walk)
 			fail_all();
 	}
 	end();
-	printf("test_queue_walk: depth %u: %lu requests, %lu to the backend, %lu moves, %lu of them failed, %lu stale answers\n",
-	       w.depth, w.requests, w.given, w.moves, w.faults, w.stale);
-	must(w.requests > STEPS / 50 && w.given > STEPS / 200);
+	printf("test_queue_walk: depth %u: %lu requests, %lu to the backend, %lu times to go on, %lu moves, %lu of them failed, %lu stale answers\n",
+	       w.depth, w.requests, w.given, w.pieces, w.moves, w.faults,
+	       w.stale);
+	must(w.requests > STEPS / 50 && w.given > STEPS / 200 && w.pieces);
 	must(!w.copy == !w.moves && !w.copy == !w.faults);
 }
 END_TEST
