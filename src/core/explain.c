@@ -8,6 +8,8 @@
 
 #include <ublkev/dev.h>
 
+#include "core/life_steps.h"
+
 struct explanation {
 	enum ublkev_step step;
 	int err;
@@ -103,24 +105,14 @@ static const struct explanation explanations[] = {
 	  "too few file descriptors, a device needs five, and three for each thread: raise the limit (ulimit -n, LimitNOFILE=)" },
 	{ UBLKEV_STEP_START, -EINVAL,
 	  "the block layer refuses the disk's geometry: check block size, max I/O and discard limits" },
-	{ UBLKEV_STEP_START, -ETIMEDOUT,
-	  "the disk did not come up in time: does the backend answer the reads of the partition scan?" },
 	{ UBLKEV_STEP_START, -ENODEV,
 	  "the device was stopped or deleted while it came up" },
 	{ UBLKEV_STEP_LIVE, -ENODEV,
 	  "the device was stopped or deleted from outside" },
-	{ UBLKEV_STEP_QUIESCE, -ETIMEDOUT,
-	  "requests were still unanswered at the deadline and are left to the next server: is the backend stuck?" },
-	{ UBLKEV_STEP_STOP, -ETIMEDOUT,
-	  "requests were still unanswered at the deadline and have been failed: is the backend stuck?" },
 	{ UBLKEV_STEP_STOP, -ENODEV,
 	  "there is no such device" },
 	{ UBLKEV_STEP_STOP, -EPERM,
 	  "stopping a device needs CAP_SYS_ADMIN: run as root" },
-	{ UBLKEV_STEP_DRAIN, -ETIMEDOUT,
-	  "requests were still unanswered at the deadline and have been failed: is the backend stuck?" },
-	{ UBLKEV_STEP_DEL, -ETIMEDOUT,
-	  "somebody holds the device; it is stopped, and will vanish when they let go (mounts, open files, device-mapper)" },
 	{ UBLKEV_STEP_DEL, -EPERM,
 	  "deleting a device needs CAP_SYS_ADMIN: run as root" },
 };
@@ -134,6 +126,9 @@ const char *ublkev_explain(enum ublkev_step step, int err)
 			return explanations[i].text;
 	if (err == -EPIPE)
 		return "the broker process died: the device can't be controlled any more, and is left to the kernel";
+	if (err == -ETIMEDOUT && step < UBLKEV_NR_STEPS &&
+	    ublkev__life_steps[step].silence)
+		return ublkev__life_steps[step].silence;
 	if (err == -ETIMEDOUT)
 		return "the driver did not answer a control command in time: look for hung tasks in the kernel log";
 	return NULL;

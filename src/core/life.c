@@ -28,15 +28,29 @@ void ublkev__life_do(struct ublkev__life *c, enum ublkev__life_act what)
 	life_act(c, what);
 }
 
-void ublkev__life_command(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
-			  uint64_t data)
+static uint64_t life_data(const struct ublkev__life *c,
+			  enum ublkev__ctrl_cmd cmd)
+{
+	switch (cmd) {
+	case UBLKEV__CTRL_GET_QUEUE_AFFINITY:
+		return c->asked_cpus;
+	case UBLKEV__CTRL_UPDATE_SIZE:
+		return c->resize_sectors;
+	case UBLKEV__CTRL_QUIESCE_DEV:
+		return c->conf.stop_timeout_ms;
+	default:
+		return 0;
+	}
+}
+
+void ublkev__life_command(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd)
 {
 	struct ublkev__life_action *a = life_act(c, UBLKEV__LIFE_CMD);
 
 	assert(c->pending == UBLKEV__CTRL_NONE);
 	c->pending = cmd;
 	a->cmd = cmd;
-	a->data = data;
+	a->data = life_data(c, cmd);
 }
 
 void ublkev__life_cancel(struct ublkev__life *c)
@@ -52,19 +66,68 @@ void ublkev__life_tell(struct ublkev__life *c, int revents, int res)
 	a->res = res;
 }
 
+/* ---- from step to step ---------------------------------------------------- */
+
 void ublkev__life_enter(struct ublkev__life *c, enum ublkev_step step,
-			uint64_t now_ms, uint64_t deadline_ms)
+			uint64_t now_ms)
 {
 	c->step = step;
-	c->rung = 0;
+	c->rung = UBLKEV__RUNG_CANCEL;
 	c->since_ms = now_ms;
 	c->retry_ms = UBLKEV__NEVER;
-	c->deadline_ms = deadline_ms;
+	c->deadline_ms = UBLKEV__NEVER;
+}
+
+static uint64_t life_timeout_ms(const struct ublkev__life *c)
+{
+	uint32_t ms;
+
+	memcpy(&ms, (const char *)&c->conf + ublkev__life_row(c)->timeout,
+	       sizeof(ms));
+	return ms;
+}
+
+/*
+ * A stop's patience is that of all its steps together; whatever was left of it
+ * by those before, each has a grace period at least.
+ */
+void ublkev__life_wait(struct ublkev__life *c, uint64_t now_ms)
+{
+	uint64_t least_ms = now_ms + c->conf.grace_ms;
+
+	if (!ublkev__life_row(c)->timeout)
+		return;
+	if (ublkev__life_row(c)->timeout !=
+	    offsetof(struct ublkev_conf, stop_timeout_ms))
+		c->deadline_ms = now_ms + life_timeout_ms(c);
+	else
+		c->deadline_ms = c->stop_deadline_ms > least_ms ?
+				 c->stop_deadline_ms : least_ms;
+}
+
+void ublkev__life_ask(struct ublkev__life *c)
+{
+	const struct ublkev__life_step *row = ublkev__life_row(c);
+	bool other = row->cmd_recover && ublkev__life_recovers(c);
+	unsigned int cmd = other ? row->cmd_recover : row->cmd;
+
+	if (row->act)
+		ublkev__life_do(c, (enum ublkev__life_act)row->act);
+	if (cmd)
+		ublkev__life_command(c, (enum ublkev__ctrl_cmd)cmd);
+}
+
+void ublkev__life_begin(struct ublkev__life *c, enum ublkev_step step,
+			uint64_t now_ms)
+{
+	ublkev__life_enter(c, step, now_ms);
+	ublkev__life_wait(c, now_ms);
+	ublkev__life_ask(c);
 }
 
 void ublkev__life_finish(struct ublkev__life *c, enum ublkev_step step)
 {
-	ublkev__life_enter(c, step, 0, UBLKEV__NEVER);
+	ublkev__life_enter(c, step, 0);
 	ublkev__life_tell(c, UBLKEV_STOPPED, 0);
 }
 
@@ -124,32 +187,19 @@ int ublkev__life_cmd_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 			  const struct ublkev__ctrl_answer *answer,
 			  uint64_t now_ms)
 {
-	int err;
-
 	if (cmd == UBLKEV__CTRL_NONE || cmd != c->pending)
 		return -EPROTO;
 	c->pending = UBLKEV__CTRL_NONE;
-	switch (c->step) {
-	case UBLKEV_STEP_LIVE:
+	if (c->step == UBLKEV_STEP_LIVE)
 		ublkev__life_live_done(c, cmd, answer, now_ms);
-		return 0;
-	case UBLKEV_STEP_QUIESCE:
+	else if (c->step == UBLKEV_STEP_QUIESCE)
 		ublkev__life_quiesced(c, answer->res, now_ms);
-		return 0;
-	case UBLKEV_STEP_STOP:
+	else if (c->step == UBLKEV_STEP_STOP)
 		ublkev__life_stop_done(c, cmd, answer->res, now_ms);
-		return 0;
-	case UBLKEV_STEP_DEL:
+	else if (c->step == UBLKEV_STEP_DEL)
 		ublkev__life_del_done(c, cmd, answer->res, now_ms);
-		return 0;
-	default:
-		break;
-	}
-	err = ublkev__life_up(c, cmd, answer, now_ms);
-	if (err && !c->stopping)
-		ublkev__life_fail(c, err, now_ms);
-	else if (c->stopping)
-		ublkev__life_unwind(c, now_ms);
+	else
+		ublkev__life_up_done(c, cmd, answer, now_ms);
 	return 0;
 }
 
@@ -178,26 +228,9 @@ uint64_t ublkev__life_deadline_ms(const struct ublkev__life *c)
 
 /* ---- verify ------------------------------------------------------------- */
 
-#define BIT(cmd) (1u << UBLKEV__CTRL_##cmd)
-
 static bool life_pending_fits(const struct ublkev__life *c)
 {
-	static const unsigned int fits[UBLKEV_NR_STEPS] = {
-		[UBLKEV_STEP_FEATURES] = BIT(GET_FEATURES),
-		[UBLKEV_STEP_ADD] = BIT(ADD_DEV),
-		[UBLKEV_STEP_PARAMS] = BIT(SET_PARAMS) |
-				       BIT(GET_QUEUE_AFFINITY),
-		[UBLKEV_STEP_INFO] = BIT(GET_DEV_INFO) | BIT(GET_PARAMS) |
-				     BIT(GET_QUEUE_AFFINITY),
-		[UBLKEV_STEP_RECOVER] = BIT(START_USER_RECOVERY),
-		[UBLKEV_STEP_START] = BIT(START_DEV) | BIT(END_USER_RECOVERY),
-		[UBLKEV_STEP_LIVE] = BIT(NONE) | BIT(GET_DEV_INFO) |
-				     BIT(UPDATE_SIZE),
-		[UBLKEV_STEP_QUIESCE] = BIT(NONE) | BIT(QUIESCE_DEV),
-		[UBLKEV_STEP_STOP] = BIT(STOP_DEV) | BIT(TRY_STOP_DEV),
-		[UBLKEV_STEP_DEL] = BIT(DEL_DEV) | BIT(DEL_DEV_ASYNC),
-	};
-	unsigned int may = fits[c->step];
+	unsigned int may = ublkev__life_row(c)->cmds;
 
 	/* between two attempts there is none */
 	if (!may || c->retry_ms != UBLKEV__NEVER)

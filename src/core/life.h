@@ -32,6 +32,7 @@
  * Facts are told, actions pulled until NONE, time is an argument: any clock
  * in milliseconds that does not go backwards.
  *
+ *	life_steps.c	the facts about each step
  *	life.c	facts and wishes that come in any step
  *	life_up.c	from nothing to LIVE
  *	life_live.c	what a live device is asked for
@@ -109,7 +110,8 @@ struct ublkev__life {
 	enum ublkev_step step;
 	enum ublkev_step err_step;	/* where err came up */
 	enum ublkev__ctrl_cmd pending;
-	unsigned int rung;		/* of the step's ladder */
+	unsigned int rung;		/* enum ublkev__rung: those below it have
+					   been climbed */
 	uint64_t since_ms;		/* in the step */
 	uint64_t deadline_ms;		/* UINT64_MAX: none */
 	uint64_t stop_deadline_ms;

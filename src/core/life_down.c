@@ -25,11 +25,10 @@ static uint64_t down_earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static void down_turn_down(struct ublkev__life *c, uint64_t deadline_ms)
+static void down_turn_down(struct ublkev__life *c)
 {
 	c->stopping = true;
-	c->stop_deadline_ms = deadline_ms;
-	if (c->mode == UBLKEV__LIFE_RECOVER && c->step < UBLKEV_STEP_LIVE)
+	if (ublkev__life_recovers(c) && c->step < UBLKEV_STEP_LIVE)
 		c->kept = !c->added || down_restartable(c);
 }
 
@@ -41,22 +40,23 @@ void ublkev__life_begin_stop(struct ublkev__life *c, uint64_t now_ms)
 					   c->limit_ms);
 }
 
+/* The ladder of a step that waits for requests ends them by leaving ublkc. */
+static bool down_waits_for_requests(const struct ublkev__life *c)
+{
+	return ublkev__life_row(c)->ladder & UBLKEV__RUNG(CLOSE);
+}
+
 /*
- * Not on the ladder: once requests are failed, answers are no sign that the
- * backend goes on. START's first rung, its cancelling, is part of any stop.
+ * Once requests have been failed, answers are no sign that the backend goes
+ * on. That START_DEV was cancelled is none of it, but part of any stop.
  */
 void ublkev__life_progress(struct ublkev__life *c, uint64_t now_ms)
 {
-	bool starts = c->step == UBLKEV_STEP_START;
-	bool waits = starts || c->step == UBLKEV_STEP_QUIESCE ||
-		     c->step == UBLKEV_STEP_STOP ||
-		     c->step == UBLKEV_STEP_DRAIN;
-
-	if (!waits || c->aborted || c->deadline_ms == UBLKEV__NEVER ||
-	    c->rung > (starts && c->stopping))
+	if (!down_waits_for_requests(c) || c->aborted ||
+	    c->deadline_ms == UBLKEV__NEVER || c->rung > UBLKEV__RUNG_ABORT)
 		return;
-	if (starts && !c->stopping) {
-		c->deadline_ms = now_ms + c->conf.start_timeout_ms;
+	if (c->step == UBLKEV_STEP_START && !c->stopping) {
+		ublkev__life_wait(c, now_ms);
 		return;
 	}
 	ublkev__life_begin_stop(c, now_ms);
@@ -65,16 +65,10 @@ void ublkev__life_progress(struct ublkev__life *c, uint64_t now_ms)
 
 /* ---- from step to step ---------------------------------------------------- */
 
-static void down_close_ublkc(struct ublkev__life *c, uint64_t now_ms)
-{
-	ublkev__life_enter(c, UBLKEV_STEP_CLOSE, now_ms, UBLKEV__NEVER);
-	ublkev__life_do(c, UBLKEV__LIFE_CLOSE);
-}
-
 static void down_unwind_kept(struct ublkev__life *c, uint64_t now_ms)
 {
 	if (c->opened) {
-		down_close_ublkc(c, now_ms);
+		ublkev__life_begin(c, UBLKEV_STEP_CLOSE, now_ms);
 	} else if (c->err == -ENODEV) {
 		c->added = false;
 		ublkev__life_finish(c, UBLKEV_STEP_GONE);
@@ -85,9 +79,6 @@ static void down_unwind_kept(struct ublkev__life *c, uint64_t now_ms)
 
 void ublkev__life_unwind(struct ublkev__life *c, uint64_t now_ms)
 {
-	uint64_t patience_ms = down_later(c->stop_deadline_ms,
-					  now_ms + c->conf.grace_ms);
-
 	assert(c->stopping && c->pending == UBLKEV__CTRL_NONE);
 	/* an attempt at a recovery that was under way has come off after all */
 	if (c->kept && c->added && c->step == UBLKEV_STEP_RECOVER)
@@ -95,16 +86,13 @@ void ublkev__life_unwind(struct ublkev__life *c, uint64_t now_ms)
 	if (c->kept) {
 		down_unwind_kept(c, now_ms);
 	} else if (c->armed && !c->stopped && !c->drained) {
-		ublkev__life_enter(c, UBLKEV_STEP_STOP, now_ms, patience_ms);
-		ublkev__life_command(c, UBLKEV__CTRL_STOP_DEV, 0);
+		ublkev__life_begin(c, UBLKEV_STEP_STOP, now_ms);
 	} else if (c->armed && !c->drained) {
-		ublkev__life_enter(c, UBLKEV_STEP_DRAIN, now_ms, patience_ms);
+		ublkev__life_begin(c, UBLKEV_STEP_DRAIN, now_ms);
 	} else if (c->opened) {
-		down_close_ublkc(c, now_ms);
+		ublkev__life_begin(c, UBLKEV_STEP_CLOSE, now_ms);
 	} else if (c->added) {
-		ublkev__life_enter(c, UBLKEV_STEP_DEL, now_ms,
-				   now_ms + c->conf.cmd_timeout_ms);
-		ublkev__life_command(c, UBLKEV__CTRL_DEL_DEV, 0);
+		ublkev__life_begin(c, UBLKEV_STEP_DEL, now_ms);
 	} else {
 		ublkev__life_finish(c, UBLKEV_STEP_GONE);
 	}
@@ -121,10 +109,10 @@ void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms)
 	if (c->stopping)
 		return;
 	ublkev__life_begin_stop(c, now_ms);
-	down_turn_down(c, c->stop_deadline_ms);
+	down_turn_down(c);
 	if (c->step == UBLKEV_STEP_START && waits) {
 		ublkev__life_cancel(c);
-		c->rung = 1;
+		c->rung = UBLKEV__RUNG_ABORT;
 		c->deadline_ms = c->stop_deadline_ms;
 	} else if (c->step == UBLKEV_STEP_QUIESCE && waits) {
 		ublkev__life_cancel(c);
@@ -177,46 +165,34 @@ static void down_lose(struct ublkev__life *c)
 	ublkev__life_finish(c, UBLKEV_STEP_LOST);
 }
 
-enum rung { CANCEL, ABORT, CLOSE, LOSE };
-
-static enum rung down_rung_of(const struct ublkev__life *c)
+static enum ublkev__rung down_next_rung(const struct ublkev__life *c)
 {
-	static const enum rung plain[] = { CANCEL, LOSE };
-	static const enum rung start[] = { CANCEL, ABORT, CLOSE, LOSE };
-	unsigned int r = c->rung;
+	unsigned int left = (unsigned int)ublkev__life_row(c)->ladder >>
+			    c->rung << c->rung;
 
-	switch (c->step) {
-	case UBLKEV_STEP_START:
-		return start[r < 3 ? r : 3];
-	case UBLKEV_STEP_STOP:
-	case UBLKEV_STEP_DRAIN:
-		return start[r < 2 ? r + 1 : 3];
-	case UBLKEV_STEP_QUIESCE:
-		return start[r < 1 ? r + 2 : 3];
-	default:
-		return plain[r < 1 ? r : 1];
-	}
+	assert(left);
+	return (enum ublkev__rung)__builtin_ctz(left);
 }
 
 static void down_climb(struct ublkev__life *c, uint64_t now_ms)
 {
-	enum rung rung = down_rung_of(c);
+	enum ublkev__rung rung = down_next_rung(c);
 
-	c->rung++;
+	c->rung = rung + 1u;
 	c->deadline_ms = now_ms + c->conf.grace_ms;
 	switch (rung) {
-	case CANCEL:
+	case UBLKEV__RUNG_CANCEL:
 		ublkev__life_cancel(c);
 		break;
-	case ABORT:
+	case UBLKEV__RUNG_ABORT:
 		down_abort_io(c);
 		break;
-	case CLOSE:
+	case UBLKEV__RUNG_CLOSE:
 		down_close_early(c);
 		if (c->pending == UBLKEV__CTRL_NONE)
 			ublkev__life_unwind(c, now_ms);
 		break;
-	case LOSE:
+	case UBLKEV__RUNG_LOSE:
 		ublkev__life_note_error(c, -ETIMEDOUT);
 		down_lose(c);
 		break;
@@ -244,8 +220,10 @@ void ublkev__life_expire(struct ublkev__life *c, uint64_t now_ms)
 	/* all its tags are dead, and perhaps somebody has quiesced it */
 	if (c->suspect && !c->stopping)
 		c->kept = ublkev__life_uses(c, UBLKEV__F(USER_RECOVERY));
-	if (!c->stopping)
-		down_turn_down(c, now_ms);
+	if (!c->stopping) {
+		down_turn_down(c);
+		c->stop_deadline_ms = now_ms;
+	}
 	if (c->step == UBLKEV_STEP_OPEN) /* ublkev__life_opened() follows */
 		c->deadline_ms = UBLKEV__NEVER;
 	else
@@ -267,11 +245,9 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 		return;
 	}
 	down_abort_io(c);
-	if (c->step == UBLKEV_STEP_START && c->rung < 2)
-		c->rung = 2;
-	else if ((c->step == UBLKEV_STEP_STOP ||
-		  c->step == UBLKEV_STEP_DRAIN) && c->rung < 1)
-		c->rung = 1;
+	if (ublkev__life_row(c)->ladder & UBLKEV__RUNG(ABORT) &&
+	    c->rung <= UBLKEV__RUNG_ABORT)
+		c->rung = UBLKEV__RUNG_CLOSE;
 	else if (!c->overdue && c->step != UBLKEV_STEP_QUIESCE)
 		return;
 	c->deadline_ms = now_ms + c->conf.grace_ms;
@@ -299,7 +275,7 @@ void ublkev__life_stop_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 	} else if (res >= 0) {
 		if (!c->stopping) {
 			ublkev__life_begin_stop(c, now_ms);
-			down_turn_down(c, c->stop_deadline_ms);
+			down_turn_down(c);
 		}
 		down_stopped(c, res, now_ms);
 	} else if (c->stopping) {
@@ -329,9 +305,9 @@ void ublkev__life_del_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 		c->added = false;
 		ublkev__life_finish(c, UBLKEV_STEP_GONE);
 	} else if (cancelled && !goes) {
-		c->rung = 1;
+		c->rung = UBLKEV__RUNG_LOSE;
 		c->deadline_ms = now_ms + c->conf.grace_ms;
-		ublkev__life_command(c, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
+		ublkev__life_command(c, UBLKEV__CTRL_DEL_DEV_ASYNC);
 	} else {
 		ublkev__life_note_error(c, res);
 		down_lose(c);

@@ -20,8 +20,8 @@ static int live_may_change(const struct ublkev__life *c)
 
 void ublkev__life_live_ask(struct ublkev__life *c, uint64_t now_ms)
 {
-	c->deadline_ms = now_ms + c->conf.cmd_timeout_ms;
-	ublkev__life_command(c, UBLKEV__CTRL_GET_DEV_INFO, 0);
+	ublkev__life_wait(c, now_ms);
+	ublkev__life_command(c, UBLKEV__CTRL_GET_DEV_INFO);
 }
 
 /* ---- resize ------------------------------------------------------------- */
@@ -74,9 +74,8 @@ static void live_resize_on(struct ublkev__life *c,
 	} else if (a->info.state != UBLKEV_STATE_LIVE) {
 		live_resized(c, -ENODEV);
 	} else {
-		c->deadline_ms = now_ms + c->conf.cmd_timeout_ms;
-		ublkev__life_command(c, UBLKEV__CTRL_UPDATE_SIZE,
-				     c->resize_sectors);
+		ublkev__life_wait(c, now_ms);
+		ublkev__life_command(c, UBLKEV__CTRL_UPDATE_SIZE);
 	}
 }
 
@@ -104,8 +103,8 @@ static void live_leave(struct ublkev__life *c, uint64_t now_ms)
 	c->stopping = true;
 	c->kept = true;
 	ublkev__life_begin_stop(c, now_ms);
-	ublkev__life_enter(c, UBLKEV_STEP_QUIESCE, now_ms,
-			   c->stop_deadline_ms);
+	ublkev__life_enter(c, UBLKEV_STEP_QUIESCE, now_ms);
+	ublkev__life_wait(c, now_ms);
 }
 
 /* what is left of it is served; when nothing is, others may do better */
@@ -180,7 +179,7 @@ void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 	c->overdue = false;
 	if (c->step != UBLKEV_STEP_LIVE || c->pending != UBLKEV__CTRL_NONE)
 		return;
-	c->rung = 0;
+	c->rung = UBLKEV__RUNG_CANCEL;
 	if (c->stopping)
 		ublkev__life_unwind(c, now_ms);
 	else if (c->suspect && c->retry_ms == UBLKEV__NEVER)
@@ -194,8 +193,8 @@ void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
  */
 void ublkev__life_live_expire(struct ublkev__life *c, uint64_t now_ms)
 {
-	if (!c->rung) {
-		c->rung = 1;
+	if (c->rung == UBLKEV__RUNG_CANCEL) {
+		c->rung = UBLKEV__RUNG_LOSE;
 		c->deadline_ms = now_ms + c->conf.grace_ms;
 		ublkev__life_cancel(c);
 		return;
@@ -216,14 +215,14 @@ int ublkev__life_try_stop(struct ublkev__life *c, uint64_t now_ms)
 		return err;
 	if (!(c->kernel_features & UBLKEV__F(SAFE_STOP_DEV)))
 		return -EOPNOTSUPP;
-	ublkev__life_enter(c, UBLKEV_STEP_STOP, now_ms, UBLKEV__NEVER);
-	ublkev__life_command(c, UBLKEV__CTRL_TRY_STOP_DEV, 0);
+	ublkev__life_enter(c, UBLKEV_STEP_STOP, now_ms);
+	ublkev__life_command(c, UBLKEV__CTRL_TRY_STOP_DEV);
 	return 0;
 }
 
 void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms)
 {
-	ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms, UBLKEV__NEVER);
+	ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms);
 	if (c->drained && !c->suspect) {
 		ublkev__life_fail(c, -ENODEV, now_ms);	/* by somebody else */
 		return;
@@ -250,9 +249,7 @@ int ublkev__life_release(struct ublkev__life *c, uint64_t now_ms)
 	if (!ublkev__life_uses(c, UBLKEV__F(QUIESCE)))
 		return -EOPNOTSUPP;
 	ublkev__life_begin_stop(c, now_ms);
-	ublkev__life_enter(c, UBLKEV_STEP_QUIESCE, now_ms, c->stop_deadline_ms);
-	ublkev__life_command(c, UBLKEV__CTRL_QUIESCE_DEV,
-			     c->conf.stop_timeout_ms);
+	ublkev__life_begin(c, UBLKEV_STEP_QUIESCE, now_ms);
 	return 0;
 }
 
@@ -273,7 +270,7 @@ void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms)
 		ublkev__life_unwind(c, now_ms);
 	} else if (refused && !c->drained) {
 		c->limit_ms = UBLKEV__NEVER;
-		ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms, UBLKEV__NEVER);
+		ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms);
 		ublkev__life_tell(c, UBLKEV_REFUSED, res);
 	} else if (refused) {
 		ublkev__life_fail(c, -ENODEV, now_ms);

@@ -6,8 +6,20 @@
 #define UBLKEV_CORE_LIFE_PRIV_H
 
 #include "core/life.h"
+#include "core/life_steps.h"
 
 #define UBLKEV__NEVER UINT64_MAX
+
+static inline const struct ublkev__life_step *
+ublkev__life_row(const struct ublkev__life *c)
+{
+	return &ublkev__life_steps[c->step];
+}
+
+static inline bool ublkev__life_recovers(const struct ublkev__life *c)
+{
+	return c->mode == UBLKEV__LIFE_RECOVER;
+}
 
 static inline bool ublkev__life_uses(const struct ublkev__life *c, uint64_t f)
 {
@@ -16,15 +28,21 @@ static inline bool ublkev__life_uses(const struct ublkev__life *c, uint64_t f)
 
 /* ---- life.c: what is to be pulled ------------------------------------- */
 
-/* an action without more to say */
 void ublkev__life_do(struct ublkev__life *c, enum ublkev__life_act act);
-void ublkev__life_command(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
-			  uint64_t data);
+void ublkev__life_command(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd);
 /* ask for the pending command's end */
 void ublkev__life_cancel(struct ublkev__life *c);
 void ublkev__life_tell(struct ublkev__life *c, int revents, int res);
+/* The life is in that step, at the foot of its ladder; nothing is asked yet. */
 void ublkev__life_enter(struct ublkev__life *c, enum ublkev_step step,
-			uint64_t now_ms, uint64_t deadline_ms);
+			uint64_t now_ms);
+/* The step's patience begins, or begins anew. */
+void ublkev__life_wait(struct ublkev__life *c, uint64_t now_ms);
+/* Asks for what the step's row says that it begins with. */
+void ublkev__life_ask(struct ublkev__life *c);
+/* Enters the step, asks, and waits. */
+void ublkev__life_begin(struct ublkev__life *c, enum ublkev_step step,
+			uint64_t now_ms);
 /* the end of all: STOPPED */
 void ublkev__life_finish(struct ublkev__life *c, enum ublkev_step step);
 /* what is wrong; only the first counts */
@@ -34,12 +52,9 @@ void ublkev__life_fail(struct ublkev__life *c, int err, uint64_t now_ms);
 
 /* ---- life_up.c ------------------------------------------------------------ */
 
-/*
- * `cmd`, pending in a step of the upper row, is answered. The error, if it is
- * none that another attempt may mend.
- */
-int ublkev__life_up(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
-		    const struct ublkev__ctrl_answer *a, uint64_t now_ms);
+/* `cmd`, pending in a step on the way up, is answered. */
+void ublkev__life_up_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			  const struct ublkev__ctrl_answer *a, uint64_t now_ms);
 /* it is time for c->retry_ms' attempt */
 void ublkev__life_retry(struct ublkev__life *c, uint64_t now_ms);
 

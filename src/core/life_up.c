@@ -19,9 +19,7 @@ void ublkev__life_start(struct ublkev__life *c, enum ublkev__life_mode mode,
 	assert(c->step == UBLKEV_STEP_IDLE);
 	c->mode = mode;
 	if (mode != UBLKEV__LIFE_REMOVE) {
-		ublkev__life_enter(c, UBLKEV_STEP_FEATURES, now_ms,
-				   now_ms + c->conf.cmd_timeout_ms);
-		ublkev__life_command(c, UBLKEV__CTRL_GET_FEATURES, 0);
+		ublkev__life_begin(c, UBLKEV_STEP_FEATURES, now_ms);
 		return;
 	}
 	assert(c->conf.id >= 0);
@@ -30,31 +28,21 @@ void ublkev__life_start(struct ublkev__life *c, enum ublkev__life_mode mode,
 	c->added = true;
 	c->stopping = true;
 	ublkev__life_begin_stop(c, now_ms);
-	ublkev__life_enter(c, UBLKEV_STEP_STOP, now_ms, c->stop_deadline_ms);
-	ublkev__life_command(c, UBLKEV__CTRL_STOP_DEV, 0);
-}
-
-static void up_step(struct ublkev__life *c, enum ublkev_step step,
-		    enum ublkev__ctrl_cmd cmd, uint64_t now_ms)
-{
-	ublkev__life_enter(c, step, now_ms, now_ms + c->conf.cmd_timeout_ms);
-	ublkev__life_command(c, cmd, 0);
-}
-
-static void up_open_ublkc(struct ublkev__life *c, uint64_t now_ms)
-{
-	ublkev__life_enter(c, UBLKEV_STEP_OPEN, now_ms,
-			   now_ms + c->conf.cmd_timeout_ms);
-	ublkev__life_do(c, UBLKEV__LIFE_OPEN);
+	ublkev__life_begin(c, UBLKEV_STEP_STOP, now_ms);
 }
 
 /* ---- answers ------------------------------------------------------------ */
 
+/*
+ * What an answer is judged to be, beside an error, and 0, which leads on to the
+ * next step: there is more to ask in this one.
+ */
+#define STAY 1
+
 static int up_on_features(struct ublkev__life *c,
-			  const struct ublkev__ctrl_answer *a, uint64_t now_ms)
+			  const struct ublkev__ctrl_answer *a)
 {
 	uint64_t features = a->features;
-	int err;
 
 	/*
 	 * The command came with 6.5; an older kernel may be new enough. It
@@ -66,17 +54,10 @@ static int up_on_features(struct ublkev__life *c,
 	else if (a->res < 0)
 		return a->res;
 	c->kernel_features = features;
-	if (c->mode == UBLKEV__LIFE_RECOVER) {
-		if (!c->stopping)
-			up_step(c, UBLKEV_STEP_INFO, UBLKEV__CTRL_GET_DEV_INFO,
-				now_ms);
+	if (ublkev__life_recovers(c))
 		return 0;
-	}
-	err = ublkev__features_choose(&c->conf, c->traits, features,
-				      &c->info.features);
-	if (!err && !c->stopping)
-		up_step(c, UBLKEV_STEP_ADD, UBLKEV__CTRL_ADD_DEV, now_ms);
-	return err;
+	return ublkev__features_choose(&c->conf, c->traits, features,
+				       &c->info.features);
 }
 
 /* the driver may give less than was asked for, never more or another id */
@@ -102,16 +83,6 @@ static int up_take_added(struct ublkev__life *c,
 	return needed & ~got->features ? -EOPNOTSUPP : 0;
 }
 
-static int up_on_added(struct ublkev__life *c,
-		       const struct ublkev__ctrl_answer *a, uint64_t now_ms)
-{
-	int err = a->res < 0 ? a->res : up_take_added(c, &a->info);
-
-	if (!err && !c->stopping)
-		up_step(c, UBLKEV_STEP_PARAMS, UBLKEV__CTRL_SET_PARAMS, now_ms);
-	return err;
-}
-
 /* true: err may be mended by waiting, and the deadline allows it */
 static bool up_try_again(struct ublkev__life *c, uint64_t ms, uint64_t now_ms)
 {
@@ -122,19 +93,19 @@ static bool up_try_again(struct ublkev__life *c, uint64_t ms, uint64_t now_ms)
 }
 
 /*
- * Where each queue is best served, if it has a thread. What can't be had is
- * done without, and no further queue asked for.
+ * Where each queue is best served, if it has a thread. A device does without
+ * what the driver does not tell, and asks for no further queue then.
  */
-static bool up_ask_cpus(struct ublkev__life *c,
-			const struct ublkev__ctrl_answer *a, uint64_t now_ms)
+static int up_ask_cpus(struct ublkev__life *c,
+		       const struct ublkev__ctrl_answer *a, uint64_t now_ms)
 {
 	if (!(c->conf.flags & UBLKEV_CONF_QUEUE_THREADS) || c->stopping ||
 	    a->res < 0 || c->asked_cpus == c->info.queues)
-		return false;
-	c->deadline_ms = now_ms + c->conf.cmd_timeout_ms;
-	ublkev__life_command(c, UBLKEV__CTRL_GET_QUEUE_AFFINITY,
-			     c->asked_cpus++);
-	return true;
+		return 0;
+	ublkev__life_wait(c, now_ms);
+	ublkev__life_command(c, UBLKEV__CTRL_GET_QUEUE_AFFINITY);
+	c->asked_cpus++;
+	return STAY;
 }
 
 /* an ordinary user's commands are refused until udev has given him ublkc */
@@ -147,12 +118,10 @@ static int up_on_params(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 		     a->res == -ENOENT);
 
 	if (udev && up_try_again(c, UDEV_RETRY_MS, now_ms))
-		return 0;
+		return STAY;
 	if (cmd == UBLKEV__CTRL_SET_PARAMS && a->res < 0)
 		return a->res;
-	if (!up_ask_cpus(c, a, now_ms) && !c->stopping)
-		up_open_ublkc(c, now_ms);
-	return 0;
+	return up_ask_cpus(c, a, now_ms);
 }
 
 static int up_take_info(struct ublkev__life *c,
@@ -176,23 +145,19 @@ static int up_take_info(struct ublkev__life *c,
 static int up_on_info(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 		      const struct ublkev__ctrl_answer *a, uint64_t now_ms)
 {
-	bool cpus = cmd == UBLKEV__CTRL_GET_QUEUE_AFFINITY;
-	int err = a->res < 0 && !cpus ? a->res : 0;
+	int err;
 
-	if (cmd == UBLKEV__CTRL_GET_DEV_INFO && !err)
-		err = up_take_info(c, &a->info);
+	if (cmd == UBLKEV__CTRL_GET_QUEUE_AFFINITY)
+		return up_ask_cpus(c, a, now_ms);
+	if (a->res < 0)
+		return a->res;
+	if (cmd == UBLKEV__CTRL_GET_PARAMS)
+		return up_ask_cpus(c, a, now_ms);
+	err = up_take_info(c, &a->info);
 	if (err || c->stopping)
 		return err;
-	if (cmd == UBLKEV__CTRL_GET_DEV_INFO) {
-		ublkev__life_command(c, UBLKEV__CTRL_GET_PARAMS, 0);
-		return 0;
-	}
-	if (up_ask_cpus(c, a, now_ms))
-		return 0;
-	ublkev__life_enter(c, UBLKEV_STEP_RECOVER, now_ms,
-			   now_ms + c->conf.recover_timeout_ms);
-	ublkev__life_command(c, UBLKEV__CTRL_START_USER_RECOVERY, 0);
-	return 0;
+	ublkev__life_command(c, UBLKEV__CTRL_GET_PARAMS);
+	return STAY;
 }
 
 /* the driver has yet to see that the former server is gone, or it is not */
@@ -206,33 +171,21 @@ static int up_on_recover(struct ublkev__life *c,
 	if (ms > MAX_RECOVER_RETRY_MS)
 		ms = MAX_RECOVER_RETRY_MS;
 	if (a->res == -EBUSY && up_try_again(c, ms, now_ms))
-		return 0;
+		return STAY;
 	if (a->res < 0)
 		return a->res;
 	c->added = true;
-	if (!c->stopping)
-		up_open_ublkc(c, now_ms);
 	return 0;
 }
 
-static int up_on_started(struct ublkev__life *c,
-			 const struct ublkev__ctrl_answer *a, uint64_t now_ms)
-{
-	if (a->res >= 0 && !c->stopping) {
-		ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms, UBLKEV__NEVER);
-		ublkev__life_tell(c, UBLKEV_LIVE, 0);
-	}
-	return a->res < 0 ? a->res : 0;
-}
-
-int ublkev__life_up(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+static int up_judge(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 		    const struct ublkev__ctrl_answer *a, uint64_t now_ms)
 {
 	switch (c->step) {
 	case UBLKEV_STEP_FEATURES:
-		return up_on_features(c, a, now_ms);
+		return up_on_features(c, a);
 	case UBLKEV_STEP_ADD:
-		return up_on_added(c, a, now_ms);
+		return a->res < 0 ? a->res : up_take_added(c, &a->info);
 	case UBLKEV_STEP_PARAMS:
 		return up_on_params(c, cmd, a, now_ms);
 	case UBLKEV_STEP_INFO:
@@ -240,36 +193,48 @@ int ublkev__life_up(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 	case UBLKEV_STEP_RECOVER:
 		return up_on_recover(c, a, now_ms);
 	default:
-		return up_on_started(c, a, now_ms);
+		return a->res < 0 ? a->res : 0;
 	}
 }
 
+static void up_go_on(struct ublkev__life *c, uint64_t now_ms)
+{
+	const struct ublkev__life_step *row = ublkev__life_row(c);
+	bool other = row->next_recover && ublkev__life_recovers(c);
+	unsigned int next = other ? row->next_recover : row->next;
+
+	if (next != UBLKEV_STEP_LIVE) {
+		ublkev__life_begin(c, (enum ublkev_step)next, now_ms);
+		return;
+	}
+	ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms);
+	ublkev__life_tell(c, UBLKEV_LIVE, 0);
+}
+
+void ublkev__life_up_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
+			  const struct ublkev__ctrl_answer *a, uint64_t now_ms)
+{
+	int err = up_judge(c, cmd, a, now_ms);
+
+	if (c->stopping)
+		ublkev__life_unwind(c, now_ms);
+	else if (err < 0)
+		ublkev__life_fail(c, err, now_ms);
+	else if (err != STAY)
+		up_go_on(c, now_ms);
+}
+
+/* What is tried once more is what the step began with. */
 void ublkev__life_retry(struct ublkev__life *c, uint64_t now_ms)
 {
 	c->retry_ms = UBLKEV__NEVER;
 	if (c->step == UBLKEV_STEP_LIVE)
 		ublkev__life_live_ask(c, now_ms);
-	else if (c->step == UBLKEV_STEP_OPEN)
-		ublkev__life_do(c, UBLKEV__LIFE_OPEN);
-	else if (c->step == UBLKEV_STEP_PARAMS)
-		ublkev__life_command(c, UBLKEV__CTRL_SET_PARAMS, 0);
 	else
-		ublkev__life_command(c, UBLKEV__CTRL_START_USER_RECOVERY, 0);
+		ublkev__life_ask(c);
 }
 
 /* ---- ublkc -------------------------------------------------------------- */
-
-static void up_start(struct ublkev__life *c, uint64_t now_ms)
-{
-	c->opened = true;
-	c->armed = true;
-	ublkev__life_enter(c, UBLKEV_STEP_START, now_ms,
-			   now_ms + c->conf.start_timeout_ms);
-	ublkev__life_do(c, UBLKEV__LIFE_ARM);
-	ublkev__life_command(c, c->mode == UBLKEV__LIFE_RECOVER ?
-			     UBLKEV__CTRL_END_USER_RECOVERY :
-			     UBLKEV__CTRL_START_DEV, 0);
-}
 
 void ublkev__life_opened(struct ublkev__life *c, int err, uint64_t now_ms)
 {
@@ -279,7 +244,9 @@ void ublkev__life_opened(struct ublkev__life *c, int err, uint64_t now_ms)
 		c->opened = !err;
 		ublkev__life_unwind(c, now_ms);
 	} else if (!err) {
-		up_start(c, now_ms);
+		c->opened = true;
+		c->armed = true;
+		up_go_on(c, now_ms);
 	} else if ((err != -ENOENT && err != -EACCES && err != -EBUSY) ||
 		   !up_try_again(c, UDEV_RETRY_MS, now_ms)) {
 		/* udev has finished, and any former holder let go by now */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "core/life_steps.h"
 #include "core/queue.h"
 
 #define NELEM(v) (sizeof(v) / sizeof((v)[0]))
@@ -18,30 +19,6 @@ static const char *const op_names[] = {
 	[UBLKEV_OP_WRITE_ZEROES] = "WRITE_ZEROES",
 };
 COMPLETE(op_names, UBLKEV_NR_OPS);
-
-static const char *const step_names[] = {
-	[UBLKEV_STEP_IDLE] = "IDLE",
-	[UBLKEV_STEP_BACKEND] = "BACKEND",
-	[UBLKEV_STEP_SETUP] = "SETUP",
-	[UBLKEV_STEP_CONTROL] = "CONTROL",
-	[UBLKEV_STEP_FEATURES] = "GET_FEATURES",
-	[UBLKEV_STEP_ADD] = "ADD_DEV",
-	[UBLKEV_STEP_PARAMS] = "SET_PARAMS",
-	[UBLKEV_STEP_INFO] = "GET_DEV_INFO",
-	[UBLKEV_STEP_RECOVER] = "START_USER_RECOVERY",
-	[UBLKEV_STEP_OPEN] = "OPEN",
-	[UBLKEV_STEP_START] = "START_DEV",
-	[UBLKEV_STEP_LIVE] = "LIVE",
-	[UBLKEV_STEP_QUIESCE] = "QUIESCE_DEV",
-	[UBLKEV_STEP_STOP] = "STOP_DEV",
-	[UBLKEV_STEP_DRAIN] = "DRAIN",
-	[UBLKEV_STEP_CLOSE] = "CLOSE",
-	[UBLKEV_STEP_DEL] = "DEL_DEV",
-	[UBLKEV_STEP_GONE] = "GONE",
-	[UBLKEV_STEP_RELEASED] = "RELEASED",
-	[UBLKEV_STEP_LOST] = "LOST",
-};
-COMPLETE(step_names, UBLKEV_NR_STEPS);
 
 static const char *const feature_names[] = {
 	[UBLKEV__FB_SUPPORT_ZERO_COPY] = "SUPPORT_ZERO_COPY",
@@ -135,7 +112,7 @@ const char *ublkev_op_name(unsigned int op)
 
 const char *ublkev_step_name(unsigned int step)
 {
-	return name(step_names, NELEM(step_names), step);
+	return step < UBLKEV_NR_STEPS ? ublkev__life_steps[step].name : "?";
 }
 
 const char *ublkev_feature_name(unsigned int bit)
