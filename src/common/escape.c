@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A decoder of UTF-8 and a list of characters that are not shown. Nothing
+ * depends on the locale: a daemon may have none.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,9 +10,9 @@
 #include "common/escape.h"
 
 /*
- * Bytes of the UTF-8 character at `s`, with its number in *cp; 0 if there is
- * none: a stray or missing continuation byte, an overlong form, a surrogate,
- * or a number beyond U+10FFFF.
+ * Answers the length in bytes of the UTF-8 character at `s`, and its number in
+ * *cp. It answers 0 when there is none: a stray or missing continuation byte,
+ * an overlong form, a surrogate, or a number beyond U+10FFFF.
  */
 static size_t escape_decode(const unsigned char *s, uint32_t *cp)
 {
@@ -24,7 +28,7 @@ static size_t escape_decode(const unsigned char *s, uint32_t *cp)
 		return 0;
 	*cp = s[0] & (0x7fu >> len);
 	for (i = 1; i < len; i++) {
-		/* the \0 at the end of the text is no continuation either */
+		/* a final \0 is none either: nothing is read behind it */
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 		*cp = *cp << 6 | (s[i] & 0x3f);
@@ -57,7 +61,11 @@ static int escape_is_plain(uint32_t cp)
 	return 1;
 }
 
-/* the text of one character, or of one byte that is part of none */
+/*
+ * Writes one character as it is to be shown, or one byte that is part of none,
+ * without a \0. Answers the bytes written, four for each byte of text at
+ * most; *taken are those used up.
+ */
 static size_t escape_one(char out[17], const unsigned char *s, size_t *taken)
 {
 	uint32_t cp;
@@ -87,7 +95,7 @@ const char *escape_text(char *buf, size_t size, const char *text)
 		}
 		memcpy(buf + at, one, len);
 		at += len;
-		/* where the dots would go without cutting a character */
+		/* the dots may begin here without cutting a character */
 		if (at + 4 <= size)
 			dots = at;
 	}

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scan: /proc process by process, then the filesystems of /sys, then the
+ * child of probe.c. It is cut into steps because the daemon does it in the loop
+ * that serves the disk.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,9 +19,9 @@
 #include "common/holdev.h"
 #include "common/probe.h"
 
-/* budget of looking at a process, without its descriptors */
+/* What looking at a process costs of the budget, without its descriptors. */
 #define PID_COST 8
-/* between two looks at what the child has to say */
+/* The pause between two looks at what the child has to say. */
 #define PROBE_PAUSE_S .002
 
 struct holders {
@@ -25,14 +30,14 @@ struct holders {
 	struct holdev dev;
 	pid_t self;
 	DIR *pids;
-	DIR *fds;		/* of `pid`; NULL: go to the next one */
+	DIR *fds;		/* of `pid`; NULL: the next pid is due */
 	pid_t pid;
 	char comm[32];
 	unsigned long ns;	/* mount namespace of `pid`, 0: unknown */
 	unsigned long own_ns;	/* of `self`, 0: that of process 1 */
 	unsigned long *seen_ns;
 	unsigned int nr_ns;
-	unsigned long *mount_ns;	/* of holder i, when it is a mount */
+	unsigned long *mount_ns;	/* in which holder i was seen */
 	struct holder *v;
 	unsigned int nr;
 	struct probe probe;
@@ -80,6 +85,7 @@ static void holders_add_fs(void *data, const char *name)
 	holders_add(data, HOLDER_FS, 0, "", name);
 }
 
+/* The mounts of a namespace are read once, however many processes it has. */
 static int holders_first_seen(struct holders *h)
 {
 	unsigned long *v;
@@ -98,7 +104,10 @@ static int holders_first_seen(struct holders *h)
 	return 1;
 }
 
-/* mangle_path() writes what would break the line as three octal digits */
+/*
+ * Undoes what mangle_path() of the kernel does with characters that would break
+ * the line: it writes them as a backslash and three octal digits.
+ */
 static char *holders_unmangle(char *text)
 {
 	char *from = text, *to = text;
@@ -118,7 +127,7 @@ static char *holders_unmangle(char *text)
 	return text;
 }
 
-/* the value of an option such as xfs' logdev= and rtdev= */
+/* Whether the disk is the value of an option, as of xfs' logdev= and rtdev=. */
 static int holders_in_options(const struct holders *h, char *options)
 {
 	char *save = NULL, *o, *value;
@@ -147,7 +156,7 @@ static void holders_mount_line(struct holders *h, char *line)
 		if (!f[i])
 			return;
 	}
-	/* btrfs and others have device numbers of their own */
+	/* btrfs and others have numbers of their own: look at the source */
 	if (strtok_r(sep + 3, " \n", &save))
 		source = strtok_r(NULL, " \n", &save);
 	if (source)
@@ -210,7 +219,7 @@ static void holders_read_comm(struct holders *h, const char *dir)
 	h->comm[0] = '\0';
 	if (!f)
 		return;
-	/* a name may hold a newline; the last one is the kernel's */
+	/* a name may hold newlines; only the last one is the kernel's */
 	n = fread(h->comm, 1, sizeof(h->comm) - 1, f);
 	h->comm[n && h->comm[n - 1] == '\n' ? n - 1 : n] = '\0';
 	fclose(f);
@@ -227,7 +236,7 @@ static int holders_read_link(int dirfd, const char *name,
 	return 1;
 }
 
-/* 0: unknown */
+/* The inode number of the mount namespace; 0 when it is not known. */
 static unsigned long holders_ns_of(const struct holders *h, pid_t pid)
 {
 	char path[HOLDEV_PATH], target[HOLDEV_PATH];
@@ -240,7 +249,7 @@ static unsigned long holders_ns_of(const struct holders *h, pid_t pid)
 	return ns;
 }
 
-/* a path below a mount point that this process sees */
+/* Whether a path of the process lies below a mount that was found. */
 static int holders_on_mount(const struct holders *h, const char *path)
 {
 	unsigned int i;
@@ -262,7 +271,7 @@ static int holders_pid_has(const struct holders *h, enum holder_kind kind)
 {
 	unsigned int i = h->nr;
 
-	/* a mount that was found through this pid may follow */
+	/* what was found through this pid comes last, mounts among it */
 	while (i && h->v[i - 1].pid == h->pid)
 		if (h->v[--i].kind == kind)
 			return 1;
@@ -282,7 +291,7 @@ static enum holder_kind holders_open_kind(const struct holders *h)
 	return HOLDER_OPEN;
 }
 
-/* one line a process and kind is enough to find it */
+/* A process is told once for each kind: that is enough to find it. */
 static void holders_look_at(struct holders *h, int dirfd, const char *name)
 {
 	char target[HOLDEV_PATH];
@@ -361,7 +370,10 @@ static double holders_now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-/* whether one was named who claims the disk for itself (bd_prepare_to_claim) */
+/*
+ * Whether a holder was named that claims the disk for itself
+ * (bd_prepare_to_claim()): then the child's failed exclusive open is explained.
+ */
 static int holders_is_claimed(const struct holders *h)
 {
 	unsigned int i;
@@ -383,8 +395,8 @@ static int holders_has_pid(const struct holders *h, pid_t pid)
 }
 
 /*
- * Each superblock has a directory in /sys, also one with a mount that was
- * found already: only what has none is told.
+ * Each superblock has a directory in /sys, also one whose mount was found
+ * already. So filesystems are told only when no mount was found.
  */
 static void holders_filesystems(struct holders *h)
 {
@@ -400,7 +412,7 @@ static void holders_filesystems(struct holders *h)
 static void holders_start_child(struct holders *h)
 {
 	h->to_probe = 0;
-	/* without a child it is as it would be without the child's answers */
+	/* without a child the scan ends with what it has found so far */
 	if (probe_start(&h->probe, &h->dev, h->root, h->self))
 		return;
 	h->heard_s = holders_now();
@@ -494,7 +506,7 @@ int holders_new(struct holders **hp, const char *root, int id, pid_t self)
 		return err;
 	}
 	h->own_ns = holders_ns_of(h, self);
-	/* one that may not be known (EACCES) is taken for the same */
+	/* a namespace that may not be read (EACCES) is taken for the same */
 	if (!holders_ns_of(h, 1) || holders_ns_of(h, 1) == h->own_ns)
 		h->own_ns = 0;
 	holdev_init(&h->dev, root, id, holders_add_stacked, h);

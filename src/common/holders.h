@@ -21,9 +21,9 @@
 enum holder_kind {
 	HOLDER_MOUNT,		/* what: mount point */
 	/*
-	 * The same in this process' own mount namespace, which is not that of
-	 * process 1. If it is the last one there its exit unmounts, and waits
-	 * for its own answers.
+	 * A mount in this process' own mount namespace, when that is not the
+	 * one of process 1. If this process is the last one there, its exit
+	 * unmounts, and waits for its own answers.
 	 */
 	HOLDER_OWN_MOUNT,
 	HOLDER_SWAP,		/* what: node */
@@ -33,7 +33,7 @@ enum holder_kind {
 				   the journal, or that no mount shows */
 	HOLDER_USER,		/* what: path on the mounted filesystem */
 	HOLDER_OPEN,		/* what: node */
-	HOLDER_UDEV,		/* the same, by udev, which lets go soon */
+	HOLDER_UDEV,		/* what: node that udev has open, for a while */
 	HOLDER_MAPPED,		/* what: node, or file on it, as mapped */
 	HOLDER_UNNAMED,		/* what: node, which the kernel says is held,
 				   by nobody of the above */
@@ -52,40 +52,42 @@ struct holder {
 struct holders;
 
 /*
- * Begins a scan for /dev/ublkb<id> and its partitions. `root` is put before
- * /proc and /sys, "" for the real ones; the files of `self` are left out.
- * Errors: -ENOMEM, those of opening /proc. A device that is not there has
- * no holders.
+ * Begins a scan for holders of /dev/ublkb<id> and its partitions. `root`, which
+ * has to outlive the scan, is put before /proc and /sys: "" for the real ones.
+ * The files of `self` are left out. A device that is not there has no holders.
+ * Errors: -ENOMEM, those of opening /proc.
  */
 int holders_new(struct holders **hp, const char *root, int id, pid_t self);
 void holders_free(struct holders *h);
 
 /*
- * Goes on for about `budget` directory entries: 1 (more to do), 0 (done) or
- * -ENOMEM. What vanishes meanwhile, or may not be read, is skipped. A child
- * that says nothing for HOLDERS_SILENCE_S is taken for an unnamed holder: it
- * waits for one who just opens or closes the disk.
+ * Goes on for about `budget` directory entries, and answers 1 when there is
+ * more to do, 0 when all is done, or -ENOMEM. What vanishes meanwhile, or may
+ * not be read, is skipped. A child that says nothing for HOLDERS_SILENCE_S
+ * seconds is taken for an unnamed holder, since it waits for somebody who just
+ * opens or closes the disk.
  */
 int holders_step(struct holders *h, unsigned int budget);
 #define HOLDERS_SILENCE_S 3
 
-/* seconds until the next step is worth it; 0: now */
+/* Seconds until another step is worth it; 0 when it is now. */
 double holders_pause(const struct holders *h);
 
 /*
- * Leaves the child out, before the first step: what it would find is not
- * found, and the disk is not opened, which a mount(8) at that moment could
- * see. For those who only look.
+ * Has the scan leave out the child; called before the first step. Holders that
+ * only the child could find stay unnamed, and the disk is not opened, which a
+ * mount(8) at that moment might meet. For those who only look.
  */
 void holders_look_only(struct holders *h);
 
+/* How many were found until now, and the i-th of them, the scan's own. */
 unsigned int holders_count(const struct holders *h);
 const struct holder *holders_at(const struct holders *h, unsigned int i);
 
-/* "mount"; static string */
+/* A static string such as "mount". */
 const char *holder_kind_name(enum holder_kind kind);
 
-/* one line, escaped, as snprintf */
+/* As snprintf(3): the holder and what to do about it, in one escaped line. */
 int holder_text(char *buf, size_t size, const struct holder *h);
 
 #endif /* COMMON_HOLDERS_H */

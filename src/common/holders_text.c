@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Holders in words, each with its remedy, for ublk-evdemo's log and ublk-evctl.
+ */
 #include <assert.h>
 #include <stdio.h>
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Directories and files of /sys, read by name: nothing here needs libudev or
+ * libblkid, which would open the disk.
+ */
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -63,7 +67,7 @@ static void holdev_read_holders(const char *dir,
 	closedir(h);
 }
 
-/* loop has no entry in holders/ */
+/* A loop device has no entry in holders/, but names its file. */
 static void holdev_read_loops(const struct holdev *d,
 			      holdev_cb *stacked, void *data)
 {
@@ -147,7 +151,7 @@ int holdev_is_node(const struct holdev *d, const char *path)
 	return !strncmp(path, "/dev/", 5) && holdev_is_name(d, path + 5);
 }
 
-/* whether a directory has an entry that is named as the disk or a partition */
+/* Whether a directory has an entry that is named as the disk or a partition. */
 static int holdev_is_in(const struct holdev *d, const char *dir)
 {
 	struct dirent *e;
@@ -247,7 +251,7 @@ int holdev_has_file(const struct holdev *d, int dirfd, const char *name)
 {
 	struct statx st;
 
-	/* what the inode in memory knows: no filesystem is asked */
+	/* of what the kernel has in memory: no filesystem is asked */
 	if (statx(dirfd, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
 		  STATX_TYPE, &st) || !S_ISBLK(st.stx_mode))
 		return 0;

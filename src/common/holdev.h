@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * holdev.h - a block device with its partitions, as /sys tells of it
+ *
+ * For holders.c, which looks through /proc for them, and for the child of
+ * probe.c. Only files of /proc and /sys are opened here, never the disk, so the
+ * disk's own server may call all of it.
  */
 #ifndef COMMON_HOLDEV_H
 #define COMMON_HOLDEV_H
 
 #define HOLDEV_PATH 4096
-/* the disk and its partitions; the kernel makes at most 255 of them */
+/* The disk and its partitions, of which the kernel makes 255 at the most. */
 #define HOLDEV_MAX 256
 
 struct holdev {
@@ -18,13 +22,13 @@ struct holdev {
 	} v[HOLDEV_MAX];
 };
 
-/* what was found, such as the name of a block device that is made of it */
+/* Is told what was found, such as the name of a block device built upon it. */
 typedef void holdev_cb(void *data, const char *name);
 
 /*
- * Reads what /sys has of ublkb<id>; stacked() is called for each block
- * device (dm, md, bcache, loop) that is built upon it. Never fails: a device
- * without a directory has no numbers.
+ * Reads what /sys has of ublkb<id>, with `root` before it, and calls stacked()
+ * for each block device (dm, md, bcache, loop) that is built upon it. It cannot
+ * fail: a device without a directory has no numbers.
  */
 void holdev_init(struct holdev *d, const char *root, int id,
 		 holdev_cb *stacked, void *data);
@@ -38,31 +42,32 @@ void holdev_init(struct holdev *d, const char *root, int id,
 void holdev_filesystems(const struct holdev *d, const char *root,
 			holdev_cb *found, void *data);
 
-/* whether it is one of its numbers */
+/* Whether the device number is the disk's or a partition's. */
 int holdev_has(const struct holdev *d, unsigned int major, unsigned int minor);
 
-/* whether "259:3" is one of its numbers */
+/* The same of a text such as "259:3". */
 int holdev_has_text(const struct holdev *d, const char *text);
 
-/* whether "ublkb3" or "ublkb3p1" names it */
+/* Whether a name such as "ublkb3" or "ublkb3p1" is the disk's or a partition's. */
 int holdev_is_name(const struct holdev *d, const char *name);
 
-/* whether "/dev/ublkb3" or "/dev/ublkb3p1" names it */
+/* The same of a path such as "/dev/ublkb3p1". */
 int holdev_is_node(const struct holdev *d, const char *path);
 
-/* the first line of a file, without its end; 0 when there is none */
+/* Reads the first line of a file, without its end; 0 when there is none. */
 int holdev_read_line(const char *path, char *buf, int size);
 
 /*
- * Whether a file of that name could be a block device's node and is safe
- * to stat.
+ * Whether a file of that name may be a node of such a device: it lies in /dev,
+ * or is called ublkb*. Only such a file is safe to stat: any other may lie on
+ * the disk, whose server would wait for itself.
  */
 int holdev_may_be(const char *path);
 
-/* whether a file is a block device's node with one of its numbers */
+/* Whether a file is a node of the disk or of a partition. */
 int holdev_has_file(const struct holdev *d, int dirfd, const char *name);
 
-/* snprintf into HOLDEV_PATH bytes; 0 when it did not fit */
+/* As snprintf(3) into HOLDEV_PATH bytes; 0 when it did not fit. */
 int holdev_path(char path[HOLDEV_PATH], const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "common/latency.h"
 
+/* The longest time that is counted in bucket b. */
 static uint64_t latency_upper_us(unsigned int b)
 {
-	/* the last bucket has no upper edge */
+	/* the last bucket has no upper edge: its lower one is told */
 	if (b + 1 >= UBLKEV_LATENCY_BUCKETS)
 		return ublkev_latency_bucket_us(UBLKEV_LATENCY_BUCKETS - 1);
 	return ublkev_latency_bucket_us(b + 1) - 1;
 }
 
-/* of n sorted values the one that has `percent` of them at or below it */
+/*
+ * Of n sorted values, the number of the one that has `percent` of them at or
+ * below it, rounded up.
+ */
 static uint64_t latency_rank(uint64_t n, unsigned int percent)
 {
 	return n - n * (100 - percent) / 100;
@@ -27,6 +31,7 @@ void latency_of(struct latency *l, const uint32_t now[UBLKEV_LATENCY_BUCKETS],
 		d[b] = now[b] - (then ? then[b] : 0);
 		l->count += d[b];
 	}
+	/* a rank beyond those seen is in this bucket, or in a later one */
 	for (b = 0; b < UBLKEV_LATENCY_BUCKETS; b++) {
 		if (!d[b])
 			continue;

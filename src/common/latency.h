@@ -10,8 +10,8 @@
 #include <ublkev.h>
 
 /*
- * Latencies in microseconds, each the upper edge of its bucket: at most an
- * eighth too high, never too low.
+ * Latencies in microseconds, each told as the upper edge of its bucket: at most
+ * an eighth too high, never too low.
  */
 struct latency {
 	uint64_t count;
@@ -21,7 +21,11 @@ struct latency {
 	uint64_t max_us;
 };
 
-/* `then` NULL: since start. Counters that wrapped once are no harm. */
+/*
+ * Computes what the requests between two looks took, or with `then` NULL those
+ * since the start. Differences are taken modulo 2^32, so a counter may have
+ * wrapped once between the looks.
+ */
 void latency_of(struct latency *l, const uint32_t now[UBLKEV_LATENCY_BUCKETS],
 		const uint32_t then[UBLKEV_LATENCY_BUCKETS]);
 

@@ -4,7 +4,7 @@
 
 #include "common/number.h"
 
-/* the unit that a suffix stands for, as a shift; -1 for none */
+/* The unit that a suffix stands for, as a shift; -1 when it stands for none. */
 static int number_unit_shift(char suffix)
 {
 	switch (toupper((unsigned char)suffix)) {
@@ -21,6 +21,10 @@ static int number_unit_shift(char suffix)
 	}
 }
 
+/*
+ * Reads the digits that the text begins with; *endp is what follows.
+ * strtoull(3) would take a sign, blanks and, with a prefix, other bases.
+ */
 static const char *number(const char *text, const char **endp,
 			  uint64_t *valuep)
 {

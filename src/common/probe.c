@@ -10,7 +10,7 @@
 
 #include "common/probe.h"
 
-/* all but `keep`, which becomes 0 */
+/* Closes all descriptors but `keep`, which becomes 0. */
 static void probe_close_all(int keep)
 {
 	int fd, most = (int)sysconf(_SC_OPEN_MAX);
@@ -24,13 +24,13 @@ static void probe_close_all(int keep)
 		close(fd);
 }
 
-/* glibc and musl keep malloc() and stdio usable in the child of a thread */
+/* glibc and musl keep malloc(3) and stdio usable in a child of fork(2). */
 static void __attribute__((noreturn))
 probe_child(int fd, const struct holdev *d, const char *root, pid_t self)
 {
 	sigset_t all;
 
-	/* the parent's handlers would speak for the parent */
+	/* a handler of the parent's would act in the parent's name */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	probe_close_all(fd);
@@ -77,8 +77,9 @@ void probe_stop(struct probe *p)
 	close(p->fd);
 	kill(p->pid, SIGKILL);
 	/*
-	 * One that hangs in the kernel ends when the disk does. A loop that
-	 * watches children may have reaped it already.
+	 * A child that hangs in the kernel ends when the disk does, and is
+	 * reaped then by whoever watches children, as libev's default loop;
+	 * that may have happened already.
 	 */
 	waitpid(p->pid, NULL, WNOHANG);
 	p->pid = 0;

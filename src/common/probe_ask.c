@@ -12,7 +12,10 @@
 
 #include "common/probe.h"
 
-/* others ask like us, and hold the disk for a moment then */
+/*
+ * Others who ask as we do claim the disk for a moment: only a claim that lasts
+ * is told.
+ */
 #define EXCL_TRIES	10
 #define EXCL_PAUSE_NS	(20 * 1000 * 1000)
 
@@ -26,7 +29,7 @@ static void probe_tell(int fd, enum probe_kind kind, pid_t pid,
 	a.pid = pid;
 	snprintf(a.comm, sizeof(a.comm), "%s", comm);
 	snprintf(a.what, sizeof(a.what), "%s", what);
-	/* the reader has left: nobody wants to know */
+	/* the parent has closed the pipe: nobody wants to know any more */
 	if (write(fd, &a, sizeof(a)) != (ssize_t)sizeof(a))
 		_exit(1);
 }
@@ -56,7 +59,10 @@ static void probe_exclusive(int out, const struct holdev *d, const char *root)
 	probe_tell(out, PROBE_EXCLUSIVE, 0, "", path + strlen(root));
 }
 
-/* what uses a disk, says so in a file, and leaves no link in holders/ */
+/*
+ * Drivers that name the disk they use in a file of their own, and leave no link
+ * in the disk's holders/.
+ */
 static void probe_backed_by(int out, const struct holdev *d, size_t skip,
 			    const char *file)
 {
@@ -150,7 +156,7 @@ static void probe_pids(int out, const struct holdev *d, const char *root,
 
 void probe_ask(int fd, const struct holdev *d, const char *root, pid_t self)
 {
-	/* whom this names need not go without a name behind it */
+	/* names first: a claim is told only when nobody was named */
 	probe_backed(fd, d, root);
 	probe_tell(fd, PROBE_ALIVE, 0, "", "");
 	probe_exclusive(fd, d, root);

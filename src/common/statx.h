@@ -2,8 +2,8 @@
 /*
  * statx.h - statx(2), for C libraries that do not have it
  *
- * musl has it from 1.2.5 on; before, the kernel's header says what the system
- * call takes.
+ * musl has it from 1.2.5 on. With an older one the system call is made here,
+ * and the kernel's header says what it takes.
  */
 #ifndef UBLKEV_COMMON_STATX_H
 #define UBLKEV_COMMON_STATX_H

@@ -235,7 +235,7 @@ int ublkev__cring_submit(struct ublkev__cring *r,
 	/* the SQE stays in the ring, and the next reap submits it again */
 	if (n >= 0 || n == -EAGAIN || n == -EBUSY || n == -EINTR)
 		return 0;
-	/* the SQE stays in the ring: it becomes a NOP, which says nothing */
+	/* the SQE is still in the ring: it becomes a NOP that nobody hears of */
 	memset(sqe, 0, SQE_BYTES);
 	sqe->user_data = UDATA_CANCEL;
 	r->pending = UBLKEV__CTRL_NONE;

@@ -3,9 +3,9 @@
  * carrier_ring.h - carries control commands through a ring of this process
  *
  * It is the carrier of a device that was given no broker, and the broker has
- * one for each channel. The ring is a plain one (no DEFER_TASKRUN): a command
- * runs in a worker thread of the kernel, which posts the completion itself and
- * signals the eventfd, so that nobody has to enter the kernel to get it.
+ * one for each channel. A command that may sleep runs in a worker thread of the
+ * kernel, which posts the completion itself and signals the eventfd: the ring is
+ * a plain one, for with DEFER_TASKRUN somebody would have to enter the kernel.
  */
 #ifndef UBLKEV_URING_CARRIER_RING_H
 #define UBLKEV_URING_CARRIER_RING_H

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* realloc(ptr, 0) frees in some C libraries and not in others. */
 static void *alloc_system(void *data, void *ptr, size_t bytes)
 {
 	(void)data;

@@ -2,8 +2,9 @@
 /*
  * alloc.h - a device's allocator: the application's, or realloc and free
  *
- * All of a device's memory comes from here between init and LIVE, none while
- * a request is served; what the kernel maps (buffers, rings) does not.
+ * All of a device's memory comes from here between init and LIVE, none while a
+ * request is served. What is mapped does not: buffers, rings, descriptors. All
+ * calls come from the thread of the device's loop.
  */
 #ifndef UBLKEV_UTIL_ALLOC_H
 #define UBLKEV_UTIL_ALLOC_H
@@ -13,7 +14,7 @@
 #include <ublkev/dev.h>
 
 struct ublkev__alloc {
-	ublkev_alloc_fn *alloc;
+	ublkev_alloc_fn *alloc;	/* of 0 bytes: frees */
 	void *data;
 };
 
@@ -28,7 +29,7 @@ void ublkev__alloc_init(struct ublkev__alloc *m, ublkev_alloc_fn *alloc,
 void *ublkev__alloc_zalloc(const struct ublkev__alloc *m, size_t n,
 			   size_t bytes);
 
-/* ptr may be NULL. */
+/* Frees what zalloc gave; NULL is nothing. */
 void ublkev__alloc_free(const struct ublkev__alloc *m, void *ptr);
 
 #endif

@@ -12,10 +12,14 @@
 struct ublkev__log {
 	ublkev_log_fn *fn;	/* NULL: silence */
 	void *data;
-	int id;			/* the device's, put before the text; -1: none */
+	int id;			/* of the device, before the text; -1: none */
 };
 
-/* Logs one line without \n, which is cut off after 255 bytes. */
+/*
+ * Logs one line without \n, cut off after 255 bytes, at a priority of
+ * syslog(3). It calls the application in the thread that the caller is in: a
+ * device with threads has ublkev__worker_log() between (evworker.c).
+ */
 __attribute__((format(printf, 3, 4)))
 void ublkev__log(const struct ublkev__log *log, int priority,
 		 const char *format, ...);
