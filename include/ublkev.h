@@ -12,9 +12,10 @@
  * one that counts milliseconds in _ms; there are no sectors in this API.
  *
  * Threads: a device, its backend and its loop belong to one thread, the one
- * that called ublkev_dev_start(). Different devices may live in different
- * threads; the library has no globals. (io_uring: SINGLE_ISSUER; the ublk
- * driver ties each queue to the task that fetched it.)
+ * that called ublkev_dev_start(), from then until STOPPED. Different devices
+ * may live in different threads; the library has no globals. (io_uring:
+ * SINGLE_ISSUER; the ublk driver ties each queue to the task that fetched it.)
+ * What is not started may be used in any thread, in one at a time.
  *
  * A caller's bug (a call in a state that forbids it) is an assertion whose
  * text begins with "ublkev:".

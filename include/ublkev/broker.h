@@ -31,10 +31,13 @@ struct ublkev_broker;	/* opaque */
  *
  * It ends when the caller has ended or called ublkev_broker_stop(), after
  * stopping and deleting the devices that were added through it and are
- * still there.
+ * still there. A device that can be recovered it leaves to another server,
+ * unless that was not live yet, was being stopped, or, before Linux 7.3, was
+ * half recovered.
  *
- * Errors: -EAGAIN, -ENOMEM, -EMFILE and others of socketpair(2) and fork(2).
- * Any thread.
+ * *brokerp is the caller's, to be stopped by ublkev_broker_stop(). Errors, with
+ * *brokerp as it was: -EAGAIN, -ENOMEM, -EMFILE and others of socketpair(2) and
+ * fork(2). Any thread.
  */
 int ublkev_broker_start(struct ublkev_broker **brokerp);
 
@@ -43,6 +46,7 @@ int ublkev_broker_start(struct ublkev_broker **brokerp);
  * device may be using it. Waits for its end, which takes milliseconds; after a
  * second, when the kernel still holds a command of a device that was LOST, or
  * in a process forked since the start, the broker is left to process 1 to reap.
+ * Any thread, once.
  */
 void ublkev_broker_stop(struct ublkev_broker *broker);
 

@@ -106,11 +106,15 @@ struct ublkev_cmd_answer {
 
 /*
  * Called from the loop, exactly once for each successful submit, never from
- * inside a call of this page. res is the driver's answer; -ECANCELED after
- * ublkev_cmd_cancel(); -ETIMEDOUT when the deadline passed, and the kernel
- * would not end the command either: it goes on there, and the few bytes lent
- * to it are never freed. The ublkev_cmd may be used for another, and be freed, from
- * inside the callback.
+ * inside a call of this page. res is the driver's answer: 0; -ENODEV, there is
+ * no such device; -EPERM or -EACCES, the process may not; -EOPNOTSUPP, the
+ * kernel has no such command; others as the command's comment above says. Or it
+ * is -ECANCELED, after ublkev_cmd_cancel() and if the driver did not answer all
+ * the same; or -ETIMEDOUT, the deadline has passed. When the kernel does not
+ * even end the command then, within grace_ms, it goes on there, and the few
+ * bytes lent to it are never freed. The ublkev_cmd may be used for another
+ * command, and be freed, from inside the callback. `answer` is the library's,
+ * until the callback returns.
  */
 typedef void ublkev_cmd_cb(struct ev_loop *loop, struct ublkev_cmd *cmd,
 			   const struct ublkev_cmd_answer *answer);
@@ -125,8 +129,8 @@ struct ublkev_cmd {
 
 /*
  * Of conf (copied; NULL: all defaults) cmd_timeout_ms, grace_ms, log, alloc
- * and broker are used. Opens nothing yet. Errors: -EINVAL, -EOPNOTSUPP as
- * ublkev_dev_init(), -ENOMEM.
+ * and broker are used. Opens nothing yet. After an error there is nothing to
+ * fini. Errors: -EINVAL, -EOPNOTSUPP as ublkev_dev_init(), -ENOMEM.
  */
 int ublkev_cmd_init(struct ublkev_cmd *cmd, ublkev_cmd_cb *cb,
 		    const struct ublkev_conf *conf);
@@ -137,7 +141,8 @@ int ublkev_cmd_init(struct ublkev_cmd *cmd, ublkev_cmd_cb *cb,
  * QUIESCE_DEV arg more than that. A device of an ordinary user's is sent the
  * name of its /dev/ublkc<id> along as the driver wants it; whether it is one
  * is asked first. STOP_DEV and DEL_DEV may wait for the device's server: from
- * a process that serves it they need a broker (see broker.h).
+ * a process that serves it they need a broker (see broker.h). It may be called
+ * in any thread, that of `loop`, to which the command belongs until its answer.
  * Errors, no callback then: -EBUSY (one is under way), -EINVAL (no such
  * command, or id or arg out of range); those of io_uring_setup(2), and of
  * open(2) of /dev/ublk-control; -EPIPE, the broker is dead.
@@ -145,13 +150,19 @@ int ublkev_cmd_init(struct ublkev_cmd *cmd, ublkev_cmd_cb *cb,
 int ublkev_cmd_submit(struct ev_loop *loop, struct ublkev_cmd *cmd,
 		      enum ublkev_cmd_op op, int id, uint64_t arg);
 
-/* Ask the kernel to end the command early. The callback still follows. */
+/*
+ * Ask the kernel to end the command early; the callback still follows. `loop`
+ * and thread are those of the submit. Without a command it does nothing.
+ */
 void ublkev_cmd_cancel(struct ev_loop *loop, struct ublkev_cmd *cmd);
 
-/* Give back what init and submit took. Asserts that none is under way. */
+/*
+ * Give back what init and submit took, in any thread; after that it does
+ * nothing. Asserts that no command is under way.
+ */
 void ublkev_cmd_fini(struct ublkev_cmd *cmd);
 
-/* whether ublksrv_flags were written by this library */
+/* Whether ublksrv_flags were written by this library. Any thread. */
 int ublkev_signature_is_ours(uint64_t tag);
 
 /* "GET_DEV_INFO"; "?" for no command. Static string, any thread. */

@@ -24,10 +24,11 @@
  *                served, since the kernel writes back its cache first. Only
  *                ublkev_dev_abort() has an effect. Ends in STOPPED.
  *
- * All calls are those of the thread of the start, but for the ones that only
- * look. Another thread's, a start without ublkev_dev_init() or callback, and
- * an ev_loop_destroy() before STOPPED end the process with an assertion that
- * begins "ublkev:".
+ * From start to STOPPED all calls are those of the thread of the start, with
+ * its loop. Another thread's, a start without ublkev_dev_init() or callback,
+ * and an ev_loop_destroy() before STOPPED end the process with an assertion
+ * that begins "ublkev:". Only those that look (info, stats, inflight) do not
+ * assert it; they take no lock, and are that thread's, too.
  *
  * STOPPED comes exactly once for each successful start, and is the last
  * event: after it the library touches neither dev, backend nor loop, so its
@@ -378,9 +379,9 @@ int ublkev_dev_remove(struct ev_loop *loop, struct ublkev_dev *dev);
  * it. Queues, depth and max_io_bytes are the device's, whatever conf says; the
  * backend has to be the same disk, which may be larger by now (a server died
  * while it was resized: the device's size is served until ublkev_dev_resize()
- * finishes that, to the backend's size or back): the driver sends it again, in recovery
- * REISSUE, what the dead server had not answered. Errors as start, and -EINVAL
- * when conf.id is -1. Later ones, after which the device is as it was: in INFO
+ * finishes that, to the backend's size or back): the driver sends it again, in
+ * recovery REISSUE, what the dead server had not answered. Errors as start, and
+ * -EINVAL when conf.id is -1. Later ones, after which the device is as it was: in INFO
  * -ENODEV (no such device), -EOPNOTSUPP (it was made without recovery),
  * -EINVAL (the backend does not fit, a line to the log says in what), -ENOTCONN
  * (it is stopped, and can only be deleted); in RECOVER -EBUSY (until the
@@ -469,7 +470,11 @@ struct ublkev_info {
 	unsigned int depth;
 };
 
-/* `size` is sizeof(*info). Errors: -EAGAIN before ADD_DEV was answered. */
+/*
+ * Fills in *info, of which `size` is the sizeof: members that this library does
+ * not know are zeroes. Errors: -EAGAIN, the device is not active, or the driver
+ * has not told of it yet (ADD_DEV, START_USER_RECOVERY), or is to remove it.
+ */
 int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 		    size_t size);
 
@@ -510,14 +515,18 @@ struct ublkev_stats {
 };
 
 /*
- * `size` is sizeof(*stats). The counters of UBLKEV_CONF_QUEUE_THREADS are
- * added up while they are counted: each is right, all of them of no one
- * moment. Errors: -EINVAL when never started.
+ * Fills in *stats, of which `size` is the sizeof: members that this library
+ * does not know are zeroes. After STOPPED the counters stay as they are.
+ * Those of UBLKEV_CONF_QUEUE_THREADS are added up while they are counted: each
+ * is right, all of them of no one moment. Errors: -EINVAL when never started.
  */
 int ublkev_dev_stats(const struct ublkev_dev *dev, struct ublkev_stats *stats,
 		     size_t size);
 
-/* the least latency that bucket b counts, in microseconds */
+/*
+ * The least latency that bucket b counts, in microseconds; of the last bucket
+ * for any greater b. Any thread.
+ */
 uint64_t ublkev_latency_bucket_us(unsigned int b);
 
 /* a request that is with the backend */
@@ -542,7 +551,7 @@ unsigned int ublkev_dev_inflight(const struct ublkev_dev *dev,
 /* "ADD_DEV", "LIVE"; "?" for no step. Static string, any thread. */
 const char *ublkev_step_name(unsigned int step);
 
-/* "USER_COPY" for bit 7 and so on; NULL for a bit without name */
+/* "USER_COPY" for bit 7; NULL for a bit without name. Static, any thread. */
 const char *ublkev_feature_name(unsigned int bit);
 
 /*
@@ -572,15 +581,15 @@ int ublkev_dev_fd(const struct ublkev_dev *dev);
 /*
  * Before sleeping: serves what is there, as long as the budget lasts, and
  * submits it. The only one of these calls that may call the callback, and
- * not to be called from inside one (nor a backend's); after STOPPED the others
- * must not be called.
+ * not to be called from inside one (nor a backend's). After STOPPED none of
+ * these must be called, for the device is not active: it is an assertion.
  */
 void ublkev_dev_flush(struct ublkev_dev *dev);
 
-/* how long to sleep at most: 0 not at all, -1 no limit */
+/* How many milliseconds to sleep at most: 0 not at all, -1 no limit. */
 int ublkev_dev_timeout_ms(const struct ublkev_dev *dev);
 
-/* after the fd turned readable; what came is done in the next flush */
+/* To be called when the fd turned readable; what came the next flush serves. */
 void ublkev_dev_service(struct ublkev_dev *dev);
 
 #ifdef __cplusplus
