@@ -158,23 +158,47 @@ static void flush_inside(struct rig_dev *d, int revents)
 		ublkev_dev_flush(&d->dev);
 }
 
-static void drive(void *arg)
+/* by hand, until it is over */
+static void drive(void)
+{
+	while (r.dev.active) {
+		ublkev_dev_flush(&r.dev);
+		if (r.dev.active)
+			ublkev_dev_service(&r.dev);
+		fake_tick();
+	}
+}
+
+static void flush_in_live(void *arg)
 {
 	(void)arg;
 	r.on_event = flush_inside;
 	rig_init(&r, lazy.backend);
 	if (ublkev_dev_start(NULL, &r.dev))
 		_Exit(1);
-	while (r.dev.active) {
-		ublkev_dev_flush(&r.dev);
-		ublkev_dev_service(&r.dev);
-		fake_tick();
-	}
+	drive();
+}
+
+static void flush_too_late(void *arg)
+{
+	(void)arg;
+	rig_init(&r, lazy.backend);
+	if (ublkev_dev_start(NULL, &r.dev))
+		_Exit(1);
+	ublkev_dev_stop(NULL, &r.dev);
+	drive();
+	ublkev_dev_flush(&r.dev);
 }
 
 START_TEST(flush_in_a_callback)
 {
-	ck_assert(test_aborts(drive, NULL, "flush is not called"));
+	ck_assert(test_aborts(flush_in_live, NULL, "flush is not called"));
+}
+END_TEST
+
+START_TEST(flush_after_stopped)
+{
+	ck_assert(test_aborts(flush_too_late, NULL, "active and driven"));
 }
 END_TEST
 
@@ -296,6 +320,7 @@ int main(void)
 	tcase_add_loop_test(tc, answer_to_a_former_device, 0, 2);
 	tcase_add_test(tc, lent_buffer_after_abort);
 	tcase_add_test(tc, flush_in_a_callback);
+	tcase_add_test(tc, flush_after_stopped);
 	tcase_add_loop_test(tc, start_of_what_is_no_device, 0,
 			    TEST_COUNT(starts));
 	tcase_add_loop_test(tc, another_thread, 0, TEST_COUNT(calls));
