@@ -21,6 +21,7 @@
 #include "ublk-evdemo/disk.h"
 #include "ublk-evdemo/logger.h"
 #include "ublk-evdemo/rates.h"
+#include "ublk-evdemo/scribe.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -152,6 +153,21 @@ static int app_new_broker(struct app *app)
 	if (err)
 		log_msg(LOG_ERR, "the broker process: %s: raise ulimit -u or "
 			"-n, or give --no-broker", strerror(-err));
+	return err;
+}
+
+/* before there is anything open that it would hold */
+static int app_new_scribe(const struct opts *o)
+{
+	int err;
+
+	/* a daemon logs to syslog, whose socket does not wait */
+	if (o->daemon)
+		return 0;
+	err = scribe_start();
+	if (err)
+		log_msg(LOG_ERR, "the process for the log: %s: raise ulimit "
+			"-u or -n, or give --daemon", strerror(-err));
 	return err;
 }
 
@@ -289,6 +305,7 @@ static int app_run(struct app *app)
 	    app_new_files(app) ||
 	    app_new_dev(app, o->recover_id < 0 ? o->id : o->recover_id))
 		return -1;
+	log_to_scribe(!o->daemon);
 	life_start(app);
 	if (!app->failed)
 		ev_run(app->loop, 0);
@@ -300,7 +317,7 @@ int app_serve(const struct opts *opts, int ready_fd)
 	struct app app;
 	int err;
 
-	if (app_init(&app, opts, ready_fd))
+	if (app_new_scribe(opts) || app_init(&app, opts, ready_fd))
 		return 1;
 	app_watch_signals(&app);
 	err = app_run(&app);
@@ -317,6 +334,8 @@ int app_serve(const struct opts *opts, int ready_fd)
 	if (app.made_file && !app.live)
 		disk_discard(&app.opts, ublkev_mem_fd(app.backend));
 	ublkev_backend_free(app.backend);
+	scribe_stop();
+	log_to_scribe(0);
 	/* last: who waits for its removal finds nothing else left */
 	pidfile_close(&app.pidfile);
 	app_fini(&app);

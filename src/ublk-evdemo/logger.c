@@ -12,16 +12,18 @@
 
 #include "common/escape.h"
 #include "ublk-evdemo/logger.h"
+#include "ublk-evdemo/scribe.h"
 
 #define LINE_BYTES 1024
 
 static struct {
 	int level;
 	int use_syslog;
+	int use_scribe;
 	int fd;			/* syslog's, -1: not connected */
 	struct sockaddr_un addr;
 	unsigned long lost;
-} state = { LOG_NOTICE, 0, -1, { 0 }, 0 };
+} state = { LOG_NOTICE, 0, 0, -1, { 0 }, 0 };
 
 void log_init(int level)
 {
@@ -37,6 +39,11 @@ void log_to_syslog(const char *path)
 	if (state.fd >= 0)
 		close(state.fd);
 	state.fd = -1;
+}
+
+void log_to_scribe(int on)
+{
+	state.use_scribe = on;
 }
 
 int log_write(int fd, const char *text)
@@ -101,6 +108,8 @@ static int logger_emit(int priority, const char *line)
 	if (state.use_syslog)
 		return logger_syslog_send(priority, line);
 	snprintf(buf, sizeof(buf), "ublk-evdemo: %s\n", line);
+	if (state.use_scribe)
+		return scribe_tell(SCRIBE_LOG, buf, strlen(buf));
 	return log_write(STDERR_FILENO, buf);
 }
 

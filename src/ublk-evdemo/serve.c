@@ -19,6 +19,7 @@
 #include "ublk-evdemo/daemon.h"
 #include "ublk-evdemo/json.h"
 #include "ublk-evdemo/logger.h"
+#include "ublk-evdemo/scribe.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -136,7 +137,7 @@ static void serve_announce(struct app *app)
 		return;
 	}
 	/* whoever waited for the line is gone; who uses the disk is not */
-	err = log_write(STDOUT_FILENO, line);
+	err = scribe_tell(SCRIBE_OUT, line, strlen(line));
 	if (err)
 		log_msg(LOG_WARNING, "stdout: %s; serving /dev/ublkb%d",
 			strerror(-err), app->dev.id);

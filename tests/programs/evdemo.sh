@@ -86,6 +86,42 @@ check "conf" has 'conf: .* wait_us 7 stop_limit_ms 90000' err
 kill $pid
 wait $pid
 
+# --- a terminal that nobody reads does not hold up the disk
+if [ -n "$python" ]; then
+	python3 - "$demo" <<-'END' >out 2>err
+	import os, signal, socket, subprocess, sys
+	terminal, slave = os.openpty()
+	p = subprocess.Popen([sys.argv[1], "--control", "ctl"],
+			     stdout=subprocess.PIPE, stderr=slave)
+	os.close(slave)
+	p.stdout.readline()
+	def ask(text):
+	    s = socket.socket(socket.AF_UNIX)
+	    s.settimeout(20)
+	    s.connect("ctl")
+	    s.sendall(text)
+	    return s.recv(65536)
+	try:
+	    for _ in range(1000):
+	        p.send_signal(signal.SIGUSR1)
+	        assert b'"LIVE"' in ask(b"stats\n")
+	    p.terminate()
+	    seen = b""
+	    while True:
+	        try:
+	            piece = os.read(terminal, 65536)
+	        except OSError: # whoever had it open is gone
+	            break
+	        seen += piece
+	    assert p.wait() == 0
+	    assert b"lines of log were lost" in seen
+	    assert b"stopping" in seen
+	finally:
+	    p.kill()
+	END
+	check "stopped terminal" [ $? = 0 ]
+fi
+
 # --- words that take their time
 forget
 if [ -n "$python" ]; then

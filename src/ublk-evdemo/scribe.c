@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "ublk-evdemo/daemon.h"
+#include "ublk-evdemo/logger.h"
+#include "ublk-evdemo/scribe.h"
+
+/* the longest message: a line of the log */
+#define TEXT_BYTES 2048
+#define END_MS 1000
+
+/* the server's side; fd -1: there is no scribe */
+static struct {
+	int fd;
+	pid_t pid;
+} scribe = { -1, 0 };
+
+/* ---- the process -------------------------------------------------------- */
+
+/*
+ * The signals of a terminal or a service manager go to the whole group, and
+ * the last lines come after them.
+ */
+static void scribe_ignore_signals(void)
+{
+	static const int ignored[] = {
+		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2,
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
+/* all of it, however long that takes; nobody is left to hear of an error */
+static void scribe_write(int fd, const char *text, size_t len)
+{
+	struct pollfd p = { fd, POLLOUT, 0 };
+	ssize_t n;
+
+	while (len) {
+		n = write(fd, text, len);
+		if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		} else if (n < 0 && errno == EAGAIN) {
+			/* whoever shares the file has made it non-blocking */
+			poll(&p, 1, -1);
+		} else if (n < 0 && errno != EINTR) {
+			return;
+		}
+	}
+}
+
+/*
+ * A pipe that is full because nobody reads stdout must not hold up what is
+ * for stderr. The server lives on without it, so it is closed, or a reader
+ * would wait for this process, too.
+ */
+static void scribe_print(char *text)
+{
+	int err = log_write(STDOUT_FILENO, text);
+
+	if (err)
+		log_msg(LOG_WARNING, "stdout: %s; serving %s", strerror(-err),
+			strtok(text, "\n"));
+	close(STDOUT_FILENO);
+}
+
+static void scribe_obey(char *message, size_t len)
+{
+	switch ((enum scribe_sort)message[0]) {
+	case SCRIBE_LOG:
+		scribe_write(STDERR_FILENO, message + 1, len - 1);
+		break;
+	case SCRIBE_OUT:
+		scribe_print(message + 1);
+		break;
+	}
+}
+
+__attribute__((noreturn))
+static void scribe_run(int fd)
+{
+	static char message[TEXT_BYTES];
+	ssize_t n;
+
+	scribe_ignore_signals();
+	prctl(PR_SET_NAME, "ublkev-scribe");
+	close(STDIN_FILENO);
+	if (chdir("/"))
+		log_msg(LOG_WARNING, "chdir /: %s", strerror(errno));
+	for (;;) {
+		n = recv(fd, message, sizeof(message) - 1, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			_exit(0);
+		message[n] = '\0';
+		scribe_obey(message, (size_t)n);
+	}
+}
+
+/* ---- the server --------------------------------------------------------- */
+
+int scribe_start(void)
+{
+	int p[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p))
+		return -errno;
+	scribe.pid = fork();
+	if (!scribe.pid) {
+		close(p[0]);
+		scribe_run(p[1]);
+	}
+	err = scribe.pid < 0 ? -errno : 0;
+	close(p[1]);
+	if (err) {
+		close(p[0]);
+		return err;
+	}
+	scribe.fd = p[0];
+	return 0;
+}
+
+int scribe_tell(enum scribe_sort sort, const char *text, size_t len)
+{
+	char head = (char)sort;
+	struct iovec v[2] = {
+		{ &head, 1 }, { (char *)(uintptr_t)text, len },
+	};
+	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
+
+	if (scribe.fd < 0)
+		return -ENOTCONN;
+	if (sendmsg(scribe.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return -errno;
+	return 0;
+}
+
+/* the end of its socket comes before that of the process, and both are near */
+void scribe_stop(void)
+{
+	struct pollfd p = { scribe.fd, POLLIN, 0 };
+
+	if (scribe.fd < 0)
+		return;
+	shutdown(scribe.fd, SHUT_WR);
+	if (poll(&p, 1, END_MS) > 0)
+		waitpid(scribe.pid, NULL, 0);
+	close(scribe.fd);
+	scribe.fd = -1;
+}

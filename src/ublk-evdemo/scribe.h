@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * scribe.h - the process that writes for a server whose loop may not wait
+ *
+ * A file on a slow disk, or a terminal that somebody has stopped, takes a
+ * line when it pleases. Whoever serves a disk hands the line to this process
+ * instead, which waits in its place. The socket between the two has room for
+ * about a hundred lines; what does not fit is the caller's to count.
+ */
+#ifndef EVDEMO_SCRIBE_H
+#define EVDEMO_SCRIBE_H
+
+/* what a message is; its text follows */
+enum scribe_sort {
+	SCRIBE_LOG = 'L',	/* for stderr */
+	SCRIBE_OUT = 'O'	/* for stdout, which is closed then */
+};
+
+/*
+ * Forks the process, "ublkev-scribe", before there is a loop, a mapping or a
+ * thread. It lives until scribe_stop(), or until this process is dead, and
+ * holds nothing open but its socket, stdout and stderr.
+ * 0, or a negative errno of socketpair(2) or fork(2).
+ */
+int scribe_start(void);
+
+/*
+ * Hands over a text of `len` bytes, never waiting: 0, -EAGAIN (no room),
+ * -ENOTCONN (there is no such process), or another negative errno of send(2).
+ */
+int scribe_tell(enum scribe_sort sort, const char *text, size_t len);
+
+/*
+ * Lets it write what it has, for a second at most, and end. One that is stuck
+ * in a write is left to itself.
+ */
+void scribe_stop(void);
+
+#endif /* EVDEMO_SCRIBE_H */
