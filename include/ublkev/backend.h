@@ -117,7 +117,8 @@ struct ublkev_backend_ops {
 	int (*open)(void *ctx, struct ublkev_limits *limits);
 	/*
 	 * No request is outstanding, or those that are were given up: after
-	 * this call the backend touches no request and no buffer.
+	 * this call the backend touches no request and no buffer. A backend
+	 * that would have to wait for that has close_begin() as well.
 	 */
 	void (*close)(void *ctx);
 	/*
@@ -227,6 +228,21 @@ struct ublkev_backend_ops {
 	 * close(). After an abort the answer has no effect.
 	 */
 	int (*placed)(void *ctx, const struct ublkev_req *req, int err);
+	/*
+	 * Called instead of close(), for a backend whose threads may still be
+	 * at work on requests that were given up, and cannot be interrupted.
+	 * Answers UBLKEV_DONE: it is closed, as after close(); or
+	 * UBLKEV_LATER: exactly one ublkev_backend_closed() follows, until
+	 * which requests and buffers stay where they are. STOPPED waits for
+	 * it, the loop does not: for what is left of conf.stop_timeout_ms (an
+	 * abort, or requests that were failed, leave nothing), and
+	 * conf.grace_ms at least. Then ERROR -ETIMEDOUT in BACKEND_CLOSE is
+	 * told, if no error was before, and STOPPED; that memory is never
+	 * freed, and a line of the log says so. Called by a ublkev_dev_start()
+	 * that fails, it is not waited for: no request has been made.
+	 * `ctx` is in use until the backend has closed, whatever was told.
+	 */
+	int (*close_begin)(void *ctx);
 };
 
 /*
@@ -241,7 +257,8 @@ int ublkev_backend_new(struct ublkev_backend **backendp,
 
 /*
  * Asserts that no device uses it. NULL is allowed. For a built-in backend
- * this also frees what its constructor made.
+ * this also frees what its constructor made. One that has not closed by the
+ * time its device ended (close_begin()) is freed when it has.
  */
 void ublkev_backend_free(struct ublkev_backend *backend);
 
@@ -261,6 +278,17 @@ const char *ublkev_backend_name(const struct ublkev_backend *backend);
  * other effect; once the backend is closed it has no effect at all.
  */
 void ublkev_req_done(struct ublkev_backend *backend, uint64_t cookie, int err);
+
+/*
+ * The backend whose close_begin() said UBLKEV_LATER is closed now, and touches
+ * no request and no buffer any more; also allowed while that close_begin()
+ * still runs. From the loop's thread only: from elsewhere, wake that loop
+ * (ev_async) and tell there. The application may be told STOPPED, and free the
+ * backend, once this has returned. Without a close_begin() before, or a second
+ * time, it has no effect but a line in the log of the device that uses the
+ * backend.
+ */
+void ublkev_backend_closed(struct ublkev_backend *backend);
 
 /* ---- built-in backends ------------------------------------------------ */
 

@@ -68,7 +68,8 @@ struct ublkev__engine;
  * still hold the device, and in the latter case the bytes lent to that command
  * are never freed.
  * GONE after an ERROR -ETIMEDOUT in DEL: the device is stopped, and vanishes
- * when the last who holds it open lets go.
+ * when the last who holds it open lets go. After one in BACKEND_CLOSE the
+ * device has ended as the last step says, but the backend has not closed.
  * RELEASED: the device is there without a server, for ublkev_dev_recover().
  */
 enum ublkev_step {
@@ -91,6 +92,8 @@ enum ublkev_step {
 	UBLKEV_STEP_DRAIN,	/* every tag comes back */
 	UBLKEV_STEP_CLOSE,	/* mappings, /dev/ublkc<id>, I/O ring */
 	UBLKEV_STEP_DEL,	/* DEL_DEV */
+	UBLKEV_STEP_BACKEND_CLOSE, /* the backend's close_begin(), and what it
+				   waits for */
 	UBLKEV_STEP_GONE,
 	UBLKEV_STEP_RELEASED,
 	UBLKEV_STEP_LOST,

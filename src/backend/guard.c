@@ -60,14 +60,24 @@ int ublkev_backend_new(struct ublkev_backend **backendp,
 	return ublkev__guard_new(backendp, ops, ctx, NULL);
 }
 
+static void guard_free(struct ublkev_backend *b)
+{
+	if (b->ctx_free)
+		b->ctx_free(b->ctx);
+	free(b);
+}
+
 void ublkev_backend_free(struct ublkev_backend *b)
 {
 	if (!b)
 		return;
-	ublkev__check(!b->done, "a backend to free is not in use");
-	if (b->ctx_free)
-		b->ctx_free(b->ctx);
-	free(b);
+	ublkev__check(b->phase == UBLKEV__GUARD_CLOSED ||
+		      b->phase == UBLKEV__GUARD_LEFT,
+		      "a backend to free is not in use");
+	/* its ublkev_backend_closed() is still to come */
+	b->orphan = b->phase == UBLKEV__GUARD_LEFT;
+	if (!b->orphan)
+		guard_free(b);
 }
 
 void *ublkev_backend_ctx(const struct ublkev_backend *b)
@@ -262,7 +272,7 @@ int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 {
 	int err;
 
-	if (b->done)
+	if (b->phase != UBLKEV__GUARD_CLOSED)
 		return -EBUSY;
 	memset(&b->limits, 0, sizeof(b->limits));
 	b->limits.size = sizeof(b->limits);
@@ -271,16 +281,16 @@ int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 	if (err)
 		return guard_legal_errno(b, log, "open()", err);
 	guard_complete(&b->limits);
+	b->phase = UBLKEV__GUARD_OPEN;
+	b->owner = owner;
+	b->log = log;
 	err = guard_check_limits(b, log);
 	if (err) {
-		if (b->ops.close)
-			b->ops.close(b->ctx);
+		(void)ublkev__guard_close(b);
 		return err;
 	}
 	b->supported = guard_supported(&b->limits);
 	b->done = done;
-	b->owner = owner;
-	b->log = log;
 	return 0;
 }
 
@@ -291,7 +301,8 @@ int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop)
 	if (b->ops.start)
 		err = guard_legal_errno(b, b->log, "start()",
 					b->ops.start(b->ctx, loop));
-	b->started = !err;
+	if (!err)
+		b->phase = UBLKEV__GUARD_STARTED;
 	return err;
 }
 
@@ -335,24 +346,85 @@ int ublkev__guard_resize(struct ublkev_backend *b, uint64_t dev_bytes)
 
 void ublkev__guard_stop(struct ublkev_backend *b)
 {
-	if (!b->started)
+	if (b->phase != UBLKEV__GUARD_STARTED)
 		return;
-	b->started = false;
+	b->phase = UBLKEV__GUARD_OPEN;
 	if (b->ops.stop)
 		b->ops.stop(b->ctx);
 }
 
-void ublkev__guard_close(struct ublkev_backend *b)
+/* ---- closing ------------------------------------------------------------ */
+
+static void guard_forget_owner(struct ublkev_backend *b,
+			       enum ublkev__guard_phase phase)
 {
-	if (!b->done)
-		return;
-	ublkev__guard_stop(b);
-	if (b->ops.close)
-		b->ops.close(b->ctx);
+	b->phase = phase;
 	b->supported = 0;
 	b->done = NULL;
+	b->closed = NULL;
 	b->owner = NULL;
 	b->log = NULL;
+}
+
+static void guard_call_close(struct ublkev_backend *b)
+{
+	int answer = UBLKEV_DONE;
+
+	if (b->ops.close_begin)
+		answer = b->ops.close_begin(b->ctx);
+	else if (b->ops.close)
+		b->ops.close(b->ctx);
+	/* its ublkev_backend_closed() came before it returned */
+	if (b->phase == UBLKEV__GUARD_CLOSED || answer == UBLKEV_LATER)
+		return;
+	if (answer != UBLKEV_DONE)
+		ublkev__log(b->log, LOG_ERR, "backend %s: close_begin() "
+			    "answered %d, which is neither UBLKEV_DONE nor "
+			    "UBLKEV_LATER: taken as closed", b->ops.name,
+			    answer);
+	guard_forget_owner(b, UBLKEV__GUARD_CLOSED);
+}
+
+int ublkev__guard_begin_close(struct ublkev_backend *b,
+			      ublkev__guard_closed_fn *closed)
+{
+	ublkev__guard_stop(b);
+	if (b->phase == UBLKEV__GUARD_OPEN) {
+		b->phase = UBLKEV__GUARD_CLOSING;
+		guard_call_close(b);
+	}
+	if (b->phase == UBLKEV__GUARD_CLOSED)
+		return UBLKEV_DONE;
+	b->closed = closed;
+	return UBLKEV_LATER;
+}
+
+int ublkev__guard_close(struct ublkev_backend *b)
+{
+	int answer = ublkev__guard_begin_close(b, NULL);
+
+	if (answer == UBLKEV_LATER)
+		guard_forget_owner(b, UBLKEV__GUARD_LEFT);
+	return answer;
+}
+
+void ublkev_backend_closed(struct ublkev_backend *b)
+{
+	enum ublkev__guard_phase was = b->phase;
+	ublkev__guard_closed_fn *closed = b->closed;
+	void *owner = b->owner;
+
+	if (was == UBLKEV__GUARD_OPEN || was == UBLKEV__GUARD_STARTED)
+		ublkev__log(b->log, LOG_ERR, "backend %s: "
+			    "ublkev_backend_closed() without a close_begin() "
+			    "that it ends", b->ops.name);
+	if (was != UBLKEV__GUARD_CLOSING && was != UBLKEV__GUARD_LEFT)
+		return;
+	guard_forget_owner(b, UBLKEV__GUARD_CLOSED);
+	if (closed)
+		closed(owner);
+	else if (b->orphan)
+		guard_free(b);
 }
 
 /* ---- requests ----------------------------------------------------------- */
@@ -397,7 +469,7 @@ __attribute__((cold, noinline))
 static int guard_refusal(const struct ublkev_backend *b,
 			 const struct ublkev_req *req)
 {
-	if (!b->started)
+	if (b->phase != UBLKEV__GUARD_STARTED)
 		return -EIO;
 	if (guard_legal_op(b, req))
 		return -EINVAL;
@@ -411,7 +483,8 @@ static int guard_refusal(const struct ublkev_backend *b,
 int ublkev__guard_check(const struct ublkev_backend *b,
 			const struct ublkev_req *req)
 {
-	if (unlikely(!b->started || !guard_legal_op(b, req) ||
+	if (unlikely(b->phase != UBLKEV__GUARD_STARTED ||
+		     !guard_legal_op(b, req) ||
 		     !guard_legal_range(&b->limits, req)))
 		return guard_refusal(b, req);
 	return 0;

@@ -7,6 +7,9 @@
  *
  *	open -> start -> (submit | flush)* -> stop -> close
  *
+ * A backend that closes later is CLOSING meanwhile, and its owner's; when that
+ * cannot wait any longer, it is LEFT to itself.
+ *
  * Nothing is emulated here: a backend without WRITE_ZEROES or FUA says so
  * in its limits, and the block layer then writes zeroes and flushes itself.
  */
@@ -21,6 +24,16 @@
 
 /* where an answer given with ublkev_req_done() goes; err <= 0 */
 typedef void ublkev__guard_done_fn(void *owner, uint64_t cookie, int err);
+/* where ublkev_backend_closed() is told, after which owner is forgotten */
+typedef void ublkev__guard_closed_fn(void *owner);
+
+enum ublkev__guard_phase {
+	UBLKEV__GUARD_CLOSED,	/* no device uses it */
+	UBLKEV__GUARD_OPEN,
+	UBLKEV__GUARD_STARTED,	/* may be given requests */
+	UBLKEV__GUARD_CLOSING,	/* will say when it has closed */
+	UBLKEV__GUARD_LEFT,	/* so it will, but its device has ended */
+};
 
 struct ublkev_backend {
 	struct ublkev_backend_ops ops;	/* whole, absent calls NULL */
@@ -31,11 +44,13 @@ struct ublkev_backend {
 	uint32_t generation;		/* where a device's cookies begin, so
 					   that no answer to a former one
 					   fits a request of the next */
-	/* of the device that uses it, from open to close */
+	enum ublkev__guard_phase phase;
+	bool orphan;			/* LEFT: to be freed when it has closed */
+	/* of the device that uses it, from open to its having closed */
 	ublkev__guard_done_fn *done;
+	ublkev__guard_closed_fn *closed; /* CLOSING: who waits; else NULL */
 	void *owner;
 	const struct ublkev__log *log;
-	bool started;
 };
 
 /*
@@ -112,9 +127,22 @@ int ublkev__guard_can_resize(const struct ublkev_backend *b,
  */
 int ublkev__guard_resize(struct ublkev_backend *b, uint64_t dev_bytes);
 
-/* both do nothing when there was no start, no open; close stops first */
+/* does nothing when there was no start */
 void ublkev__guard_stop(struct ublkev_backend *b);
-void ublkev__guard_close(struct ublkev_backend *b);
+
+/*
+ * Stops it if it was started, and has it close if it was opened. UBLKEV_DONE:
+ * it is closed. UBLKEV_LATER: it will be, and `closed` is called with the
+ * owner.
+ */
+int ublkev__guard_begin_close(struct ublkev_backend *b,
+			      ublkev__guard_closed_fn *closed);
+
+/*
+ * Likewise, or after begin_close, for an owner that ends. UBLKEV_LATER: it has
+ * not closed, and may still touch what was lent to it; the owner is forgotten.
+ */
+int ublkev__guard_close(struct ublkev_backend *b);
 
 /*
  * ublkev_backend_new() with what frees ctx, for the built-in ones; on

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/life_priv.h"
+#include "core/params.h"
 
 /* ---- actions ------------------------------------------------------------ */
 
@@ -125,10 +126,23 @@ void ublkev__life_begin(struct ublkev__life *c, enum ublkev_step step,
 	ublkev__life_ask(c);
 }
 
-void ublkev__life_finish(struct ublkev__life *c, enum ublkev_step step)
+void ublkev__life_end(struct ublkev__life *c, enum ublkev_step step)
 {
 	ublkev__life_enter(c, step, 0);
 	ublkev__life_tell(c, UBLKEV_STOPPED, 0);
+}
+
+void ublkev__life_finish(struct ublkev__life *c, enum ublkev_step step)
+{
+	if (!(c->traits & UBLKEV__CLOSES_LATER)) {
+		ublkev__life_end(c, step);
+		return;
+	}
+	/* threads that are still in the backend are waited for without a
+	   deadline, as ever: it is called when they have left it */
+	c->end = step;
+	ublkev__life_enter(c, UBLKEV_STEP_BACKEND_CLOSE, 0);
+	ublkev__life_ask(c);
 }
 
 bool ublkev__life_next(struct ublkev__life *c, struct ublkev__life_action *a)
@@ -160,7 +174,8 @@ void ublkev__life_fail(struct ublkev__life *c, int err, uint64_t now_ms)
 
 void ublkev__life_fault(struct ublkev__life *c, int err, uint64_t now_ms)
 {
-	if (c->step == UBLKEV_STEP_IDLE || c->step >= UBLKEV_STEP_GONE)
+	if (c->step == UBLKEV_STEP_IDLE ||
+	    c->step >= UBLKEV_STEP_BACKEND_CLOSE)
 		return;
 	/* another server may do better */
 	if (c->step == UBLKEV_STEP_LIVE && !c->stopping)
@@ -212,6 +227,19 @@ void ublkev__life_closed(struct ublkev__life *c, uint64_t now_ms)
 	ublkev__life_unwind(c, now_ms);
 }
 
+void ublkev__life_backend_closing(struct ublkev__life *c, uint64_t now_ms)
+{
+	assert(c->step == UBLKEV_STEP_BACKEND_CLOSE);
+	c->since_ms = now_ms;
+	ublkev__life_wait(c, now_ms);
+}
+
+void ublkev__life_backend_closed(struct ublkev__life *c)
+{
+	if (c->step == UBLKEV_STEP_BACKEND_CLOSE)
+		ublkev__life_end(c, c->end);
+}
+
 void ublkev__life_tick(struct ublkev__life *c, uint64_t now_ms)
 {
 	/* an attempt first: should it be the last, its errno tells more */
@@ -241,6 +269,7 @@ static bool life_pending_fits(const struct ublkev__life *c)
 void ublkev__life_verify(const struct ublkev__life *c)
 {
 	bool over = c->step >= UBLKEV_STEP_GONE;
+	bool closes = c->step == UBLKEV_STEP_BACKEND_CLOSE;
 	bool waits = c->pending != UBLKEV__CTRL_NONE ||
 		     c->step == UBLKEV_STEP_DRAIN ||
 		     c->step == UBLKEV_STEP_QUIESCE;
@@ -262,8 +291,10 @@ void ublkev__life_verify(const struct ublkev__life *c)
 	assert(!c->opened || c->added || c->stopped);
 	assert(c->step != UBLKEV_STEP_LIVE || (c->armed && !c->stopping) ||
 	       c->pending != UBLKEV__CTRL_NONE);
-	assert(!over || (!c->opened && !c->armed &&
-			 c->deadline_ms == UBLKEV__NEVER));
+	assert(!(over || closes) || (!c->opened && !c->armed));
+	assert(!over || c->deadline_ms == UBLKEV__NEVER);
+	assert(!closes || (c->stopping && c->end >= UBLKEV_STEP_GONE &&
+			   c->traits & UBLKEV__CLOSES_LATER));
 	assert(c->step != UBLKEV_STEP_GONE || !c->added);
 	assert(!c->err || c->stopping);
 	assert((c->err == 0) == (c->err_step == UBLKEV_STEP_IDLE));

@@ -8,11 +8,14 @@
  *	                                             |
  *	       +------------------ QUIESCE <---------+
  *	       v                                     v
- *	GONE, RELEASED <- DEL <- CLOSE <- DRAIN <- STOP
+ *	BACKEND_CLOSE <- DEL <- CLOSE <- DRAIN <- STOP
+ *	       |
+ *	       +-> GONE, RELEASED
  *
  * A failure anywhere, and a stop, go to the first step of the lower row that
  * has something to undo; a pending command is waited for first. A device that
  * is to be kept for another server goes from QUIESCE to CLOSE, and ends there.
+ * BACKEND_CLOSE is before any end, where the backend may close later.
  * Every step has a deadline (where requests are answered meanwhile, since the
  * last of them), and a ladder of what is done when it passes, a
  * rung each grace period; the last rung is LOST, where nothing is waited for.
@@ -28,6 +31,7 @@
  *			while the device is served
  *	DRAIN           fail the I/O; close
  *	DEL             cancel, then DEL_DEV_ASYNC; lose
+ *	BACKEND_CLOSE   end without the backend
  *
  * Facts are told, actions pulled until NONE, time is an argument: any clock
  * in milliseconds that does not go backwards.
@@ -77,6 +81,9 @@ enum ublkev__life_act {
 	UBLKEV__LIFE_ABORT_IO,	/* fail requests, those to come also */
 	UBLKEV__LIFE_CLOSE,	/* release it all; ublkev__life_closed()
 				   follows */
+	UBLKEV__LIFE_CLOSE_BACKEND, /* when nobody calls it any more;
+				   ublkev__life_backend_closed() follows, if
+				   later after ublkev__life_backend_closing() */
 	UBLKEV__LIFE_EVENT,	/* tell the application `revents` */
 };
 
@@ -108,6 +115,7 @@ struct ublkev__life {
 	unsigned int traits;		/* of the backend: params.h */
 	/* where it is */
 	enum ublkev_step step;
+	enum ublkev_step end;		/* BACKEND_CLOSE: the step after it */
 	enum ublkev_step err_step;	/* where err came up */
 	enum ublkev__ctrl_cmd pending;
 	unsigned int rung;		/* enum ublkev__rung: those below it have
@@ -161,6 +169,9 @@ int ublkev__life_cmd_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 			  uint64_t now_ms);
 void ublkev__life_opened(struct ublkev__life *c, int err, uint64_t now_ms);
 void ublkev__life_closed(struct ublkev__life *c, uint64_t now_ms);
+/* the backend closes, but later: patience with it begins */
+void ublkev__life_backend_closing(struct ublkev__life *c, uint64_t now_ms);
+void ublkev__life_backend_closed(struct ublkev__life *c);
 /* the driver took a tag back; told once, before drained */
 void ublkev__life_tag_died(struct ublkev__life *c, uint64_t now_ms);
 /* all tags are dead; told once */

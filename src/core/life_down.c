@@ -199,8 +199,19 @@ static void down_climb(struct ublkev__life *c, uint64_t now_ms)
 	}
 }
 
+/* this is the end of no request, so an abort does not explain it */
+static void down_end_without_backend(struct ublkev__life *c)
+{
+	ublkev__life_note_error(c, -ETIMEDOUT);
+	ublkev__life_end(c, c->end);
+}
+
 void ublkev__life_expire(struct ublkev__life *c, uint64_t now_ms)
 {
+	if (c->step == UBLKEV_STEP_BACKEND_CLOSE) {
+		down_end_without_backend(c);
+		return;
+	}
 	if (c->step == UBLKEV_STEP_LIVE && !c->stopping &&
 	    !(c->rung && c->drained)) {
 		ublkev__life_live_expire(c, now_ms);
@@ -238,6 +249,12 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 	if (c->step >= UBLKEV_STEP_GONE || c->step == UBLKEV_STEP_IDLE)
 		return;
 	c->stop_deadline_ms = now_ms;
+	if (c->step == UBLKEV_STEP_BACKEND_CLOSE) {
+		if (c->deadline_ms != UBLKEV__NEVER)
+			c->deadline_ms = down_earlier(c->deadline_ms, now_ms +
+						      c->conf.grace_ms);
+		return;
+	}
 	if (c->step == UBLKEV_STEP_QUIESCE && c->kept) {
 		/* closing hands on whatever is outstanding */
 		c->aborted = true;

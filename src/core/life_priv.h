@@ -43,8 +43,9 @@ void ublkev__life_ask(struct ublkev__life *c);
 /* Enters the step, asks, and waits. */
 void ublkev__life_begin(struct ublkev__life *c, enum ublkev_step step,
 			uint64_t now_ms);
-/* the end of all: STOPPED */
+/* the end of all, STOPPED in that step: once the backend has closed, and now */
 void ublkev__life_finish(struct ublkev__life *c, enum ublkev_step step);
+void ublkev__life_end(struct ublkev__life *c, enum ublkev_step step);
 /* what is wrong; only the first counts */
 void ublkev__life_note_error(struct ublkev__life *c, int err);
 /* an error, after which there is only the way down */

@@ -123,6 +123,13 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.cmds = CMD(DEL_DEV) | CMD(DEL_DEV_ASYNC),
 		.cmd = UBLKEV__CTRL_DEL_DEV,
 	},
+	/* it has a deadline from when the backend was called, not before */
+	[UBLKEV_STEP_BACKEND_CLOSE] = {
+		.name = "BACKEND_CLOSE",
+		.silence = "the backend has not closed in time, the device has ended without it: what its threads may still touch is never freed",
+		.timeout = TIMEOUT(stop_timeout_ms),
+		.act = UBLKEV__LIFE_CLOSE_BACKEND,
+	},
 	[UBLKEV_STEP_GONE] = { .name = "GONE" },
 	[UBLKEV_STEP_RELEASED] = { .name = "RELEASED" },
 	[UBLKEV_STEP_LOST] = { .name = "LOST" },

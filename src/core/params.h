@@ -95,8 +95,9 @@ void ublkev__params_make(struct ublkev__params *p,
 
 /* of a checked conf: the features without which its device is none */
 uint64_t ublkev__features_needed(const struct ublkev_conf *conf);
-/* what a backend can, for the choice of how data are copied */
+/* what a backend can: the first three for the choice of how data are copied */
 #define UBLKEV__CAN_MAP		(1u << 0)	/* has map() */
+#define UBLKEV__CLOSES_LATER	(1u << 3)	/* has close_begin() */
 #define UBLKEV__NO_DATA		(1u << 1)	/* UBLKEV_LIMIT_NO_DATA */
 #define UBLKEV__READ_ONLY	(1u << 2)
 

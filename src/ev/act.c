@@ -10,6 +10,8 @@
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "ev/evworker.h"
+#include "util/check.h"
+#include "util/thread.h"
 
 static void act_own_params(const struct ublkev__engine *e,
 			   struct ublkev__params *params)
@@ -334,6 +336,37 @@ static void act_abort_io(struct ublkev__engine *e)
 		ublkev__act_abort(&e->lane);
 }
 
+static void act_on_backend_closed(void *owner)
+{
+	struct ublkev__engine *e = owner;
+
+	ublkev__check(e->thread == ublkev__thread_self(),
+		      "a backend is closed in the thread of the loop");
+	ublkev__life_backend_closed(&e->life);
+	ublkev__evloop_kick(&e->lane);
+}
+
+/* the threads are out of it, and only their exit is waited for */
+static void act_close_backend(struct ublkev__engine *e)
+{
+	ublkev__workers_join(e);
+	if (ublkev__guard_begin_close(e->backend, act_on_backend_closed) ==
+	    UBLKEV_LATER)
+		ublkev__life_backend_closing(&e->life,
+					     ublkev__engine_now_ms(e));
+	else
+		ublkev__life_backend_closed(&e->life);
+}
+
+/* whether all threads have let go, which then are to */
+static bool act_threads_have_closed(struct ublkev__engine *e)
+{
+	if (!e->closing)
+		ublkev__workers_wish(e, UBLKEV__WISH_CLOSE);
+	e->closing = true;
+	return ublkev__workers_told(e, UBLKEV__FACT_CLOSED);
+}
+
 static bool act_all_held(struct ublkev__engine *e)
 {
 	if (!e->nr_workers)
@@ -396,12 +429,23 @@ static bool act_may_tell(struct ublkev__engine *e,
 		return true;
 	if (a->revents == UBLKEV_RESIZED && grew == !!a->res)
 		return act_all_held(e);
-	if (a->revents != UBLKEV_STOPPED)
+	return a->revents != UBLKEV_STOPPED || act_threads_have_closed(e);
+}
+
+/* whether the action can be done by now */
+static bool act_may(struct ublkev__engine *e,
+		    const struct ublkev__life_action *a)
+{
+	switch (a->act) {
+	case UBLKEV__LIFE_EVENT:
+		return act_may_tell(e, a);
+	case UBLKEV__LIFE_CMD:
+		return act_may_command(e);
+	case UBLKEV__LIFE_CLOSE_BACKEND:
+		return !e->nr_workers || act_threads_have_closed(e);
+	default:
 		return true;
-	if (!e->closing)
-		ublkev__workers_wish(e, UBLKEV__WISH_CLOSE);
-	e->closing = true;
-	return ublkev__workers_told(e, UBLKEV__FACT_CLOSED);
+	}
 }
 
 /* true: that was the last one, and e is gone */
@@ -463,6 +507,9 @@ static bool act(struct ublkev__engine *e, const struct ublkev__life_action *a)
 	case UBLKEV__LIFE_CLOSE:
 		act_close_io(e);
 		break;
+	case UBLKEV__LIFE_CLOSE_BACKEND:
+		act_close_backend(e);
+		break;
 	case UBLKEV__LIFE_EVENT:
 		return act_tell(e, a);
 	case UBLKEV__LIFE_NONE:
@@ -508,8 +555,7 @@ bool ublkev__act_run(struct ublkev__engine *e)
 		act_grow(e);
 	while (e->has_action || ublkev__life_next(&e->life, a)) {
 		e->has_action = true;
-		if ((a->act == UBLKEV__LIFE_EVENT && !act_may_tell(e, a)) ||
-		    (a->act == UBLKEV__LIFE_CMD && !act_may_command(e))) {
+		if (!act_may(e, a)) {
 			e->blocked = true;
 			return true;
 		}

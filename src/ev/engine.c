@@ -225,6 +225,25 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	return err;
 }
 
+/*
+ * A backend that has not closed may still touch the requests and buffers that
+ * were lent to it: nobody frees them, for nobody knows when they may be.
+ */
+static void engine_leave_to_backend(struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	if (!e->nr_queues)	/* no request has ever been there */
+		return;
+	ublkev__log(&e->log, LOG_WARNING,
+		    "backend %s has not closed: the requests and buffers lent to it are left to it, and never freed",
+		    ublkev_backend_name(e->backend));
+	e->tags_mem = NULL;
+	ublkev__io_leave_bufs(e->lane.io);
+	for (i = 0; i < e->nr_workers; i++)
+		ublkev__io_leave_bufs(ublkev__worker_lane(e, i)->io);
+}
+
 static void engine_free_queues(struct ublkev__engine *e)
 {
 	uint32_t generation;
@@ -256,10 +275,9 @@ int ublkev__engine_down(struct ublkev__engine *e)
 	e->carrier = NULL;
 	ublkev__workers_join(e);
 	/* the backend lets go of requests and buffers before they vanish */
-	if (e->mode != UBLKEV__LIFE_REMOVE && e->backend->owner == e) {
-		ublkev__guard_stop(e->backend);
-		ublkev__guard_close(e->backend);
-	}
+	if (e->mode != UBLKEV__LIFE_REMOVE && e->backend->owner == e &&
+	    ublkev__guard_close(e->backend) == UBLKEV_LATER)
+		engine_leave_to_backend(e);
 	ublkev__workers_free(e);
 	if (e->lane.io)
 		fd = ublkev__io_take_fd(e->lane.io);

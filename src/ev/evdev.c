@@ -164,6 +164,8 @@ static unsigned int dev_traits_of(const struct ublkev_backend *b)
 		traits |= UBLKEV__NO_DATA;
 	if (b->limits.flags & UBLKEV_LIMIT_READ_ONLY)
 		traits |= UBLKEV__READ_ONLY;
+	if (b->ops.close_begin)
+		traits |= UBLKEV__CLOSES_LATER;
 	return traits;
 }
 

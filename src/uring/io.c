@@ -203,6 +203,11 @@ void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)
 	return (char *)io->bufs.base + queue * io->queue_bytes;
 }
 
+void ublkev__io_leave_bufs(struct ublkev__io *io)
+{
+	io->bufs.base = NULL;
+}
+
 void *ublkev__io_spare_buf(const struct ublkev__io *io)
 {
 	return io->spare.base;

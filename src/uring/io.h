@@ -79,6 +79,9 @@ int ublkev__io_need_bufs(struct ublkev__io *io);
  */
 void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue);
 
+/* Somebody may still touch them: free leaves them where they are, for good. */
+void ublkev__io_leave_bufs(struct ublkev__io *io);
+
 /* one more of that size */
 void *ublkev__io_spare_buf(const struct ublkev__io *io);
 

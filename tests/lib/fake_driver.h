@@ -121,6 +121,7 @@ struct fake_counts {
 	unsigned int devs, ios, controls, pending;
 	unsigned int enters, muted_signals, signals;
 	unsigned int leaks;	/* memory lent to commands that hang */
+	unsigned int left_bufs;	/* ios whose buffers the backend may touch */
 	unsigned int cancels, aborted_reqs, cmds[UBLKEV__NR_CTRL_CMDS];
 	unsigned int no_schedulers;	/* commands that ask a broker for it */
 };

@@ -188,6 +188,14 @@ void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)
 	return io->bufs + (size_t)queue * io->depth * io->max_io_bytes;
 }
 
+void ublkev__io_leave_bufs(struct ublkev__io *io)
+{
+	FAKE_LOCKED;
+
+	fake_counts.left_bufs += !!io->bufs;
+	io->bufs = NULL;
+}
+
 void *ublkev__io_spare_buf(const struct ublkev__io *io)
 {
 	return io->spare;

@@ -71,6 +71,7 @@ static const char *action_name(const struct ublkev__life_action *a)
 	case UBLKEV__LIFE_ARM: return "ARM";
 	case UBLKEV__LIFE_ABORT_IO: return "ABORT";
 	case UBLKEV__LIFE_CLOSE: return "CLOSE";
+	case UBLKEV__LIFE_CLOSE_BACKEND: return "BACKEND";
 	case UBLKEV__LIFE_EVENT: break;
 	case UBLKEV__LIFE_NONE: break;
 	}

@@ -47,7 +47,7 @@ void life_begin(struct life *l, enum ublkev_step step);
 
 /*
  * Pulls all actions into the text, each followed by a blank: "ADD_DEV" for a
- * command, "-ADD_DEV" for its cancelling, OPEN, ARM, ABORT, CLOSE,
+ * command, "-ADD_DEV" for its cancelling, OPEN, ARM, ABORT, CLOSE, BACKEND,
  * !LIVE, !ERROR, !STOPPED, and with what they tell !RESIZED=0, !REFUSED=-16.
  * A CLOSE is done at once.
  */

@@ -32,6 +32,8 @@ struct life {
 	uint64_t died_at, drained_at;	/* one tag, all */
 	uint64_t idle_at;		/* nothing is with us */
 	uint64_t closed_at;		/* with threads */
+	uint64_t backend_at;		/* it has closed */
+	bool backend_asked, backend_closed;
 	enum ublkev__ctrl_cmd pending;	/* as pulled */
 	uint64_t data;
 	unsigned int cpus;		/* queues whose CPUs were asked for */
@@ -58,6 +60,7 @@ struct life {
 struct seen {
 	unsigned int live, recovered, error, gone, lost, released, forced;
 	unsigned int resized, refused, turns, progress;
+	unsigned int closed_later, left;	/* backends */
 };
 
 extern struct seen seen;
@@ -88,6 +91,7 @@ void drv_cmd(struct life *l, const struct ublkev__life_action *a);
 void drv_cancel(struct life *l, enum ublkev__ctrl_cmd cmd);
 void drv_open(struct life *l);
 void drv_close(struct life *l, enum ublkev_step step);
+void drv_close_backend(struct life *l);
 /* what is pending is answered */
 void drv_answer(struct life *l);
 /* a stranger has his way with the device */

@@ -120,7 +120,9 @@ void drv_close(struct life *l, enum ublkev_step step)
 	if (l->armed && !l->drained_told) {
 		must(l->aborted || l->refused || l->c.kept ||
 		     step == UBLKEV_STEP_QUIESCE ||
-		     l->c.step == UBLKEV_STEP_LOST);
+		     l->c.step == UBLKEV_STEP_LOST ||
+		     (l->c.step == UBLKEV_STEP_BACKEND_CLOSE &&
+		      l->c.end == UBLKEV_STEP_LOST));
 		seen.forced++;
 	}
 	l->ublkc = false;
@@ -131,6 +133,20 @@ void drv_close(struct life *l, enum ublkev_step step)
 		l->closed_at = soon(l, 100);
 	else
 		ublkev__life_closed(&l->c, l->now);
+}
+
+void drv_close_backend(struct life *l)
+{
+	must(!l->ublkc && !l->armed && !l->backend_asked);
+	l->backend_asked = true;
+	if (chance(l, 30)) {
+		l->backend_closed = true;
+		ublkev__life_backend_closed(&l->c);
+		return;
+	}
+	ublkev__life_backend_closing(&l->c, l->now);
+	must(ublkev__life_deadline_ms(&l->c) != NEVER);
+	l->backend_at = chance(l, 20) ? NEVER : soon(l, 5000);
 }
 
 /* ---- their effects --------------------------------------------------------- */
@@ -176,6 +192,8 @@ static void drain(struct life *l)
 /* what is idle comes back, the rest is finished by the backend */
 static void quiesce(struct life *l)
 {
+	if (!l->armed)	/* the command was given up, and ublkc closed */
+		return;
 	if (!l->died_told && l->died_at == NEVER)
 		l->died_at = soon(l, 30);
 	l->idle_at = chance(l, l->misfortune / 2) ? NEVER : soon(l, 300);
@@ -284,7 +302,9 @@ void drv_answer(struct life *l)
 	};
 	enum ublkev__ctrl_cmd cmd = l->pending;
 	/* given up, but its owner has not heard of it */
-	bool late = l->c.step == UBLKEV_STEP_LOST;
+	bool late = l->c.step == UBLKEV_STEP_LOST ||
+		    (l->c.step == UBLKEV_STEP_BACKEND_CLOSE &&
+		     l->c.end == UBLKEV_STEP_LOST);
 
 	a.res = effect(l, &a.info);
 	l->pending = UBLKEV__CTRL_NONE;

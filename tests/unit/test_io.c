@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "testlib.h"
@@ -225,6 +226,27 @@ START_TEST(ring_not_forked)
 }
 END_TEST
 
+/* a backend that has not closed may fill them yet; else they go with the io */
+START_TEST(buffers_left)
+{
+	unsigned char there;
+	char *bufs;
+
+	up(1, 0);
+	ck_assert_int_eq(ublkev__io_need_bufs(io), 0);
+	bufs = ublkev__io_bufs(io, 0);
+	memset(bufs, 1, DEPTH * 4096);
+	if (_i)
+		ublkev__io_leave_bufs(io);
+	down();
+	ck_assert_int_eq(mincore(bufs, 4096, &there), _i ? 0 : -1);
+	if (!_i)
+		return;
+	memset(bufs, 2, DEPTH * 4096);
+	ck_assert_int_eq(munmap(bufs, DEPTH * 4096), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("io");
@@ -237,6 +259,7 @@ int main(void)
 	tcase_add_loop_test(tc, addresses, 0, 2);
 	tcase_add_test(tc, batch_is_work);
 	tcase_add_test(tc, buffers_not_forked);
+	tcase_add_loop_test(tc, buffers_left, 0, 2);
 	tcase_add_test(tc, ring_not_forked);
 	suite_add_tcase(suite, tc);
 	return test_uring_main(suite);

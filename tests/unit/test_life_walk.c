@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/params.h"
 #include "life_walk.h"
 
 #define LIVES	20000
@@ -41,6 +42,10 @@ static void on_stopped(struct life *l, enum ublkev_step step)
 	must(l->c.step == step);
 	must(!l->ublkc && !l->armed);
 	must(ublkev__life_deadline_ms(&l->c) == NEVER);
+	must(l->backend_asked == !!(l->c.traits & UBLKEV__CLOSES_LATER));
+	must(!l->backend_asked || l->backend_closed || l->errors);
+	seen.closed_later += l->backend_closed;
+	seen.left += l->backend_asked && !l->backend_closed;
 	must(l->asked || l->errors);
 	must(l->errors == (l->c.err ? 1 : 0));
 	must(l->resizes == l->resizes_told);
@@ -92,6 +97,8 @@ static void on_event(struct life *l, const struct ublkev__life_action *a)
 		/* a live disk is served on whatever is not answered */
 		must(l->c.err != -ETIMEDOUT || !l->lives || l->ends ||
 		     l->drained_told);
+		must(a->step != UBLKEV_STEP_BACKEND_CLOSE ||
+		     (l->backend_asked && !l->backend_closed));
 		seen.error++;
 		break;
 	default:
@@ -122,6 +129,9 @@ static void do_action(struct life *l, const struct ublkev__life_action *a)
 		break;
 	case UBLKEV__LIFE_CLOSE:
 		drv_close(l, a->step);
+		break;
+	case UBLKEV__LIFE_CLOSE_BACKEND:
+		drv_close_backend(l);
 		break;
 	case UBLKEV__LIFE_EVENT:
 		on_event(l, a);
@@ -251,6 +261,12 @@ static void facts(struct life *l)
 	if (due(l, &l->closed_at))
 		ublkev__life_closed(&l->c, l->now);
 	ublkev__life_verify(&l->c);
+	if (due(l, &l->backend_at)) {
+		/* it may be too late, whatever was told by then */
+		l->backend_closed = l->c.step == UBLKEV_STEP_BACKEND_CLOSE;
+		ublkev__life_backend_closed(&l->c);
+	}
+	ublkev__life_verify(&l->c);
 	if (l->pending != UBLKEV__CTRL_NONE && l->answer_at <= l->now)
 		drv_answer(l);
 }
@@ -268,7 +284,7 @@ static uint64_t earliest(const struct life *l)
 		ublkev__life_deadline_ms(&l->c), l->answer_at, l->drained_at,
 		l->stop_at, l->abort_at, l->fault_at, l->outside_at,
 		l->died_at, l->release_at, l->try_at, l->resize_at,
-		l->closed_at,
+		l->closed_at, l->backend_at,
 		finishes(l) ? l->idle_at : NEVER,
 	};
 	uint64_t min = NEVER;
@@ -306,12 +322,13 @@ static void turn(struct life *l)
 		pull(l);
 	if (l->c.stopping && l->down_ms == NEVER)
 		l->down_ms = l->now;
-	/* FEATURES to START, QUIESCE, the ladder of STOP, DRAIN and DEL */
+	/* FEATURES to START, QUIESCE, the ladder of STOP, DRAIN, DEL, and
+	   the backend */
 	if (l->down_ms != NEVER && !l->stops)
 		must(l->now <= l->down_ms +
 				  l->c.conf.start_timeout_ms +
 				  l->c.conf.recover_timeout_ms +
-				  2 * l->c.conf.stop_timeout_ms +
+				  3 * l->c.conf.stop_timeout_ms +
 				  2 * l->c.conf.cmd_timeout_ms +
 				  12 * (l->c.conf.grace_ms + LATE_MS));
 }
@@ -374,6 +391,7 @@ static void begin(struct life *l, struct test_rng *rng)
 	l->kernel = chance(l, 50) ? 0x1fe : 0x1fffff;
 	l->down_ms = l->answer_at = NEVER;
 	l->died_at = l->drained_at = l->idle_at = l->closed_at = NEVER;
+	l->backend_at = NEVER;
 	make_wishes(l);
 	make_conf(l, &conf);
 	ublkev__life_init(&l->c, &conf);
@@ -382,6 +400,8 @@ static void begin(struct life *l, struct test_rng *rng)
 		l->exists = chance(l, 90);
 	if (mode == UBLKEV__LIFE_REMOVE)
 		l->mine = l->asked = true;
+	else if (chance(l, 50))
+		l->c.traits |= UBLKEV__CLOSES_LATER;
 	ublkev__life_start(&l->c, mode, l->now);
 }
 
@@ -405,10 +425,10 @@ START_TEST(walk)
 		ublkev__life_tick(&l.c, l.now + 1000000);
 		must(!ublkev__life_has_work(&l.c));
 	}
-	printf("test_life_walk: %d lives, %u turns: %u live, %u of them recovered; %u resized, %u refused; %u errors, %u gone, %u released, %u lost, %u closed by force\n",
+	printf("test_life_walk: %d lives, %u turns: %u live, %u of them recovered; %u resized, %u refused; %u errors, %u gone, %u released, %u lost, %u closed by force; %u backends closed later, %u did not\n",
 	       LIVES, seen.turns, seen.live, seen.recovered, seen.resized,
 	       seen.refused, seen.error, seen.gone, seen.released, seen.lost,
-	       seen.forced);
+	       seen.forced, seen.closed_later, seen.left);
 	must(seen.live > LIVES / 10);
 	must(seen.gone > LIVES / 10);
 	must(seen.recovered > LIVES / 50);
@@ -418,6 +438,8 @@ START_TEST(walk)
 	must(seen.refused > LIVES / 1000);
 	must(seen.lost > LIVES / 200);
 	must(seen.forced > LIVES / 200);
+	must(seen.closed_later > LIVES / 10);
+	must(seen.left > LIVES / 100);
 }
 END_TEST
 
