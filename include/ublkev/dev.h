@@ -225,7 +225,8 @@ enum ublkev_copy {
 	 */
 	UBLKEV_COPY_DIRECT,
 	/*
-	 * Likewise, by reads and writes of /dev/ublkcN (UBLK_F_USER_COPY):
+	 * The kernel's data are copied to and from the backend's memory, or a
+	 * buffer, by reads and writes of /dev/ublkcN (UBLK_F_USER_COPY):
 	 * one command more for each READ and WRITE. A backend that keeps no
 	 * data (UBLKEV_LIMIT_NO_DATA) then has none copied.
 	 */

@@ -51,8 +51,9 @@ struct ublkev_req {
 				   a device's life until 2^32 requests of
 				   its tag later */
 	uint64_t offset_bytes;	/* ro: multiple of the logical block */
-	uint64_t len_bytes;	/* ro: likewise, not 0; 0 for FLUSH. At
-				   most max_io_bytes for READ and WRITE */
+	uint64_t len_bytes;	/* ro: multiple of the logical block, not 0;
+				   0 for FLUSH. At most max_io_bytes for READ
+				   and WRITE */
 	void *buf;		/* ro: page-aligned data of READ, WRITE;
 				   NULL for the rest */
 	void *data;		/* rw: NULL at the first submit() */

@@ -25,36 +25,36 @@ void kit_start(void);
 /* stops it; its process is gone */
 void kit_stop(void);
 
-/* the only child of that process; waits for it */
+/* Waits until the process has a child, and answers its pid. */
 pid_t kit_child(pid_t parent);
-/* waits until the process has ended by itself, with status 0 */
+/* Waits until the process has ended by itself, with status 0. */
 void kit_ended(pid_t pid);
-/* there is no such process, not even a zombie */
+/* Asserts that there is no such process, not even a zombie. */
 void kit_gone(pid_t pid);
 bool kit_has_ended(pid_t pid);
 void kit_kill(pid_t pid);
 
-/* of a broker without devices: /dev/null on 0 to 2, its socket, its reserve */
+/* A broker without devices has /dev/null on 0 to 2, its socket, its reserve. */
 #define KIT_FDS 6
-/* of each device, besides one ublk-control for all */
+/* Each device has so many more, besides one ublk-control for all. */
 #define KIT_FDS_DEV 4
 
-/* waits until it has so many */
+/* Waits until the process has so many descriptors. */
 void kit_wait_fds(pid_t pid, unsigned int n);
 
-/* a device's control and its eventfd */
+/* A device's carrier and its eventfd. */
 struct kit_control {
 	struct ublkev__carrier *carrier;
 	int evfd;
 };
 
-/* 0 or what ublkev__carrier_new() gave; closes all when that fails */
+/* Answers 0 or the error of ublkev__carrier_new(), with nothing left open. */
 int kit_open(struct kit_control *c, struct ublkev_broker *broker);
 void kit_close(struct kit_control *c);
 int kit_ask(struct kit_control *c);	/* GET_FEATURES */
-/* waits for the signal, then for the answer */
+/* Waits for the signal; the answer must be there, and no other. */
 struct ublkev__carrier_done kit_answer(struct kit_control *c);
-/* GET_FEATURES is answered as this host would */
+/* Asks GET_FEATURES; the answer must be that of this host, driver or not. */
 void kit_works(struct kit_control *c);
 
 #endif

@@ -11,7 +11,7 @@
 #define BRIG_ID		7	/* of every device */
 #define BRIG_DEVS	100
 
-/* a device's end of its channel */
+/* A device's end of its channel, and the eventfd that the broker signals. */
 struct brig_dev {
 	int fd;
 	int evfd;
@@ -19,38 +19,39 @@ struct brig_dev {
 
 extern struct brig_dev brig_devs[BRIG_DEVS];
 extern int brig_main_fd;
-/* the broker's /sys, an empty directory */
+/* The broker's /sys, an empty directory. */
 extern char brig_sys[];
 
 void brig_setup(void);
-/* whatever the test has left open is closed; the broker must end then */
+/* Closes what the test has left open, whereupon the broker must end. */
 void brig_finish(void);
 
 void brig_close_main(void);
 bool brig_has_ended(void);
 
-/* the next channel */
+/* Sends the broker the next channel. */
 void brig_send_dev(void);
 void brig_close_dev(unsigned int nr);
+/* Sends a command through channel nr, and does not wait for the answer. */
 void brig_ask(unsigned int nr, enum ublkev__ctrl_cmd cmd);
 void brig_ask_marked(unsigned int nr, enum ublkev__ctrl_cmd cmd,
 		     bool no_scheduler);
-/* the answer, whose signal comes with it */
+/* Waits for the signal; the answer must be there, with that result. */
 struct ublkev__carrier_done brig_answered(unsigned int nr, int res);
-/* the broker closes it */
+/* The broker has closed the channel. */
 void brig_closed(unsigned int nr);
 void brig_wait_fd(int fd);
 
-/* asked, carried, answered */
+/* Sends a command, which the driver answers so, and the device is told. */
 void brig_done(unsigned int nr, enum ublkev__ctrl_cmd cmd, int res);
-/* likewise, answered well and with that */
+/* Sends a command, which the driver answers with all of *a. */
 void brig_told(unsigned int nr, enum ublkev__ctrl_cmd cmd,
 	       const struct ublkev__ctrl_answer *a);
-/* the next channel, with a device */
+/* Sends the next channel, and adds a device through it. */
 void brig_added(void);
-/* asked, then closed while it is pending */
+/* Sends a command, and closes the channel while it is pending. */
 void brig_left_alone(unsigned int nr, enum ublkev__ctrl_cmd cmd);
-/* a command of the broker's own */
+/* Waits for a command that the broker sends by itself, and answers it. */
 void brig_own(unsigned int nr, enum ublkev__ctrl_cmd cmd, int res);
 
 #endif

@@ -20,11 +20,11 @@ void rig_setup(void);
 void rig_teardown(void);
 /* fake_tick() every millisecond; the loop does not stay for it */
 void rig_ticks(void);
-/* runs the loop until it is so; fails after seconds */
+/* Runs the loop until so(arg); fails when nothing happens for seconds. */
 void rig_until(bool (*so)(void *arg), void *arg);
-/* runs it until it ends by itself; likewise */
+/* Runs the loop until it ends by itself; fails when it does not for seconds. */
 void rig_run(void);
-/* runs it for so long */
+/* Runs the loop for so long. */
 void rig_run_ms(unsigned int ms);
 
 /* ---- a device ----------------------------------------------------------- */
@@ -54,7 +54,7 @@ void rig_init(struct rig_dev *r, struct ublkev_backend *backend);
 void rig_start(struct rig_dev *r);
 /* init with the conf as it is, start, wait for LIVE */
 void rig_up(struct rig_dev *r, struct ublkev_backend *backend);
-/* likewise, but start to recover conf.id, and wait for nothing */
+/* init with the conf as it is, and start to recover conf.id. */
 void rig_recover(struct rig_dev *r, struct ublkev_backend *backend);
 /*
  * A device of that id, served and released, waits to be recovered; r->conf is
@@ -110,7 +110,7 @@ struct lazy {
 	unsigned int nr_held;
 	unsigned int opens, closes, starts, stops, submits, flushes;
 	unsigned int fua, unflushed;
-	unsigned int map_in_4;		/* so many of four are mapped */
+	unsigned int map_in_4;		/* of four requests, mapped ones */
 	unsigned int maps;
 	unsigned int burn_us;		/* each submit takes so long */
 	int open_err, start_err;

@@ -24,43 +24,46 @@ struct fake_seen {
 	uint64_t dev_sectors;
 };
 
-/* no ring may be alive */
+/* Forgets all rings and failures; no ring may be alive. */
 void fake_cring_reset(void);
 
-/* these calls are answered so from now on; 0: as they should be */
+/* From now on the call fails with err; with 0 it succeeds again. */
 void fake_cring_fail_new(int err);
 void fake_cring_fail_open(int err);
 void fake_cring_fail_submit(unsigned int nr, int err);
 
-/* the next command is only seen once somebody reaps, and nobody is told */
+/*
+ * The ring's next command is not taken at once, as by io_uring that answers
+ * -EAGAIN: it goes out when somebody reaps, and no signal says that it waits.
+ */
 void fake_cring_delay_submit(unsigned int nr);
 
-/* between these the broker stands still at its next look at a ring */
+/* From freeze to thaw the broker stands still at its next look at a ring. */
 void fake_cring_freeze(void);
 void fake_cring_thaw(void);
 
-/* the command that is pending there, which must be `cmd` */
+/* Waits for the ring's next command, which must be `cmd`. */
 struct fake_seen fake_cring_wait(unsigned int nr, enum ublkev__ctrl_cmd cmd);
 
-/* what is pending is answered; `id` and `features` for who asks for them */
+/* Answers the pending command; `id` and `features` are for those that ask. */
 void fake_cring_answer(unsigned int nr, int res, int id, uint64_t features);
 
-/* likewise, in full */
+/* Answers the pending command with all of *a. */
 void fake_cring_tell(unsigned int nr, const struct ublkev__ctrl_answer *a);
 
-/* waits until the pending command was asked to end */
+/* Waits until the pending command was cancelled. */
 void fake_cring_wait_cancel(unsigned int nr);
 
-/* waits until it is freed */
+/* Waits until the ring is freed. */
 void fake_cring_wait_free(unsigned int nr);
 
-/* how many were made, are alive; commands that a ring was given */
+/* Rings that were made, and that are alive; commands and cancels of one. */
 unsigned int fake_cring_made(void);
 unsigned int fake_cring_alive(void);
 unsigned int fake_cring_submits(unsigned int nr);
 unsigned int fake_cring_cancels(unsigned int nr);
 
-/* how often ublk-control was opened; what a ring has of it */
+/* How often ublk-control was opened; the descriptor of it that a ring has. */
 unsigned int fake_cring_opens(void);
 int fake_cring_control(unsigned int nr);
 

@@ -59,7 +59,7 @@ typedef void fake_done_fn(void *arg, int res);
 void fake_submit(int id, uint32_t op_flags, uint64_t offset, uint32_t len,
 		 void *data, fake_done_fn *done, void *arg);
 
-/* likewise, in one queue */
+/* A request as fake_submit() makes it, but of that queue. */
 void fake_submit_on(int id, unsigned int queue, uint32_t op_flags,
 		    uint64_t offset, uint32_t len, void *data,
 		    fake_done_fn *done, void *arg);
@@ -68,11 +68,11 @@ void fake_submit_on(int id, unsigned int queue, uint32_t op_flags,
 
 enum fake_what {
 	FAKE_CMD,		/* a control command answers `err` */
-	FAKE_HANG,		/* it does not end; a cancel ends it */
-	FAKE_HANG_HARD,		/* nor does a cancel end it */
-	FAKE_HANG_TICKS,	/* it begins `err` ticks late */
+	FAKE_HANG,		/* the command ends only if cancelled */
+	FAKE_HANG_HARD,		/* the command does not end, cancelled or not */
+	FAKE_HANG_TICKS,	/* the command begins `err` ticks late */
 	FAKE_FETCH,		/* FETCH is refused with `err` */
-	FAKE_COMMIT,		/* COMMIT likewise */
+	FAKE_COMMIT,		/* COMMIT is refused with `err` */
 	FAKE_COPY,		/* the data of GET_DATA can't be copied;
 				   USER_COPY's copy answers `err` */
 	FAKE_ENTER,		/* enter fails with `err` */
@@ -84,7 +84,7 @@ enum fake_what {
 	FAKE_CONTROL_NEW,
 	FAKE_CONTROL_OPEN,
 	FAKE_JOIN,		/* a queue's io is not given ublkc */
-	FAKE_ENABLE,		/* nor its ring to its thread */
+	FAKE_ENABLE,		/* a queue's ring is not enabled */
 };
 
 /*
@@ -94,7 +94,7 @@ enum fake_what {
 void fake_rule(enum fake_what what, enum ublkev__ctrl_cmd cmd, unsigned int nth,
 	       unsigned int times, int err);
 void fake_no_rules(void);
-/* commands that hang hang no more */
+/* Ends all that a rule of FAKE_HANG holds. */
 void fake_release(void);
 /* a completion that nobody asked for, in the ring of device `id` */
 void fake_spurious(int id, unsigned int queue, unsigned int tag, int res);

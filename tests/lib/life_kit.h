@@ -2,8 +2,8 @@
 /*
  * life_kit.h - a device's life for tests of life, told and read as text
  */
-#ifndef UBLKEV_TESTS_CTL_LIFE_H
-#define UBLKEV_TESTS_CTL_LIFE_H
+#ifndef UBLKEV_TESTS_LIFE_KIT_H
+#define UBLKEV_TESTS_LIFE_KIT_H
 
 #include "core/life.h"
 #include "testlib.h"
@@ -42,7 +42,10 @@ void life_make(struct life *l, enum ublkev_recovery recovery, uint64_t kernel);
 void life_lead(struct life *l, enum ublkev__life_mode mode,
 	       enum ublkev_step step);
 
-/* likewise, FEATURES to DEL, whatever mode and kernel it takes to be there */
+/*
+ * Led to any step from FEATURES to DEL as by life_lead(), in a mode and on a
+ * kernel that have it.
+ */
 void life_begin(struct life *l, enum ublkev_step step);
 
 /*
@@ -53,11 +56,11 @@ void life_begin(struct life *l, enum ublkev_step step);
  */
 void life_pull(struct life *l);
 
-/* that answer to that command, which is pending; pulls */
+/* Answers that command, which is pending, with *a; pulls. */
 void life_tell(struct life *l, enum ublkev__ctrl_cmd cmd,
 	       const struct ublkev__ctrl_answer *a);
 
-/* answers what is pending as a driver would that is well, and pulls */
+/* Answers what is pending with res, and else as a healthy driver; pulls. */
 void life_answer(struct life *l, int res);
 
 /* told, verified, pulled */
