@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/placed.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static_assert(UBLKEV_MAX_EXTENTS <= 8, "the pieces are the bits of a byte");
+
+static uint8_t placed_bit(unsigned int piece)
+{
+	return (uint8_t)(1u << piece);
+}
+
+/* the piece is the first one of its file */
+static bool placed_is_first_of_file(const struct ublkev__placed *p,
+				    unsigned int piece)
+{
+	unsigned int i;
+
+	for (i = 0; i < piece; i++)
+		if (p->left[i].fd == p->left[piece].fd)
+			return false;
+	return true;
+}
+
+/* a file is synced once, however many extents it has */
+static void placed_sync(struct ublkev__placed *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->nr; i++)
+		if (p->left[i].fd >= 0 && placed_is_first_of_file(p, i))
+			p->todo |= placed_bit(i);
+	memset(p->tries, 0, sizeof(p->tries));
+	p->syncs = true;
+}
+
+/* nothing is to be done where there is no file, but that a READ is of zeroes */
+static void placed_begin(struct ublkev__placed *p, unsigned int piece)
+{
+	if (p->left[piece].fd >= 0)
+		p->todo |= placed_bit(piece);
+	else if (p->req->op == UBLKEV_OP_READ)
+		memset((char *)p->req->buf + p->at[piece], 0,
+		       (size_t)p->left[piece].len_bytes);
+}
+
+void ublkev__placed_started(struct ublkev__placed *p,
+			    const struct ublkev_req *req,
+			    const struct ublkev_extent *extents,
+			    unsigned int nr)
+{
+	uint32_t at = 0;
+	unsigned int i;
+
+	p->req = req;
+	p->err = 0;
+	p->nr = (uint8_t)nr;
+	p->todo = p->flying = p->cancel = 0;
+	p->syncs = p->aborted = false;
+	memset(p->tries, 0, sizeof(p->tries));
+	memcpy(p->left, extents, nr * sizeof(*extents));
+	if (req->op == UBLKEV_OP_FLUSH) {
+		placed_sync(p);
+		return;
+	}
+	for (i = 0; i < nr; i++) {
+		p->at[i] = at;
+		placed_begin(p, i);
+		at += (uint32_t)extents[i].len_bytes;
+	}
+}
+
+static uint8_t placed_kind(const struct ublkev__placed *p)
+{
+	uint32_t flags = p->req->flags;
+
+	if (p->syncs)
+		return UBLKEV__FILEOP_SYNC;
+	switch (p->req->op) {
+	case UBLKEV_OP_READ:
+		return UBLKEV__FILEOP_READ;
+	case UBLKEV_OP_WRITE:
+		return flags & UBLKEV_REQ_FUA ? UBLKEV__FILEOP_WRITE_SYNC
+					      : UBLKEV__FILEOP_WRITE;
+	case UBLKEV_OP_WRITE_ZEROES:
+		return flags & UBLKEV_REQ_NOUNMAP ? UBLKEV__FILEOP_ZERO
+						  : UBLKEV__FILEOP_PUNCH;
+	default:
+		return UBLKEV__FILEOP_PUNCH;
+	}
+}
+
+static unsigned int placed_take(uint8_t *set)
+{
+	unsigned int piece = (unsigned int)__builtin_ctz(*set);
+
+	*set &= (uint8_t)(*set - 1);
+	return piece;
+}
+
+bool ublkev__placed_next(struct ublkev__placed *p, struct ublkev__fileop *op)
+{
+	unsigned int i;
+
+	memset(op, 0, sizeof(*op));
+	if (p->cancel) {
+		op->kind = UBLKEV__FILEOP_CANCEL;
+		op->piece = (uint8_t)placed_take(&p->cancel);
+		return true;
+	}
+	if (!p->todo)
+		return false;
+	i = placed_take(&p->todo);
+	p->flying |= placed_bit(i);
+	op->kind = placed_kind(p);
+	op->piece = (uint8_t)i;
+	op->fd = p->left[i].fd;
+	if (op->kind == UBLKEV__FILEOP_SYNC)
+		return true;
+	op->offset_bytes = p->left[i].offset_bytes;
+	op->len_bytes = p->left[i].len_bytes;
+	if (p->req->op <= UBLKEV_OP_WRITE)
+		op->addr = (char *)p->req->buf + p->at[i];
+	return true;
+}
+
+/*
+ * EDQUOT: the driver hands errors on to the block layer, which knows ENOSPC
+ * and would make EIO of this one (errno_to_blk_status()).
+ */
+static void placed_fail(struct ublkev__placed *p, int err)
+{
+	if (!p->err)
+		p->err = err == -EDQUOT ? -ENOSPC : err;
+	p->todo = 0;
+}
+
+static bool placed_may_try(struct ublkev__placed *p, unsigned int piece,
+			   int err)
+{
+	return (err == -EAGAIN || err == -EINTR) && !p->err && !p->aborted &&
+	       ++p->tries[piece] <= UBLKEV__PLACED_TRIES;
+}
+
+static void placed_moved(struct ublkev__placed *p, unsigned int piece,
+			 uint64_t bytes)
+{
+	struct ublkev_extent *x = &p->left[piece];
+
+	if (!bytes || bytes > x->len_bytes) {
+		placed_fail(p, -EIO);
+		return;
+	}
+	p->tries[piece] = 0;
+	x->offset_bytes += bytes;
+	x->len_bytes -= bytes;
+	p->at[piece] += (uint32_t)bytes;
+	if (!x->len_bytes)
+		return;
+	if (p->aborted)
+		placed_fail(p, -ECANCELED);
+	else if (!p->err)
+		p->todo |= placed_bit(piece);
+}
+
+int ublkev__placed_cqe(struct ublkev__placed *p, unsigned int piece, int res)
+{
+	uint8_t bit = piece < UBLKEV_MAX_EXTENTS ? placed_bit(piece) : 0;
+
+	if (!(p->flying & bit))
+		return -EPROTO;
+	p->flying &= (uint8_t)~bit;
+	p->cancel &= (uint8_t)~bit;
+	if (res < 0 && placed_may_try(p, piece, res))
+		p->todo |= bit;
+	else if (res < 0)
+		placed_fail(p, res);
+	else if (!p->syncs && p->req->op <= UBLKEV_OP_WRITE)
+		placed_moved(p, piece, (uint64_t)res);
+	if (ublkev__placed_over(p) && !p->err && !p->aborted && !p->syncs &&
+	    p->req->op == UBLKEV_OP_WRITE_ZEROES &&
+	    p->req->flags & UBLKEV_REQ_FUA)
+		placed_sync(p);
+	return 0;
+}
+
+void ublkev__placed_abort(struct ublkev__placed *p)
+{
+	if (p->todo)
+		placed_fail(p, -ECANCELED);
+	p->aborted = true;
+	p->cancel = p->flying;
+}
+
+void ublkev__placed_verify(const struct ublkev__placed *p)
+{
+	uint8_t all = (uint8_t)((1u << p->nr) - 1);
+
+	assert(p->nr <= UBLKEV_MAX_EXTENTS && p->err <= 0);
+	assert(!(p->todo & p->flying) && !((p->todo | p->flying) & ~all));
+	assert(!(p->cancel & ~p->flying));
+	assert(!p->todo || (p->req && !p->err && !p->aborted));
+	assert(!p->cancel || p->aborted);
+}
