@@ -401,12 +401,28 @@ START_TEST(other_answers)
 }
 END_TEST
 
+/* the next device is asked for by nothing that is known of the former */
+START_TEST(asked_anew)
+{
+	ck_assert_int_eq(start(UBLKEV_CMD_STOP_DEV, 0), 0);
+	answer(0);
+	answer(0);
+	ck_assert_uint_eq(l.info.features, 0x42);
+	ck_assert_int_eq(ublkev__cmdlife_start(&l, UBLKEV_CMD_STOP_DEV, ID + 1,
+					       0, now), 0);
+	ck_assert_int_eq(l.info.id, ID + 1);
+	ck_assert_uint_eq(l.info.features, 0);
+	ck_assert_int_eq(l.info.pid, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("cmd");
 	TCase *tc = tcase_create("cmd");
 
 	tcase_add_loop_test(tc, asked_first, 0, (int)TEST_COUNT(cmds));
+	tcase_add_test(tc, asked_anew);
 	tcase_add_test(tc, no_size_without_disk);
 	tcase_add_test(tc, info);
 	tcase_add_test(tc, info_by_the_other_way);

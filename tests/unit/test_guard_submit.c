@@ -87,6 +87,52 @@ START_TEST(submit_checked)
 }
 END_TEST
 
+static int resize_answer;
+
+static int resize(void *ctx, uint64_t dev_bytes)
+{
+	(void)ctx;
+	(void)dev_bytes;
+	return resize_answer;
+}
+
+/*
+ * A device that shrinks has done so before the backend is told; what the
+ * backend answers does not bring the rest back. One that grows has not.
+ */
+START_TEST(submit_after_a_resize)
+{
+	static const struct {
+		uint64_t dev_bytes;
+		int answer, err_beyond_32_mib, err_beyond_64_mib;
+	} cases[] = {
+		{ 32 * MIB, 0, -EINVAL, -EINVAL },
+		{ 32 * MIB, -EIO, -EINVAL, -EINVAL },
+		{ 128 * MIB, 0, 0, 0 },
+		{ 128 * MIB, -ENOSPC, 0, -EINVAL },
+	};
+	struct ublkev_req req = { .len_bytes = 512, .op = UBLKEV_OP_READ };
+	struct ublkev_backend_ops ops = guard_fake_ops;
+	struct owner o;
+	struct fake f;
+
+	ops.resize = resize;
+	resize_answer = cases[_i].answer;
+	guard_make(&f, &ops);
+	guard_start_it(&f, &o);
+	ck_assert_int_eq(ublkev__guard_resize(f.b, cases[_i].dev_bytes),
+			 cases[_i].answer);
+	ck_assert_int_eq(ublkev__guard_check(f.b, &req), 0);
+	req.offset_bytes = 32 * MIB;
+	ck_assert_int_eq(ublkev__guard_check(f.b, &req),
+			 cases[_i].err_beyond_32_mib);
+	req.offset_bytes = 64 * MIB;
+	ck_assert_int_eq(ublkev__guard_check(f.b, &req),
+			 cases[_i].err_beyond_64_mib);
+	guard_finish(&f);
+}
+END_TEST
+
 /* where a backend has it in its own memory; the least one has no map() */
 START_TEST(map)
 {
@@ -411,6 +457,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, map, 0, 2);
 	tcase_add_loop_test(tc, submit_checked, 0, TEST_COUNT(request_cases));
+	tcase_add_loop_test(tc, submit_after_a_resize, 0, 4);
 	tcase_add_test(tc, submit_ops_in_the_limits);
 	tcase_add_test(tc, submit_fua_in_the_limits);
 	tcase_add_test(tc, submit_without_bounds);

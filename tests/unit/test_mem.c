@@ -310,6 +310,19 @@ START_TEST(gives_pages_back)
 }
 END_TEST
 
+/* what zeroes were allocated for is given back as any other */
+START_TEST(gives_zeroes_back)
+{
+	struct ublkev_backend *b = served(ODD_BYTES);
+
+	mem_do_op(b, UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_NOUNMAP, 0, 2 * MIB);
+	ck_assert_uint_eq(rss_of(ODD_BYTES), 2 * MIB);
+	mem_do_op(b, UBLKEV_OP_DISCARD, 0, 0, 32 * MIB);
+	ck_assert_uint_eq(rss_of(ODD_BYTES), 0);
+	mem_finish(b);
+}
+END_TEST
+
 /* so that none of the turns is long */
 START_TEST(in_pieces)
 {
@@ -611,6 +624,7 @@ int main(void)
 	tcase_add_test(tc, zeroes_where_madvise_fails);
 	tcase_add_test(tc, zeroes_sparse_edges);
 	tcase_add_test(tc, gives_pages_back);
+	tcase_add_test(tc, gives_zeroes_back);
 	tcase_add_loop_test(tc, in_pieces, 0, 6);
 	tcase_add_loop_test(tc, a_hole_is_one_piece, 0, 2);
 	tcase_add_test(tc, what_is_mapped_is_written);

@@ -153,9 +153,11 @@ START_TEST(remedies)
 	assert_says(UBLKEV_STEP_ADD, -EEXIST, "another id");
 	assert_says(UBLKEV_STEP_OPEN, -EBUSY, "another process");
 	assert_says(UBLKEV_STEP_DEL, -ETIMEDOUT, "holds the device");
-	for (step = 0; step < UBLKEV_NR_STEPS; step++)
+	for (step = 0; step < UBLKEV_NR_STEPS; step++) {
 		ck_assert_ptr_nonnull(ublkev_explain((enum ublkev_step)step,
 						     -ETIMEDOUT));
+		assert_says((enum ublkev_step)step, -EPIPE, "broker");
+	}
 	ck_assert_ptr_null(ublkev_explain(UBLKEV_STEP_IDLE, -EIO));
 	ck_assert_ptr_null(ublkev_explain(UBLKEV_STEP_LIVE, 0));
 }

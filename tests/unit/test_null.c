@@ -4,6 +4,7 @@
  * memory touched that need not be.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/guard.h"
@@ -277,6 +278,44 @@ START_TEST(zeroes_once)
 }
 END_TEST
 
+/* a resize or a release may give the tag another buffer */
+START_TEST(zeroes_of_each_buffer)
+{
+	struct ublkev_backend *b = opened(NULL);
+	unsigned char first[4096] = { 1 }, other[4096] = { 1 };
+
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, first), 0);
+	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, other), 0);
+	ck_assert(is_zero(other, sizeof(other)));
+	finish(b);
+}
+END_TEST
+
+/*
+ * Of a tag that was never seen nothing is known, whatever lay in the memory
+ * of its entry before: here what says that its buffer is zeroes already.
+ */
+START_TEST(zeroes_of_a_new_tag)
+{
+	struct ublkev_backend *b = opened(NULL);
+	unsigned char buf[4096] = { 1 };
+	struct ublkev_req req = { .tag = 5, .buf = buf, .len_bytes = 4096 };
+	uintptr_t *was = malloc(2048);
+	/* or nobody would write what is freed at once */
+	volatile uintptr_t *written = was;
+	bool rejected;
+	size_t i;
+
+	ck_assert_ptr_nonnull(was);
+	for (i = 0; i < 2048 / sizeof(*was); i++)
+		written[i] = (uintptr_t)buf;
+	free(was);
+	ck_assert_int_eq(ublkev__guard_submit(b, &req, &rejected), 0);
+	ck_assert(is_zero(buf, sizeof(buf)));
+	finish(b);
+}
+END_TEST
+
 START_TEST(zeroes_without_memory_to_know)
 {
 	struct ublkev_backend *b = opened(NULL);
@@ -382,6 +421,8 @@ int main(void)
 	tcase_add_test(tc, only_reads_touch_data);
 	tcase_add_test(tc, reads_are_zeroes);
 	tcase_add_test(tc, zeroes_once);
+	tcase_add_test(tc, zeroes_of_each_buffer);
+	tcase_add_test(tc, zeroes_of_a_new_tag);
 	tcase_add_test(tc, zeroes_without_memory_to_know);
 	tcase_add_test(tc, no_data);
 	tcase_add_test(tc, fua_is_taken);

@@ -71,6 +71,24 @@ START_TEST(chosen)
 }
 END_TEST
 
+/* QUIESCE_DEV would end a batch queue for good: only one of both */
+START_TEST(no_quiesce_beside_batch)
+{
+	const struct ublkev_conf conf = {
+		.recovery = UBLKEV_RECOVERY_REQUEUE,
+		.features = UBLKEV_F_BATCH_IO,
+	};
+	uint64_t got = 0;
+
+	ck_assert_int_eq(ublkev__features_choose(&conf, 0, K73, &got), 0);
+	ck_assert_uint_eq(got, BASE | SIZE | RECOVERY | UBLKEV_F_BATCH_IO);
+	/* a driver without BATCH_IO can quiesce it */
+	ck_assert_int_eq(ublkev__features_choose(&conf, 0,
+			 K73 & ~UBLKEV_F_BATCH_IO, &got), 0);
+	ck_assert_uint_eq(got, BASE | SIZE | RECOVERY | QUIESCE);
+}
+END_TEST
+
 START_TEST(no_recovery_for_users)
 {
 	struct ublkev_conf conf = {
@@ -228,6 +246,7 @@ int main(void)
 	TCase *tc = tcase_create("params");
 
 	tcase_add_loop_test(tc, chosen, 0, (int)TEST_COUNT(choices));
+	tcase_add_test(tc, no_quiesce_beside_batch);
 	tcase_add_test(tc, no_recovery_for_users);
 	tcase_add_test(tc, told);
 	tcase_add_loop_test(tc, told_flags, 0, 4);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Data that somebody has to move between the driver and the backend: who is
- * asked for an address, when a request becomes the backend's, and when it is
- * counted as in flight.
+ * asked for an address, when a request becomes the backend's, when it is
+ * counted as in flight, and what becomes of it when they were not moved.
  */
 #include <errno.h>
 
@@ -26,8 +26,6 @@ static void arm_for(enum ublkev__xfer copy, char *bufs)
 		ublkev__queue_next_out(&qk.q, &got);
 	}
 }
-
-/* whom the backend's memory serves was never with the backend */
 
 /* whom the backend's memory serves was never with the backend */
 START_TEST(mapped)
@@ -118,6 +116,121 @@ START_TEST(refused_before)
 }
 END_TEST
 
+/* ---- moves that fail ------------------------------------------------------ */
+
+static struct ublkev__tag *next_out(enum ublkev__queue_act act)
+{
+	struct ublkev__tag *got = NULL;
+
+	ck_assert_int_eq(ublkev__queue_next_out(&qk.q, &got), act);
+	ck_assert_ptr_eq(got, &qk.tags[1]);
+	qk_verify();
+	return got;
+}
+
+static void moved(int res, const struct ublkev__desc *desc)
+{
+	ck_assert_int_eq(ublkev__queue_cqe(&qk.q, 1, res, desc), 0);
+	qk_verify();
+}
+
+static void assert_counted(unsigned int op, unsigned int errors,
+			   unsigned int bytes)
+{
+	ck_assert_uint_eq(qk.stats.op[op].reqs, 1);
+	ck_assert_uint_eq(qk.stats.op[op].errors, errors);
+	ck_assert_uint_eq(qk.stats.op[op].bytes, bytes);
+}
+
+/* what pread() and pwrite() of the data answer, unless they move all of them */
+static const int not_all[] = { 1023, 512, 1, 0, -EFAULT };
+
+/* the backend has answered it well, which is taken back */
+START_TEST(read_moved_in_part)
+{
+	arm_for(UBLKEV__XFER_USER, qk.bufs);
+	qk_cqe(1, 0, 2);
+	qk_assert_in(UBLKEV__QUEUE_MAP, 1);
+	ublkev__queue_mapped(&qk.q, NULL);
+	qk_assert_in(UBLKEV__QUEUE_SUBMIT, 1);
+	qk_done(qk.tags[1].req.cookie, 0, 0);
+	assert_counted(UBLKEV_OP_READ, 0, 1024);
+	next_out(UBLKEV__QUEUE_MOVE_OUT);
+	moved(not_all[_i], NULL);
+	ck_assert_int_eq(next_out(UBLKEV__QUEUE_COMMIT)->result, -EIO);
+	assert_counted(UBLKEV_OP_READ, 1, 0);
+}
+END_TEST
+
+/* the backend was not asked yet: there is no answer to take back */
+START_TEST(write_moved_in_part)
+{
+	arm_for(UBLKEV__XFER_USER, qk.bufs);
+	qk_cqe(1, 1, 2);
+	qk_assert_in(UBLKEV__QUEUE_MAP, 1);
+	ublkev__queue_mapped(&qk.q, NULL);
+	ck_assert_ptr_null(qk_submitted());
+	next_out(UBLKEV__QUEUE_MOVE_IN);
+	moved(not_all[_i], NULL);
+	ck_assert_int_eq(next_out(UBLKEV__QUEUE_COMMIT)->result, -EIO);
+	assert_counted(UBLKEV_OP_WRITE, 1, 0);
+	qk_assert_nothing();
+}
+END_TEST
+
+static struct ublkev__desc write_at(uint64_t sector)
+{
+	return (struct ublkev__desc){
+		.op_flags = 1, .nr_sectors = 2, .start_sector = sector,
+	};
+}
+
+/* a WRITE whose data were asked for, into the backend's memory */
+static void ask_for_data(void *ram)
+{
+	const struct ublkev__desc desc = write_at(1);
+
+	arm_for(UBLKEV__XFER_DIRECT, NULL);
+	moved(UBLKEV__RES_NEED_GET_DATA, &desc);
+	qk_assert_in(UBLKEV__QUEUE_MAP, 1);
+	ublkev__queue_mapped(&qk.q, ram);
+	next_out(UBLKEV__QUEUE_MOVE_IN);
+}
+
+/* The driver would queue it anew for ever, so it is failed. */
+START_TEST(not_moved)
+{
+	const struct ublkev__desc desc = write_at(1);
+	char ram;
+
+	ask_for_data(&ram);
+	moved(UBLKEV__RES_NEED_GET_DATA, &desc);
+	ck_assert_ptr_null(qk_submitted());
+	next_out(UBLKEV__QUEUE_MOVE_IN);	/* no error is taken before */
+	moved(0, NULL);
+	ck_assert_int_eq(next_out(UBLKEV__QUEUE_COMMIT)->result, -EIO);
+	assert_counted(UBLKEV_OP_WRITE, 1, 0);
+}
+END_TEST
+
+/* the tag was given to another request, which is not to blame */
+START_TEST(not_moved_then_another)
+{
+	const struct ublkev__desc other = write_at(9);
+	char ram;
+
+	ask_for_data(&ram);
+	moved(UBLKEV__RES_NEED_GET_DATA, &other);
+	qk_assert_in(UBLKEV__QUEUE_MAP, 1);
+	ck_assert_uint_eq(qk.tags[1].req.offset_bytes, 9 * 512);
+	ublkev__queue_mapped(&qk.q, &ram);
+	next_out(UBLKEV__QUEUE_MOVE_IN);
+	moved(0, NULL);
+	ck_assert_int_eq(next_out(UBLKEV__QUEUE_COMMIT)->result, 1024);
+	assert_counted(UBLKEV_OP_WRITE, 0, 1024);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("queue_data");
@@ -128,6 +241,10 @@ int main(void)
 	tcase_add_test(tc, not_mapped);
 	tcase_add_test(tc, data_come_first);
 	tcase_add_loop_test(tc, refused_before, 0, 2);
+	tcase_add_loop_test(tc, read_moved_in_part, 0, TEST_COUNT(not_all));
+	tcase_add_loop_test(tc, write_moved_in_part, 0, TEST_COUNT(not_all));
+	tcase_add_test(tc, not_moved);
+	tcase_add_test(tc, not_moved_then_another);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
 }

@@ -17,6 +17,23 @@ START_TEST(cqe_of_none)
 }
 END_TEST
 
+/* whatever lies behind the tags of a queue, it is none of them */
+START_TEST(beyond)
+{
+	uint64_t cookie = UINT64_C(7) << 32 | QK_QUEUE << 16 | (QK_DEPTH - 1);
+	struct ublkev__tag *last = &qk.tags[QK_DEPTH - 1];
+
+	ublkev__queue_init(&qk.q, QK_QUEUE, QK_DEPTH - 1, QK_GENERATION,
+			   qk.tags, NULL, &qk.stats);
+	last->state = UBLKEV__TAG_DRIVER;
+	ck_assert_int_eq(qk_cqe(QK_DEPTH - 1, 0, 8), -EPROTO);
+	last->state = UBLKEV__TAG_BACKEND;
+	last->req.cookie = cookie;
+	qk_done(cookie, 0, -ESTALE);
+	qk_assert_nothing();
+}
+END_TEST
+
 START_TEST(cqe_not_the_drivers)
 {
 	struct ublkev__tag *got;
@@ -120,6 +137,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, qk_setup, NULL);
 	tcase_add_test(tc, cqe_of_none);
+	tcase_add_test(tc, beyond);
 	tcase_add_test(tc, cqe_not_the_drivers);
 	tcase_add_test(tc, stale);
 	tcase_add_test(tc, generation_wraps);
