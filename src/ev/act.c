@@ -157,15 +157,22 @@ void ublkev__act_answer(struct ublkev__engine *e)
 
 void ublkev__act_tag_died(struct ublkev__engine *e)
 {
-	if (!e->tag_died)
-		ublkev__life_tag_died(&e->life, ublkev__engine_now_ms(e));
-	e->tag_died = true;
+	ublkev__life_tag_died(&e->life, ublkev__engine_now_ms(e));
 }
 
 void ublkev__act_drained(struct ublkev__engine *e)
 {
-	e->drained = true;
 	ublkev__life_drained(&e->life, ublkev__engine_now_ms(e));
+}
+
+void ublkev__act_lane_news(struct ublkev__engine *e)
+{
+	unsigned int facts = ublkev__lanelife_facts(&e->lane.life);
+
+	if (facts & UBLKEV__FACT_TAG_DIED)
+		ublkev__act_tag_died(e);
+	if (facts & UBLKEV__FACT_DRAINED)
+		ublkev__act_drained(e);
 }
 
 void ublkev__act_fault(struct ublkev__engine *e, int err)
@@ -184,15 +191,15 @@ bool ublkev__act_is_idle(const struct ublkev__engine *e)
 {
 	if (!act_waits_for_idle(&e->life))
 		return false;
-	return e->nr_workers ? ublkev__workers_told(e, UBLKEV__FACT_IDLE)
+	return e->nr_workers ? ublkev__threads_idle(&e->threads)
 			     : ublkev__pump_idle(&e->lane);
 }
 
 void ublkev__act_look_idle(struct ublkev__engine *e)
 {
-	if (e->nr_workers && !e->asked_idle && act_waits_for_idle(&e->life)) {
-		e->asked_idle = true;
-		ublkev__workers_wish(e, UBLKEV__WISH_IDLE);
+	if (e->nr_workers && act_waits_for_idle(&e->life)) {
+		ublkev__threads_ask_idle(&e->threads);
+		ublkev__workers_do(e);
 	}
 	if (ublkev__act_is_idle(e))
 		ublkev__life_idle(&e->life, ublkev__engine_now_ms(e));
@@ -284,34 +291,38 @@ void ublkev__act_abort(struct ublkev__lane *l)
 
 void ublkev__act_close(struct ublkev__lane *l)
 {
+	bool drained = l->life.tags == UBLKEV__TAGS_DRAINED;
 	unsigned int i;
 
-	if (l->nr_queues && !l->drained)
+	if (l->nr_queues && !drained)
 		ublkev__log(&l->e->log, LOG_WARNING,
 			    "the device is closed with requests in it");
 	for (i = 0; i < l->nr_queues; i++)
 		ublkev__queue_kill(&l->queues[i]);
 	ublkev__evloop_forget_ring(l);
-	ublkev__io_close(l->io, l->drained);
-	l->tag_died = true;
-	l->drained = true;
+	ublkev__io_close(l->io, drained);
+	ublkev__lanelife_let_go(&l->life);
 }
 
 void ublkev__act_closed(struct ublkev__engine *e)
 {
-	e->closed = true;
 	ublkev__act_close(&e->lane);
 	ublkev__life_closed(&e->life, ublkev__engine_now_ms(e));
+}
+
+/* whether all threads have closed their rings, which they are told to now */
+static bool act_threads_have_closed(struct ublkev__engine *e)
+{
+	ublkev__threads_close(&e->threads);
+	ublkev__workers_do(e);
+	return ublkev__threads_closed(&e->threads);
 }
 
 /* rings first, each by its thread, then ublkc: one holds up the other's end */
 static void act_close_io(struct ublkev__engine *e)
 {
-	e->tag_died = true;
-	e->drained = true;
-	e->closing = true;
 	if (e->nr_workers)
-		ublkev__workers_wish(e, UBLKEV__WISH_CLOSE);
+		(void)act_threads_have_closed(e);
 	else
 		ublkev__act_closed(e);
 }
@@ -320,20 +331,22 @@ static void act_arm(struct ublkev__engine *e)
 {
 	bool hidden = ublkev__life_hides_privilege(&e->life);
 
-	e->arming = e->nr_workers;
-	if (e->nr_workers)
-		ublkev__workers_wish(e, hidden ? UBLKEV__WISH_ARM_HIDDEN
-					       : UBLKEV__WISH_ARM);
-	else
+	if (!e->nr_workers) {
 		ublkev__act_arm(&e->lane, hidden);
+		return;
+	}
+	ublkev__threads_arm(&e->threads, hidden);
+	ublkev__workers_do(e);
 }
 
 static void act_abort_io(struct ublkev__engine *e)
 {
-	if (e->nr_workers)
-		ublkev__workers_wish(e, UBLKEV__WISH_ABORT);
-	else
+	if (!e->nr_workers) {
 		ublkev__act_abort(&e->lane);
+		return;
+	}
+	ublkev__threads_abort(&e->threads);
+	ublkev__workers_do(e);
 }
 
 static void act_on_backend_closed(void *owner)
@@ -358,31 +371,17 @@ static void act_close_backend(struct ublkev__engine *e)
 		ublkev__life_backend_closed(&e->life);
 }
 
-/* whether all threads have let go, which then are to */
-static bool act_threads_have_closed(struct ublkev__engine *e)
-{
-	if (!e->closing)
-		ublkev__workers_wish(e, UBLKEV__WISH_CLOSE);
-	e->closing = true;
-	return ublkev__workers_told(e, UBLKEV__FACT_CLOSED);
-}
-
 static bool act_all_held(struct ublkev__engine *e)
 {
-	if (!e->nr_workers)
-		return true;
-	if (!e->holding)
-		ublkev__workers_wish(e, UBLKEV__WISH_HOLD);
-	e->holding = true;
-	return ublkev__workers_told(e, UBLKEV__FACT_HELD |
-				       UBLKEV__FACT_CLOSED);
+	ublkev__threads_hold(&e->threads);
+	ublkev__workers_do(e);
+	return ublkev__threads_held(&e->threads);
 }
 
 static void act_resume(struct ublkev__engine *e)
 {
-	if (e->holding)
-		ublkev__workers_resume(e);
-	e->holding = false;
+	ublkev__threads_resume(&e->threads);
+	ublkev__workers_do(e);
 }
 
 int ublkev__act_resize(struct ublkev__engine *e, uint64_t dev_bytes)
@@ -410,29 +409,21 @@ static void act_end_resize(struct ublkev__engine *e, int res)
 	e->resize_bytes = 0;
 }
 
-/* commands wait for the threads to have sent their FETCHes, or failed */
-static bool act_may_command(struct ublkev__engine *e)
-{
-	if (e->arming && ublkev__workers_told(e, UBLKEV__FACT_ARMED |
-						 UBLKEV__FACT_DRAINED))
-		e->arming = false;
-	return !e->arming;
-}
-
 /* whether it can be told by now; RESIZED comes after the backend's own */
 static bool act_may_tell(struct ublkev__engine *e,
 			 const struct ublkev__life_action *a)
 {
 	bool grew = e->resize_bytes > e->old_bytes;
 
-	if (!e->nr_workers)
-		return true;
 	if (a->revents == UBLKEV_RESIZED && grew == !!a->res)
 		return act_all_held(e);
 	return a->revents != UBLKEV_STOPPED || act_threads_have_closed(e);
 }
 
-/* whether the action can be done by now */
+/*
+ * Whether the action can be done by now. A command is not sent before the
+ * threads have sent their FETCHes, or failed: see ublkev__act_arm().
+ */
 static bool act_may(struct ublkev__engine *e,
 		    const struct ublkev__life_action *a)
 {
@@ -440,9 +431,9 @@ static bool act_may(struct ublkev__engine *e,
 	case UBLKEV__LIFE_EVENT:
 		return act_may_tell(e, a);
 	case UBLKEV__LIFE_CMD:
-		return act_may_command(e);
+		return ublkev__threads_armed(&e->threads);
 	case UBLKEV__LIFE_CLOSE_BACKEND:
-		return !e->nr_workers || act_threads_have_closed(e);
+		return act_threads_have_closed(e);
 	default:
 		return true;
 	}
@@ -466,8 +457,10 @@ static bool act_tell(struct ublkev__engine *e,
 		act_end_resize(e, a->res);
 		act_resume(e);
 	}
-	if (a->revents == UBLKEV_LIVE && e->nr_workers)
-		ublkev__workers_wish(e, UBLKEV__WISH_LIVE);
+	if (a->revents == UBLKEV_LIVE) {
+		ublkev__threads_live(&e->threads);
+		ublkev__workers_do(e);
+	}
 	if (last) {
 		ublkev__evloop_stop(&e->lane);
 		fd = ublkev__engine_down(e);
@@ -550,16 +543,12 @@ bool ublkev__act_run(struct ublkev__engine *e)
 {
 	struct ublkev__life_action *a = &e->action;
 
-	e->blocked = false;
 	if (e->growing && act_all_held(e))
 		act_grow(e);
-	while (e->has_action || ublkev__life_next(&e->life, a)) {
-		e->has_action = true;
-		if (!act_may(e, a)) {
-			e->blocked = true;
+	while (e->blocked || ublkev__life_next(&e->life, a)) {
+		e->blocked = !act_may(e, a);
+		if (e->blocked)
 			return true;
-		}
-		e->has_action = false;
 		if (act(e, a))
 			return false;
 	}

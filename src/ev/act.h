@@ -20,15 +20,17 @@ int ublkev__act_resize(struct ublkev__engine *e, uint64_t dev_bytes);
 void ublkev__act_grow(struct ublkev__engine *e);
 
 /*
- * Facts from the queues: the driver took a tag back; all tags of a lane are
- * dead, told once; the I/O side can't go on.
+ * Facts for the device's life. By the application's lane, or by all of the
+ * queue threads, each once: the driver took a tag back; it has none any more;
+ * every ring is closed, and the threads end. By any, often: the ring fails.
  */
 void ublkev__act_tag_died(struct ublkev__engine *e);
 void ublkev__act_drained(struct ublkev__engine *e);
+void ublkev__act_closed(struct ublkev__engine *e);
 void ublkev__act_fault(struct ublkev__engine *e, int err);
 
-/* Fact: every queue thread has closed its ring, and ends. */
-void ublkev__act_closed(struct ublkev__engine *e);
+/* what the application's own lane has to say of its tags */
+void ublkev__act_lane_news(struct ublkev__engine *e);
 /* no request is with us, which the core wants to know; tells it */
 bool ublkev__act_is_idle(const struct ublkev__engine *e);
 void ublkev__act_look_idle(struct ublkev__engine *e);

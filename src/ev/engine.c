@@ -191,9 +191,8 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 	l->nr_queues = 0;
 	l->first_id = 0;
 	l->first_queue = 0;
-	l->tag_died = false;
-	l->drained = false;
 	l->stays = false;
+	ublkev__lanelife_init(&l->life, UBLKEV__LANE_ARMED);
 }
 
 static void engine_close_fd(int fd)
@@ -209,16 +208,9 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	ublkev__engine_init_lane(e, &e->lane);
 	e->nr_queues = 0;
 	e->resize_bytes = 0;
-	e->tag_died = false;
-	e->drained = false;
-	e->arming = false;
 	e->growing = false;
-	e->holding = false;
-	e->asked_idle = false;
-	e->closing = false;
-	e->closed = false;
 	e->blocked = false;
-	e->has_action = false;
+	ublkev__threads_init(&e->threads, NULL, 0);
 	err = engine_make(e, step);
 	if (err)
 		engine_close_fd(ublkev__engine_down(e));

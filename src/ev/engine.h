@@ -19,10 +19,12 @@
 #include <ev.h>
 #include <ublkev.h>
 
+#include "core/lanelife.h"
 #include "core/life.h"
 #include "core/pace.h"
 #include "core/params.h"
 #include "core/queue.h"
+#include "core/threads.h"
 #include "ev/clock.h"
 #include "core/wait.h"
 #include "uring/carrier.h"
@@ -43,14 +45,9 @@ struct ublkev__lane {
 	unsigned int nr_queues;		/* that the driver took */
 	unsigned int first_id;		/* number of the first */
 	unsigned int first_queue;	/* to be asked for requests */
-	bool tag_died;			/* the engine was told that one did */
-	bool drained;			/* the engine was told that all did */
+	struct ublkev__lanelife life;	/* its own thread's, and its alone */
 	bool pumping;
 	bool stays;			/* evpump.c: the loop is not to sleep */
-	/* a worker's: what the engine knows of itself */
-	bool live;			/* the device is */
-	bool held;			/* see UBLKEV__WISH_HOLD */
-	bool tells_idle;		/* when no request is there */
 	struct ublkev__wait wait;	/* before the loop may sleep */
 	uint64_t step_bytes;		/* evpump.c: between looks at a clock */
 
@@ -94,17 +91,10 @@ struct ublkev__engine {
 	/* evworker.c; none: the lane above has all queues */
 	struct ublkev__worker *workers;
 	unsigned int nr_workers;
-	bool arming;			/* they have not all sent FETCH */
+	struct ublkev__threads threads;	/* what is known of them here */
 	bool growing;			/* as soon as they are held */
-	bool holding;			/* they were told to be held */
-	bool asked_idle;		/* they were asked to tell idleness */
-	bool closing;			/* they were told to close */
-	bool closed;			/* ublkc is, and the core knows */
 	bool blocked;			/* the next action waits for them */
-	bool has_action;
 	struct ublkev__life_action action;	/* which is this one */
-	bool tag_died;			/* the core was told that one did */
-	bool drained;			/* the core was told that all did */
 	uint64_t answered;		/* requests, when it was told last */
 
 	/* evloop.c */

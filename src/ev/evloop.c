@@ -16,10 +16,11 @@ static void loop_pump(struct ublkev__lane *l);
 void ublkev__evloop_woken(struct ublkev__lane *l)
 {
 	l->stats.wakes++;
-	if (l->held)	/* a held lane enters only when resumed */
-		ublkev__io_reset(l->io);
-	else
+	/* a held lane enters only when resumed */
+	if (ublkev__lanelife_serves(&l->life))
 		ublkev__io_woken(l->io);
+	else
+		ublkev__io_reset(l->io);
 }
 
 static void loop_fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)
@@ -141,7 +142,7 @@ static void loop_pump(struct ublkev__lane *l)
 	if (!ublkev__pump(l))
 		return;
 	/* held, its ring is not the thread's yet, or none of its business */
-	if (l->by_ring && !l->held)
+	if (l->by_ring && ublkev__lanelife_serves(&l->life))
 		loop_watch_ring(l);
 	if (!l->worker)
 		loop_set_deadline(l->e);

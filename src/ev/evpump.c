@@ -91,15 +91,11 @@ static bool pump_is_batch(const struct ublkev__lane *l)
 	return l->e->life.info.features & UBLKEV__F(BATCH_IO);
 }
 
-/* what the queues tell the engine, wherever it is */
-static void pump_tell(struct ublkev__lane *l, unsigned int what, int err)
+/* the lane's ring can't go on: its device's life is to hear of that */
+static void pump_fault(struct ublkev__lane *l, int err)
 {
 	if (l->worker)
-		ublkev__worker_tell(l, what, err);
-	else if (what == UBLKEV__FACT_TAG_DIED)
-		ublkev__act_tag_died(l->e);
-	else if (what == UBLKEV__FACT_DRAINED)
-		ublkev__act_drained(l->e);
+		ublkev__worker_tell(l, UBLKEV__FACT_FAULT, err);
 	else
 		ublkev__act_fault(l->e, err);
 }
@@ -126,7 +122,7 @@ static void pump_take_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 		    "queue %u tag %u: command completed with %d, which no request explains",
 		    cqe->queue, cqe->tag, cqe->res);
 	if (err != -EPROTO)
-		pump_tell(l, UBLKEV__FACT_FAULT, err);
+		pump_fault(l, err);
 }
 
 static void pump_reap(struct ublkev__lane *l)
@@ -141,21 +137,29 @@ static void pump_reap(struct ublkev__lane *l)
 	} while (n == REAP_BATCH);
 }
 
-/* what stops or quiesces a device takes a tag of every queue first */
-static void pump_look_drained(struct ublkev__lane *l)
+static bool pump_all_drained(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	if (l->drained || !l->nr_queues || !l->queues[0].nr_dead)
-		return;
-	if (!l->tag_died)
-		pump_tell(l, UBLKEV__FACT_TAG_DIED, 0);
-	l->tag_died = true;
 	for (i = 0; i < l->nr_queues; i++)
 		if (!ublkev__queue_drained(&l->queues[i]))
-			return;
-	l->drained = true;
-	pump_tell(l, UBLKEV__FACT_DRAINED, 0);
+			return false;
+	return true;
+}
+
+/* what stops or quiesces a device takes a tag of every queue first */
+static void pump_look_drained(struct ublkev__lane *l)
+{
+	if (l->life.tags == UBLKEV__TAGS_DRAINED || !l->nr_queues ||
+	    !l->queues[0].nr_dead)
+		return;
+	ublkev__lanelife_tag_died(&l->life);
+	if (pump_all_drained(l))
+		ublkev__lanelife_drained(&l->life);
+	if (l->worker)
+		ublkev__worker_tell_news(l);
+	else
+		ublkev__act_lane_news(l->e);
 }
 
 /* ---- requests ----------------------------------------------------------- */
@@ -357,7 +361,7 @@ void ublkev__pump_enter(struct ublkev__lane *l,
 	if (res > 0)
 		l->stats.enters++;
 	else if (res < 0)
-		pump_tell(l, UBLKEV__FACT_FAULT, res);
+		pump_fault(l, res);
 }
 
 /*
@@ -416,7 +420,7 @@ static bool pump_others_wait(const struct ublkev__lane *l)
 /* held, there is nothing that a lane may do */
 static bool pump_lane_has_work(const struct ublkev__lane *l)
 {
-	return !l->held && (l->stays || ublkev__io_has_work(l->io) ||
+	return ublkev__lanelife_serves(&l->life) && (l->stays || ublkev__io_has_work(l->io) ||
 			    pump_queues_have_work(l));
 }
 
@@ -482,7 +486,7 @@ static bool pump_others(struct ublkev__lane *l)
 static bool pump_is_live(const struct ublkev__lane *l)
 {
 	if (l->worker)
-		return l->live && !l->held;
+		return l->life.phase == UBLKEV__LANE_LIVE;
 	return l->nr_queues && l->e->life.step == UBLKEV_STEP_LIVE;
 }
 
@@ -534,7 +538,7 @@ static bool pump_rounds(struct ublkev__lane *l, struct turn *turn)
 	bool busy;
 
 	do {
-		if (!l->held)
+		if (ublkev__lanelife_serves(&l->life))
 			pump_round_of_io(l, turn);
 		busy = pump_lane_is_busy(l);
 		if (busy && !pump_others(l))
@@ -555,12 +559,12 @@ bool ublkev__pump(struct ublkev__lane *l)
 
 	l->pumping = true;
 	l->stays = false;
-	if (!l->held)
+	if (ublkev__lanelife_serves(&l->life))
 		ublkev__io_mute(l->io);
 	if (!pump_rounds(l, &turn))
 		return false;
 	/* held, it is woken only to be resumed */
-	if (!l->stays && !l->held)
+	if (!l->stays && ublkev__lanelife_serves(&l->life))
 		ublkev__io_unmute(l->io);
 	l->pumping = false;
 	if (!l->worker && !l->e->dev->err)

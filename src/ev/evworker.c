@@ -17,40 +17,34 @@
 
 struct ublkev__worker {
 	struct ublkev__lane lane;
-	/* the application's thread's */
+	/* the application's thread's, until the thread is told to ARM */
 	pthread_t thread;
-	bool runs;			/* is to be joined */
 	bool pins;
 	struct ublkev_cpus cpus;
-	unsigned int told;		/* all facts so far */
-	/* both threads', atomic */
+	/* both threads', atomic: see evworker.h */
 	unsigned int wishes;
 	unsigned int facts;
 	int err;			/* of FAULT: the first */
 	pthread_t self;			/* the thread's own, once it runs */
-	bool line_full;			/* whose the line is now */
+	/*
+	 * A line for the log is the worker's to write while line_full is not
+	 * set, and the application's thread's to read while it is.
+	 */
+	bool line_full;
 	int priority;
 	char line[LINE_BYTES];
-	/* its own */
-	bool serves;			/* the backend's queue_start() was */
 };
 
 /* ---- from thread to thread ----------------------------------------------- */
 
+/*
+ * RELEASE, and ACQUIRE where the word is taken: what was written before the
+ * bit is seen by whoever has taken it.
+ */
 static void worker_wish(struct ublkev__worker *w, unsigned int what)
 {
 	__atomic_fetch_or(&w->wishes, what, __ATOMIC_RELEASE);
 	ublkev__io_wake(w->lane.io);
-}
-
-void ublkev__workers_wish(struct ublkev__engine *e, unsigned int what)
-{
-	bool all = what & UBLKEV__WISH_CLOSE;
-	unsigned int i, n = all ? e->nr_workers : e->nr_queues;
-
-	for (i = 0; i < n; i++)
-		if (e->workers[i].runs)
-			worker_wish(&e->workers[i], what);
 }
 
 void ublkev__worker_tell(struct ublkev__lane *l, unsigned int facts, int err)
@@ -66,10 +60,23 @@ void ublkev__worker_tell(struct ublkev__lane *l, unsigned int facts, int err)
 	ublkev__io_wake(l->e->lane.io);
 }
 
+void ublkev__worker_tell_news(struct ublkev__lane *l)
+{
+	unsigned int facts = ublkev__lanelife_facts(&l->life);
+
+	if (facts)
+		ublkev__worker_tell(l, facts, 0);
+}
+
+static bool worker_may_tell_idle(const struct ublkev__lane *l)
+{
+	return l->life.idle == UBLKEV__IDLE_ASKED && ublkev__pump_idle(l);
+}
+
 bool ublkev__worker_has_work(const struct ublkev__lane *l)
 {
 	return __atomic_load_n(&l->worker->wishes, __ATOMIC_RELAXED) ||
-	       (l->tells_idle && ublkev__pump_idle(l));
+	       worker_may_tell_idle(l);
 }
 
 bool ublkev__workers_have_facts(const struct ublkev__engine *e)
@@ -82,26 +89,6 @@ bool ublkev__workers_have_facts(const struct ublkev__engine *e)
 	return false;
 }
 
-bool ublkev__workers_told(const struct ublkev__engine *e, unsigned int facts)
-{
-	bool all = facts == UBLKEV__FACT_CLOSED;
-	unsigned int i, n = all ? e->nr_workers : e->nr_queues;
-
-	for (i = 0; i < n; i++)
-		if (e->workers[i].runs && !(e->workers[i].told & facts))
-			return false;
-	return true;
-}
-
-void ublkev__workers_resume(struct ublkev__engine *e)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->nr_workers; i++)
-		e->workers[i].told &= ~UBLKEV__FACT_HELD;
-	ublkev__workers_wish(e, UBLKEV__WISH_RESUME);
-}
-
 static void worker_put_line(struct ublkev__engine *e, struct ublkev__worker *w)
 {
 	if (!__atomic_load_n(&w->line_full, __ATOMIC_ACQUIRE))
@@ -111,6 +98,7 @@ static void worker_put_line(struct ublkev__engine *e, struct ublkev__worker *w)
 	__atomic_store_n(&w->line_full, false, __ATOMIC_RELEASE);
 }
 
+/* the line, and why the ring failed, come before what follows from them */
 static void worker_take(struct ublkev__engine *e, struct ublkev__worker *w)
 {
 	unsigned int facts;
@@ -118,14 +106,13 @@ static void worker_take(struct ublkev__engine *e, struct ublkev__worker *w)
 	if (!__atomic_load_n(&w->facts, __ATOMIC_RELAXED))
 		return;
 	facts = __atomic_exchange_n(&w->facts, 0, __ATOMIC_ACQUIRE);
-	w->told |= facts;
 	if (facts & UBLKEV__FACT_LINE)
 		worker_put_line(e, w);
 	if (facts & UBLKEV__FACT_FAULT)
 		ublkev__act_fault(e, __atomic_load_n(&w->err,
 						     __ATOMIC_RELAXED));
-	if (facts & UBLKEV__FACT_TAG_DIED)
-		ublkev__act_tag_died(e);
+	ublkev__threads_told(&e->threads, (unsigned int)(w - e->workers),
+			     facts);
 }
 
 void ublkev__workers_take(struct ublkev__engine *e)
@@ -134,12 +121,7 @@ void ublkev__workers_take(struct ublkev__engine *e)
 
 	for (i = 0; i < e->nr_workers; i++)
 		worker_take(e, &e->workers[i]);
-	if (e->nr_queues && !e->drained &&
-	    ublkev__workers_told(e, UBLKEV__FACT_DRAINED))
-		ublkev__act_drained(e);
-	if (e->closing && !e->closed &&
-	    ublkev__workers_told(e, UBLKEV__FACT_CLOSED))
-		ublkev__act_closed(e);
+	ublkev__workers_do(e);
 }
 
 /* one of a burst of lines is enough: the others are about the same */
@@ -217,7 +199,11 @@ static bool worker_has_one_cpu(void)
 	       CPU_COUNT(&set) == 1;
 }
 
-static void worker_begin(struct ublkev__worker *w, bool hidden)
+/*
+ * From here on the ring is this thread's: whoever enables it is its only
+ * submitter, and whoever sends FETCH is for the driver the queue's daemon.
+ */
+static int worker_take_ring(struct ublkev__worker *w)
 {
 	struct ublkev__lane *l = &w->lane;
 	int err;
@@ -227,80 +213,96 @@ static void worker_begin(struct ublkev__worker *w, bool hidden)
 	if (worker_has_one_cpu())
 		ublkev__wait_init(&l->wait, 0);
 	err = ublkev__io_enable(l->io);
-	if (!err)
-		err = ublkev__guard_queue_start(l->e->backend, worker_number(w),
-						l->loop);
-	w->serves = !err;
-	if (err) {
-		l->drained = true;	/* the driver has none of its tags */
-		ublkev__worker_tell(l, UBLKEV__FACT_FAULT |
-				       UBLKEV__FACT_DRAINED, err);
-		return;
-	}
-	l->held = false;
-	l->nr_queues = 1;
-	ublkev__pump_set_bufs(l);
-	ublkev__act_arm(l, hidden);
-	ublkev__worker_tell(l, UBLKEV__FACT_ARMED, 0);
+	return err ? err : ublkev__guard_queue_start(l->e->backend,
+						     worker_number(w),
+						     l->loop);
 }
 
+static void worker_arm(struct ublkev__worker *w, bool hidden)
+{
+	struct ublkev__lane *l = &w->lane;
+	int err = worker_take_ring(w);
+
+	if (err) {
+		ublkev__worker_tell(l, UBLKEV__FACT_FAULT, err);
+	} else {
+		l->nr_queues = 1;
+		ublkev__pump_set_bufs(l);
+		ublkev__act_arm(l, hidden);
+	}
+	ublkev__lanelife_armed(&l->life, err);
+}
+
+/*
+ * Once HELD is told the application's thread moves the backend's memory. The
+ * eventfd stays muted meanwhile: only a wish, which signals it directly,
+ * wakes this thread.
+ */
 static void worker_hold(struct ublkev__lane *l)
 {
 	ublkev__pump_settle(l);
 	ublkev__evloop_forget_ring(l);
-	l->held = true;
-	ublkev__worker_tell(l, UBLKEV__FACT_HELD, 0);
+	ublkev__lanelife_held(&l->life);
 }
 
 /* the ring is to be gone before its thread is, or its work goes nowhere */
-static void worker_end(struct ublkev__worker *w)
+static void worker_close(struct ublkev__worker *w)
 {
 	struct ublkev__lane *l = &w->lane;
 
 	ublkev__act_close(l);
-	if (w->serves)
+	if (ublkev__lanelife_began(&l->life))
 		ublkev__guard_queue_stop(l->e->backend, worker_number(w));
 	ublkev__evloop_stop(l);
 	ev_break(l->loop, EVBREAK_ALL);
+	ublkev__lanelife_ended(&l->life);
 }
 
-/* false: that was the last one */
-static bool worker_grant(struct ublkev__worker *w, unsigned int wishes)
+static void worker_do(struct ublkev__worker *w, enum ublkev__lane_act act)
 {
-	struct ublkev__lane *l = &w->lane;
-
-	if (wishes & (UBLKEV__WISH_ARM | UBLKEV__WISH_ARM_HIDDEN))
-		worker_begin(w, wishes & UBLKEV__WISH_ARM_HIDDEN);
-	if (wishes & UBLKEV__WISH_LIVE)
-		l->live = true;
-	if (wishes & UBLKEV__WISH_ABORT)
-		ublkev__act_abort(l);
-	if (wishes & UBLKEV__WISH_RESUME)
-		l->held = false;
-	if (wishes & UBLKEV__WISH_HOLD)
-		worker_hold(l);
-	if (wishes & UBLKEV__WISH_IDLE)
-		l->tells_idle = true;
-	if (wishes & UBLKEV__WISH_CLOSE)
-		worker_end(w);
-	return !(wishes & UBLKEV__WISH_CLOSE);
+	switch (act) {
+	case UBLKEV__LANE_ARM:
+		worker_arm(w, false);
+		break;
+	case UBLKEV__LANE_ARM_HIDDEN:
+		worker_arm(w, true);
+		break;
+	case UBLKEV__LANE_ABORT:
+		ublkev__act_abort(&w->lane);
+		break;
+	case UBLKEV__LANE_HOLD:
+		worker_hold(&w->lane);
+		break;
+	case UBLKEV__LANE_CLOSE:
+		worker_close(w);
+		break;
+	case UBLKEV__LANE_NONE:
+		break;
+	}
 }
 
+/* evpump.c calls it between two rounds: no request is half handed out */
 bool ublkev__worker_act(struct ublkev__lane *l)
 {
 	struct ublkev__worker *w = l->worker;
+	enum ublkev__lane_act act;
 
-	if (__atomic_load_n(&w->wishes, __ATOMIC_RELAXED) &&
-	    !worker_grant(w,
-			  __atomic_exchange_n(&w->wishes, 0, __ATOMIC_ACQUIRE)))
+	if (__atomic_load_n(&w->wishes, __ATOMIC_RELAXED))
+		ublkev__lanelife_wish(&l->life,
+				      __atomic_exchange_n(&w->wishes, 0,
+							  __ATOMIC_ACQUIRE));
+	while ((act = ublkev__lanelife_next(&l->life)) != UBLKEV__LANE_NONE)
+		worker_do(w, act);
+	/* CLOSED is told when the loop is left: see worker_run() */
+	if (l->life.phase == UBLKEV__LANE_ENDED)
 		return false;
-	if (l->tells_idle && ublkev__pump_idle(l)) {
-		l->tells_idle = false;
-		ublkev__worker_tell(l, UBLKEV__FACT_IDLE, 0);
-	}
+	if (worker_may_tell_idle(l))
+		ublkev__lanelife_idle(&l->life);
+	ublkev__worker_tell_news(l);
 	return true;
 }
 
+/* a thread's all: the pump runs from its loop's watchers */
 static void *worker_run(void *arg)
 {
 	struct ublkev__worker *w = arg;
@@ -311,7 +313,8 @@ static void *worker_run(void *arg)
 	__atomic_store_n(&w->self, pthread_self(), __ATOMIC_RELAXED);
 	ublkev__evloop_start(&w->lane);
 	ev_run(w->lane.loop, 0);
-	ublkev__worker_tell(&w->lane, UBLKEV__FACT_CLOSED, 0);
+	/* the application's thread may be joining from now on */
+	ublkev__worker_tell_news(&w->lane);
 	return NULL;
 }
 
@@ -343,7 +346,6 @@ static int worker_spawn(struct ublkev__worker *w)
 	worker_block(&was);
 	err = pthread_create(&w->thread, NULL, worker_run, w);
 	pthread_sigmask(SIG_SETMASK, &was, NULL);
-	w->runs = !err;
 	return -err;
 }
 
@@ -356,7 +358,7 @@ static int worker_make(struct ublkev__engine *e, struct ublkev__worker *w,
 	ublkev__engine_init_lane(e, l);
 	ublkev__evloop_init(l);
 	l->worker = w;
-	l->held = true;		/* its io is not its thread's yet */
+	ublkev__lanelife_init(&l->life, UBLKEV__LANE_WAITS);
 	l->first_id = worker_number(w);
 	l->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
 	if (!l->loop)
@@ -372,10 +374,13 @@ int ublkev__workers_new(struct ublkev__engine *e, unsigned int n,
 	unsigned int i;
 	int err = 0;
 
-	e->workers = ublkev__alloc_zalloc(&e->mem, n, sizeof(*e->workers));
+	e->workers = ublkev__alloc_zalloc(&e->mem, n, sizeof(*e->workers) +
+					  sizeof(*e->threads.v));
 	if (!e->workers)
 		return -ENOMEM;
 	e->nr_workers = n;
+	ublkev__threads_init(&e->threads,
+			     (struct ublkev__thread *)(e->workers + n), n);
 	for (i = 0; i < n && !err; i++)
 		err = worker_make(e, &e->workers[i], depth, max_io_bytes);
 	return err;
@@ -383,27 +388,53 @@ int ublkev__workers_new(struct ublkev__engine *e, unsigned int n,
 
 int ublkev__workers_run(struct ublkev__engine *e)
 {
-	unsigned int i;
+	ublkev__threads_run(&e->threads);
+	return ublkev__workers_do(e);
+}
+
+/* its facts are taken no more, but for a line that tells what went wrong */
+static void worker_join(struct ublkev__engine *e, struct ublkev__worker *w)
+{
+	pthread_join(w->thread, NULL);
+	worker_put_line(e, w);
+}
+
+int ublkev__workers_do(struct ublkev__engine *e)
+{
+	struct ublkev__threads_action a;
 	int err = 0;
 
-	for (i = 0; i < e->nr_workers && !err; i++)
-		err = worker_spawn(&e->workers[i]);
+	while (ublkev__threads_next(&e->threads, &a))
+		switch (a.act) {
+		case UBLKEV__THREADS_RUN:
+			err = worker_spawn(&e->workers[a.n]);
+			ublkev__threads_ran(&e->threads, a.n, err);
+			break;
+		case UBLKEV__THREADS_WISH:
+			worker_wish(&e->workers[a.n], a.wishes);
+			break;
+		case UBLKEV__THREADS_JOIN:
+			worker_join(e, &e->workers[a.n]);
+			break;
+		case UBLKEV__THREADS_TELL_TAG_DIED:
+			ublkev__act_tag_died(e);
+			break;
+		case UBLKEV__THREADS_TELL_DRAINED:
+			ublkev__act_drained(e);
+			break;
+		case UBLKEV__THREADS_TELL_CLOSED:
+			ublkev__act_closed(e);
+			break;
+		case UBLKEV__THREADS_DONE:
+			break;
+		}
 	return err;
 }
 
 void ublkev__workers_join(struct ublkev__engine *e)
 {
-	struct ublkev__worker *w;
-
-	for (w = e->workers; w < e->workers + e->nr_workers; w++) {
-		if (!w->runs)
-			continue;
-		if (!(w->told & UBLKEV__FACT_CLOSED))
-			worker_wish(w, UBLKEV__WISH_CLOSE);
-		pthread_join(w->thread, NULL);
-		w->runs = false;
-		worker_put_line(e, w);
-	}
+	ublkev__threads_join(&e->threads);
+	(void)ublkev__workers_do(e);
 }
 
 void ublkev__workers_free(struct ublkev__engine *e)
@@ -417,6 +448,7 @@ void ublkev__workers_free(struct ublkev__engine *e)
 			ev_loop_destroy(w->lane.loop);
 	}
 	e->nr_workers = 0;
+	ublkev__threads_init(&e->threads, NULL, 0);
 	ublkev__alloc_free(&e->mem, e->workers);
 	e->workers = NULL;
 }
@@ -430,11 +462,11 @@ void ublkev__workers_pin(struct ublkev__engine *e, unsigned int n,
 
 int ublkev__workers_open(struct ublkev__engine *e, bool need_bufs)
 {
+	unsigned int queues = e->life.info.queues;
 	struct ublkev__worker *w;
 	int err = 0;
 
-	for (w = e->workers; w < e->workers + e->life.info.queues && !err;
-	     w++) {
+	for (w = e->workers; w < e->workers + queues && !err; w++) {
 		if (need_bufs)
 			err = ublkev__io_need_bufs(w->lane.io);
 		if (!err)
@@ -442,10 +474,9 @@ int ublkev__workers_open(struct ublkev__engine *e, bool need_bufs)
 					      e->life.info.features);
 	}
 	if (!err) {
-		/* the driver may have taken fewer queues than were asked for */
-		for (; w < e->workers + e->nr_workers; w++)
-			worker_wish(w, UBLKEV__WISH_CLOSE);
-		return 0;
+		/* the driver may have taken fewer than were asked for */
+		ublkev__threads_take(&e->threads, queues);
+		return ublkev__workers_do(e);
 	}
 	/* no thread has its ring yet, so they may be closed here */
 	for (w = e->workers; w < e->workers + e->nr_workers; w++)
@@ -497,7 +528,7 @@ static void worker_add(struct ublkev_stats *sum, const struct ublkev_stats *s)
 	ADD(waits_paid);
 }
 
-/* as above */
+/* in worker_add()'s way */
 __attribute__((no_sanitize("thread")))
 uint64_t ublkev__workers_answered(const struct ublkev__engine *e)
 {

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * evworker.h - lanes with threads of their own, a queue each
+ * evworker.h - the threads of the queues: makes them, and carries messages
  *
- * In conf.flags' QUEUE_THREADS the application's thread has the device's life
- * and none of its queues; each of these has a lane with its own loop and ring.
- * The two sides tell each other single bits: wishes to a worker, facts from
- * it, put into a word each, after which the other's eventfd is signalled.
- * Whoever has bits to take looks for them after it has reset its eventfd, and
- * once more before it sleeps.
+ * With UBLKEV_CONF_QUEUE_THREADS the application's thread has the device's
+ * life and none of its queues; each queue has a worker: a thread with a lane,
+ * a loop and a ring of its own. What they are to do is decided in the core,
+ * by threads.h in the application's thread and by lanelife.h in the worker's;
+ * this file carries it out.
+ *
+ * The two sides share two words a worker: its wishes, which the application's
+ * thread sets bits of, and its facts, which the worker does. Whoever has set
+ * one signals the other's eventfd. The other takes the whole word after it has
+ * reset that eventfd, and once more before it sleeps: so no signal is lost
+ * that stood for a bit not yet taken. By the time that a word is taken more
+ * bits may have come, and the thread that set them gone on.
  *
  * Unless stated, the calls are the application's thread's.
  */
@@ -21,59 +27,46 @@
 
 #include "ev/engine.h"
 
-/* wishes, carried out in this order */
-#define UBLKEV__WISH_ARM	(1u << 0)	/* pin, take the ring, FETCH */
-#define UBLKEV__WISH_ARM_HIDDEN	(1u << 1)	/* without CAP_SYS_ADMIN */
-#define UBLKEV__WISH_LIVE	(1u << 2)	/* waiting for requests pays */
-#define UBLKEV__WISH_ABORT	(1u << 3)
-#define UBLKEV__WISH_RESUME	(1u << 4)
-#define UBLKEV__WISH_HOLD	(1u << 5)	/* no call into the backend, no
-						   address with the driver */
-#define UBLKEV__WISH_IDLE	(1u << 6)	/* say when no request is there */
-#define UBLKEV__WISH_CLOSE	(1u << 7)	/* let go of the ring, end */
-
-/* facts, told in this order */
-#define UBLKEV__FACT_LINE	(1u << 0)	/* there is one for the log */
-#define UBLKEV__FACT_FAULT	(1u << 1)
-#define UBLKEV__FACT_TAG_DIED	(1u << 2)
-#define UBLKEV__FACT_DRAINED	(1u << 3)
-#define UBLKEV__FACT_IDLE	(1u << 4)
-#define UBLKEV__FACT_HELD	(1u << 5)
-#define UBLKEV__FACT_CLOSED	(1u << 6)	/* the last one */
-#define UBLKEV__FACT_ARMED	(1u << 7)	/* the driver has the FETCHes */
-
 /*
- * Makes that many, and, when there are queues for them, runs their threads,
- * which wait for wishes. Errors: -ENOMEM, of eventfd(2), io_uring_setup(2);
- * -EAGAIN (no more threads). What was made is free's to release.
+ * Makes that many, each with its loop and its ring, and no thread. Errors:
+ * -ENOMEM, of eventfd(2), io_uring_setup(2). What was made is free's to
+ * release.
  */
 int ublkev__workers_new(struct ublkev__engine *e, unsigned int n,
 			unsigned int depth, uint32_t max_io_bytes);
+
+/*
+ * Starts their threads, which wait for wishes. Their queues are there by now.
+ * Errors: -EAGAIN, no more threads; those that were started are join's.
+ */
 int ublkev__workers_run(struct ublkev__engine *e);
 
-/* has all of them end, if they have not, and waits for that */
+/* has all threads end that have not, and waits for that; may be called twice */
 void ublkev__workers_join(struct ublkev__engine *e);
 /* their memory; what they counted is added to the application's lane */
 void ublkev__workers_free(struct ublkev__engine *e);
 
-/* before ARM: where queue n is to be served; ignored when there are none */
+/* before they arm: where queue n is to be served */
 void ublkev__workers_pin(struct ublkev__engine *e, unsigned int n,
 			 const struct ublkev_cpus *cpus);
 
-/* ublkc, which the engine's io has open, and buffers if the kernel copies */
+/*
+ * Gives each the ublkc that the engine's io has open, and buffers if the
+ * kernel copies; those without a queue end. Errors: those of io_join() and
+ * -ENOMEM; all rings are closed then.
+ */
 int ublkev__workers_open(struct ublkev__engine *e, bool need_bufs);
 
-/* of those that have a queue; CLOSE: of all */
-void ublkev__workers_wish(struct ublkev__engine *e, unsigned int wish);
+/*
+ * Does what e->threads wants done, until it wants no more: to be called after
+ * each wish to it. Facts about all threads are told to act.c from here, and so
+ * to the device's life, which may want more by then. Errors: run's.
+ */
+int ublkev__workers_do(struct ublkev__engine *e);
 
-/* facts that came, to act.c */
+/* takes the facts that came: to e->threads, log and act.c, as in do */
 void ublkev__workers_take(struct ublkev__engine *e);
 bool ublkev__workers_have_facts(const struct ublkev__engine *e);
-
-/* whether all with a queue (CLOSED: all) told one of these */
-bool ublkev__workers_told(const struct ublkev__engine *e, unsigned int facts);
-/* as if HELD had not been told */
-void ublkev__workers_resume(struct ublkev__engine *e);
 
 struct ublkev__lane *ublkev__worker_lane(const struct ublkev__engine *e,
 					 unsigned int n);
@@ -82,19 +75,23 @@ struct ublkev__lane *ublkev__worker_lane(const struct ublkev__engine *e,
 void ublkev__workers_stats(const struct ublkev__engine *e,
 			   struct ublkev_stats *sum);
 
-/* the requests that they have answered, read likewise */
+/* the requests that they have answered; they may have answered more by now */
 uint64_t ublkev__workers_answered(const struct ublkev__engine *e);
 
 /* ---- a worker's own thread ------------------------------------------------- */
 
+/* adds to the facts; err: the errno of FAULT, of which the first is kept */
 void ublkev__worker_tell(struct ublkev__lane *l, unsigned int facts, int err);
+/* the facts that the lane's life has to tell */
+void ublkev__worker_tell_news(struct ublkev__lane *l);
 bool ublkev__worker_has_work(const struct ublkev__lane *l);
 /* carries out what was wished for, tells what is so; false: it has ended */
 bool ublkev__worker_act(struct ublkev__lane *l);
 
 /*
- * A ublkev_log_fn whose data is the engine: the application's log is called
- * by its own thread only, so a worker's line is kept for it.
+ * A ublkev_log_fn whose data is the engine, for all threads. The application's
+ * log is called by the application's thread only, so a worker's line is kept
+ * until that takes it.
  */
 void ublkev__worker_log(void *engine, int priority, const char *line);
 
