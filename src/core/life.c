@@ -249,11 +249,6 @@ void ublkev__life_tick(struct ublkev__life *c, uint64_t now_ms)
 		ublkev__life_expire(c, now_ms);
 }
 
-uint64_t ublkev__life_deadline_ms(const struct ublkev__life *c)
-{
-	return c->deadline_ms < c->retry_ms ? c->deadline_ms : c->retry_ms;
-}
-
 /* ---- verify ------------------------------------------------------------- */
 
 static bool life_pending_fits(const struct ublkev__life *c)

@@ -189,7 +189,10 @@ void ublkev__life_fault(struct ublkev__life *c, int err, uint64_t now_ms);
 void ublkev__life_tick(struct ublkev__life *c, uint64_t now_ms);
 
 /* when to call ublkev__life_tick(); UINT64_MAX: no need */
-uint64_t ublkev__life_deadline_ms(const struct ublkev__life *c);
+static inline uint64_t ublkev__life_deadline_ms(const struct ublkev__life *c)
+{
+	return c->deadline_ms < c->retry_ms ? c->deadline_ms : c->retry_ms;
+}
 
 /* false: nothing to be done */
 bool ublkev__life_next(struct ublkev__life *c, struct ublkev__life_action *a);

@@ -187,7 +187,7 @@ static bool act_waits_for_idle(const struct ublkev__life *c)
 	       c->pending == UBLKEV__CTRL_NONE;
 }
 
-bool ublkev__act_is_idle(const struct ublkev__engine *e)
+static bool act_is_idle(const struct ublkev__engine *e)
 {
 	if (!act_waits_for_idle(&e->life))
 		return false;
@@ -201,7 +201,7 @@ void ublkev__act_look_idle(struct ublkev__engine *e)
 		ublkev__threads_ask_idle(&e->threads);
 		ublkev__workers_do(e);
 	}
-	if (ublkev__act_is_idle(e))
+	if (act_is_idle(e))
 		ublkev__life_idle(&e->life, ublkev__engine_now_ms(e));
 }
 
@@ -537,6 +537,35 @@ static void act_grow(struct ublkev__engine *e)
 	}
 	e->resize_bytes = e->old_bytes;
 	(void)act_tell(e, &a);
+}
+
+__attribute__((noinline))
+static enum ublkev__need act_need(const struct ublkev__engine *e)
+{
+	const struct ublkev__life *c = &e->life;
+
+	if (c->nr && !e->blocked)
+		return UBLKEV__NEED_RUN;
+	if (c->pending && ublkev__carrier_has_work(e->carrier))
+		return UBLKEV__NEED_RUN;
+	if (ublkev__workers_have_facts(e) || act_is_idle(e))
+		return UBLKEV__NEED_RUN;
+	return UBLKEV__NEED_LOOK;
+}
+
+/*
+ * Every round of every request comes by here, so the rest is another function.
+ * Whatever a device waits for has a deadline, to be idle included, but for the
+ * commands of a live one.
+ */
+enum ublkev__need ublkev__act_need(const struct ublkev__engine *e)
+{
+	const struct ublkev__life *c = &e->life;
+
+	if (!c->nr && !c->pending && !e->nr_workers &&
+	    ublkev__life_deadline_ms(c) == UINT64_MAX)
+		return UBLKEV__NEED_NOTHING;
+	return act_need(e);
 }
 
 bool ublkev__act_run(struct ublkev__engine *e)

@@ -31,8 +31,7 @@ void ublkev__act_fault(struct ublkev__engine *e, int err);
 
 /* what the application's own lane has to say of its tags */
 void ublkev__act_lane_news(struct ublkev__engine *e);
-/* no request is with us, which the core wants to know; tells it */
-bool ublkev__act_is_idle(const struct ublkev__engine *e);
+/* no request is with us, which the core may want to know: then tells it */
 void ublkev__act_look_idle(struct ublkev__engine *e);
 
 /* the time, after the facts: an answer that is there is never late */
@@ -42,6 +41,18 @@ void ublkev__act_tick(struct ublkev__engine *e);
 void ublkev__act_arm(struct ublkev__lane *l, bool hidden);
 void ublkev__act_abort(struct ublkev__lane *l);
 void ublkev__act_close(struct ublkev__lane *l);
+
+/* what the device's life needs of the thread whose it is */
+enum ublkev__need {
+	/* left alone, as a live device is whatever its requests do */
+	UBLKEV__NEED_NOTHING,
+	/* awaits an answer, a thread or a deadline: a look when the pump runs */
+	UBLKEV__NEED_LOOK,
+	/* can go on by now: the loop is not to sleep before */
+	UBLKEV__NEED_RUN,
+};
+
+enum ublkev__need ublkev__act_need(const struct ublkev__engine *e);
 
 /* does what the core wants done; false: that was the end, and e is gone */
 bool ublkev__act_run(struct ublkev__engine *e);

@@ -424,34 +424,18 @@ static bool pump_lane_has_work(const struct ublkev__lane *l)
 			    pump_queues_have_work(l));
 }
 
-/*
- * Something of the device's life is under way. A device that is live and left
- * alone has none of that, whatever its requests do.
- */
-static bool pump_engine_is_busy(const struct ublkev__engine *e)
+/* what there may be for a lane's thread to do beside rounds, in pump_others() */
+static enum ublkev__need pump_need(const struct ublkev__lane *l)
 {
-	return e->nr_workers || e->blocked || e->life.pending ||
-	       ublkev__life_has_work(&e->life) || ublkev__act_is_idle(e) ||
-	       ublkev__life_deadline_ms(&e->life) != UINT64_MAX;
-}
-
-static bool pump_lane_is_busy(const struct ublkev__lane *l)
-{
-	return l->worker ? ublkev__worker_has_work(l)
-			 : pump_engine_is_busy(l->e);
-}
-
-static bool pump_engine_has_work(const struct ublkev__engine *e)
-{
-	return (!e->blocked && ublkev__life_has_work(&e->life)) ||
-	       (e->life.pending && ublkev__carrier_has_work(e->carrier)) ||
-	       ublkev__workers_have_facts(e) || ublkev__act_is_idle(e);
+	if (!l->worker)
+		return ublkev__act_need(l->e);
+	return ublkev__worker_has_work(l) ? UBLKEV__NEED_RUN
+					  : UBLKEV__NEED_NOTHING;
 }
 
 bool ublkev__pump_has_work(const struct ublkev__lane *l)
 {
-	return pump_lane_has_work(l) || (l->worker ? ublkev__worker_has_work(l)
-					 : pump_engine_has_work(l->e));
+	return pump_lane_has_work(l) || pump_need(l) == UBLKEV__NEED_RUN;
 }
 
 bool ublkev__pump_idle(const struct ublkev__lane *l)
@@ -535,16 +519,16 @@ static bool pump_wait(struct ublkev__lane *l, struct turn *turn)
 /* false: the engine, or the worker, is gone */
 static bool pump_rounds(struct ublkev__lane *l, struct turn *turn)
 {
-	bool busy;
+	bool others;
 
 	do {
 		if (ublkev__lanelife_serves(&l->life))
 			pump_round_of_io(l, turn);
-		busy = pump_lane_is_busy(l);
-		if (busy && !pump_others(l))
+		others = pump_need(l) != UBLKEV__NEED_NOTHING;
+		if (others && !pump_others(l))
 			return false;
 		if (!pump_lane_has_work(l) &&
-		    !(busy && ublkev__pump_has_work(l)) &&
+		    !(others && pump_need(l) == UBLKEV__NEED_RUN) &&
 		    !pump_wait(l, turn))
 			return true;
 		turn->cost_bytes += REQ_COST_BYTES;
