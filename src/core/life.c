@@ -222,8 +222,7 @@ void ublkev__life_closed(struct ublkev__life *c, uint64_t now_ms)
 {
 	if (c->step != UBLKEV_STEP_CLOSE)
 		return;		/* an early one */
-	c->opened = false;
-	c->armed = false;
+	c->undo &= ~UBLKEV__UNDO_UBLKC;
 	ublkev__life_unwind(c, now_ms);
 }
 
@@ -247,50 +246,4 @@ void ublkev__life_tick(struct ublkev__life *c, uint64_t now_ms)
 		ublkev__life_retry(c, now_ms);
 	else if (now_ms >= c->deadline_ms)
 		ublkev__life_expire(c, now_ms);
-}
-
-/* ---- verify ------------------------------------------------------------- */
-
-static bool life_pending_fits(const struct ublkev__life *c)
-{
-	unsigned int may = ublkev__life_row(c)->cmds;
-
-	/* between two attempts there is none */
-	if (!may || c->retry_ms != UBLKEV__NEVER)
-		return c->pending == UBLKEV__CTRL_NONE;
-	return may >> c->pending & 1;
-}
-
-void ublkev__life_verify(const struct ublkev__life *c)
-{
-	bool over = c->step >= UBLKEV_STEP_GONE;
-	bool closes = c->step == UBLKEV_STEP_BACKEND_CLOSE;
-	bool waits = c->pending != UBLKEV__CTRL_NONE ||
-		     c->step == UBLKEV_STEP_DRAIN ||
-		     c->step == UBLKEV_STEP_QUIESCE;
-	/* it is served all the while, so there is no need of a deadline */
-	bool serves = !c->stopping && !c->drained &&
-		      (c->overdue || c->pending == UBLKEV__CTRL_TRY_STOP_DEV);
-
-	assert(c->step < UBLKEV_NR_STEPS);
-	assert(c->nr <= UBLKEV__LIFE_ACTIONS);
-	assert(life_pending_fits(c));
-	/* whatever is waited for has a deadline */
-	assert(!waits || serves || c->deadline_ms != UBLKEV__NEVER);
-	assert(c->retry_ms == UBLKEV__NEVER || c->step == UBLKEV_STEP_LIVE ||
-	       c->deadline_ms != UBLKEV__NEVER);
-	assert(!c->overdue || (c->step == UBLKEV_STEP_LIVE &&
-			       c->pending != UBLKEV__CTRL_NONE));
-	/* what is undone has been done */
-	assert(!c->armed || c->opened);
-	assert(!c->opened || c->added || c->stopped);
-	assert(c->step != UBLKEV_STEP_LIVE || (c->armed && !c->stopping) ||
-	       c->pending != UBLKEV__CTRL_NONE);
-	assert(!(over || closes) || (!c->opened && !c->armed));
-	assert(!over || c->deadline_ms == UBLKEV__NEVER);
-	assert(!closes || (c->stopping && c->end >= UBLKEV_STEP_GONE &&
-			   c->traits & UBLKEV__CLOSES_LATER));
-	assert(c->step != UBLKEV_STEP_GONE || !c->added);
-	assert(!c->err || c->stopping);
-	assert((c->err == 0) == (c->err_step == UBLKEV_STEP_IDLE));
 }

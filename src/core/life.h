@@ -99,6 +99,13 @@ struct ublkev__life_action {
 
 #define UBLKEV__LIFE_ACTIONS 8u
 
+/*
+ * What is there, as the set of the steps that undo it: STOP the disk, DRAIN the
+ * tags that the driver has, CLOSE ublkc and the ring, DEL the device. The way
+ * down takes those that are set, in this order.
+ */
+#define UBLKEV__UNDO(name) (1u << UBLKEV_STEP_##name)
+
 enum ublkev__life_mode {
 	UBLKEV__LIFE_ADD,
 	UBLKEV__LIFE_RECOVER,
@@ -130,15 +137,11 @@ struct ublkev__life {
 	uint64_t resize_sectors;	/* 0: no resize is under way */
 	int err;			/* the first */
 	bool stopping;			/* on the way down */
-	bool added, opened, armed;	/* what is to be undone */
-	bool stopped;			/* STOP_DEV was answered */
+	unsigned int undo;		/* UBLKEV__UNDO(), what is there */
 	bool doomed;			/* DEL_DEV did all but wait for users */
-	bool drained;			/* all tags are dead */
 	bool aborted;			/* ABORT_IO was pulled or is to be */
 	bool kept;			/* down, but not to be deleted */
 	bool suspect;			/* a tag died, and why is not known */
-	bool overdue;			/* a live device's pending command was
-					   given up, its answer may yet come */
 	/* to be pulled */
 	struct ublkev__life_action actions[UBLKEV__LIFE_ACTIONS];
 	unsigned int first, nr;
@@ -204,6 +207,12 @@ bool ublkev__life_next(struct ublkev__life *c, struct ublkev__life_action *a);
  * START_DEV (ublk_mark_io_ready() and GD_SUPPRESS_PART_SCAN, Linux 6.12).
  */
 bool ublkev__life_hides_privilege(const struct ublkev__life *c);
+
+/* There is a device with an id, which is ours to control. */
+static inline bool ublkev__life_has_device(const struct ublkev__life *c)
+{
+	return c->undo & UBLKEV__UNDO(DEL);
+}
 
 static inline bool ublkev__life_has_work(const struct ublkev__life *c)
 {

@@ -29,7 +29,7 @@ static void down_turn_down(struct ublkev__life *c)
 {
 	c->stopping = true;
 	if (ublkev__life_recovers(c) && c->step < UBLKEV_STEP_LIVE)
-		c->kept = !c->added || down_restartable(c);
+		c->kept = !c->undo || down_restartable(c);
 }
 
 void ublkev__life_begin_stop(struct ublkev__life *c, uint64_t now_ms)
@@ -65,37 +65,32 @@ void ublkev__life_progress(struct ublkev__life *c, uint64_t now_ms)
 
 /* ---- from step to step ---------------------------------------------------- */
 
-static void down_unwind_kept(struct ublkev__life *c, uint64_t now_ms)
+/* Nothing is left to do: what has become of the device? */
+static enum ublkev_step down_end(struct ublkev__life *c)
 {
-	if (c->opened) {
-		ublkev__life_begin(c, UBLKEV_STEP_CLOSE, now_ms);
-	} else if (c->err == -ENODEV) {
-		c->added = false;
-		ublkev__life_finish(c, UBLKEV_STEP_GONE);
-	} else {
-		ublkev__life_finish(c, UBLKEV_STEP_RELEASED);
-	}
+	if (c->kept && c->err != -ENODEV)
+		return UBLKEV_STEP_RELEASED;
+	c->undo = 0;	/* somebody deleted what was kept */
+	return UBLKEV_STEP_GONE;
 }
 
 void ublkev__life_unwind(struct ublkev__life *c, uint64_t now_ms)
 {
+	unsigned int todo;
+
 	assert(c->stopping && c->pending == UBLKEV__CTRL_NONE);
-	/* an attempt at a recovery that was under way has come off after all */
-	if (c->kept && c->added && c->step == UBLKEV_STEP_RECOVER)
+	/* The attempt at a recovery that was under way has succeeded. */
+	if (c->kept && c->undo && c->step == UBLKEV_STEP_RECOVER)
 		c->kept = down_restartable(c);
-	if (c->kept) {
-		down_unwind_kept(c, now_ms);
-	} else if (c->armed && !c->stopped && !c->drained) {
-		ublkev__life_begin(c, UBLKEV_STEP_STOP, now_ms);
-	} else if (c->armed && !c->drained) {
-		ublkev__life_begin(c, UBLKEV_STEP_DRAIN, now_ms);
-	} else if (c->opened) {
-		ublkev__life_begin(c, UBLKEV_STEP_CLOSE, now_ms);
-	} else if (c->added) {
-		ublkev__life_begin(c, UBLKEV_STEP_DEL, now_ms);
-	} else {
-		ublkev__life_finish(c, UBLKEV_STEP_GONE);
-	}
+	/* Another server is to find the device as it is, and ublkc free. */
+	if (c->kept)
+		c->undo &= ~(UBLKEV__UNDO(STOP) | UBLKEV__UNDO(DRAIN));
+	todo = c->kept ? c->undo & UBLKEV__UNDO(CLOSE) : c->undo;
+	if (todo)
+		ublkev__life_begin(c, (enum ublkev_step)__builtin_ctz(todo),
+				   now_ms);
+	else
+		ublkev__life_finish(c, down_end(c));
 }
 
 /*
@@ -116,7 +111,7 @@ void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms)
 		c->deadline_ms = c->stop_deadline_ms;
 	} else if (c->step == UBLKEV_STEP_QUIESCE && waits) {
 		ublkev__life_cancel(c);
-	} else if (c->overdue ? waits :
+	} else if (ublkev__life_overdue(c) ? waits :
 		   c->pending == UBLKEV__CTRL_TRY_STOP_DEV) {
 		c->deadline_ms = c->stop_deadline_ms;	/* it had none */
 	} else if (c->step == UBLKEV_STEP_OPEN ?
@@ -135,7 +130,8 @@ void ublkev__life_stop(struct ublkev__life *c, uint64_t now_ms)
 
 static void down_abort_io(struct ublkev__life *c)
 {
-	if (c->aborted || !c->armed || c->step == UBLKEV_STEP_CLOSE)
+	if (c->aborted || !(c->undo & UBLKEV__UNDO(CLOSE)) ||
+	    c->step == UBLKEV_STEP_CLOSE)
 		return;
 	c->aborted = true;
 	ublkev__life_do(c, UBLKEV__LIFE_ABORT_IO);
@@ -147,21 +143,18 @@ static void down_abort_io(struct ublkev__life *c)
  */
 static void down_close_early(struct ublkev__life *c)
 {
-	if (c->opened)
+	if (c->undo & UBLKEV__UNDO(CLOSE))
 		ublkev__life_do(c, UBLKEV__LIFE_CLOSE);
-	c->opened = false;
-	c->armed = false;
-	c->drained = true;
+	c->undo &= ~UBLKEV__UNDO_UBLKC;
 }
 
 static void down_lose(struct ublkev__life *c)
 {
 	down_close_early(c);
 	c->pending = UBLKEV__CTRL_NONE;
-	if (c->resize_sectors && !c->overdue)
+	if (c->resize_sectors && !ublkev__life_overdue(c))
 		ublkev__life_tell(c, UBLKEV_RESIZED, -ETIMEDOUT);
 	c->resize_sectors = 0;
-	c->overdue = false;
 	ublkev__life_finish(c, UBLKEV_STEP_LOST);
 }
 
@@ -178,7 +171,8 @@ static void down_climb(struct ublkev__life *c, uint64_t now_ms)
 {
 	enum ublkev__rung rung = down_next_rung(c);
 
-	c->rung = rung + 1u;
+	if (rung != UBLKEV__RUNG_LOSE)	/* the last one */
+		c->rung = rung + 1u;
 	c->deadline_ms = now_ms + c->conf.grace_ms;
 	switch (rung) {
 	case UBLKEV__RUNG_CANCEL:
@@ -213,7 +207,7 @@ void ublkev__life_expire(struct ublkev__life *c, uint64_t now_ms)
 		return;
 	}
 	if (c->step == UBLKEV_STEP_LIVE && !c->stopping &&
-	    !(c->rung && c->drained)) {
+	    (!c->rung || ublkev__life_has_tags(c))) {
 		ublkev__life_live_expire(c, now_ms);
 		return;
 	}
@@ -265,7 +259,7 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 	if (ublkev__life_row(c)->ladder & UBLKEV__RUNG(ABORT) &&
 	    c->rung <= UBLKEV__RUNG_ABORT)
 		c->rung = UBLKEV__RUNG_CLOSE;
-	else if (!c->overdue && c->step != UBLKEV_STEP_QUIESCE)
+	else if (!ublkev__life_overdue(c) && c->step != UBLKEV_STEP_QUIESCE)
 		return;
 	c->deadline_ms = now_ms + c->conf.grace_ms;
 }
@@ -274,11 +268,11 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 
 static void down_stopped(struct ublkev__life *c, int res, uint64_t now_ms)
 {
-	c->stopped = true;
+	c->undo &= ~UBLKEV__UNDO(STOP);
 	if (res < 0)
 		ublkev__life_note_error(c, res);
 	if (res == -ENODEV)	/* somebody else deleted it */
-		c->added = false;
+		c->undo &= ~UBLKEV__UNDO(DEL);
 	else if (res < 0)	/* refused: then by leaving */
 		down_close_early(c);
 	ublkev__life_unwind(c, now_ms);
@@ -319,10 +313,10 @@ void ublkev__life_del_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 	    res == -EOPNOTSUPP)
 		res = 0;
 	if (res >= 0 || res == -ENODEV || (goes && res == -EINTR)) {
-		c->added = false;
+		c->undo = 0;
 		ublkev__life_finish(c, UBLKEV_STEP_GONE);
 	} else if (cancelled && !goes) {
-		c->rung = UBLKEV__RUNG_LOSE;
+		c->rung = UBLKEV__RUNG_CANCEL + 1u;
 		c->deadline_ms = now_ms + c->conf.grace_ms;
 		ublkev__life_command(c, UBLKEV__CTRL_DEL_DEV_ASYNC);
 	} else {

@@ -13,7 +13,7 @@ static bool live_is_free(const struct ublkev__life *c)
 /* 0, or why another change of a live device can't begin now */
 static int live_may_change(const struct ublkev__life *c)
 {
-	if (c->overdue && !c->stopping)
+	if (ublkev__life_overdue(c) && !c->stopping)
 		return -EBUSY;
 	return live_is_free(c) ? 0 : -EINVAL;
 }
@@ -58,7 +58,7 @@ static int live_result(const struct ublkev__life *c, int res)
 static void live_resized(struct ublkev__life *c, int res)
 {
 	c->resize_sectors = 0;
-	if (!c->overdue)
+	if (!ublkev__life_overdue(c))
 		ublkev__life_tell(c, UBLKEV_RESIZED, live_result(c, res));
 }
 
@@ -111,7 +111,7 @@ static void live_leave(struct ublkev__life *c, uint64_t now_ms)
 static void live_not_found_out(struct ublkev__life *c, int res,
 			       uint64_t now_ms)
 {
-	if (c->drained) {
+	if (!ublkev__life_has_tags(c)) {
 		ublkev__life_fault(c, live_result(c, res), now_ms);
 		return;
 	}
@@ -133,14 +133,14 @@ static void live_find_out(struct ublkev__life *c,
 		live_not_found_out(c, a->res, now_ms);
 	else if (a->info.state == UBLKEV_STATE_LIVE)
 		live_leave(c, now_ms);
-	else if (c->drained)
+	else if (!ublkev__life_has_tags(c))
 		ublkev__life_fail(c, -ENODEV, now_ms);
 }
 
 /* nothing is served any more: what had no deadline, or time, gets one */
 static void live_ends(struct ublkev__life *c, uint64_t now_ms)
 {
-	if (c->overdue)
+	if (ublkev__life_overdue(c))
 		c->deadline_ms = now_ms + c->conf.grace_ms;
 	else if (c->pending == UBLKEV__CTRL_TRY_STOP_DEV)
 		c->deadline_ms = now_ms + c->conf.stop_timeout_ms;
@@ -152,7 +152,7 @@ void ublkev__life_drained(struct ublkev__life *c, uint64_t now_ms)
 {
 	bool trying = c->pending == UBLKEV__CTRL_TRY_STOP_DEV;
 
-	c->drained = true;
+	c->undo &= ~(UBLKEV__UNDO(STOP) | UBLKEV__UNDO(DRAIN));
 	if (!c->stopping)
 		live_ends(c, now_ms);
 	if (c->step == UBLKEV_STEP_DRAIN)
@@ -176,7 +176,6 @@ void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 		live_resize_on(c, a, now_ms);
 	else
 		live_find_out(c, a, now_ms);
-	c->overdue = false;
 	if (c->step != UBLKEV_STEP_LIVE || c->pending != UBLKEV__CTRL_NONE)
 		return;
 	c->rung = UBLKEV__RUNG_CANCEL;
@@ -194,7 +193,7 @@ void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 void ublkev__life_live_expire(struct ublkev__life *c, uint64_t now_ms)
 {
 	if (c->rung == UBLKEV__RUNG_CANCEL) {
-		c->rung = UBLKEV__RUNG_LOSE;
+		c->rung = UBLKEV__RUNG_CANCEL + 1u;
 		c->deadline_ms = now_ms + c->conf.grace_ms;
 		ublkev__life_cancel(c);
 		return;
@@ -202,7 +201,7 @@ void ublkev__life_live_expire(struct ublkev__life *c, uint64_t now_ms)
 	c->deadline_ms = UBLKEV__NEVER;
 	if (c->resize_sectors)
 		ublkev__life_tell(c, UBLKEV_RESIZED, -ETIMEDOUT);
-	c->overdue = true;
+	c->rung = UBLKEV__RUNG_LOSE;
 }
 
 /* ---- stop if nobody uses it ------------------------------------------------- */
@@ -223,7 +222,7 @@ int ublkev__life_try_stop(struct ublkev__life *c, uint64_t now_ms)
 void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms)
 {
 	ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms);
-	if (c->drained && !c->suspect) {
+	if (!ublkev__life_has_tags(c) && !c->suspect) {
 		ublkev__life_fail(c, -ENODEV, now_ms);	/* by somebody else */
 		return;
 	}
@@ -263,12 +262,13 @@ void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms)
 	bool refused = res == -EOPNOTSUPP || res == -ENODEV ||
 		       res == -EPERM || res == -EPIPE || res == -EINVAL;
 
-	if (c->stopping && (refused || !c->kept || !c->opened)) {
+	if (c->stopping && (refused || !c->kept ||
+			    !(c->undo & UBLKEV__UNDO(CLOSE)))) {
 		/* nothing can be handed on of what somebody has deleted */
 		if (c->kept && res == -ENODEV)
 			ublkev__life_note_error(c, res);
 		ublkev__life_unwind(c, now_ms);
-	} else if (refused && !c->drained) {
+	} else if (refused && ublkev__life_has_tags(c)) {
 		c->limit_ms = UBLKEV__NEVER;
 		ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms);
 		ublkev__life_tell(c, UBLKEV_REFUSED, res);

@@ -26,6 +26,25 @@ static inline bool ublkev__life_uses(const struct ublkev__life *c, uint64_t f)
 	return c->info.features & f;
 }
 
+/*
+ * The pending command of a live device has been given up. Its answer may yet
+ * come, and the device is served on until then.
+ */
+static inline bool ublkev__life_overdue(const struct ublkev__life *c)
+{
+	return c->step == UBLKEV_STEP_LIVE && c->rung == UBLKEV__RUNG_LOSE;
+}
+
+/* Some tags are with the driver, or will be: not all are dead. */
+static inline bool ublkev__life_has_tags(const struct ublkev__life *c)
+{
+	return c->undo & UBLKEV__UNDO(DRAIN);
+}
+
+/* what leaving ublkc takes away with it */
+#define UBLKEV__UNDO_UBLKC \
+	(UBLKEV__UNDO(STOP) | UBLKEV__UNDO(DRAIN) | UBLKEV__UNDO(CLOSE))
+
 /* ---- life.c: what is to be pulled ------------------------------------- */
 
 void ublkev__life_do(struct ublkev__life *c, enum ublkev__life_act act);

@@ -10,6 +10,11 @@
 /* the ladder of a command that waits for no request */
 #define PLAIN (UBLKEV__RUNG(CANCEL) | UBLKEV__RUNG(LOSE))
 
+#define DEVICE UBLKEV__UNDO(DEL)
+#define OPENED (DEVICE | UBLKEV__UNDO(CLOSE))
+#define ARMED (OPENED | UBLKEV__UNDO(DRAIN))
+#define SERVED (ARMED | UBLKEV__UNDO(STOP))
+
 #define STILL_OUT "requests were still unanswered at the deadline and "
 
 const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
@@ -39,6 +44,7 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.name = "SET_PARAMS",
 		.timeout = TIMEOUT(cmd_timeout_ms),
 		.ladder = PLAIN,
+		.undo = DEVICE,
 		.cmds = CMD(SET_PARAMS) | CMD(GET_QUEUE_AFFINITY),
 		.cmd = UBLKEV__CTRL_SET_PARAMS,
 		.next = UBLKEV_STEP_OPEN,
@@ -64,6 +70,7 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 	[UBLKEV_STEP_OPEN] = {
 		.name = "OPEN",
 		.timeout = TIMEOUT(cmd_timeout_ms),
+		.undo = DEVICE,
 		.act = UBLKEV__LIFE_OPEN,
 		.next = UBLKEV_STEP_START,
 	},
@@ -72,6 +79,7 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.silence = "the disk did not come up in time: does the backend answer the reads of the partition scan?",
 		.timeout = TIMEOUT(start_timeout_ms),
 		.ladder = PLAIN | UBLKEV__RUNG(ABORT) | UBLKEV__RUNG(CLOSE),
+		.undo = SERVED,
 		.cmds = CMD(START_DEV) | CMD(END_USER_RECOVERY),
 		.act = UBLKEV__LIFE_ARM,
 		.cmd = UBLKEV__CTRL_START_DEV,
@@ -83,6 +91,7 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.name = "LIVE",
 		.timeout = TIMEOUT(cmd_timeout_ms),
 		.ladder = PLAIN,
+		.undo = SERVED,
 		.cmds = CMD(NONE) | CMD(GET_DEV_INFO) | CMD(UPDATE_SIZE),
 	},
 	/* none is pending once the device is quiesced, and when others did it */
@@ -91,6 +100,7 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.silence = STILL_OUT "are left to the next server: is the backend stuck?",
 		.timeout = TIMEOUT(stop_timeout_ms),
 		.ladder = UBLKEV__RUNG(CLOSE) | UBLKEV__RUNG(LOSE),
+		.undo = SERVED,
 		.cmds = CMD(NONE) | CMD(QUIESCE_DEV),
 		.cmd = UBLKEV__CTRL_QUIESCE_DEV,
 	},
@@ -101,6 +111,7 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.timeout = TIMEOUT(stop_timeout_ms),
 		.ladder = UBLKEV__RUNG(ABORT) | UBLKEV__RUNG(CLOSE) |
 			  UBLKEV__RUNG(LOSE),
+		.undo = SERVED,
 		.cmds = CMD(STOP_DEV) | CMD(TRY_STOP_DEV),
 		.cmd = UBLKEV__CTRL_STOP_DEV,
 	},
@@ -109,10 +120,12 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.silence = STILL_OUT "have been failed: is the backend stuck?",
 		.timeout = TIMEOUT(stop_timeout_ms),
 		.ladder = UBLKEV__RUNG(ABORT) | UBLKEV__RUNG(CLOSE),
+		.undo = ARMED,
 	},
 	/* closing takes what it takes: rings and files that the kernel ends */
 	[UBLKEV_STEP_CLOSE] = {
 		.name = "CLOSE",
+		.undo = OPENED,
 		.act = UBLKEV__LIFE_CLOSE,
 	},
 	[UBLKEV_STEP_DEL] = {
@@ -120,6 +133,7 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.silence = "somebody holds the device; it is stopped, and will vanish when they let go (mounts, open files, device-mapper)",
 		.timeout = TIMEOUT(cmd_timeout_ms),
 		.ladder = PLAIN,
+		.undo = DEVICE,
 		.cmds = CMD(DEL_DEV) | CMD(DEL_DEV_ASYNC),
 		.cmd = UBLKEV__CTRL_DEL_DEV,
 	},
@@ -128,9 +142,10 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.name = "BACKEND_CLOSE",
 		.silence = "the backend has not closed in time, the device has ended without it: what its threads may still touch is never freed",
 		.timeout = TIMEOUT(stop_timeout_ms),
+		.undo = DEVICE,
 		.act = UBLKEV__LIFE_CLOSE_BACKEND,
 	},
 	[UBLKEV_STEP_GONE] = { .name = "GONE" },
-	[UBLKEV_STEP_RELEASED] = { .name = "RELEASED" },
-	[UBLKEV_STEP_LOST] = { .name = "LOST" },
+	[UBLKEV_STEP_RELEASED] = { .name = "RELEASED", .undo = DEVICE },
+	[UBLKEV_STEP_LOST] = { .name = "LOST", .undo = DEVICE },
 };

@@ -35,6 +35,8 @@ struct ublkev__life_step {
 	uint32_t cmds;		/* bits, by enum ublkev__ctrl_cmd: what may be
 				   pending */
 	uint8_t ladder;		/* bits, UBLKEV__RUNG() */
+	uint32_t undo;		/* bits, UBLKEV__UNDO(): what is there, until
+				   the device turns down; then at most */
 	/* how it begins: first this enum ublkev__life_act, then a command */
 	uint8_t act;
 	uint8_t cmd, cmd_recover;

@@ -25,10 +25,10 @@ void ublkev__life_start(struct ublkev__life *c, enum ublkev__life_mode mode,
 	assert(c->conf.id >= 0);
 	if (c->conf.flags & UBLKEV_CONF_UNPRIVILEGED)
 		c->info.features = UBLKEV__F(UNPRIVILEGED_DEV);
-	c->added = true;
+	c->undo = UBLKEV__UNDO(STOP) | UBLKEV__UNDO(DEL);
 	c->stopping = true;
 	ublkev__life_begin_stop(c, now_ms);
-	ublkev__life_begin(c, UBLKEV_STEP_STOP, now_ms);
+	ublkev__life_unwind(c, now_ms);
 }
 
 /* ---- answers ------------------------------------------------------------ */
@@ -72,7 +72,7 @@ static int up_take_added(struct ublkev__life *c,
 		return -EPROTO;
 	c->info.id = got->id;
 	c->info.features = got->features;
-	c->added = true;
+	c->undo = UBLKEV__UNDO(DEL);
 	if (!got->queues || got->queues > asked->queues ||
 	    got->depth != asked->depth ||
 	    got->max_io_bytes < UBLKEV__PAGE ||
@@ -174,7 +174,7 @@ static int up_on_recover(struct ublkev__life *c,
 		return STAY;
 	if (a->res < 0)
 		return a->res;
-	c->added = true;
+	c->undo = UBLKEV__UNDO(DEL);
 	return 0;
 }
 
@@ -241,11 +241,10 @@ void ublkev__life_opened(struct ublkev__life *c, int err, uint64_t now_ms)
 	assert(c->step == UBLKEV_STEP_OPEN);
 	c->retry_ms = now_ms;	/* no attempt is out, should it go down now */
 	if (c->stopping) {
-		c->opened = !err;
+		c->undo |= err ? 0 : UBLKEV__UNDO(CLOSE);
 		ublkev__life_unwind(c, now_ms);
 	} else if (!err) {
-		c->opened = true;
-		c->armed = true;
+		c->undo |= UBLKEV__UNDO_UBLKC;	/* it is armed at once */
 		up_go_on(c, now_ms);
 	} else if ((err != -ENOENT && err != -EACCES && err != -EBUSY) ||
 		   !up_try_again(c, UDEV_RETRY_MS, now_ms)) {

@@ -19,7 +19,8 @@ int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 	const struct ublkev__life *life;
 	struct ublkev_info full;
 
-	if (!dev->active || e->mode == UBLKEV__LIFE_REMOVE || !e->life.added)
+	if (!dev->active || e->mode == UBLKEV__LIFE_REMOVE ||
+	    !ublkev__life_has_device(&e->life))
 		return -EAGAIN;
 	life = &e->life;
 	full = (struct ublkev_info){
