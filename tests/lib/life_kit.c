@@ -218,6 +218,8 @@ void life_begin(struct life *l, enum ublkev_step step)
 	life_init(l, -1);
 	if (recover || step == UBLKEV_STEP_QUIESCE)
 		life_make(l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	if (step == UBLKEV_STEP_BACKEND_CLOSE)
+		l->c.traits = UBLKEV__CLOSES_LATER;
 	life_lead(l, recover ? UBLKEV__LIFE_RECOVER : UBLKEV__LIFE_ADD, step);
 }
 

@@ -43,8 +43,8 @@ void life_lead(struct life *l, enum ublkev__life_mode mode,
 	       enum ublkev_step step);
 
 /*
- * Led to any step from FEATURES to DEL as by life_lead(), in a mode and on a
- * kernel that have it.
+ * Led to any step from FEATURES to BACKEND_CLOSE as by life_lead(), in a mode,
+ * on a kernel and with a backend that have it.
  */
 void life_begin(struct life *l, enum ublkev_step step);
 

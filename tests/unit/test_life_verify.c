@@ -69,6 +69,8 @@ static const struct {
 	{ UBLKEV_STEP_DRAIN, "DC DCX " },
 	{ UBLKEV_STEP_CLOSE, "C CX " },
 	{ UBLKEV_STEP_DEL, "X " },
+	/* the end is GONE */
+	{ UBLKEV_STEP_BACKEND_CLOSE, "- " },
 };
 
 START_TEST(undo)
