@@ -2,36 +2,47 @@
 /*
  * life.h - the life of a device
  *
- *	FEATURES -> ADD -> PARAMS ----+
- *	    |                         v
- *	    +-> INFO -> RECOVER -> OPEN -> START -> LIVE
- *	                                             |
- *	       +------------------ QUIESCE <---------+
- *	       v                                     v
- *	BACKEND_CLOSE <- DEL <- CLOSE <- DRAIN <- STOP
- *	       |
- *	       +-> GONE, RELEASED
+ *	new        FEATURES -> ADD -> PARAMS -> OPEN -> START -> LIVE
+ *	recovered  FEATURES -> INFO -> RECOVER -> OPEN -> START -> LIVE
+ *	stopped    STOP -> DRAIN -> CLOSE -> DEL -> BACKEND_CLOSE -> GONE
+ *	released   QUIESCE -> CLOSE -> BACKEND_CLOSE -> RELEASED
  *
- * A failure anywhere, and a stop, go to the first step of the lower row that
- * has something to undo; a pending command is waited for first. A device that
- * is to be kept for another server goes from QUIESCE to CLOSE, and ends there.
- * BACKEND_CLOSE is before any end, where the backend may close later.
- * Every step has a deadline (where requests are answered meanwhile, since the
- * last of them), and a ladder of what is done when it passes, a
- * rung each grace period; the last rung is LOST, where nothing is waited for.
+ * A failure anywhere, and a stop, turn down: the life goes on with the first
+ * of STOP, DRAIN, CLOSE and DEL that has something to undo. A pending command
+ * is waited for first. A device that is to be kept for another server is only
+ * closed, and RELEASED. BACKEND_CLOSE is there where the backend closes later.
  *
- *	step            rungs
- *	FEATURES .. RECOVER  cancel the command; lose
- *	LIVE            cancel; serve on without its answer. On the way down,
- *			or with all tags dead: lose
- *	OPEN            give up opening
- *	START           cancel; fail the I/O; close; lose
- *	QUIESCE         close; lose
- *	STOP            fail the I/O; close; lose. TRY_STOP_DEV has no deadline
- *			while the device is served
- *	DRAIN           fail the I/O; close
- *	DEL             cancel, then DEL_DEV_ASYNC; lose
- *	BACKEND_CLOSE   end without the backend
+ * A step's deadline counts from when it was entered, or from the last request
+ * that was answered, where the step waits for requests. When it passes, the
+ * first rung of the step's ladder is climbed, and another one after each grace
+ * period: the command is cancelled, the requests are aborted, ublkc is closed
+ * early, and at last the device is lost, which means that nothing is waited for
+ * any more.
+ *
+ *	step          deadline            when it passes              down to
+ *	FEATURES      cmd_timeout_ms      cancel, lose                GONE
+ *	ADD           cmd_timeout_ms      cancel, lose                GONE
+ *	PARAMS        cmd_timeout_ms      cancel, lose                DEL
+ *	INFO          cmd_timeout_ms      cancel, lose                GONE
+ *	RECOVER       recover_timeout_ms  cancel, lose                GONE
+ *	OPEN          cmd_timeout_ms      give up                     DEL
+ *	START         start_timeout_ms    cancel, abort, close, lose  STOP
+ *	LIVE          cmd_timeout_ms      cancel, lose                STOP
+ *	QUIESCE       stop_timeout_ms     close, lose                 STOP
+ *	STOP          stop_timeout_ms     abort, close, lose          DRAIN
+ *	DRAIN         stop_timeout_ms     abort, close                CLOSE
+ *	CLOSE         none                                            DEL
+ *	DEL           cmd_timeout_ms      cancel, lose                GONE
+ *	BACKEND_CLOSE stop_timeout_ms     give up                     any end
+ *
+ * "down to" is where a device that is well goes on when it turns down. What the
+ * table does not say:
+ *
+ *	LIVE	has the deadline while it waits for a command; it is served on
+ *		without that answer, and lost only on the way down, or with all
+ *		its tags dead
+ *	STOP	has none while TRY_STOP_DEV is out and the device is served
+ *	DEL	sends DEL_DEV_ASYNC when DEL_DEV was cancelled
  *
  * Facts are told, actions pulled until NONE, time is an argument: any clock
  * in milliseconds that does not go backwards.
@@ -41,6 +52,7 @@
  *	life_up.c	from nothing to LIVE
  *	life_live.c	what a live device is asked for
  *	life_down.c	from anywhere to the end
+ *	life_verify.c	which states are legal
  */
 #ifndef UBLKEV_CORE_LIFE_H
 #define UBLKEV_CORE_LIFE_H
