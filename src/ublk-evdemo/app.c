@@ -22,6 +22,7 @@
 #include "ublk-evdemo/logger.h"
 #include "ublk-evdemo/rates.h"
 #include "ublk-evdemo/scribe.h"
+#include "ublk-evdemo/statefile.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -157,17 +158,13 @@ static int app_new_broker(struct app *app)
 }
 
 /* before there is anything open that it would hold */
-static int app_new_scribe(const struct opts *o)
+static int app_new_scribe(int ready_fd)
 {
-	int err;
+	int err = scribe_start(ready_fd);
 
-	/* a daemon logs to syslog, whose socket does not wait */
-	if (o->daemon)
-		return 0;
-	err = scribe_start();
 	if (err)
-		log_msg(LOG_ERR, "the process for the log: %s: raise ulimit "
-			"-u or -n, or give --daemon", strerror(-err));
+		log_msg(LOG_ERR, "the process for log and files: %s: raise "
+			"ulimit -u or -n", strerror(-err));
 	return err;
 }
 
@@ -305,6 +302,8 @@ static int app_run(struct app *app)
 	    app_new_files(app) ||
 	    app_new_dev(app, o->recover_id < 0 ? o->id : o->recover_id))
 		return -1;
+	/* a daemon's errors of the start are for who waits, and then syslog's,
+	   whose socket does not wait */
 	log_to_scribe(!o->daemon);
 	life_start(app);
 	if (!app->failed)
@@ -317,7 +316,7 @@ int app_serve(const struct opts *opts, int ready_fd)
 	struct app app;
 	int err;
 
-	if (app_new_scribe(opts) || app_init(&app, opts, ready_fd))
+	if (app_new_scribe(ready_fd) || app_init(&app, opts, ready_fd))
 		return 1;
 	app_watch_signals(&app);
 	err = app_run(&app);
@@ -336,6 +335,10 @@ int app_serve(const struct opts *opts, int ready_fd)
 	ublkev_backend_free(app.backend);
 	scribe_stop();
 	log_to_scribe(0);
+	/* what is left without a server waits for the next */
+	if (app.has_state && (app.dev.step == UBLKEV_STEP_GONE ||
+			      app.dev.step == UBLKEV_STEP_LOST))
+		statefile_remove(app.dev.id);
 	/* last: who waits for its removal finds nothing else left */
 	pidfile_close(&app.pidfile);
 	app_fini(&app);
@@ -377,5 +380,7 @@ int app_delete(const struct opts *opts)
 	err = app_remove(&app);
 	app_unwatch(&app);
 	app_fini(&app);
+	if (!err)
+		statefile_remove(opts->delete_id);
 	return err ? 1 : 0;
 }

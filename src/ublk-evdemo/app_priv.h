@@ -40,6 +40,7 @@ struct app {
 	uint64_t then_ns;
 	uint64_t start_ns;
 	int ready_fd;
+	int has_state;			/* its options are in a file */
 	int live;			/* it was, and the id is known */
 	int ending;			/* told to end */
 	int failed;

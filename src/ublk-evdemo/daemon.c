@@ -152,17 +152,20 @@ int daemon_fork(int *ready_fd)
 	return -1;
 }
 
-void daemon_ready(int ready_fd, const char *line)
+void daemon_say_ready(int ready_fd, const char *line)
 {
-	int fd, i;
-
 	/* a parent that is gone is no reason to end */
 	if (send(ready_fd, line, strlen(line), MSG_NOSIGNAL) < 0)
 		log_msg(LOG_WARNING, "nobody waits for %s", line);
+}
+
+void daemon_detach(void)
+{
+	int fd, i;
+
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (i = 0; fd >= 0 && i <= 2; i++)
 		dup2(fd, i);
 	if (fd > 2)
 		close(fd);
-	close(ready_fd);
 }

@@ -22,13 +22,16 @@ int daemon_keeps_ignoring(int sig);
  * Forks. In the child returns -1, in a session of its own, in / and with
  * *ready_fd set; stderr is still the parent's, for errors of the start.
  * In the parent returns the exit status, after the child called
- * daemon_ready() (prints its line on stdout; 0) or ended (1). A SIGINT,
+ * daemon_say_ready() and all who have *ready_fd closed it (prints the line on
+ * stdout; 0), or ended (1). A SIGINT,
  * SIGTERM or SIGHUP of the parent goes on to the child.
  * Must come before there is a loop, a ring, a mapping or a thread.
  */
 int daemon_fork(int *ready_fd);
 
-/* The child's word that it serves; stdio goes to /dev/null. */
-void daemon_ready(int ready_fd, const char *line);
+/* the child's word that it serves */
+void daemon_say_ready(int ready_fd, const char *line);
+/* stdio goes to /dev/null */
+void daemon_detach(void);
 
 #endif /* EVDEMO_DAEMON_H */

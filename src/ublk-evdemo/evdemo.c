@@ -12,6 +12,7 @@
 #include "ublk-evdemo/app.h"
 #include "ublk-evdemo/daemon.h"
 #include "ublk-evdemo/logger.h"
+#include "ublk-evdemo/statefile.h"
 #include "ublk-evdemo/evdemo_opts.h"
 
 static int evdemo_print(const char *text)
@@ -75,6 +76,26 @@ static int evdemo_serve_daemon(struct opts *o)
 	return status;
 }
 
+/* where a server has died its options are found, and its disk is known */
+static int evdemo_recover_or_serve(struct opts *o)
+{
+	json_t *state = o->recover_id >= 0 ? statefile_recall(o) : NULL;
+	char err[256];
+	int status;
+
+	if (o->verbose)
+		log_init(LOG_DEBUG);
+	if (!o->take_over && opts_check_disk(o, err, sizeof(err))) {
+		log_msg(LOG_ERR, "%s", err);
+		status = 2;
+	} else {
+		status = o->daemon ? evdemo_serve_daemon(o) :
+				     app_serve(o, -1);
+	}
+	json_decref(state);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct opts o;
@@ -101,6 +122,6 @@ int main(int argc, char **argv)
 	case OPTS_DELETE:
 		return app_delete(&o);
 	default:
-		return o.daemon ? evdemo_serve_daemon(&o) : app_serve(&o, -1);
+		return evdemo_recover_or_serve(&o);
 	}
 }

@@ -473,10 +473,14 @@ static int opts_check_modes(const struct parse *p)
 		return opts_refuse_with(p, p->not_recover, "recover");
 	if (o->unprivileged && o->recovery != UBLKEV_RECOVERY_NONE)
 		return opts_refuse_with(p, "recovery", "unprivileged");
-	if (o->recover_id >= 0 && o->backend == OPTS_MEM && !o->memory_file)
-		return opts_fail(p,
-				 "option --recover: where are the data? give "
-				 "--memory-file, or --backend null");
+	return 0;
+}
+
+/* what goes with a disk that keeps no data */
+static int opts_check_null(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
 	if (o->backend != OPTS_NULL)
 		return 0;
 	if (o->huge_pages)
@@ -490,19 +494,10 @@ static int opts_check_modes(const struct parse *p)
 	return 0;
 }
 
-/* what single options cannot tell */
-static int opts_check(const struct parse *p)
+static int opts_check_size(const struct parse *p)
 {
 	const struct opts *o = p->o;
-	int err = opts_check_modes(p);
 
-	if (err)
-		return err;
-	if (o->queues * o->depth > MAX_REQS)
-		return opts_fail(p,
-				 "option --queues: '%u' queues of --depth %u "
-				 "are more than %d requests: lower one",
-				 o->queues, o->depth, MAX_REQS);
 	if (o->size_bytes % o->block_bytes)
 		return opts_fail(p,
 				 "option --size: '%llu' is no multiple of the "
@@ -510,6 +505,39 @@ static int opts_check(const struct parse *p)
 				 (unsigned long long)o->size_bytes,
 				 o->block_bytes);
 	return 0;
+}
+
+int opts_check_disk(const struct opts *o, char *err, size_t err_size)
+{
+	struct opts copy = *o;
+	const struct parse p = { &copy, err, err_size, NULL, NULL, NULL };
+	int ret = opts_check_null(&p);
+
+	if (!ret)
+		ret = opts_check_size(&p);
+	if (!ret && o->recover_id >= 0 && o->backend == OPTS_MEM &&
+	    !o->memory_file)
+		ret = opts_fail(&p, "option --recover: where are the data? "
+				"give --memory-file, or --backend null");
+	return ret;
+}
+
+/* what single options cannot tell */
+static int opts_check(const struct parse *p)
+{
+	const struct opts *o = p->o;
+	int err = opts_check_modes(p);
+
+	if (!err)
+		err = opts_check_null(p);
+	if (err)
+		return err;
+	if (o->queues * o->depth > MAX_REQS)
+		return opts_fail(p,
+				 "option --queues: '%u' queues of --depth %u "
+				 "are more than %d requests: lower one",
+				 o->queues, o->depth, MAX_REQS);
+	return opts_check_size(p);
 }
 
 static void opts_defaults(struct opts *o)

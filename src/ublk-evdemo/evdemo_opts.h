@@ -69,21 +69,39 @@ int opts_parse(struct opts *o, int argc, char **argv, char *err,
 	       size_t err_size);
 
 /*
- * What a server hands on to its successor: the options that were given, or
- * inherited, which are its life's and not the device's, such as --pidfile.
+ * Options that outlive their server. Those of its life, such as --pidfile, are
+ * told to a successor; those of the disk, and --control, which a successor
+ * learns of otherwise, have to be known besides where a server has died.
+ */
+#define OPTS_OF_LIFE	(1u << 0)
+#define OPTS_OF_DISK	(1u << 1)
+
+/*
+ * Tells those of these groups that were given, or inherited.
  * name: "pidfile"; value: NULL for one that takes none.
  */
 typedef void opts_kept_fn(void *data, const char *name, const char *value);
-void opts_kept(const struct opts *o, opts_kept_fn *fn, void *data);
+void opts_kept(const struct opts *o, unsigned int groups, opts_kept_fn *fn,
+	       void *data);
 
 /* the option was given, if it is one of these */
 void opts_kept_note(struct opts *o, const char *name);
+/* whether it was, or was inherited; it is one of these */
+int opts_was_given(const struct opts *o, const char *name);
 
 /*
- * Takes an option of a predecessor's; one that was given here wins. The value
- * must live as long as *o. 0, -ENOENT (unknown) or -EINVAL (bad value).
+ * Takes an option of these groups of a predecessor's; one that was given here
+ * wins. The value must live as long as *o. 0, -ENOENT (unknown) or -EINVAL (bad
+ * value).
  */
-int opts_inherit(struct opts *o, const char *name, const char *value);
+int opts_inherit(struct opts *o, unsigned int groups, const char *name,
+		 const char *value);
+
+/*
+ * What can be judged when all that is inherited is known: as opts_parse(), and
+ * to be called after it.
+ */
+int opts_check_disk(const struct opts *o, char *err, size_t err_size);
 
 /* "reissue"; "?" for no mode */
 const char *opts_recovery_name(unsigned int recovery);

@@ -189,13 +189,22 @@ static void json_add_kept(void *data, const char *name, const char *value)
 			    json_true());
 }
 
-static json_t *json_kept(const struct opts *o)
+static json_t *json_kept(const struct opts *o, unsigned int groups)
 {
 	json_t *all = json_object();
 
 	if (all)
-		opts_kept(o, json_add_kept, all);
+		opts_kept(o, groups, json_add_kept, all);
 	return all;
+}
+
+char *json_state(const struct opts *o)
+{
+	return json_dump(json_pack("{s:i, s:s, s:i, s:o}",
+				   "schema", JSON_SCHEMA,
+				   "version", ublkev_version(),
+				   "pid", (int)getpid(), "options",
+				   json_kept(o, OPTS_OF_LIFE | OPTS_OF_DISK)));
 }
 
 char *json_memory(const struct json_source *s)
@@ -210,7 +219,7 @@ char *json_memory(const struct json_source *s)
 		"read_only", o->read_only, "huge_pages", o->huge_pages,
 		"unprivileged", o->unprivileged, "stays", json_stays(s->info),
 		"recovery", json_recovery_name(s->info),
-		"options", json_kept(o)));
+		"options", json_kept(o, OPTS_OF_LIFE)));
 }
 
 char *json_help(const char *const *names, const char *const *whats,

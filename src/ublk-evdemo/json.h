@@ -38,6 +38,8 @@ enum ublkev_recovery json_recovery(const struct ublkev_info *info);
 /* Each is one line without \n, to be freed; NULL: no memory. */
 char *json_stats(const struct json_source *s);
 char *json_memory(const struct json_source *s);	/* with its info */
+/* what a recovery has to know, for statefile.h */
+char *json_state(const struct opts *o);
 char *json_help(const char *const *names, const char *const *whats,
 		unsigned int n);
 char *json_resized(uint64_t dev_bytes);

@@ -3,22 +3,18 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/rundir.h"
 #include "ublk-evdemo/jsonpath.h"
 
 int jsonpath_default(char *buf, size_t size, const char *root, uid_t uid,
 		     const char *runtime_dir, int id)
 {
 	char dir[4096];
-	int n;
+	int n, err;
 
-	if (uid && (!runtime_dir || runtime_dir[0] != '/'))
-		return -ENOENT;
-	if (uid)
-		n = snprintf(dir, sizeof(dir), "%s/ublk-ev", runtime_dir);
-	else
-		n = snprintf(dir, sizeof(dir), "%s/run/ublk-ev", root);
-	if (n < 0 || (size_t)n >= sizeof(dir))
-		return -ENAMETOOLONG;
+	err = rundir_path(dir, sizeof(dir), root, uid, runtime_dir);
+	if (err)
+		return err;
 	n = snprintf(buf, size, "%s/ublkb%d.sock", dir, id);
 	if (n < 0 || (size_t)n >= size)
 		return -ENAMETOOLONG;

@@ -10,23 +10,35 @@
 
 #include "ublk-evdemo/evdemo_opts.h"
 
+#define LIFE(name, sort, member) \
+	{ name, sort, offsetof(struct opts, member), OPTS_OF_LIFE }
+#define DISK(name, sort, member) \
+	{ name, sort, offsetof(struct opts, member), OPTS_OF_DISK }
+
 static const struct kept {
 	const char *name;
-	enum { KEPT_FLAG, KEPT_NUMBER, KEPT_PATH } sort;
+	enum { KEPT_FLAG, KEPT_NUMBER, KEPT_PATH, KEPT_OTHER } sort;
 	size_t at;
+	unsigned int group;
 } kept[] = {
-	{ "threads", KEPT_FLAG, offsetof(struct opts, threads) },
-	{ "ring-fd", KEPT_FLAG, offsetof(struct opts, ring_fd) },
-	{ "no-broker", KEPT_FLAG, offsetof(struct opts, no_broker) },
-	{ "io-flusher", KEPT_FLAG, offsetof(struct opts, io_flusher) },
-	{ "keep-scheduler", KEPT_FLAG, offsetof(struct opts, keep_scheduler) },
-	{ "verbose", KEPT_FLAG, offsetof(struct opts, verbose) },
-	{ "wait", KEPT_NUMBER, offsetof(struct opts, wait_us) },
-	{ "stats", KEPT_NUMBER, offsetof(struct opts, stats_s) },
-	{ "stop-timeout", KEPT_NUMBER, offsetof(struct opts, stop_timeout_s) },
-	{ "stop-limit", KEPT_NUMBER, offsetof(struct opts, stop_limit_s) },
-	{ "pidfile", KEPT_PATH, offsetof(struct opts, pidfile) },
-	{ "memory-file", KEPT_PATH, offsetof(struct opts, memory_file) },
+	LIFE("threads", KEPT_FLAG, threads),
+	LIFE("ring-fd", KEPT_FLAG, ring_fd),
+	LIFE("no-broker", KEPT_FLAG, no_broker),
+	LIFE("io-flusher", KEPT_FLAG, io_flusher),
+	LIFE("keep-scheduler", KEPT_FLAG, keep_scheduler),
+	LIFE("verbose", KEPT_FLAG, verbose),
+	LIFE("wait", KEPT_NUMBER, wait_us),
+	LIFE("stats", KEPT_NUMBER, stats_s),
+	LIFE("stop-timeout", KEPT_NUMBER, stop_timeout_s),
+	LIFE("stop-limit", KEPT_NUMBER, stop_limit_s),
+	LIFE("pidfile", KEPT_PATH, pidfile),
+	LIFE("memory-file", KEPT_PATH, memory_file),
+	DISK("backend", KEPT_OTHER, backend),
+	DISK("size", KEPT_OTHER, size_bytes),
+	DISK("block-size", KEPT_NUMBER, block_bytes),
+	DISK("read-only", KEPT_FLAG, read_only),
+	DISK("huge-pages", KEPT_FLAG, huge_pages),
+	DISK("control", KEPT_OTHER, control),
 };
 
 #define NR_KEPT (sizeof(kept) / sizeof(kept[0]))
@@ -49,6 +61,18 @@ void opts_kept_note(struct opts *o, const char *name)
 		o->given |= 1u << i;
 }
 
+int opts_was_given(const struct opts *o, const char *name)
+{
+	unsigned int i = kept_find(name);
+
+	return i < NR_KEPT && o->given >> i & 1;
+}
+
+static int kept_is_of(const struct kept *k, unsigned int groups)
+{
+	return (k->group & groups) != 0;
+}
+
 /* the successor may be in another directory; NULL: it does not fit */
 static const char *kept_absolute(char buf[PATH_MAX], const char *path)
 {
@@ -65,12 +89,40 @@ static const char *kept_absolute(char buf[PATH_MAX], const char *path)
 	return buf;
 }
 
+static void kept_tell_path(const char *name, const char *path,
+			   opts_kept_fn *fn, void *data)
+{
+	char buf[PATH_MAX];
+
+	path = kept_absolute(buf, path);
+	if (path)
+		fn(data, name, path);
+}
+
+/* the size of what is in a file is the file's, which may have grown */
+static void kept_tell_other(const struct opts *o, const char *name,
+			    opts_kept_fn *fn, void *data)
+{
+	char buf[32];
+
+	if (!strcmp(name, "backend")) {
+		fn(data, name, o->backend == OPTS_NULL ? "null" : "mem");
+	} else if (!strcmp(name, "size") && o->backend == OPTS_NULL) {
+		snprintf(buf, sizeof(buf), "%llu",
+			 (unsigned long long)o->size_bytes);
+		fn(data, name, buf);
+	} else if (!strcmp(name, "control") && o->control) {
+		kept_tell_path(name, o->control, fn, data);
+	} else if (!strcmp(name, "control")) {
+		fn(data, name, "none");
+	}
+}
+
 static void kept_tell(const struct opts *o, const struct kept *k,
 		      opts_kept_fn *fn, void *data)
 {
 	const void *at = (const char *)o + k->at;
-	const char *path;
-	char buf[PATH_MAX];
+	char buf[32];
 
 	switch (k->sort) {
 	case KEPT_FLAG:
@@ -81,40 +133,63 @@ static void kept_tell(const struct opts *o, const struct kept *k,
 		fn(data, k->name, buf);
 		break;
 	case KEPT_PATH:
-		path = kept_absolute(buf, *(const char *const *)at);
-		if (path)
-			fn(data, k->name, path);
+		kept_tell_path(k->name, *(const char *const *)at, fn, data);
+		break;
+	case KEPT_OTHER:
+		kept_tell_other(o, k->name, fn, data);
 		break;
 	}
 }
 
-void opts_kept(const struct opts *o, opts_kept_fn *fn, void *data)
+void opts_kept(const struct opts *o, unsigned int groups, opts_kept_fn *fn,
+	       void *data)
 {
 	unsigned int i;
 
 	for (i = 0; i < NR_KEPT; i++)
-		if (o->given >> i & 1)
+		if (o->given >> i & 1 && kept_is_of(&kept[i], groups))
 			kept_tell(o, &kept[i], fn, data);
+}
+
+static void kept_copy_other(struct opts *to, const struct opts *from,
+			    const char *name)
+{
+	if (!strcmp(name, "backend")) {
+		to->backend = from->backend;
+	} else if (!strcmp(name, "size")) {
+		to->size_bytes = from->size_bytes;
+		to->size_given = 1;
+	} else {
+		to->control = from->control;
+		to->no_control = from->no_control;
+	}
 }
 
 static void kept_copy(struct opts *to, const struct opts *from,
 		      const struct kept *k)
 {
-	size_t len = k->sort == KEPT_FLAG ? sizeof(int) :
+	size_t len;
+
+	if (k->sort == KEPT_OTHER) {
+		kept_copy_other(to, from, k->name);
+		return;
+	}
+	len = k->sort == KEPT_FLAG ? sizeof(int) :
 		     k->sort == KEPT_NUMBER ? sizeof(unsigned int) :
 		     sizeof(const char *);
 
 	memcpy((char *)to + k->at, (const char *)from + k->at, len);
 }
 
-int opts_inherit(struct opts *o, const char *name, const char *value)
+int opts_inherit(struct opts *o, unsigned int groups, const char *name,
+		 const char *value)
 {
 	unsigned int i = kept_find(name);
 	char program[] = "", option[32], err[256];
 	char *argv[] = { program, option, (char *)(uintptr_t)value, NULL };
 	struct opts alone;
 
-	if (i == NR_KEPT)
+	if (i == NR_KEPT || !kept_is_of(&kept[i], groups))
 		return -ENOENT;
 	if (o->given >> i & 1)
 		return 0;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -16,9 +17,10 @@
 #include "ublk-evdemo/daemon.h"
 #include "ublk-evdemo/logger.h"
 #include "ublk-evdemo/scribe.h"
+#include "ublk-evdemo/statefile.h"
 
-/* the longest message: a line of the log */
-#define TEXT_BYTES 2048
+/* the longest message: a server's options, some paths among them */
+#define TEXT_BYTES (128 << 10)
 #define END_MS 1000
 
 /* the server's side; fd -1: there is no scribe */
@@ -26,6 +28,9 @@ static struct {
 	int fd;
 	pid_t pid;
 } scribe = { -1, 0 };
+
+/* in that process: who waits for a daemon; -1: nobody */
+static int scribe_ready_fd;
 
 /* ---- the process -------------------------------------------------------- */
 
@@ -71,12 +76,26 @@ static void scribe_write(int fd, const char *text, size_t len)
  */
 static void scribe_print(char *text)
 {
-	int err = log_write(STDOUT_FILENO, text);
+	int err;
 
+	if (scribe_ready_fd >= 0) {
+		daemon_say_ready(scribe_ready_fd, text);
+		close(scribe_ready_fd);
+		return;
+	}
+	err = log_write(STDOUT_FILENO, text);
 	if (err)
 		log_msg(LOG_WARNING, "stdout: %s; serving %s", strerror(-err),
 			strtok(text, "\n"));
 	close(STDOUT_FILENO);
+}
+
+static void scribe_keep(char *text)
+{
+	char *json = strchr(text, ' ');
+
+	if (json)
+		statefile_write(atoi(text), json + 1);
 }
 
 static void scribe_obey(char *message, size_t len)
@@ -88,6 +107,9 @@ static void scribe_obey(char *message, size_t len)
 	case SCRIBE_OUT:
 		scribe_print(message + 1);
 		break;
+	case SCRIBE_STATE:
+		scribe_keep(message + 1);
+		break;
 	}
 }
 
@@ -97,6 +119,10 @@ static void scribe_run(int fd)
 	static char message[TEXT_BYTES];
 	ssize_t n;
 
+	if (scribe_ready_fd >= 0) {
+		daemon_detach();
+		log_to_syslog("/dev/log");
+	}
 	scribe_ignore_signals();
 	prctl(PR_SET_NAME, "ublkev-scribe");
 	close(STDIN_FILENO);
@@ -115,9 +141,11 @@ static void scribe_run(int fd)
 
 /* ---- the server --------------------------------------------------------- */
 
-int scribe_start(void)
+int scribe_start(int ready_fd)
 {
 	int p[2], err;
+
+	scribe_ready_fd = ready_fd;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p))
 		return -errno;
@@ -151,6 +179,13 @@ int scribe_tell(enum scribe_sort sort, const char *text, size_t len)
 	return 0;
 }
 
+void scribe_leave(void)
+{
+	if (scribe.fd >= 0)
+		close(scribe.fd);
+	scribe.fd = -1;
+}
+
 /* the end of its socket comes before that of the process, and both are near */
 void scribe_stop(void)
 {
@@ -161,6 +196,5 @@ void scribe_stop(void)
 	shutdown(scribe.fd, SHUT_WR);
 	if (poll(&p, 1, END_MS) > 0)
 		waitpid(scribe.pid, NULL, 0);
-	close(scribe.fd);
-	scribe.fd = -1;
+	scribe_leave();
 }

@@ -13,22 +13,28 @@
 /* what a message is; its text follows */
 enum scribe_sort {
 	SCRIBE_LOG = 'L',	/* for stderr */
-	SCRIBE_OUT = 'O'	/* for stdout, which is closed then */
+	SCRIBE_OUT = 'O',	/* for stdout, which is closed then, or for
+				   who waits for a daemon */
+	SCRIBE_STATE = 'S'	/* "ID TEXT": see statefile_write() */
 };
 
 /*
  * Forks the process, "ublkev-scribe", before there is a loop, a mapping or a
- * thread. It lives until scribe_stop(), or until this process is dead, and
- * holds nothing open but its socket, stdout and stderr.
+ * thread. It lives until scribe_stop() or scribe_leave(), or until this process
+ * is dead, and holds nothing open but its socket, stdout and stderr; where
+ * ready_fd is not -1 (see daemon.h), that and no other file of the caller's.
  * 0, or a negative errno of socketpair(2) or fork(2).
  */
-int scribe_start(void);
+int scribe_start(int ready_fd);
 
 /*
  * Hands over a text of `len` bytes, never waiting: 0, -EAGAIN (no room),
  * -ENOTCONN (there is no such process), or another negative errno of send(2).
  */
 int scribe_tell(enum scribe_sort sort, const char *text, size_t len);
+
+/* lets it write what it has, and end, without a look at it */
+void scribe_leave(void);
 
 /*
  * Lets it write what it has, for a second at most, and end. One that is stuck

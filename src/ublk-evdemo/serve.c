@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "common/rundir.h"
 #include "ublk-evdemo/app.h"
 #include "ublk-evdemo/app_priv.h"
 #include "ublk-evdemo/now.h"
@@ -20,6 +21,7 @@
 #include "ublk-evdemo/json.h"
 #include "ublk-evdemo/logger.h"
 #include "ublk-evdemo/scribe.h"
+#include "ublk-evdemo/statefile.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -130,17 +132,44 @@ static void serve_announce(struct app *app)
 	int err;
 
 	snprintf(line, sizeof(line), "/dev/ublkb%d\n", app->dev.id);
+	err = scribe_tell(SCRIBE_OUT, line, strlen(line));
 	if (app->ready_fd >= 0) {
-		daemon_ready(app->ready_fd, line);
+		if (err)
+			daemon_say_ready(app->ready_fd, line);
+		daemon_detach();
+		close(app->ready_fd);
 		app->ready_fd = -1;
 		log_to_syslog("/dev/log");
-		return;
-	}
-	/* whoever waited for the line is gone; who uses the disk is not */
-	err = scribe_tell(SCRIBE_OUT, line, strlen(line));
-	if (err)
+		scribe_leave();
+	} else if (err) {
+		/* who waited for the line is gone; who uses the disk is not */
 		log_msg(LOG_WARNING, "stdout: %s; serving /dev/ublkb%d",
 			strerror(-err), app->dev.id);
+	}
+}
+
+/* before the line: who has read that may kill this process */
+static void serve_keep_state(struct app *app)
+{
+	char *json, *text = NULL;
+	struct ublkev_info info;
+	int err = -ENOMEM;
+
+	if (ublkev_dev_info(&app->dev, &info, sizeof(info)) ||
+	    json_recovery(&info) == UBLKEV_RECOVERY_NONE)
+		return;
+	json = json_state(&app->opts);
+	if (json && asprintf(&text, "%d %s", app->dev.id, json) < 0)
+		text = NULL;
+	if (text)
+		err = scribe_tell(SCRIBE_STATE, text, strlen(text));
+	if (err)
+		log_msg(LOG_NOTICE, "no state file: %s: a recovery of "
+			"/dev/ublkb%d has to be given the options again",
+			strerror(-err), app->dev.id);
+	app->has_state = !err;
+	free(json);
+	free(text);
 }
 
 /* the socket that waits for the id, and is worth a line at most */
@@ -154,15 +183,16 @@ static void serve_listen_late(struct app *app)
 	if (app->json || app->opts.no_control)
 		return;
 	if (!path) {
-		err = jsonpath_default(buf, sizeof(buf), "", geteuid(),
+		err = jsonpath_default(buf, sizeof(buf), statefile_root(),
+				       geteuid(),
 				       getenv("XDG_RUNTIME_DIR"), app->dev.id);
 		path = buf;
 	}
 	if (err) {
 		log_msg(LOG_NOTICE, "no control socket: %s: give --control "
-			"PATH, or --control none", err == -ENOENT &&
-			geteuid() && !getenv("XDG_RUNTIME_DIR") ?
-			"XDG_RUNTIME_DIR is not set" : strerror(-err));
+			"PATH, or --control none",
+			err == -ENOENT && geteuid() ? rundir_error(err) :
+			strerror(-err));
 		return;
 	}
 	/* the predecessor has no more use for its own */
@@ -210,6 +240,7 @@ static void serve_on_first_live(struct app *app)
 		log_msg(LOG_NOTICE, "took over /dev/ublkb%d in %.1f ms",
 			app->dev.id, app->gap_ms);
 	}
+	serve_keep_state(app);
 	if (!app->opts.take_over)
 		serve_announce(app);
 	serve_log_info(app);

@@ -122,6 +122,18 @@ static const char *takeover_error_of(const json_t *top)
 	return json_string_value(json_object_get(top, "error"));
 }
 
+/* as if they had been given: a recovery wants to know them, too */
+static void takeover_note_disk(struct opts *o)
+{
+	opts_kept_note(o, "backend");
+	opts_kept_note(o, "size");
+	opts_kept_note(o, "block-size");
+	if (o->read_only)
+		opts_kept_note(o, "read-only");
+	if (o->huge_pages)
+		opts_kept_note(o, "huge-pages");
+}
+
 /* 0, or what it lacks */
 static int takeover_take_disk(struct takeover *t, struct opts *o, json_t *top)
 {
@@ -153,6 +165,7 @@ static int takeover_take_disk(struct takeover *t, struct opts *o, json_t *top)
 	o->huge_pages = huge_pages;
 	o->unprivileged = unprivileged;
 	o->recovery = (enum ublkev_recovery)mode;
+	takeover_note_disk(o);
 	return 0;
 }
 
@@ -199,7 +212,8 @@ static void takeover_inherit(struct takeover *t, struct opts *o, json_t *top)
 
 	t->options = json_incref(json_object_get(top, "options"));
 	json_object_foreach(t->options, name, value)
-		if (opts_inherit(o, name, json_string_value(value)))
+		if (opts_inherit(o, OPTS_OF_LIFE, name,
+				 json_string_value(value)))
 			log_msg(LOG_WARNING, "option --%s of the server that "
 				"is taken over: not taken on", name);
 }

@@ -29,6 +29,9 @@ allowed() { # the words before two blanks
 		sed -n 's/^    \([a-z][a-z0-9_, ]*[a-z0-9]\)  .*/\1/p' |
 		tr -d ' ' | tr ',' '\n'
 }
+export UBLK_EV_ROOT=$dir
+mkdir -p run sys/block/ublkb7
+echo 1 >sys/block/ublkb7/diskseq
 strace -f -s 64 -o trace "$demo" --size 1M --recovery reissue --control ctl \
 	--stats 1 >out 2>err &
 await grep -q ublkb7 out

@@ -8,6 +8,11 @@ dir=$(mktemp -d) || exit 1
 demo=$(realpath "$demo")
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
+# in place of /run and /sys; the latter knows the disk that is always made here
+export UBLK_EV_ROOT=$dir/root
+mkdir -p root/run root/sys/block/ublkb7
+echo 5 >root/sys/block/ublkb7/diskseq
+[ "$(id -u)" = 0 ] || export XDG_RUNTIME_DIR=$dir/root/run
 failed=0
 
 check() { # what, condition...
@@ -338,6 +343,142 @@ check "daemon ends" await dead "$pid"
 FAKE_ERR=16 "$demo" --recover 3 --memory-file mem --control none >out 2>err
 check "recovery fails" [ $? = 1 ]
 check "recovery fails" has 'RECOVER: Device or resource busy' err
+
+# --- what a server was told is known to the one that recovers its device
+state=root/run/ublk-ev/7.json
+killed() { # arguments: starts a server and kills it
+	forget
+	"$demo" --recovery reissue "$@" >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	kill -KILL $pid
+	wait $pid 2>/dev/null
+	check "state" test -s $state
+}
+refused() { # cause: of the state file, without which nothing is known
+	"$demo" --recover 7 >out2 2>err2
+	check "refused: $1" [ $? = 2 ]
+	check "refused: $1" has "state file .*/run/ublk-ev/7.json: $1: not used" \
+		err2
+	check "refused: $1" has 'option --recover: where are the data' err2
+	check "two lines" [ "$(wc -l <err2)" = 2 ]
+}
+killed --size 1M --memory-file mem7 --read-only --stop-limit 9 --stats 3 \
+	--pidfile pid --control ctl
+check "nobody else's" [ "$(stat -c %a $state)" = 600 ]
+check "nothing else" [ "$(ls -A root/run/ublk-ev)" = 7.json ]
+FAKE_CONF=1 "$demo" --recover 7 --daemon --stop-limit 4 >out 2>err
+check "recovers" [ $? = 0 ]
+check "recovers" has '^/dev/ublkb7$' out
+check "the command line wins" has 'stop_limit_ms 4000' err
+pid=$(cat pid)
+if [ -n "$python" ]; then
+	check "options" has '"read_only":true,.*"stats":"3","stop-limit":"4",' \
+		<(ask ctl memory)
+	check "options" has "\"memory-file\":\"$dir/mem7\"" <(ask ctl memory)
+fi
+# and by the next
+kill -KILL "$pid"
+check "daemon is dead" await dead "$pid"
+FAKE_CONF=1 "$demo" --recover 7 --daemon >out 2>err
+check "recovers" [ $? = 0 ]
+check "what was said last" has 'stop_limit_ms 4000' err
+pid=$(cat pid)
+kill "$pid"
+check "daemon ends" await dead "$pid"
+check "nothing left" gone $state
+# without a file
+"$demo" --recover 7 >out2 2>err2
+check "no state" [ $? = 2 ]
+check "no state" [ "$(wc -l <err2)" = 1 ]
+# one that cannot be used
+killed --memory-file mem7 --control none
+cp $state good
+echo 6 >root/sys/block/ublkb7/diskseq
+refused 'it is about another disk, which had this number before'
+echo 5 >root/sys/block/ublkb7/diskseq
+for text in '' '[]' '{' '{"schema":1}' '{"schema":2,"options":{},"diskseq":5}' \
+	'{"schema":1,"schema":1,"options":{},"diskseq":5}'; do
+	echo "$text" >$state
+	refused 'it is damaged'
+done
+head -c 200000 /dev/zero >$state
+refused 'it is too large'
+cp good $state
+chmod 0620 $state
+refused 'others may write to it'
+chmod 0600 $state
+if chown 1 $state 2>/dev/null; then
+	refused 'it belongs to another user'
+fi
+rm $state
+ln -s "$dir/good" $state
+refused 'it is a symbolic link'
+rm $state
+mkfifo $state
+refused 'it is no regular file'
+rm $state
+# a link in its place is replaced, and not followed
+ln -s "$dir/good" $state
+cp good want
+killed --backend null --size 3M --control ctl
+check "link replaced" [ ! -L $state ]
+check "link not followed" cmp -s good want
+# what is not known here, or no option, is left out
+sed -i 's/"options": {/&"of-the-future": true, "size": 3.5,/; s/"size": "[0-9]*"/"wait": 3/' \
+	$state
+"$demo" --recover 7 --size 3M >out 2>err &
+pid=$!
+check "line" await has ublkb7 out
+check "unknown" has 'option --of-the-future of the server that died: not' err
+check "bad value" has 'option --wait of the server that died: not' err
+if [ -n "$python" ]; then
+	check "its disk" has '"backend":"null","dev_bytes":3145728' \
+		<(ask ctl memory)
+fi
+kill $pid
+wait $pid
+check "nothing left" gone $state
+# whoever says where the data are means it
+killed --backend null --size 3M --control none
+"$demo" --recover 7 --memory-file mem7 --daemon --pidfile pid >out 2>err
+check "another disk" [ $? = 0 ]
+kill "$(cat pid)"
+check "nothing left" await gone $state
+# nowhere to put it: a line, and the disk is served
+chmod 0500 root/run/ublk-ev
+mv root/run/ublk-ev root/run/away
+: >root/run/ublk-ev
+forget
+"$demo" --recovery reissue --control none >out 2>err &
+pid=$!
+check "line" await has ublkb7 out
+check "no state" await has 'no state file: Not a directory: a recovery' err
+kill $pid
+wait $pid
+check "status" [ $? = 0 ]
+rm root/run/ublk-ev
+mv root/run/away root/run/ublk-ev
+chmod 0700 root/run/ublk-ev
+# a successor's device, too
+if [ -n "$python" ]; then
+	first --memory-file mem8
+	successor
+	check "successor's line" await has '^/dev/ublkb7$' out2
+	wait $pid
+	kill -KILL $pid2
+	wait $pid2 2>/dev/null
+	check "state" has '"memory-file": ".*/mem8"' $state
+	"$demo" --recover 7 --daemon --pidfile pid >out 2>err
+	check "recovers" [ $? = 0 ]
+	kill "$(cat pid)"
+	check "nothing left" await gone $state
+fi
+# a device that is deleted needs none
+killed --memory-file mem7 --control none
+"$demo" --delete 7 >out 2>err
+check "delete" [ $? = 0 ]
+check "nothing left" gone $state
 
 # --- a stop that hangs is ended by the second signal
 forget

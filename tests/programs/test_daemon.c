@@ -174,7 +174,9 @@ static void child_ready(int fd)
 	/* a child that waits is what a script may not wait for */
 	if (getsid(0) != getpid() || strcmp(getcwd(cwd, sizeof(cwd)), "/"))
 		_exit(4);
-	daemon_ready(fd, "/dev/ublkb7\n");
+	daemon_say_ready(fd, "/dev/ublkb7\n");
+	daemon_detach();
+	close(fd);
 	if (write(1, "x", 1) != 1)
 		_exit(4);
 	sleep(1);

@@ -224,7 +224,6 @@ static const struct {
 	{ "--recovery", { "--recovery", "value", "missing" } },
 	{ "--recovery fail", { "--recovery", "'fail'", "fail-io" } },
 	{ "--recover x", { "--recover", "'x'", "ublkcN" } },
-	{ "--recover 1", { "--recover", "data", "--memory-file" } },
 	{ "--recover 1 --memory-file ''", { "--memory-file", "''", "path" } },
 	{ "--id 1 --recover 1", { "--id", "--recover", "leave it out" } },
 	{ "--recover 1 --backend null --queues 2",
@@ -321,16 +320,16 @@ START_TEST(handed_on)
 			       "--stop-timeout 5 --stop-limit 7 --daemon "
 			       "--queues 2"), 0);
 	told[0] = '\0';
-	opts_kept(&o, tell, NULL);
+	opts_kept(&o, OPTS_OF_LIFE, tell, NULL);
 	ck_assert_str_eq(told, "threads= stop-timeout=5 stop-limit=7 "
 			 "pidfile=/p ");
 
 	ck_assert_int_eq(parse(&o, "--take-over x --stop-timeout 30"), 0);
-	ck_assert_int_eq(opts_inherit(&o, "stop-timeout", "5"), 0);
-	ck_assert_int_eq(opts_inherit(&o, "stop-limit", "7"), 0);
-	ck_assert_int_eq(opts_inherit(&o, "wait", "0"), 0);
-	ck_assert_int_eq(opts_inherit(&o, "pidfile", "/p"), 0);
-	ck_assert_int_eq(opts_inherit(&o, "threads", NULL), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "stop-timeout", "5"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "stop-limit", "7"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "wait", "0"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "pidfile", "/p"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "threads", NULL), 0);
 	/* given here, though it is the default */
 	ck_assert_uint_eq(o.stop_timeout_s, 30);
 	ck_assert_uint_eq(o.stop_limit_s, 7);
@@ -339,16 +338,55 @@ START_TEST(handed_on)
 	ck_assert(o.threads && !o.ring_fd);
 	/* it is handed on to the next */
 	told[0] = '\0';
-	opts_kept(&o, tell, NULL);
+	opts_kept(&o, OPTS_OF_LIFE, tell, NULL);
 	ck_assert_str_eq(told, "threads= wait=0 stop-timeout=30 "
 			 "stop-limit=7 pidfile=/p ");
 
-	ck_assert_int_eq(opts_inherit(&o, "stats", "never"), -EINVAL);
-	ck_assert_int_eq(opts_inherit(&o, "stats", NULL), -EINVAL);
-	ck_assert_int_eq(opts_inherit(&o, "ring-fd", "1"), -EINVAL);
-	ck_assert_int_eq(opts_inherit(&o, "size", "1M"), -ENOENT);
-	ck_assert_int_eq(opts_inherit(&o, "of-the-future", NULL), -ENOENT);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "stats", "never"), -EINVAL);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "stats", NULL), -EINVAL);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "ring-fd", "1"), -EINVAL);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "size", "1M"), -ENOENT);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "of-the-future", NULL), -ENOENT);
 	ck_assert(!o.ring_fd && !o.stats_s);
+}
+END_TEST
+
+/* what a recovery needs besides, and what it may find nowhere */
+START_TEST(handed_on_by_the_dead)
+{
+	const unsigned int all = OPTS_OF_LIFE | OPTS_OF_DISK;
+	struct opts o;
+
+	ck_assert_int_eq(parse(&o, "--backend null --size 3M --read-only "
+			       "--wait 1 --block-size 1K --control none"), 0);
+	told[0] = '\0';
+	opts_kept(&o, all, tell, NULL);
+	ck_assert_str_eq(told, "wait=1 backend=null size=3145728 "
+			 "block-size=1024 read-only= control=none ");
+	/* its file has the size of what is in a file */
+	ck_assert_int_eq(parse(&o, "--size 3M --memory-file /f --control /c"),
+			 0);
+	told[0] = '\0';
+	opts_kept(&o, all, tell, NULL);
+	ck_assert_str_eq(told, "memory-file=/f control=/c ");
+
+	ck_assert_int_eq(parse(&o, "--recover 1 --read-only"), 0);
+	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err, "--recover: where are the data"));
+	ck_assert_int_eq(opts_inherit(&o, all, "backend", "null"), 0);
+	ck_assert_int_eq(opts_inherit(&o, all, "size", "3145728"), 0);
+	ck_assert_int_eq(opts_inherit(&o, all, "block-size", "1024"), 0);
+	ck_assert_int_eq(opts_inherit(&o, all, "control", "none"), 0);
+	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), 0);
+	ck_assert_int_eq(o.backend, OPTS_NULL);
+	ck_assert_uint_eq(o.size_bytes, 3u << 20);
+	ck_assert(o.size_given && o.no_control && o.read_only);
+	ck_assert(opts_was_given(&o, "size") && !opts_was_given(&o, "wait"));
+	/* from there a file of options that do not go together */
+	ck_assert_int_eq(opts_inherit(&o, all, "memory-file", "/f"), 0);
+	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), -EINVAL);
+	ck_assert_int_eq(opts_inherit(&o, all, "recover", "2"), -ENOENT);
+	ck_assert_int_eq(opts_inherit(&o, all, "daemon", NULL), -ENOENT);
 }
 END_TEST
 
@@ -389,6 +427,7 @@ int main(void)
 	tcase_add_test(t, unprintable);
 	tcase_add_test(t, flags);
 	tcase_add_test(t, handed_on);
+	tcase_add_test(t, handed_on_by_the_dead);
 	tcase_add_test(t, help_names_all);
 	return test_main(s);
 }

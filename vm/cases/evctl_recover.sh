@@ -21,11 +21,12 @@ complains "pid $DEMO_PID: upgrade $ID"
 kill -KILL "$DEMO_PID"
 wait "$DEMO_PID"
 t=$(seconds)
-ctl_json 0 ".id == $ID" recover "$ID" --program "$UBLK_EVDEMO" -- --size 32M \
-	--memory-file $file --control none
-note "served again after $(since "$t") s"
+ctl_json 0 ".id == $ID" recover "$ID" --program "$UBLK_EVDEMO"
+note "served again after $(since "$t") s, by what the dead server was told"
 recovered
 same ref || fail "other data"
+[ "$(stat_of .pid)" = "$DEMO_PID" ] || fail "another control socket"
+[ "$(stat -c %a "/run/ublk-ev/$ID.json")" = 600 ] || fail "its state file"
 
 note "quiesce"
 if has_feature QUIESCE; then
@@ -49,6 +50,7 @@ else
 fi
 ctl 0 del "$ID"
 wait_for 20 dead "$DEMO_PID" || fail "the server stays"
+[ ! -e "/run/ublk-ev/$ID.json" ] || fail "the state of what is gone stays"
 
 note "none to recover"
 demo_start --size 16M
