@@ -83,6 +83,10 @@ has_fault() {
 	# nodes are gone.  Seen from 6.16 to 6.18, and on 7.2 no more.
 	half_fetched_recovery_leaks)
 		has_feature PER_IO_DAEMON && ! has_feature SHMEM_ZC ;;
+	# ADD_DEV crashes it, which cannot be tried: what is known of it is told.
+	crashes_at_add)
+		"$UBLK_EVCTL" doctor >doctor.out 2>&1
+		grep -q '^[a-z]*  *kernel: .*ADD_DEV may crash' doctor.out ;;
 	*) fail "no fault is called '$1'" ;;
 	esac
 }

@@ -178,6 +178,13 @@ const char *ublkev_state_name(unsigned int state);
  */
 const char *ublkev_kernel_fault(const char *release);
 
+/*
+ * Whether that fault is one by which ADD_DEV has crashed that kernel. A start
+ * warns of it and goes on: whether to start there is the application's choice,
+ * to be made before. Any thread.
+ */
+int ublkev_kernel_crashes(const char *release);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,34 +10,42 @@
 #include <ublkev/cmd.h>
 
 /* ADD_DEV allocates per NUMA node, without the fix that followed */
-#define ADD_OOPS "ADD_DEV may crash this kernel and block every later one " \
-	"(NUMA allocation of queues): use another release"
-/* likewise, by what it was made from; nobody has reported it */
-#define ADD_SUSPECT "ADD_DEV is suspected to crash this kernel (NUMA " \
-	"allocation of queues, as in later releases): use another release"
+#define ADD_OOPS(mended) "ADD_DEV may crash this kernel and block every " \
+	"later one (NUMA allocation of queues): use " mended
+/* made from the same sources, though nobody has reported it */
+#define ADD_SUSPECT(mended) "ADD_DEV is suspected to crash this kernel (NUMA " \
+	"allocation of queues, as in later releases): use " mended
 /* the worker of a command is never run */
 #define IOWQ_STUCK "control commands may stop being run after some hundred " \
 	"devices have come and gone (io_uring workers): use another release"
+
+/* what mends it; Ubuntu's by the package */
+#define STABLE	"Linux 6.18.6 or later"
+#define GENERIC	"linux-image-6.17.0-41-generic or later"
+#define AZURE	"linux-image-6.17.0-1021-azure or later"
+#define AWS	"linux-image-6.17.0-1020-aws or later"
 
 static const struct {
 	const char *base;		/* then a number, */
 	unsigned int first, last;	/* one of these */
 	const char *flavour;		/* somewhere behind it; NULL: any */
 	const char *text;
+	int crashes;
 } faults[] = {
-	{ "6.18.", 4, 5, NULL, ADD_OOPS },
-	/* Ubuntu: fixed in -41, azure -1021, aws -1020 */
-	{ "6.17.0-", 24, 29, "generic", ADD_SUSPECT },
-	{ "6.17.0-", 35, 35, "generic", ADD_OOPS },
-	{ "6.17.0-", 38, 38, "generic", ADD_OOPS },
-	{ "6.17.0-", 40, 40, "generic", ADD_OOPS },
-	{ "6.17.0-", 1015, 1020, "azure", ADD_OOPS },
-	{ "6.17.0-", 1017, 1017, "aws", ADD_OOPS },
-	{ "6.17.0-", 1019, 1019, "aws", ADD_OOPS },
-	{ "6.18.", 40, 40, NULL, IOWQ_STUCK },
-	{ "7.0.0-", 28, 28, NULL, IOWQ_STUCK },
-	{ "7.0.", 14, 14, NULL, IOWQ_STUCK },
+	{ "6.18.", 4, 5, NULL, ADD_OOPS(STABLE), 1 },
+	{ "6.17.0-", 24, 29, "generic", ADD_SUSPECT(GENERIC), 0 },
+	{ "6.17.0-", 35, 35, "generic", ADD_OOPS(GENERIC), 1 },
+	{ "6.17.0-", 38, 38, "generic", ADD_OOPS(GENERIC), 1 },
+	{ "6.17.0-", 40, 40, "generic", ADD_OOPS(GENERIC), 1 },
+	{ "6.17.0-", 1015, 1020, "azure", ADD_OOPS(AZURE), 1 },
+	{ "6.17.0-", 1017, 1017, "aws", ADD_OOPS(AWS), 1 },
+	{ "6.17.0-", 1019, 1019, "aws", ADD_OOPS(AWS), 1 },
+	{ "6.18.", 40, 40, NULL, IOWQ_STUCK, 0 },
+	{ "7.0.0-", 28, 28, NULL, IOWQ_STUCK, 0 },
+	{ "7.0.", 14, 14, NULL, IOWQ_STUCK, 0 },
 };
+
+#define NR_FAULTS (sizeof(faults) / sizeof(faults[0]))
 
 /* 0: there is none; no release has one of so many digits that it overflows */
 static unsigned int kernel_number(const char *s)
@@ -49,12 +57,13 @@ static unsigned int kernel_number(const char *s)
 	return n;
 }
 
-const char *ublkev_kernel_fault(const char *release)
+/* the fault of that release; NR_FAULTS: none */
+static size_t kernel_find(const char *release)
 {
 	unsigned int nr;
 	size_t i, n;
 
-	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+	for (i = 0; i < NR_FAULTS; i++) {
 		n = strlen(faults[i].base);
 		if (strncmp(release, faults[i].base, n))
 			continue;
@@ -62,7 +71,21 @@ const char *ublkev_kernel_fault(const char *release)
 		if (nr < faults[i].first || nr > faults[i].last)
 			continue;
 		if (!faults[i].flavour || strstr(release, faults[i].flavour))
-			return faults[i].text;
+			break;
 	}
-	return NULL;
+	return i;
+}
+
+const char *ublkev_kernel_fault(const char *release)
+{
+	size_t i = kernel_find(release);
+
+	return i < NR_FAULTS ? faults[i].text : NULL;
+}
+
+int ublkev_kernel_crashes(const char *release)
+{
+	size_t i = kernel_find(release);
+
+	return i < NR_FAULTS && faults[i].crashes;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -76,6 +77,22 @@ static int evdemo_serve_daemon(struct opts *o)
 	return status;
 }
 
+/*
+ * Nothing of it is sent to a kernel that ADD_DEV has crashed, where it would
+ * also block every later command; a recovery sends no ADD_DEV.
+ */
+static int evdemo_check_kernel(const struct opts *o)
+{
+	struct utsname u;
+
+	if (o->force_kernel || o->recover_id >= 0 || o->take_over ||
+	    uname(&u) || !ublkev_kernel_crashes(u.release))
+		return 0;
+	log_msg(LOG_ERR, "Linux %s: %s; --force-kernel makes the device all "
+		"the same", u.release, ublkev_kernel_fault(u.release));
+	return 3;
+}
+
 /* where a server has died its options are found, and its disk is known */
 static int evdemo_recover_or_serve(struct opts *o)
 {
@@ -89,9 +106,11 @@ static int evdemo_recover_or_serve(struct opts *o)
 		log_msg(LOG_ERR, "%s", err);
 		status = 2;
 	} else {
+		status = evdemo_check_kernel(o);
+	}
+	if (!status)
 		status = o->daemon ? evdemo_serve_daemon(o) :
 				     app_serve(o, -1);
-	}
 	json_decref(state);
 	return status;
 }

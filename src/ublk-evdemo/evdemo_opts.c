@@ -43,6 +43,7 @@ enum {
 	OPT_IO_FLUSHER,
 	OPT_NO_PART_SCAN,
 	OPT_KEEP_SCHEDULER,
+	OPT_FORCE_KERNEL,
 	OPT_TAKE_OVER,
 	OPT_VERSION
 };
@@ -77,6 +78,7 @@ static const struct option long_options[] = {
 	{ "io-flusher", no_argument, NULL, OPT_IO_FLUSHER },
 	{ "no-part-scan", no_argument, NULL, OPT_NO_PART_SCAN },
 	{ "keep-scheduler", no_argument, NULL, OPT_KEEP_SCHEDULER },
+	{ "force-kernel", no_argument, NULL, OPT_FORCE_KERNEL },
 	{ "take-over", required_argument, NULL, OPT_TAKE_OVER },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -352,6 +354,7 @@ static const struct flag {
 	{ OPT_IO_FLUSHER, offsetof(struct opts, io_flusher) },
 	{ OPT_NO_PART_SCAN, offsetof(struct opts, no_part_scan) },
 	{ OPT_KEEP_SCHEDULER, offsetof(struct opts, keep_scheduler) },
+	{ OPT_FORCE_KERNEL, offsetof(struct opts, force_kernel) },
 	{ 'v', offsetof(struct opts, verbose) },
 };
 

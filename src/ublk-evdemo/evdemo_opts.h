@@ -40,6 +40,7 @@ struct opts {
 	int io_flusher;
 	int no_part_scan;
 	int keep_scheduler;
+	int force_kernel;
 	int read_only;
 	int huge_pages;
 	int threads;

@@ -49,6 +49,7 @@ const char opts_help[] =
 "  --io-flusher         end if this process cannot be made an IO_FLUSHER\n"
 "  --no-broker          send control commands from this process: not safe\n"
 "                       against kill -9 while it starts or stops\n"
+"  --force-kernel       make a device even where that has crashed this kernel\n"
 "  --delete N           remove device N, which a dead server left behind\n"
 "  -v, --verbose        log what happens in detail\n"
 "  -h, --help           this text\n"

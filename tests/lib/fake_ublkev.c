@@ -10,6 +10,7 @@
  * FAKE_REFUSE=errno	a release or a resize is refused
  * FAKE_PROBE=errno	GET_DEV_INFO fails
  * FAKE_OLD=1		a kernel without QUIESCE_DEV
+ * FAKE_RELEASE=text	uname(2)'s release of the kernel
  * FAKE_CONF=1		a line of log says what the device was told
  */
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -90,6 +92,16 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 {
 	memset(conf, 0, size);
 	conf->size = size;
+}
+
+int uname(struct utsname *u)
+{
+	const char *release = getenv("FAKE_RELEASE");
+
+	memset(u, 0, sizeof(*u));
+	snprintf(u->release, sizeof(u->release), "%s",
+		 release ? release : "6.12.1");
+	return 0;
 }
 
 static void log_conf(const struct ublkev_conf *conf)

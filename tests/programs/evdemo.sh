@@ -82,6 +82,35 @@ check "pidfile removed" gone pid
 check "socket removed" gone ctl
 check "one line of stdout" [ "$(wc -l <out)" = 1 ]
 
+# --- a kernel that would not survive it is sent nothing
+for args in "" "--daemon" "--verbose"; do
+	# shellcheck disable=SC2086  # no word or one
+	FAKE_RELEASE=6.18.5 "$demo" --pidfile pid --control ctl \
+		--memory-file new $args >out 2>err
+	check "kernel" [ $? = 3 ]
+	check "kernel" has '^ublk-evdemo: Linux 6.18.5: ADD_DEV may crash .*use Linux 6.18.6 or later; --force-kernel' err
+	check "one line" [ "$(wc -l <err)" = 1 ]
+	check "no device" [ ! -s out ]
+	check "nothing made" gone new
+done
+for args in "--force-kernel" "--recover 7 --backend null"; do
+	forget
+	# shellcheck disable=SC2086  # words
+	FAKE_RELEASE=6.18.5 "$demo" --control none $args >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	kill $pid
+	wait $pid
+	check "status" [ $? = 0 ]
+done
+# suspected is not known
+forget
+FAKE_RELEASE=6.17.0-24-generic "$demo" --control none >out 2>err &
+pid=$!
+check "line" await has ublkb7 out
+kill $pid
+wait $pid
+
 # --- what the options become
 forget
 FAKE_CONF=1 "$demo" --stop-limit 90 --wait 7 --control none >out 2>err &

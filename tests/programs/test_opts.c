@@ -289,7 +289,9 @@ START_TEST(flags)
 	ck_assert_int_eq(parse(&o, ""), 0);
 	ck_assert(!o.no_part_scan && !o.keep_scheduler && !o.read_only &&
 		  !o.io_flusher);
-	ck_assert_int_eq(parse(&o, "--no-part-scan --keep-scheduler"), 0);
+	ck_assert_int_eq(parse(&o, "--no-part-scan --keep-scheduler "
+			       "--force-kernel"), 0);
+	ck_assert(o.force_kernel);
 	ck_assert(o.no_part_scan && o.keep_scheduler && !o.read_only &&
 		  !o.io_flusher);
 	/* the scan is the device's; the scheduler is whoever's who serves */
@@ -400,7 +402,7 @@ START_TEST(help_names_all)
 		"stop-timeout", "stop-limit", "daemon", "pidfile", "delete", "verbose",
 		"help", "version", "recovery", "recover", "memory-file",
 		"unprivileged", "io-flusher", "take-over",
-		"no-part-scan", "keep-scheduler",
+		"no-part-scan", "keep-scheduler", "force-kernel",
 	};
 	char opt[32];
 	unsigned int i;
