@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/udevrule.h"
 #include "ublk-evctl/doctor.h"
 #include "ublk-evctl/procs.h"
 
@@ -383,9 +384,7 @@ static void host_flusher(struct report *r, const struct host *h)
 
 static void host_udev(struct report *r, const struct host *h)
 {
-	static const char *const dirs[] = {
-		"/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"
-	};
+	static const char *const dirs[] = { UDEVRULE_DIRS };
 	char path[64];
 	size_t i;
 

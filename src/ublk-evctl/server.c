@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "common/rundir.h"
 #include "ublk-evctl/ask.h"
 #include "ublk-evctl/device.h"
 #include "ublk-evctl/server.h"
@@ -21,7 +22,8 @@ int server_path(const struct evctl *t, char *buf, size_t size)
 {
 	if (!t->opts->socket)
 		return sock_path(buf, size, t->opts->root, t->opts->id);
-	return (size_t)snprintf(buf, size, "%s", t->opts->socket) < size;
+	return (size_t)snprintf(buf, size, "%s", t->opts->socket) < size ? 0 :
+	       -ENAMETOOLONG;
 }
 
 static void server_on_answer(void *data, json_t *answer, int err)
@@ -40,8 +42,9 @@ int server_ask(struct evctl *t, const char *line, json_t **answer)
 	struct sock *s;
 	int err;
 
-	if (!server_path(t, path, sizeof(path)))
-		return -ENAMETOOLONG;
+	err = server_path(t, path, sizeof(path));
+	if (err)
+		return err;
 	err = sock_new(&s, t->loop, path, server_on_answer, &o);
 	if (err)
 		return err;
@@ -55,12 +58,20 @@ int server_ask(struct evctl *t, const char *line, json_t **answer)
 	return err;
 }
 
+int server_nowhere(struct evctl *t, int err)
+{
+	return out_fail(t, ST_USAGE, "where does the server of device %d "
+			"listen? %s: give --socket", t->opts->id,
+			rundir_error(err));
+}
+
 int server_fail(struct evctl *t, int err, const char *remedy)
 {
 	char path[PATH_MAX];
+	int nowhere = server_path(t, path, sizeof(path));
 
-	if (!server_path(t, path, sizeof(path)))
-		path[0] = '\0';
+	if (nowhere)
+		return server_nowhere(t, nowhere);
 	return out_fail(t, out_status(err), "the server's control socket %s: "
 			"%s: %s", path, err == -EPROTO ?
 			"it answers something else" : out_strerror(err),
@@ -89,7 +100,7 @@ static int server_is_of(struct evctl *t, const json_t *stats)
 	snprintf(name, sizeof(name), "/dev/ublkb%d", t->opts->id);
 	if (is && !strcmp(is, name))
 		return ST_OK;
-	if (!server_path(t, path, sizeof(path)))
+	if (server_path(t, path, sizeof(path)))
 		path[0] = '\0';
 	return out_fail(t, ST_FAILED, "the server at %s serves %s, not %s: "
 			"give its own --socket", path, is ? is :

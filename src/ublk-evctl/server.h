@@ -4,8 +4,11 @@
 
 #include "ublk-evctl/session.h"
 
-/* --socket, or where the server of --id listens by default; 0: too long */
+/* --socket, or where the server of --id listens by default: as sock_path() */
 int server_path(const struct evctl *t, char *buf, size_t size);
+
+/* the command's failure where there is no such path, by its error */
+int server_nowhere(struct evctl *t, int err);
 
 /*
  * Asks the server of opts->id and waits for the answer, which is to be given

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/rundir.h"
 #include "ublk-evctl/sock.h"
 
 /* an answer has some KiB; who sends more is no server of ours */
@@ -237,15 +239,11 @@ void sock_free(struct sock *s)
 
 int sock_path(char *buf, size_t size, const char *root, int id)
 {
-	const char *dir = "/run";
-	int n;
+	char dir[PATH_MAX];
+	int err = rundir_own(dir, sizeof(dir), root);
 
-	if (geteuid()) {
-		root = "";
-		dir = getenv("XDG_RUNTIME_DIR");
-		if (!dir)
-			return 0;
-	}
-	n = snprintf(buf, size, "%s%s/ublk-ev/ublkb%d.sock", root, dir, id);
-	return n > 0 && (size_t)n < size;
+	if (err)
+		return err;
+	return (size_t)snprintf(buf, size, "%s/ublkb%d.sock", dir, id) < size ?
+	       0 : -ENAMETOOLONG;
 }

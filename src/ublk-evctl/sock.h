@@ -38,7 +38,7 @@ int sock_ask(struct sock *s, const char *line, double timeout_s);
 
 /*
  * The path where this user's server of device `id` listens unless told
- * otherwise; `root` goes before /run. 0: there is none, or it did not fit.
+ * otherwise; `root` goes before /run. 0, or as rundir_own().
  */
 int sock_path(char *buf, size_t size, const char *root, int id);
 

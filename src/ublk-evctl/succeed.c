@@ -173,9 +173,9 @@ int cmd_upgrade(struct evctl *t, const char *program)
 	int status;
 	double ms;
 
-	if (!server_path(t, path, sizeof(path)))
-		return out_fail(t, ST_USAGE, "upgrade: where does the server "
-				"listen? give --socket");
+	status = server_path(t, path, sizeof(path));
+	if (status)
+		return server_nowhere(t, status);
 	status = server_check(t, "upgrade takes over from a ublk-evdemo that "
 			      "listens");
 	if (status)

@@ -86,7 +86,7 @@ static struct peer *top_peer_new(struct top *top, int id)
 	p->top = top;
 	p->id = id;
 	/* without a path, the kernel is asked only */
-	if (sock_path(path, sizeof(path), top->t->opts->root, id) &&
+	if (!sock_path(path, sizeof(path), top->t->opts->root, id) &&
 	    sock_new(&p->sock, top->t->loop, path, top_on_answer, p) ==
 		    -ENOMEM) {
 		free(p);

@@ -10,6 +10,7 @@
 
 #include <ublkev.h>
 
+#include "common/udevrule.h"
 #include "ublk-evdemo/app.h"
 #include "ublk-evdemo/daemon.h"
 #include "ublk-evdemo/logger.h"
@@ -93,6 +94,20 @@ static int evdemo_check_kernel(const struct opts *o)
 	return 3;
 }
 
+/*
+ * Such a device would be there, and nobody but root could serve or delete it:
+ * see UBLKEV_CONF_UNPRIVILEGED.
+ */
+static int evdemo_check_rule(const struct opts *o)
+{
+	if (!o->unprivileged || !geteuid() ||
+	    !udevrule_is_missing(statefile_root()))
+		return 0;
+	log_msg(LOG_ERR, "option --unprivileged: no rule of udev gives "
+		"/dev/ublkcN to its user: install 60-ublk-ev.rules, or be root");
+	return 1;
+}
+
 /* where a server has died its options are found, and its disk is known */
 static int evdemo_recover_or_serve(struct opts *o)
 {
@@ -108,6 +123,8 @@ static int evdemo_recover_or_serve(struct opts *o)
 	} else {
 		status = evdemo_check_kernel(o);
 	}
+	if (!status)
+		status = evdemo_check_rule(o);
 	if (!status)
 		status = o->daemon ? evdemo_serve_daemon(o) :
 				     app_serve(o, -1);

@@ -390,6 +390,27 @@ if script -qec true /dev/null >/dev/null 2>&1; then
 	check "restored" has "$(printf '\033\\[?1049l')" out
 fi
 
+# --- an ordinary user's, whose servers are nowhere to be found
+if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --clear-groups true; then
+	chmod 755 . && cp "$ctl" as_user && chmod 755 as_user
+	for line in "stats 7" "upgrade 7" "resize 7 2G"; do
+		# shellcheck disable=SC2086  # words
+		env -u XDG_RUNTIME_DIR setpriv --reuid=65534 --clear-groups \
+			./as_user --root root $line >out 2>err
+		check "status" [ $? = 2 ]
+		check "cause" has "where does the server of device 7 listen? XDG_RUNTIME_DIR is not set: give --socket" err
+		check "one line" [ "$(wc -l <err)" = 1 ]
+	done
+	mkdir -p root/run/udev && : >root/run/udev/control
+	cp "$demo" demo_as_user && chmod 755 demo_as_user
+	UBLK_EV_ROOT=root setpriv --reuid=65534 --clear-groups \
+		./demo_as_user --unprivileged --control none >out 2>err
+	check "status" [ $? = 1 ]
+	check "cause" has 'option --unprivileged: no rule of udev' err
+	check "one line" [ "$(wc -l <err)" = 1 ]
+	rm -r root/run/udev
+fi
+
 # --- recover, upgrade
 cat >fake_server <<-'END'
 	#!/bin/sh
