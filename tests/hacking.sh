@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # HACKING.md does not rot: the files that it names are in the tree, the
-# functions that it names are ours or known to be others'. In its walks
+# functions that it names are ours or known to be others', cases of vm/ begin as
+# it says. In its walks
 #
 #     FUNCTION  FILE  what it does
 #       FUNCTION  FILE  what it does
@@ -98,4 +99,13 @@ awk -v src="$src/src/" '
 		where[n] = src $3
 	}
 	END { exit status }' "$tmp/walks" >&2 || bad=1
+
+# ---- cases --------------------------------------------------------------------
+# "in its second line what it shows": run-cases --list prints that
+for f in "$src"/vm/cases/*.sh; do
+	case $(sed -n 2p "$f") in
+	"# "*" s)"|"# "*", it takes long") ;;
+	*) wrong "${f#"$src"/}: the second line is not what it shows (N s)" ;;
+	esac
+done
 exit $bad

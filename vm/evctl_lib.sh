@@ -4,8 +4,8 @@
 
 [ -x "$UBLK_EVCTL" ] || fail "no $UBLK_EVCTL"
 
-# ctl STATUS ARG...: what it prints is in OUT, its errors in ERR; the errors are
-# lines of its own, and there is none when it succeeds
+# ctl STATUS ARG...: runs ublk-evctl, which must end with that status. What it
+# prints is in OUT, its errors in ERR: whole lines, and none when it succeeds.
 ctl() {
 	local want=$1 status=0
 	shift
@@ -21,7 +21,8 @@ ctl() {
 	[ "$want" != 0 ] || [ -z "$ERR" ] || fail "ublk-evctl $*: $ERR"
 }
 
-# ctl_json STATUS FILTER ARG...: and one line of JSON for which jq's FILTER holds
+# ctl_json STATUS FILTER ARG...: the same with one line of JSON in OUT, for which
+# jq's FILTER must hold
 ctl_json() {
 	local want=$1 filter=$2
 	shift 2
@@ -33,7 +34,7 @@ ctl_json() {
 	}
 }
 
-# says WHAT, in OUT; complains WHAT, in ERR
+# says WHAT: OUT must have it. complains WHAT: ERR must have it.
 says() {
 	echo "$OUT" | grep -qE -- "$1" || fail "does not say '$1': $OUT"
 }
@@ -41,7 +42,7 @@ complains() {
 	echo "$ERR" | grep -qE -- "$1" || fail "does not complain '$1': $ERR"
 }
 
-# udev_start: udevd with our rule, and group ublk; sets UDEV, its process
+# udev_start: runs udevd with our rule, and makes group ublk; UDEV is the process
 udev_start() {
 	local udevd=/lib/systemd/systemd-udevd
 	[ -x $udevd ] || skip "no udevd on this machine"

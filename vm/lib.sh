@@ -102,7 +102,8 @@ demo_start() {
 		fail "ublk-evdemo $*: no device: $(tail -n1 "$DEMO_LOG")"
 }
 
-# demo_try [ARG...]: likewise, and false if it ended without a device
+# demo_try [ARG...]: does what demo_start does, but is false when the daemon ended
+# without a device.
 demo_try() {
 	local out
 	DEMO_N=$((DEMO_N + 1))
@@ -163,7 +164,7 @@ demo_json() {
 		print scalar <$s>;' "$DEMO_SOCK" "${1:-stats}"
 }
 
-# stat .ops.WRITE.reqs: one figure of it
+# stat .ops.WRITE.reqs: one figure of the control socket's answer to "stats"
 stat_of() {
 	demo_json stats | jq -r "$1" || fail "no statistics from $DEMO_SOCK"
 }
@@ -334,7 +335,7 @@ hold_start() {
 	HOLD_PID=$!
 }
 
-# It is live: DEV and ID are set.
+# hold_live: waits until the disk of hold_start is live, and sets DEV and ID.
 hold_live() {
 	# shellcheck disable=SC2317
 	is_live() {
@@ -346,7 +347,7 @@ hold_live() {
 	ID=${DEV#/dev/ublkb}
 }
 
-# hold_said SECONDS REGEXP: waits for a line in its log
+# hold_said SECONDS REGEXP: waits for a line in the log of e2e_hold
 hold_said() {
 	wait_for "$1" grep -q "$2" "$HOLD_LOG" || {
 		cat "$HOLD_LOG"
@@ -354,7 +355,8 @@ hold_said() {
 	}
 }
 
-# hold_kill: kill -9; it is to be reaped in 2 s, and device ID to vanish in 10
+# hold_kill: kill -9 to e2e_hold, which must be reaped in 2 s; device ID must vanish
+# in 10 s.
 hold_kill() {
 	local t
 	t=$(seconds)
@@ -405,7 +407,8 @@ fio_begin() {
 	FIO_PID=$!
 }
 
-# It is told to end, and has seen no error and nothing but what it wrote.
+# fio_end SECONDS: tells fio to end, which must have seen no error and nothing but
+# what it wrote.
 fio_end() {
 	kill -INT "$FIO_PID"
 	wait_for "$1" dead "$FIO_PID" || fail "fio hangs"
@@ -416,7 +419,7 @@ fio_end() {
 	fi
 }
 
-# Until fio keeps the disk busy.
+# fio_busy: waits until fio keeps the disk busy.
 fio_busy() {
 	# shellcheck disable=SC2317
 	busy() {
@@ -425,7 +428,7 @@ fio_busy() {
 	wait_for 30 busy || fail "fio does not get going"
 }
 
-# demo_kill: kill -9, and reaped
+# demo_kill: kill -9 to the daemon, which must be reaped
 demo_kill() {
 	kill -KILL "$DEMO_PID"
 	wait_for 5 dead "$DEMO_PID" || fail "not reaped after 5 s"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# tag: simple
 # evctl: list, info, features, affinity, stats, owner of two devices (10 s)
+# tag: simple
 # shellcheck source=vm/evctl_lib.sh
 . "$1/evctl_lib.sh"
 ctl 0 list

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# timeout: 180
 # evctl: a server killed: its device is an orphan, is listed, and cleaned or not (30 s)
+# timeout: 180
 # shellcheck source=vm/evctl_lib.sh
 . "$1/evctl_lib.sh"
 # orphan [ARG...]: a device whose server is dead, and nobody cleans up after it

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# timeout: 240
 # evctl: recover after kill -9 and after quiesce; refused where it makes no sense (40 s)
+# timeout: 240
 # shellcheck source=vm/evctl_lib.sh
 . "$1/evctl_lib.sh"
 # what became of the last recover, as a daemon

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# timeout: 240
 # evctl: stop and del, refused while used; what hangs is given up in time (40 s)
+# timeout: 240
 # shellcheck source=vm/evctl_lib.sh
 . "$1/evctl_lib.sh"
 note "mounted"

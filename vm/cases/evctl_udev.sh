@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# timeout: 180
 # udev's rule: an ordinary user's device is that user's, root's stay root's (25 s)
+# timeout: 180
 # shellcheck source=vm/evctl_lib.sh
 . "$1/evctl_lib.sh"
 mode() {

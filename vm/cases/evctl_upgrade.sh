@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# timeout: 240
 # evctl: three upgrades of a mounted memory disk, and no error (40 s)
+# timeout: 240
 # shellcheck source=vm/evctl_lib.sh
 . "$1/evctl_lib.sh"
 demo_start --size 64M --recovery reissue

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# timeout: 240
 # holders that neither mountinfo nor holders/ nor a descriptor names (40 s)
+# timeout: 240
 # shellcheck source=vm/evctl_lib.sh
 . "$1/evctl_lib.sh"
 
