@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The calls into a backend, with the checks before and after each. A limit that
+ * no kernel takes is logged with its member, an answer that is no errno with
+ * its number; a request beyond the limits is refused here and never gets to the
+ * backend.
+ */
 #include "backend/guard.h"
 
 #include <errno.h>

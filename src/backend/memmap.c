@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The mapping of a memory disk and what gives its pages back. Which calls a
+ * mapping without a file, one of tmpfs and one of hugetlbfs want for that
+ * differs, and only this file knows.
+ */
 #include "backend/memmap.h"
 
 #include <errno.h>

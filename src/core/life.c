@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What all steps of a life have in common: the queue of actions, errors, the
+ * answer to a command, the tick, and verify. life_up.c, life_live.c and
+ * life_down.c decide what an answer or a deadline means in the steps that are
+ * theirs.
+ */
 #include "core/life.h"
 
 #include <assert.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The way down, from any step: what there is to undo is undone in one order
+ * (ublkev__life_unwind()), and what does not come in time is done without, rung
+ * by rung of the step's ladder.
+ */
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>

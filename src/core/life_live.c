@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a live device is asked for (a resize, a release, a try_stop), and what
+ * it means when the driver takes a tag away: somebody has stopped or quiesced
+ * it, which GET_DEV_INFO is asked.
+ */
 #include <errno.h>
 #include <stddef.h>
 

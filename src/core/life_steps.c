@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table, a row a step: what a step begins with, waits for, does when its
+ * deadline passes, and which step comes next on the way up.
+ */
 #include "core/life_steps.h"
 
 #include "core/life.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From the start to LIVE, of a new device and of one to recover: what each
+ * answer means, and whether the way goes on, is tried once more, or turns down.
+ */
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>

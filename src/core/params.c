@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the driver is told of a device, from a backend's limits and the conf,
+ * and what is made of the features that it offers.
+ */
 #include "core/params.h"
 
 #include <assert.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tags of one queue, each in one state. Facts move a tag to the list of
+ * those the backend is to have (in) or the driver (out); pulling takes it from
+ * there. The calls are those of the thread that serves the queue.
+ */
 #include "core/queue.h"
 
 #include <assert.h>

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Joins the core's life with the driver and the application: takes answers and
+ * facts to it, and does what it asks for. All but what a lane's own thread
+ * calls (arm, abort, close) runs in the application's thread, most of it in a
+ * turn of the pump. The application's callback is called here alone, and may
+ * stop the device or, at STOPPED, free it.
+ */
 #include "ev/act.h"
 
 #include <errno.h>

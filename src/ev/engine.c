@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Makes the parts of a device at its start, in the order in which they need
+ * each other, and releases them at STOPPED. What they then do together is
+ * evpump.c's; an answer of the backend's arrives here, from whichever loop of
+ * the device gave it.
+ */
 #include "ev/engine.h"
 
 #include <errno.h>

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The public calls about a device, all from the application's thread. Most tell
+ * the core a wish and have the pump run soon (ublkev__evloop_kick()): nothing
+ * is done inside the call but a start's making of the parts and a resize that
+ * grows.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>

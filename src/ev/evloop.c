@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The watchers of a lane, in the loop of the application or of a worker's
+ * thread, and of them only what libev wants to know: each callback notes what
+ * came, and the prepare watcher runs the pump. A loop that is not libev's has
+ * none of them.
+ */
 #include "ev/evloop.h"
 
 #include "ev/engine.h"

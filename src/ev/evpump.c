@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A turn: rounds of enter, reap, serve and commit, until the budget is spent or
+ * nothing is left to do; between rounds a lane's other work, a device's life
+ * (act.c) or a worker's wishes (evworker.c). evloop.c calls it before the loop
+ * sleeps, or the application by ublkev_dev_flush(). HACKING.md, "A request's
+ * way", follows one READ through it.
+ */
 #include "ev/evpump.h"
 
 #include <errno.h>

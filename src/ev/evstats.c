@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a device is and does, copied out for the application. Nothing is changed
+ * here. With queue threads their words are read while they write them.
+ */
 #include <errno.h>
 #include <string.h>
 
