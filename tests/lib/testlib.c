@@ -96,6 +96,20 @@ static void run_and_exit(void (*fn)(void *arg), void *arg, int err_fd)
 	_exit(0);
 }
 
+int test_args(char *argv[TEST_ARGS + 1], const char *program, const char *line)
+{
+	static char copy[512];
+	char *save = NULL, *a;
+	int argc = 0;
+
+	snprintf(copy, sizeof(copy), "%s %s", program, line);
+	for (a = strtok_r(copy, " ", &save); a && argc < TEST_ARGS;
+	     a = strtok_r(NULL, " ", &save))
+		argv[argc++] = strcmp(a, "''") ? a : a + 2;
+	argv[argc] = NULL;
+	return argc;
+}
+
 unsigned int test_fds(pid_t pid)
 {
 	struct dirent *e;

@@ -33,6 +33,14 @@ uint64_t test_rng_next(struct test_rng *rng);
 uint64_t test_rng_below(struct test_rng *rng, uint64_t n);
 void test_rng_fill(struct test_rng *rng, void *buf, size_t bytes);
 
+/*
+ * Cuts a command line at blanks into argv, with the program's name before it,
+ * and answers argc; "''" is an empty argument. The words last until the next
+ * call.
+ */
+#define TEST_ARGS	24
+int test_args(char *argv[TEST_ARGS + 1], const char *program, const char *line);
+
 /* resident memory of this process, to a few hundred KiB */
 size_t test_rss_bytes(void);
 

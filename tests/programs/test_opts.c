@@ -11,22 +11,13 @@
 #include "testlib.h"
 #include "common/number.h"
 
-#define MAX_ARGS 24
-
 static char err[256];
 
-/* a command line, cut at blanks; "''" is an empty argument */
 static int parse(struct opts *o, const char *line)
 {
-	static char copy[512];
-	char *argv[MAX_ARGS + 1], *save = NULL, *a;
-	int argc = 0;
+	static char *argv[TEST_ARGS + 1];
+	int argc = test_args(argv, "ublk-evdemo", line);
 
-	snprintf(copy, sizeof(copy), "ublk-evdemo %s", line);
-	for (a = strtok_r(copy, " ", &save); a && argc < MAX_ARGS;
-	     a = strtok_r(NULL, " ", &save))
-		argv[argc++] = strcmp(a, "''") ? a : a + 2;
-	argv[argc] = NULL;
 	err[0] = '\0';
 	return opts_parse(o, argc, argv, err, sizeof(err));
 }
