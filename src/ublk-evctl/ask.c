@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Control commands through ublkev_cmd, a few of which are under way at a time,
+ * so that one that waits in the kernel holds up no other. Here the tool waits,
+ * in its loop, for all of them or its deadline.
+ */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Judges each device: whether its server lives, what its server lacks, and uses
+ * of the disk by which the server would wait for itself. A judgement reads
+ * files below --root and what doctor.c has gathered, and nothing else.
+ */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Judges the machine: kernel, module, rights, io_uring, limits. A judgement
+ * reads files below --root and what doctor.c has gathered, and nothing else.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scan of common/holders.h, in one go: the tool serves no disk, so it may
+ * sleep where the daemon has to return to its loop.
+ */
 #include <errno.h>
 #include <string.h>
 #include <time.h>

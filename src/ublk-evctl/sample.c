@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Counters of a device from its server, or from /sys where no server tells
+ * them, in one form, so that top shows both in one table.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>

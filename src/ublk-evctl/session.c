@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A command from its beginning to its end: the loop, the deadline, signals, and
+ * the broker for those commands that may wait for a server.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The process around the device: what it is made of before there is a loop, its
+ * signals, and its exit status. The device itself is serve.c's, the words of
+ * its clients command.c's.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What each word of the control socket does. jsonsock.c brings the lines and
+ * sends the answers, which json.c makes; serve.c does what takes longer than an
+ * answer.
+ */
 #include <errno.h>
 #include <string.h>
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two halves of one connection: takeover_ask() waits for the old server's
+ * answer, before there is a loop and a device, and from takeover_release() on
+ * nothing waits, since the loop serves by then.
+ */
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
