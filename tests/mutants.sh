@@ -6,18 +6,36 @@
 # for each room. 1 when one survived, 2 when a mutation does not apply or build.
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 2
+table=$here/mutants.txt
 tree=$1
 shift
-rooms=${*:-uring core ev backend}
 list=$(mktemp) || exit 2
 log=$(mktemp) || exit 2
-trap 'rm -f "$list" "$log"' EXIT
+victim=
+trap 'rm -f "$list" "$log"; restore' EXIT
+trap 'exit 130' INT TERM
 status=0
 
 wrong() {
 	echo "mutants: $*" >&2
 	status=2
 }
+
+restore() {
+	[ -z "$victim" ] || {
+		cp "$victim.orig" "$victim"
+		rm -f "$victim.orig"
+	}
+	victim=
+}
+
+# A line that is none of these would be passed over for ever.
+strange=$(grep -v -n -e '^#' -e '^[a-z]*: [a-z/_ ]*$' \
+	-e '^[a-z/]* | src/[a-z/_]*\.c | [a-z/_ ]* | .' "$table")
+if [ "$strange" ]; then
+	wrong "mutants.txt:$strange: no mutation"
+	exit 2
+fi
 
 cd "$tree" || exit 2
 { [ -f Makefile ] || ./configure --disable-shared CC="${CC:-cc}"; } >"$log" 2>&1 &&
@@ -27,51 +45,62 @@ cd "$tree" || exit 2
 	exit 2
 }
 
-# the tests of one; 0: all of them pass
+# the programs of tests, some of which are named together
+programs() {
+	for t in $1; do
+		case $t in
+		*/*) echo "tests/$t" ;;
+		*) sed -n "s/^$t: //p" "$table" | tr ' ' '\n' |
+			sed 's,^,tests/,' ;;
+		esac
+	done
+}
+
+# 0: all of them pass
 run() {
 	for t in $1; do
-		timeout 120 "tests/$t" >"$log" 2>&1 || return 1
+		timeout 120 "$t" >"$log" 2>&1 || return 1
 	done
 }
 
 build() {
-	for t in $1; do
-		make -j"${JOBS:-2}" "tests/$t" >"$log" 2>&1 || return 1
-	done
+	# shellcheck disable=SC2086  # several
+	make -j"${JOBS:-2}" $1 >"$log" 2>&1
 }
 
-# FILE TESTS SED: prints killed or survived
+# FILE PROGRAMS SED: sets verdict
 mutate() {
+	verdict=
+	[ -f "$1" ] || { wrong "no $1: mend tests/mutants.txt"; return; }
 	cp -p "$1" "$1.orig"
+	victim=$1
 	sed "$3" "$1.orig" >"$1"
 	if cmp -s "$1" "$1.orig"; then
-		verdict=
 		wrong "$1: \"$3\" changes nothing: mend tests/mutants.txt"
 	elif ! build "$2"; then
-		verdict=
 		wrong "$1: \"$3\" does not compile: mend tests/mutants.txt"
 	elif run "$2"; then
 		verdict=survived
 	else
 		verdict=killed
 	fi
-	cp "$1.orig" "$1"
-	rm -f "$1.orig"
+	restore
 }
 
-for room in $rooms; do
-	grep "^$room | " "$here/mutants.txt" >"$list" ||
+for room in ${*:-$(sed -n '/^#/d; s/ | .*//p' "$table" | sort -u)}; do
+	grep "^$room | " "$table" >"$list" ||
 		{ wrong "no mutant of $room"; continue; }
 	all=0 killed=0
-	tests=$(sed 's/^[^|]*|[^|]*| \([^|]*\) |.*/\1/' "$list" |
-		tr ' ' '\n' | sort -u | tr '\n' ' ')
+	tests=$(programs "$(sed 's/^[^|]*|[^|]*| \([^|]*\) |.*/\1/' "$list" |
+		tr ' ' '\n' | sort -u)" | sort -u)
 	build "$tests" && run "$tests" ||
 		{ wrong "$room: fails without a mutation: $t"; continue; }
 	while IFS= read -r line; do
 		rest=${line#* | }
 		file=${rest%% | *}
 		rest=${rest#* | }
-		mutate "$file" "${rest%% | *}" "${rest#* | }" </dev/null
+		mutate "$file" "$(programs "${rest%% | *}")" "${rest#* | }" \
+			</dev/null
 		[ "$verdict" ] || continue
 		all=$((all + 1))
 		if [ "$verdict" = killed ]; then
