@@ -265,7 +265,8 @@ START_TEST(not_asked)
 	unsigned int step;
 	struct life l;
 
-	for (step = UBLKEV_STEP_FEATURES; step < UBLKEV_STEP_GONE; step++) {
+	/* of what follows DEL_DEV test_life_close.c knows */
+	for (step = UBLKEV_STEP_FEATURES; step <= UBLKEV_STEP_DEL; step++) {
 		life_begin(&l, (enum ublkev_step)step);
 		answer_all(&l, l.c.pending != UBLKEV__CTRL_NONE);
 	}
