@@ -35,6 +35,19 @@ void ublkev__life_do(struct ublkev__life *c, enum ublkev__life_act what)
 	life_act(c, what);
 }
 
+/*
+ * The driver gives up (-EBUSY) before our deadline, and not about when that
+ * passes: else milliseconds would decide which of the two is noticed. 0 would
+ * be for ever.
+ */
+static uint64_t life_quiesce_ms(const struct ublkev__life *c)
+{
+	uint64_t ms = c->deadline_ms - c->since_ms;
+	uint64_t slack_ms = c->conf.grace_ms;
+
+	return ms - (slack_ms < ms / 2 ? slack_ms : ms / 2);
+}
+
 static uint64_t life_data(const struct ublkev__life *c,
 			  enum ublkev__ctrl_cmd cmd)
 {
@@ -44,7 +57,7 @@ static uint64_t life_data(const struct ublkev__life *c,
 	case UBLKEV__CTRL_UPDATE_SIZE:
 		return c->resize_sectors;
 	case UBLKEV__CTRL_QUIESCE_DEV:
-		return c->conf.stop_timeout_ms;
+		return life_quiesce_ms(c);
 	default:
 		return 0;
 	}

@@ -107,7 +107,9 @@ static void live_leave(struct ublkev__life *c, uint64_t now_ms)
 {
 	c->stopping = true;
 	c->kept = true;
-	ublkev__life_begin_stop(c, now_ms);
+	/* that of a release goes on: what the driver answers is no progress */
+	if (c->step != UBLKEV_STEP_QUIESCE)
+		ublkev__life_begin_stop(c, now_ms);
 	ublkev__life_enter(c, UBLKEV_STEP_QUIESCE, now_ms);
 	ublkev__life_wait(c, now_ms);
 }

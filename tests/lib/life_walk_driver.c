@@ -46,7 +46,9 @@ static void check_cmd(const struct life *l, enum ublkev__ctrl_cmd cmd)
 	case UBLKEV__CTRL_QUIESCE_DEV:
 		must(l->released);
 		must(l->c.info.features & UBLKEV__F(QUIESCE));
-		must(l->data == l->c.conf.stop_timeout_ms);
+		/* 0 would be for ever */
+		must(l->data && (l->data <= l->c.conf.stop_timeout_ms ||
+				 l->data <= l->c.conf.grace_ms));
 		break;
 	case UBLKEV__CTRL_TRY_STOP_DEV:
 		must(l->tries && l->kernel & UBLKEV__F(SAFE_STOP_DEV));

@@ -38,8 +38,8 @@ START_TEST(released_by_quiesce)
 	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), 0);
 	ck_assert(ublkev__life_next(&l.c, &a));
 	ck_assert_int_eq(a.cmd, UBLKEV__CTRL_QUIESCE_DEV);
-	/* the kernel is not to be more patient than we */
-	ck_assert_uint_eq(a.data, STOP_MS);
+	/* the kernel gives up before we do */
+	ck_assert_uint_eq(a.data, STOP_MS - GRACE_MS);
 	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + STOP_MS);
 	life_idle(&l);		/* not yet: requests may still come */
 	life_tag_died(&l);
@@ -168,6 +168,50 @@ START_TEST(release_times_out)
 }
 END_TEST
 
+/* busy all the while: the driver has given up, and then so do we */
+START_TEST(quiesce_in_vain)
+{
+	struct life l;
+
+	begin_quiesce(&l);
+	l.now += STOP_MS - GRACE_MS + 5;
+	life_answer(&l, -EBUSY);
+	ck_assert_str_eq(l.text, "");
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + GRACE_MS);
+	life_silent(&l);
+	ck_assert_str_eq(l.text, "@5005 !ERROR CLOSE !STOPPED ");
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, -ETIMEDOUT,
+			 UBLKEV_STEP_QUIESCE);
+}
+END_TEST
+
+/* what is left of a device's patience is never 0, which the driver takes for
+   ever, and never more than our own */
+START_TEST(quiesce_patience)
+{
+	static const struct {
+		uint32_t stop_ms, grace_ms, limit_ms;
+		uint64_t data;
+	} cases[] = {
+		{ 30000, 2000, 0, 28000 }, { 1, 2000, 0, 1000 },
+		{ 1, 1, 0, 1 }, { 3000, 2000, 0, 1500 },
+		{ 30000, 2000, 10000, 8000 }, { UINT32_MAX / 2, 1, 0,
+						UINT32_MAX / 2 - 1 },
+	};
+	struct ublkev__life_action a;
+	struct life l;
+
+	life_live(&l, UBLKEV_RECOVERY_REQUEUE, KERNEL_73);
+	l.c.conf.stop_timeout_ms = cases[_i].stop_ms;
+	l.c.conf.grace_ms = cases[_i].grace_ms;
+	l.c.conf.stop_limit_ms = cases[_i].limit_ms;
+	ck_assert_int_eq(ublkev__life_release(&l.c, l.now), 0);
+	ck_assert(ublkev__life_next(&l.c, &a));
+	ck_assert_uint_eq(a.data, cases[_i].data);
+	ck_assert_uint_gt(ublkev__life_deadline_ms(&l.c), l.now);
+}
+END_TEST
+
 START_TEST(quiesce_silent)
 {
 	struct life l;
@@ -280,6 +324,8 @@ int main(void)
 	tcase_add_loop_test(tc, quiesce_half_done, 0, 2);
 	tcase_add_test(tc, quiesce_refused_and_drained);
 	tcase_add_test(tc, release_times_out);
+	tcase_add_test(tc, quiesce_in_vain);
+	tcase_add_loop_test(tc, quiesce_patience, 0, 6);
 	tcase_add_test(tc, quiesce_silent);
 	tcase_add_test(tc, abort_while_finishing);
 	tcase_add_test(tc, fault_while_finishing);
