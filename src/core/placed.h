@@ -52,6 +52,8 @@ struct ublkev__fileop {
 /* of no two queues is anything in one cache line */
 struct ublkev__placed {
 	_Alignas(64) const struct ublkev_req *req; /* NULL: none */
+	struct ublkev__placed *next;	/* in a list of the owner's */
+	bool listed;			/* there: likewise the owner's */
 	int err;			/* the first one; <= 0 */
 	uint8_t nr;			/* pieces */
 	uint8_t todo, flying;		/* a bit for each */

@@ -14,6 +14,7 @@
 
 #include "backend/guard.h"
 #include "ev/engine.h"
+#include "ev/evfile.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "ev/evworker.h"
@@ -291,6 +292,7 @@ void ublkev__act_abort(struct ublkev__lane *l)
 
 	for (i = 0; i < l->nr_queues; i++)
 		n += ublkev__queue_abort(&l->queues[i]);
+	ublkev__file_abort(l);
 	ublkev__log(&l->e->log, LOG_WARNING,
 		    "requests are failed from now on, %u of them taken from the backend",
 		    n);
@@ -298,7 +300,9 @@ void ublkev__act_abort(struct ublkev__lane *l)
 
 void ublkev__act_close(struct ublkev__lane *l)
 {
-	bool drained = l->life.tags == UBLKEV__TAGS_DRAINED;
+	/* what runs on files is no tag's that the driver has */
+	bool drained = l->life.tags == UBLKEV__TAGS_DRAINED ||
+		       ublkev__pump_drained(l);
 	unsigned int i;
 
 	if (l->nr_queues && !drained)
@@ -306,6 +310,7 @@ void ublkev__act_close(struct ublkev__lane *l)
 			    "the device is closed with requests in it");
 	for (i = 0; i < l->nr_queues; i++)
 		ublkev__queue_kill(&l->queues[i]);
+	ublkev__file_close(l);
 	ublkev__evloop_forget_ring(l);
 	ublkev__io_close(l->io, drained);
 	ublkev__lanelife_let_go(&l->life);

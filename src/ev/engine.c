@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "backend/guard.h"
+#include "ev/evfile.h"
 #include "ev/evloop.h"
 #include "ev/evworker.h"
 #include "util/check.h"
@@ -39,7 +40,7 @@ static void engine_on_done(void *owner, uint64_t cookie, int err)
 {
 	struct ublkev__engine *e = owner;
 	unsigned int queue = ublkev__cookie_queue(cookie);
-	bool known = queue < e->nr_queues;
+	bool known = queue < e->nr_queues && !ublkev__file_has(e, cookie);
 
 	ublkev__check(e->nr_workers || e->thread == ublkev__thread_self(),
 		      "requests are answered in the thread of the loop");
@@ -85,6 +86,14 @@ static int engine_make_queues(struct ublkev__engine *e, unsigned int queues,
 	if (!e->queues_mem || !e->tags_mem ||
 	    (!e->since_us && e->conf.flags & UBLKEV_CONF_LATENCY))
 		return -ENOMEM;
+	if (e->backend->ops.place) {
+		e->placed_mem = ublkev__alloc_zalloc(&e->mem, 1,
+						     n * sizeof(*e->placed) +
+						     CACHE_LINE - 1);
+		if (!e->placed_mem)
+			return -ENOMEM;
+		e->placed = engine_align(e->placed_mem);
+	}
 	tags = engine_align(e->tags_mem);
 	e->queues = engine_align(e->queues_mem);
 	for (i = 0; i < queues; i++) {
@@ -125,6 +134,8 @@ int ublkev__engine_new_io(struct ublkev__lane *l)
 	l->by_ring = l->loop && l->e->conf.flags & UBLKEV_CONF_RING_FD;
 	if (!err && l->by_ring)
 		ublkev__io_by_ring(l->io);
+	if (!err && l->e->backend && l->e->backend->ops.place)
+		ublkev__io_for_files(l->io);
 	return err;
 }
 
@@ -199,6 +210,8 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 	l->first_queue = 0;
 	l->stays = false;
 	ublkev__lanelife_init(&l->life, UBLKEV__LANE_ARMED);
+	l->wanting = NULL;
+	l->nr_flying = 0;
 }
 
 static void engine_close_fd(int fd)
@@ -257,6 +270,9 @@ static void engine_free_queues(struct ublkev__engine *e)
 	ublkev__alloc_free(&e->mem, e->queues_mem);
 	ublkev__alloc_free(&e->mem, e->tags_mem);
 	ublkev__alloc_free(&e->mem, e->since_us);
+	ublkev__alloc_free(&e->mem, e->placed_mem);
+	e->placed_mem = NULL;
+	e->placed = NULL;
 	e->queues_mem = NULL;
 	e->queues = NULL;
 	e->tags_mem = NULL;

@@ -5,6 +5,7 @@
  *	evdev.c    the public calls: a device's wishes
  *	engine.c   making and releasing the parts
  *	evpump.c   the one loop that moves facts and actions between them
+ *	evfile.c   its part with requests whose data are in files
  *	act.c   its part in a device's life: commands, events, files
  *	evloop.c   when the pump runs: libev's watchers
  *	evworker.c the same in threads, a queue each
@@ -23,6 +24,7 @@
 #include "core/life.h"
 #include "core/pace.h"
 #include "core/params.h"
+#include "core/placed.h"
 #include "core/queue.h"
 #include "core/threads.h"
 #include "ev/clock.h"
@@ -46,6 +48,10 @@ struct ublkev__lane {
 	unsigned int first_id;		/* number of the first */
 	unsigned int first_queue;	/* to be asked for requests */
 	struct ublkev__lanelife life;	/* its own thread's, and its alone */
+	/* evfile.c: where the backend places requests */
+	struct ublkev__placed *wanting;	/* want SQEs: the first */
+	struct ublkev__placed *last_wanting;
+	unsigned int nr_flying;		/* operations that the kernel has */
 	bool pumping;
 	bool stays;			/* evpump.c: the loop is not to sleep */
 	struct ublkev__wait wait;	/* before the loop may sleep */
@@ -85,6 +91,8 @@ struct ublkev__engine {
 	void *queues_mem;
 	void *tags_mem;
 	uint64_t *since_us;
+	struct ublkev__placed *placed;	/* of each tag, or NULL: see ops.place */
+	void *placed_mem;
 	enum ublkev__life_mode mode;	/* REMOVE: no queues, no backend */
 	uint64_t resize_bytes;		/* 0: no resize is under way */
 	uint64_t old_bytes;		/* before it */

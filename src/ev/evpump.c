@@ -15,6 +15,7 @@
 #include "backend/guard.h"
 #include "ev/engine.h"
 #include "ev/act.h"
+#include "ev/evfile.h"
 #include "ev/evloop.h"
 #include "ev/evworker.h"
 
@@ -124,6 +125,8 @@ static void pump_take_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 								cqe->tag));
 		if (!err)
 			return;
+	} else if (ublkev__file_cqe(l, cqe)) {
+		return;
 	}
 	ublkev__log(&l->e->log, LOG_ERR,
 		    "queue %u tag %u: command completed with %d, which no request explains",
@@ -144,7 +147,7 @@ static void pump_reap(struct ublkev__lane *l)
 	} while (n == REAP_BATCH);
 }
 
-static bool pump_all_drained(const struct ublkev__lane *l)
+bool ublkev__pump_drained(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
@@ -161,7 +164,8 @@ static void pump_look_drained(struct ublkev__lane *l)
 	    !l->queues[0].nr_dead)
 		return;
 	ublkev__lanelife_tag_died(&l->life);
-	if (pump_all_drained(l))
+	/* what an abort has left to the kernel is waited for as well */
+	if (!l->nr_flying && ublkev__pump_drained(l))
 		ublkev__lanelife_drained(&l->life);
 	if (l->worker)
 		ublkev__worker_tell_news(l);
@@ -224,8 +228,11 @@ static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 {
 	uint64_t cookie = t->req.cookie;
 	bool rejected;
-	int res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
+	int res;
 
+	if (l->e->placed && ublkev__file_place(l, q, t))
+		return false;
+	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
 	return pump_answer(q, t, cookie, res, rejected);
 }
 
@@ -354,6 +361,7 @@ static void pump_pull_queues(struct ublkev__lane *l, struct turn *turn)
 		ublkev__guard_flush(l->e->backend);
 		pump_stamp(l);
 	}
+	ublkev__file_out(l);
 	for (i = 0; i < l->nr_queues; i++)
 		ublkev__pump_out(l, &l->queues[i]);
 }
@@ -386,6 +394,8 @@ static bool pump_queues_have_work(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
+	if (l->wanting)
+		return true;
 	for (i = 0; i < l->nr_queues; i++)
 		if (ublkev__queue_has_work(&l->queues[i]))
 			return true;
@@ -449,7 +459,7 @@ bool ublkev__pump_idle(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	if (ublkev__io_has_work(l->io))
+	if (ublkev__io_has_work(l->io) || l->nr_flying)
 		return false;
 	for (i = 0; i < l->nr_queues; i++)
 		if (!ublkev__queue_idle(&l->queues[i]))

@@ -32,6 +32,9 @@ void ublkev__pump_settle(struct ublkev__lane *l);
 /* no request is with us, nor an answer on its way */
 bool ublkev__pump_idle(const struct ublkev__lane *l);
 
+/* the driver has given back all tags */
+bool ublkev__pump_drained(const struct ublkev__lane *l);
+
 /* io_enter, or its like, with what it counts and what it finds */
 void ublkev__pump_enter(struct ublkev__lane *l,
 			int (*how)(struct ublkev__io *io));

@@ -27,6 +27,9 @@
 
 #define MOST_ENTRIES 32768u	/* IORING_MAX_ENTRIES */
 
+/* SQEs for operations on files, at the least */
+#define FILE_ENTRIES 64u
+
 struct ublkev__io {
 	const struct ublkev__alloc *mem;
 	struct ublkev__ring ring;
@@ -45,6 +48,9 @@ struct ublkev__io {
 	bool apart;			/* ublkc and descs are another io's */
 	bool dormant;			/* the ring is no thread's yet */
 	bool user_copy;
+	bool for_files;
+	unsigned int nr_file_sqes;	/* since the SQ was empty */
+	unsigned int most_file_sqes;
 	unsigned int first;		/* number of the first queue */
 	struct ublkev__batch *batch;	/* [nr_batch], of each queue */
 	unsigned int nr_batch;
@@ -84,6 +90,11 @@ void ublkev__io_by_ring(struct ublkev__io *io)
 	io->by_ring = true;
 }
 
+void ublkev__io_for_files(struct ublkev__io *io)
+{
+	io->for_files = true;
+}
+
 static int io_open_ring(struct ublkev__io *io, unsigned int queues,
 			unsigned int depth, uint32_t max_io_bytes,
 			unsigned int flags)
@@ -104,9 +115,17 @@ static int io_open_ring(struct ublkev__io *io, unsigned int queues,
 	 * has of its own in batch mode: PREP, FETCH, COMMIT.
 	 */
 	entries = queues * (depth + 3) + 1;
-	return ublkev__ring_open(&io->ring, entries < MOST_ENTRIES ?
-				 entries : MOST_ENTRIES, flags,
-				 io->by_ring ? -1 : io->evfd);
+	if (io->for_files && entries + FILE_ENTRIES > MOST_ENTRIES)
+		return -EINVAL;
+	if (io->for_files)
+		entries += FILE_ENTRIES;
+	err = ublkev__ring_open(&io->ring, entries < MOST_ENTRIES ?
+				entries : MOST_ENTRIES, flags,
+				io->by_ring ? -1 : io->evfd);
+	if (!err && io->for_files)	/* a ring's size is a power of 2 */
+		io->most_file_sqes = io->ring.u.sq.ring_entries - entries +
+				     FILE_ENTRIES;
+	return err;
 }
 
 int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
@@ -203,14 +222,17 @@ void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)
 	return (char *)io->bufs.base + queue * io->queue_bytes;
 }
 
-void ublkev__io_leave_bufs(struct ublkev__io *io)
-{
-	io->bufs.base = NULL;
-}
-
 void *ublkev__io_spare_buf(const struct ublkev__io *io)
 {
 	return io->spare.base;
+}
+
+size_t ublkev__io_leave_bufs(struct ublkev__io *io)
+{
+	size_t bytes = io->bufs.base ? io->bufs.bytes : 0;
+
+	io->bufs.base = NULL;
+	return bytes;
 }
 
 static void io_let_go(struct ublkev__io *io, bool drained)
@@ -348,6 +370,19 @@ void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 		ublkev__sqe_io(sqe, ABI_IO_NEED_GET_DATA, queue, tag, 0, buf);
 }
 
+bool ublkev__io_has_file_room(const struct ublkev__io *io)
+{
+	return io->nr_file_sqes < io->most_file_sqes;
+}
+
+void ublkev__io_file(struct ublkev__io *io, unsigned int queue,
+		     unsigned int tag, const struct ublkev__fileop *op)
+{
+	ublkev__sqe_file(io_get_sqe(io), op,
+			 udata_file(queue, tag, op->piece));
+	io->nr_file_sqes++;
+}
+
 void ublkev__io_reset(struct ublkev__io *io)
 {
 	uint64_t count;
@@ -379,7 +414,7 @@ void ublkev__io_woken(struct ublkev__io *io)
 		sqe->fd = FILE_EVENTFD;
 		sqe->flags |= IOSQE_FIXED_FILE;
 	}
-	sqe->user_data = UDATA_EVENTFD;
+	sqe->user_data = UDATA_NONE;
 	io->woken = true;
 }
 
@@ -465,7 +500,10 @@ int ublkev__io_enter(struct ublkev__io *io)
 	if (!ublkev__ring_needs_enter(&io->ring))
 		return 0;
 	err = ublkev__ring_enter(&io->ring);
-	io->woken = io->woken && io_uring_sq_ready(&io->ring.u);
+	if (!io_uring_sq_ready(&io->ring.u)) {
+		io->woken = false;
+		io->nr_file_sqes = 0;
+	}
 	return err ? err : 1;
 }
 
@@ -510,8 +548,8 @@ unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 			continue;
 		}
 		seen++;
-		if (cqe->user_data == UDATA_EVENTFD)
-			continue;	/* EAGAIN: was reset already */
+		if (cqe->user_data & UDATA_NONE)
+			continue;	/* EAGAIN, ENOENT: no need of it */
 		v[n].queue = (uint16_t)udata_get_queue(cqe->user_data);
 		v[n].tag = (uint16_t)udata_get_tag(cqe->user_data);
 		v[n].res = cqe->res;

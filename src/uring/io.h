@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/decode.h"
+#include "core/placed.h"
 #include "util/log.h"
 #include "util/alloc.h"
 
@@ -22,12 +23,31 @@ struct ublkev__io;
 /* in place of a tag: all that the driver has, and all that it will get */
 #define UBLKEV__ALL_TAGS	0xffffu
 
-/* a completed command of a tag */
+/* a completed command of a tag, or an operation on a file for its request */
 struct ublkev__cqe {
-	uint16_t queue;
+	uint16_t queue;		/* of a file: and more, see below */
 	uint16_t tag;
 	int32_t res;
 };
+
+/* with the queue's number, below 4096: of a file; the piece, 3 bits */
+#define UBLKEV__CQE_FILE	(1u << 15)
+#define UBLKEV__CQE_PIECE_SHIFT	12
+
+static inline bool ublkev__cqe_is_file(const struct ublkev__cqe *cqe)
+{
+	return cqe->queue & UBLKEV__CQE_FILE;
+}
+
+static inline unsigned int ublkev__cqe_piece(const struct ublkev__cqe *cqe)
+{
+	return cqe->queue >> UBLKEV__CQE_PIECE_SHIFT & 7;
+}
+
+static inline unsigned int ublkev__cqe_queue(const struct ublkev__cqe *cqe)
+{
+	return cqe->queue & ((1u << UBLKEV__CQE_PIECE_SHIFT) - 1);
+}
 
 /* The eventfd. `mem` stays the caller's. Errors: -ENOMEM, of eventfd(2). */
 int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem);
@@ -39,9 +59,13 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem);
  */
 void ublkev__io_by_ring(struct ublkev__io *io);
 
+/* Between new and set_up: there will be operations on files, too. */
+void ublkev__io_for_files(struct ublkev__io *io);
+
 /*
  * Ring and buffers, once. Queues times depth is at most 32767, so that each
- * tag always finds an SQE. Errors: -ENOMEM, and those of io_uring_setup(2).
+ * tag always finds an SQE. Errors: -ENOMEM, and those of io_uring_setup(2);
+ * -EINVAL, a ring has no room for files beside so many tags.
  */
 int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 		      unsigned int depth, uint32_t max_io_bytes);
@@ -79,11 +103,14 @@ int ublkev__io_need_bufs(struct ublkev__io *io);
  */
 void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue);
 
-/* Somebody may still touch them: free leaves them where they are, for good. */
-void ublkev__io_leave_bufs(struct ublkev__io *io);
-
 /* one more of that size */
 void *ublkev__io_spare_buf(const struct ublkev__io *io);
+
+/*
+ * The queues' buffers, if there are any, are never unmapped: the kernel, or a
+ * thread of the backend's, may still touch them. How many bytes that are.
+ */
+size_t ublkev__io_leave_bufs(struct ublkev__io *io);
 
 /*
  * Opens /dev/ublkc<id> and maps its descriptors; `features` are those that
@@ -129,6 +156,15 @@ void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
  */
 void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 		     unsigned int tag, bool in, void *buf, uint32_t bytes);
+
+/*
+ * An operation on a file, for a request of the tag, which has one at a time of
+ * each piece. Only where there is room: some SQEs that no tag's command needs,
+ * as long as they were not used since the last enter that submitted all.
+ */
+bool ublkev__io_has_file_room(const struct ublkev__io *io);
+void ublkev__io_file(struct ublkev__io *io, unsigned int queue,
+		     unsigned int tag, const struct ublkev__fileop *op);
 
 /*
  * Between new and close (after it, they do nothing): the eventfd was

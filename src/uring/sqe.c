@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+#include <linux/falloc.h>
+#include <linux/fs.h>
+
 #include "uring/udata.h"
 
 /*
@@ -95,6 +98,59 @@ void ublkev__sqe_copy(struct io_uring_sqe *sqe, unsigned int queue,
 	sqe->len = bytes;
 	sqe->off = offset;
 	sqe->user_data = udata_tag(queue, tag);
+}
+
+/* a READ or WRITE of more than this is cut short by the kernel in any case */
+#define MAX_RW_BYTES	0x7ffff000u
+
+static void sqe_rw(struct io_uring_sqe *sqe, const struct ublkev__fileop *op)
+{
+	sqe->opcode = op->kind == UBLKEV__FILEOP_READ ? IORING_OP_READ
+						      : IORING_OP_WRITE;
+	sqe->addr = (uintptr_t)op->addr;
+	sqe->off = op->offset_bytes;
+	sqe->len = op->len_bytes < MAX_RW_BYTES ? (uint32_t)op->len_bytes
+						: MAX_RW_BYTES;
+	if (op->kind == UBLKEV__FILEOP_WRITE_SYNC)
+		sqe->rw_flags = RWF_DSYNC;
+}
+
+/* FALLOCATE has its length in addr and its mode in len */
+static void sqe_fallocate(struct io_uring_sqe *sqe,
+			  const struct ublkev__fileop *op)
+{
+	sqe->opcode = IORING_OP_FALLOCATE;
+	sqe->off = op->offset_bytes;
+	sqe->addr = op->len_bytes;
+	sqe->len = FALLOC_FL_KEEP_SIZE | (op->kind == UBLKEV__FILEOP_ZERO ?
+					  FALLOC_FL_ZERO_RANGE :
+					  FALLOC_FL_PUNCH_HOLE);
+}
+
+void ublkev__sqe_file(struct io_uring_sqe *sqe,
+		      const struct ublkev__fileop *op, uint64_t udata)
+{
+	memset(sqe, 0, 64);
+	sqe->fd = op->fd;
+	sqe->user_data = udata;
+	switch (op->kind) {
+	case UBLKEV__FILEOP_SYNC:
+		sqe->opcode = IORING_OP_FSYNC;
+		sqe->fsync_flags = IORING_FSYNC_DATASYNC;
+		break;
+	case UBLKEV__FILEOP_PUNCH:
+	case UBLKEV__FILEOP_ZERO:
+		sqe_fallocate(sqe, op);
+		break;
+	case UBLKEV__FILEOP_CANCEL:
+		sqe->opcode = IORING_OP_ASYNC_CANCEL;
+		sqe->fd = -1;
+		sqe->addr = udata;
+		sqe->user_data = UDATA_NONE;
+		break;
+	default:
+		sqe_rw(sqe, op);
+	}
 }
 
 void ublkev__sqe_ctrl(struct io_uring_sqe *sqe, int fd, uint32_t cmd_op,

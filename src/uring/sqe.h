@@ -10,6 +10,7 @@
 
 #include <liburing.h>
 
+#include "core/placed.h"
 #include "uring/abi.h"
 
 /* the slots of the I/O ring's registered files */
@@ -27,6 +28,13 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
  */
 void ublkev__sqe_copy(struct io_uring_sqe *sqe, unsigned int queue,
 		      unsigned int tag, bool in, void *addr, uint32_t bytes);
+
+/*
+ * A 64-byte SQE becomes an operation on a file, or the cancelling of the one
+ * that has the same udata.
+ */
+void ublkev__sqe_file(struct io_uring_sqe *sqe,
+		      const struct ublkev__fileop *op, uint64_t udata);
 
 /*
  * A 64-byte SQE becomes PREP_IO_CMDS or COMMIT_IO_CMDS of nr elements; the

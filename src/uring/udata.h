@@ -2,8 +2,13 @@
 /*
  * udata.h - packs into an SQE's user_data what its completion is about
  *
- *	 63        62       61 .. 32   31 .. 16   15 .. 0
- *	 eventfd   batch    0          queue      tag, or 1: FETCH
+ *	 63     62       61 .. 32   31 .. 16            15 .. 0
+ *	 none   batch    0          queue               tag, or 1: FETCH
+ *	 0      0        0          file, piece, queue  tag
+ *
+ * Where it is an operation on a file, its bit and its piece are the upper four
+ * bits of what is a queue's number otherwise, as in struct ublkev__cqe: so what
+ * the driver completes is told from it by nobody who has not to.
  *
  * sqe.c packs it, io.c and batch.c unpack it.
  */
@@ -13,7 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define UDATA_EVENTFD (UINT64_C(1) << 63)
+#include "uring/io.h"
+
+/* nobody waits for it: the read of the eventfd, a cancel */
+#define UDATA_NONE (UINT64_C(1) << 63)
 
 #define UDATA_BATCH (UINT64_C(1) << 62)
 
@@ -30,6 +38,13 @@ static inline bool udata_is_fetch(uint64_t udata)
 static inline uint64_t udata_tag(unsigned int queue, unsigned int tag)
 {
 	return (uint64_t)queue << 16 | tag;
+}
+
+static inline uint64_t udata_file(unsigned int queue, unsigned int tag,
+				  unsigned int piece)
+{
+	return udata_tag(UBLKEV__CQE_FILE | piece << UBLKEV__CQE_PIECE_SHIFT |
+			 queue, tag);
 }
 
 static inline unsigned int udata_get_queue(uint64_t udata)

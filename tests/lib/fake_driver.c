@@ -379,6 +379,7 @@ void fake_reset(void)
 	memset(&fake_counts, 0, sizeof(fake_counts));
 	memset(&fake, 0, sizeof(fake));
 	fake.cpus = 64;
+	fake.file_room = 4;
 	fake.features = 0x1fe;
 	nr_rules = 0;
 	unanswered = 0;

@@ -13,6 +13,7 @@
  *	fake_carrier.c  control commands, the driver's side and the seam
  *	fake_io.c       an io's life: eventfd, ublkc, buffers
  *	fake_ring.c     its ring, what is submitted there, and the tags
+ *	fake_file.c     operations on files, which are real ones
  *	fake_recover.c  devices without a server, and commands to live ones
  *	fake_driver.c   devices, clients
  */
@@ -120,8 +121,9 @@ enum fake_point {
 struct fake_counts {
 	unsigned int devs, ios, controls, pending;
 	unsigned int enters, muted_signals, signals;
+	unsigned int file_ops, file_cancels;
 	unsigned int leaks;	/* memory lent to commands that hang */
-	unsigned int left_bufs;	/* ios whose buffers the backend may touch */
+	unsigned int left_bufs;	/* ios whose buffers somebody may touch */
 	unsigned int cancels, aborted_reqs, cmds[UBLKEV__NR_CTRL_CMDS];
 	unsigned int no_schedulers;	/* commands that ask a broker for it */
 };
@@ -137,7 +139,25 @@ struct fake_conf {
 					   server's thread is */
 	bool no_data;			/* USER_COPY without copies is right */
 	void (*hook)(enum fake_point at);
+	/* operations on files: what becomes of one that is submitted */
+	int (*file)(const struct ublkev__fileop *op);
+	unsigned int file_room;		/* 4; SQEs for them beside the tags' */
+	bool file_stuck;		/* no cancel ends what is held */
 };
+
+/* answers of fake.file() that are no results */
+#define FAKE_FILE_DO	INT32_MAX	/* it is done, at once */
+#define FAKE_FILE_HOLD	(INT32_MAX - 1)	/* done, or cancelled, later */
+/* SHORT + n: n bytes of it */
+#define FAKE_FILE_SHORT	(1 << 30)
+
+/*
+ * Does up to n of those that device `id`'s rings hold, in the order that they
+ * were submitted; how many.
+ */
+unsigned int fake_file_go(int id, unsigned int n);
+/* how many these are */
+unsigned int fake_file_held(int id);
 
 extern struct fake_conf fake;
 extern struct fake_counts fake_counts;

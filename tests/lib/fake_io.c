@@ -29,7 +29,7 @@ int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 	io->queues = queues;
 	io->depth = depth;
 	io->max_io_bytes = max_io_bytes;
-	io->size = (unsigned int)n * 4 + 64;
+	io->size = (unsigned int)n * (4 + UBLKEV_MAX_EXTENTS) + 64;
 	io->sqes = ublkev__alloc_zalloc(io->mem, io->size, sizeof(*io->sqes));
 	io->work = ublkev__alloc_zalloc(io->mem, io->size, sizeof(*io->work));
 	io->cqes = ublkev__alloc_zalloc(io->mem, io->size, sizeof(*io->cqes));
@@ -122,13 +122,31 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem)
 	return 0;
 }
 
+void ublkev__io_for_files(struct ublkev__io *io)
+{
+	io->for_files = true;
+}
+
+size_t ublkev__io_leave_bufs(struct ublkev__io *io)
+{
+	FAKE_LOCKED;
+	size_t bytes = io->bufs ? io->buf_bytes : 0;
+
+	io->left_bufs = true;
+	fake_counts.left_bufs += !!io->bufs;
+	return bytes;
+}
+
 void ublkev__io_free(struct ublkev__io *io)
 {
 	FAKE_LOCKED;
 	if (!io)
 		return;
 	ublkev__io_close(io, false);
-	if (io->bufs)
+	if (io->ops && !io->left_bufs)
+		fake__violates("buffers freed which the kernel may write to");
+	fake__forget_files(io);
+	if (io->bufs && !io->left_bufs)
 		munmap(io->bufs, io->buf_bytes);
 	if (io->spare)
 		munmap(io->spare, io->max_io_bytes);
@@ -186,14 +204,6 @@ void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)
 	if (!io->bufs)
 		return NULL;
 	return io->bufs + (size_t)queue * io->depth * io->max_io_bytes;
-}
-
-void ublkev__io_leave_bufs(struct ublkev__io *io)
-{
-	FAKE_LOCKED;
-
-	fake_counts.left_bufs += !!io->bufs;
-	io->bufs = NULL;
 }
 
 void *ublkev__io_spare_buf(const struct ublkev__io *io)

@@ -9,7 +9,8 @@
 
 #include "fake_priv.h"
 
-enum fake_sqe_kind { SQE_FETCH, SQE_COMMIT, SQE_READ, SQE_GET, SQE_COPY };
+enum fake_sqe_kind { SQE_FETCH, SQE_COMMIT, SQE_READ, SQE_GET, SQE_COPY,
+		     SQE_FILE };
 
 struct fake_sqe {
 	enum fake_sqe_kind kind;
@@ -18,6 +19,14 @@ struct fake_sqe {
 	bool in;
 	uint32_t bytes;
 	void *buf;
+	struct ublkev__fileop op;
+};
+
+/* an operation on a file that the kernel has not done yet */
+struct fake_fileop {
+	struct fake_fileop *next;
+	unsigned int queue, tag;	/* queue: as in a completion */
+	struct ublkev__fileop op;
 };
 
 struct ublkev__io {
@@ -37,6 +46,10 @@ struct ublkev__io {
 	size_t buf_bytes;
 	char *bufs, *spare;
 	struct fake_dev *dev;	/* whose ublkc is open */
+	bool for_files;
+	bool left_bufs;			/* to whoever may touch them */
+	unsigned int nr_file_sqes;
+	struct fake_fileop *ops;
 	unsigned int nr_sqes, nr_work, nr_cqes, size;
 	struct fake_sqe *sqes;
 	struct ublkev__cqe *work, *cqes;

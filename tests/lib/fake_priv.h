@@ -124,6 +124,17 @@ void fake__signal(struct ublkev__io *io);
 /* the driver aborts all armed tags */
 void fake__abort_armed(struct fake_dev *d);
 
+/* fake_file.c: what is submitted, and what the ring's end leaves of it */
+struct fake_sqe;
+void fake__file(struct ublkev__io *io, const struct fake_sqe *sqe);
+void fake__forget_files(struct ublkev__io *io);
+/* one of that tag's is not done yet */
+bool fake__file_holds(const struct ublkev__io *io, unsigned int queue,
+		      unsigned int tag);
+/* fake_ring.c: likewise, its completion */
+void fake__post(struct ublkev__io *io, unsigned int queue, unsigned int tag,
+		int res);
+
 /*
  * fake_io.c: the server's end of it dies; the eventfd that it shares with its
  * control

@@ -77,6 +77,12 @@ static void post(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 	};
 }
 
+void fake__post(struct ublkev__io *io, unsigned int queue, unsigned int tag,
+		int res)
+{
+	post(io, queue, tag, res);
+}
+
 void fake_spurious(int id, unsigned int queue, unsigned int tag, int res)
 {
 	FAKE_LOCKED;
@@ -144,7 +150,7 @@ static struct fake_sqe *get_sqe(struct ublkev__io *io, enum fake_sqe_kind kind)
 	if (io->cut)
 		io->nr_sqes = 0;
 	sqe = &io->sqes[io->nr_sqes++];
-	if (io->nr_sqes > io->queues * io->depth + 1)
+	if (io->nr_sqes > io->queues * io->depth + 1 + io->nr_file_sqes)
 		fake__violates("more SQEs than tags");
 	sqe->kind = kind;
 	return sqe;
@@ -190,6 +196,23 @@ void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 	io->sqes[io->nr_sqes - 1].bytes = bytes;
 }
 
+bool ublkev__io_has_file_room(const struct ublkev__io *io)
+{
+	return io->nr_file_sqes < fake.file_room;
+}
+
+void ublkev__io_file(struct ublkev__io *io, unsigned int queue,
+		     unsigned int tag, const struct ublkev__fileop *op)
+{
+	FAKE_LOCKED;
+
+	if (!io->for_files || io->nr_file_sqes >= fake.file_room)
+		fake__violates("no room for an operation on a file");
+	io->nr_file_sqes++;
+	io_sqe(io, SQE_FILE, queue, tag, 0, NULL);
+	io->sqes[io->nr_sqes - 1].op = *op;
+}
+
 /*
  * PLAIN: only the tag's own buffer, since the driver will put the next WRITE
  * there. NEED_GET_DATA: a READ's may come from anywhere.
@@ -207,6 +230,8 @@ static void check_buf(const struct ublkev__io *io, const struct fake_sqe *sqe)
 		return;
 	if (n >= (size_t)io->queues * io->depth || sqe->buf != own)
 		fake__violates("not the tag's buffer");
+	if (fake__file_holds(io, sqe->queue, sqe->tag))
+		fake__violates("a buffer that an operation on a file still uses");
 }
 
 static void do_fetch(struct ublkev__io *io, const struct fake_sqe *sqe)
@@ -414,6 +439,7 @@ static void submit_all(struct ublkev__io *io)
 	uint64_t count;
 
 	io->nr_sqes = 0;
+	io->nr_file_sqes = 0;
 	for (i = 0; i < n; i++) {
 		if (io->sqes[i].kind == SQE_FETCH)
 			do_fetch(io, &io->sqes[i]);
@@ -423,6 +449,8 @@ static void submit_all(struct ublkev__io *io)
 			do_get(io, &io->sqes[i]);
 		else if (io->sqes[i].kind == SQE_COPY)
 			do_copy(io, &io->sqes[i]);
+		else if (io->sqes[i].kind == SQE_FILE)
+			fake__file(io, &io->sqes[i]);
 		else if (read(io->evfd, &count, sizeof(count)) < 0)
 			continue;
 	}
@@ -437,6 +465,10 @@ static void run_one(struct ublkev__io *io, const struct ublkev__cqe *w)
 	int res = w->res;
 	int err;
 
+	if (ublkev__cqe_is_file(w)) {
+		post(io, w->queue, w->tag, res);
+		return;
+	}
 	if (res == 0) {
 		t = &io->dev->queues[w->queue].tags[w->tag];
 		write = is_op(t->req, FAKE_WRITE);

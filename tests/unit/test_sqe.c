@@ -116,7 +116,7 @@ START_TEST(udata)
 			u = udata_tag(n[i], n[j]);
 			ck_assert_uint_eq(udata_get_queue(u), n[i]);
 			ck_assert_uint_eq(udata_get_tag(u), n[j]);
-			ck_assert(!(u & UDATA_EVENTFD));
+			ck_assert(!(u & UDATA_NONE));
 		}
 }
 END_TEST

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ev/evfile.h"
+
+#include "backend/guard.h"
+#include "ev/engine.h"
+
+static struct ublkev__placed *file_of(const struct ublkev__engine *e,
+				      unsigned int queue, unsigned int tag)
+{
+	return &e->placed[(size_t)queue * e->queues[queue].depth + tag];
+}
+
+static void file_list(struct ublkev__lane *l, struct ublkev__placed *p)
+{
+	if (p->listed || !ublkev__placed_wants(p))
+		return;
+	p->listed = true;
+	p->next = NULL;
+	if (l->wanting)
+		l->last_wanting->next = p;
+	else
+		l->wanting = p;
+	l->last_wanting = p;
+}
+
+/* aborted, its answer was given */
+static void file_end(struct ublkev__lane *l, struct ublkev__placed *p)
+{
+	const struct ublkev_req *req = p->req;
+	int err;
+
+	p->req = NULL;
+	err = ublkev__guard_placed(l->e->backend, req, p->err);
+	if (!p->aborted)
+		ublkev__queue_done(&l->e->queues[req->queue], req->cookie, err);
+}
+
+static void file_go_on(struct ublkev__lane *l, struct ublkev__placed *p)
+{
+	if (ublkev__placed_over(p))
+		file_end(l, p);
+	else
+		file_list(l, p);
+}
+
+bool ublkev__file_place(struct ublkev__lane *l, struct ublkev__queue *q,
+			struct ublkev__tag *t)
+{
+	struct ublkev_extent extents[UBLKEV_MAX_EXTENTS];
+	struct ublkev__placed *p = file_of(l->e, q->id, t->req.tag);
+	bool rejected;
+	int n = ublkev__guard_place(l->e->backend, &t->req, extents, &rejected);
+
+	if (rejected) {
+		ublkev__queue_refused(q, t, n);
+	} else if (n < 0) {
+		ublkev__queue_done(q, t->req.cookie, n);
+	} else if (n) {
+		ublkev__placed_started(p, &t->req, extents, (unsigned int)n);
+		file_go_on(l, p);
+	}
+	return n;
+}
+
+static void file_pull(struct ublkev__lane *l, struct ublkev__placed *p)
+{
+	struct ublkev__fileop op;
+
+	while (ublkev__io_has_file_room(l->io) && ublkev__placed_next(p, &op)) {
+		ublkev__io_file(l->io, p->req->queue, p->req->tag, &op);
+		l->nr_flying += op.kind != UBLKEV__FILEOP_CANCEL;
+	}
+}
+
+void ublkev__file_out(struct ublkev__lane *l)
+{
+	struct ublkev__placed *p;
+
+	while ((p = l->wanting)) {
+		/* over, it may have wanted to be cancelled only */
+		if (p->req)
+			file_pull(l, p);
+		if (p->req && ublkev__placed_wants(p))
+			return;
+		l->wanting = p->next;
+		p->listed = false;
+	}
+}
+
+bool ublkev__file_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
+{
+	unsigned int queue = ublkev__cqe_queue(cqe);
+	struct ublkev__placed *p;
+
+	if (!ublkev__cqe_is_file(cqe) || !l->e->placed ||
+	    queue - l->first_id >= l->nr_queues ||
+	    cqe->tag >= l->e->queues[queue].depth)
+		return false;
+	p = file_of(l->e, queue, cqe->tag);
+	if (!p->req || ublkev__placed_cqe(p, ublkev__cqe_piece(cqe), cqe->res))
+		return false;
+	l->nr_flying--;
+	file_go_on(l, p);
+	return true;
+}
+
+bool ublkev__file_has(const struct ublkev__engine *e, uint64_t cookie)
+{
+	unsigned int queue = ublkev__cookie_queue(cookie);
+	unsigned int tag = ublkev__cookie_tag(cookie);
+
+	return e->placed && queue < e->nr_queues &&
+	       tag < e->queues[queue].depth && file_of(e, queue, tag)->req;
+}
+
+static void file_abort_queue(struct ublkev__lane *l, unsigned int queue)
+{
+	struct ublkev__placed *p;
+	unsigned int tag;
+
+	for (tag = 0; tag < l->e->queues[queue].depth; tag++) {
+		p = file_of(l->e, queue, tag);
+		if (!p->req)
+			continue;
+		ublkev__placed_abort(p);
+		file_go_on(l, p);
+	}
+}
+
+void ublkev__file_abort(struct ublkev__lane *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->nr_queues && l->e->placed; i++)
+		file_abort_queue(l, l->first_id + i);
+}
+
+void ublkev__file_close(struct ublkev__lane *l)
+{
+	size_t bytes;
+
+	l->wanting = NULL;
+	if (!l->nr_flying)
+		return;
+	bytes = ublkev__io_leave_bufs(l->io);
+	ublkev__log(&l->e->log, LOG_WARNING,
+		    "%u operations on files have not ended: %zu bytes of buffers are left to the kernel",
+		    l->nr_flying, bytes);
+	l->nr_flying = 0;
+}
