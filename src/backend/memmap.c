@@ -78,7 +78,7 @@ static uint64_t memmap_next_chunk(const struct ublkev__memmap *m, uint64_t from,
 	return from;
 }
 
-/* likewise, of a file; hugetlbfs knows no holes, and calls everything data */
+/* Where the next data of a file are; hugetlbfs calls everything data. */
 static uint64_t memmap_next_data(const struct ublkev__memmap *m, uint64_t from,
 				 uint64_t to)
 {

@@ -50,15 +50,16 @@ void ublkev__memmap_discard(const struct ublkev__memmap *m, uint64_t offset,
 			    uint64_t len);
 
 /*
- * Likewise for as much of its beginning as takes no longer than a part of a
- * turn: answers how much that was. What was never written costs nothing.
+ * Discards as much of the range's beginning as takes no longer than a part of a
+ * turn, and answers how many bytes that was. What was never written costs
+ * nothing.
  */
 uint64_t ublkev__memmap_discard_some(const struct ublkev__memmap *m,
 				     uint64_t offset, uint64_t len);
 
 /*
- * Likewise for what is beyond a smaller end. Errors: -ENOMEM, -ENOSPC,
- * those of ftruncate(2); the size is as it was.
+ * Changes the size, and discards what is beyond a smaller end. Errors, with the
+ * size as it was: -ENOMEM, -ENOSPC, those of ftruncate(2).
  */
 int ublkev__memmap_resize(struct ublkev__memmap *m, uint64_t dev_bytes);
 

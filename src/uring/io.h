@@ -85,7 +85,7 @@ void ublkev__io_free(struct ublkev__io *io);
 
 /* the eventfd, signalled when there is something to reap */
 int ublkev__io_fd(const struct ublkev__io *io);
-/* likewise, but it is the caller's now to close; only free may follow */
+/* Gives the eventfd to the caller, who closes it; only free may follow. */
 int ublkev__io_take_fd(struct ublkev__io *io);
 
 /* the ring's, from set_up or enable until close; -1 unless by_ring */
