@@ -31,7 +31,7 @@ struct ublkev__cmdlife {
 	unsigned int cmd_timeout_ms, grace_ms;
 	enum ublkev__ctrl_cmd cmd; /* what was asked for; NONE: idle */
 	enum ublkev__ctrl_cmd pending;
-	struct ublkev__devinfo info;
+	struct ublkev_cmd_info info;
 	uint64_t arg;
 	uint64_t deadline_ms;		/* UINT64_MAX: none */
 	int res;

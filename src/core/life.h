@@ -60,28 +60,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <ublkev/cmd.h>
 #include <ublkev/dev.h>
 
 #include "core/names.h"
-
-/* what ADD_DEV takes and gives back, and GET_DEV_INFO tells */
-struct ublkev__devinfo {
-	uint64_t features;
-	uint64_t signature;		/* ublksrv_flags */
-	uint32_t max_io_bytes;
-	uint32_t owner_uid, owner_gid;
-	int id;			/* -1: the driver picks */
-	int pid;
-	unsigned int state;	/* enum ublkev_dev_state */
-	unsigned int queues;
-	unsigned int depth;
-};
 
 /* what a command was answered, each field by its command */
 struct ublkev__ctrl_answer {
 	int res;
 	uint64_t features;
-	struct ublkev__devinfo info;
+	struct ublkev_cmd_info info;
 };
 
 enum ublkev__life_act {
@@ -128,8 +116,9 @@ struct ublkev__life {
 	/* told at init */
 	struct ublkev_conf conf;
 	enum ublkev__life_mode mode;
-	/* as asked for, then as the driver answered */
-	struct ublkev__devinfo info;
+	/* what is asked for, id -1 if the driver is to pick one; then what the
+	   driver answered to ADD_DEV or GET_DEV_INFO */
+	struct ublkev_cmd_info info;
 	uint64_t kernel_features;
 	unsigned int traits;		/* of the backend: params.h */
 	/* where it is */

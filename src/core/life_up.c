@@ -66,9 +66,9 @@ static int up_on_features(struct ublkev__life *c,
 
 /* the driver may give less than was asked for, never more or another id */
 static int up_take_added(struct ublkev__life *c,
-			 const struct ublkev__devinfo *got)
+			 const struct ublkev_cmd_info *got)
 {
-	const struct ublkev__devinfo *asked = &c->info;
+	const struct ublkev_cmd_info *asked = &c->info;
 	uint64_t needed = ublkev__features_needed(&c->conf);
 
 	if (got->id < 0 || got->id > UBLKEV__MAX_ID ||
@@ -129,7 +129,7 @@ static int up_on_params(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 }
 
 static int up_take_info(struct ublkev__life *c,
-			const struct ublkev__devinfo *got)
+			const struct ublkev_cmd_info *got)
 {
 	if (got->id != c->info.id || !got->queues ||
 	    got->queues > UBLKEV__MAX_QUEUES || !got->depth ||

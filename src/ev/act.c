@@ -116,7 +116,7 @@ static void act_take_cpus(struct ublkev__engine *e,
 
 static int act_set_up(struct ublkev__engine *e)
 {
-	const struct ublkev__devinfo *info = &e->life.info;
+	const struct ublkev_cmd_info *info = &e->life.info;
 
 	return ublkev__engine_set_up(e, info->queues, info->depth,
 				     info->max_io_bytes);
@@ -241,7 +241,7 @@ void ublkev__act_tick(struct ublkev__engine *e)
 
 static void act_open_ublkc(struct ublkev__engine *e)
 {
-	const struct ublkev__devinfo *info = &e->life.info;
+	const struct ublkev_cmd_info *info = &e->life.info;
 	enum ublkev__xfer copy = ublkev__xfer_of(info->features);
 	bool no_data = e->life.traits & UBLKEV__NO_DATA;
 	unsigned int i;

@@ -40,23 +40,6 @@ struct ublkev__cmdrun {
 
 /* ---- answers -------------------------------------------------------------- */
 
-static void cmd_put_info(struct ublkev_cmd_info *to,
-			 const struct ublkev__devinfo *from)
-{
-	*to = (struct ublkev_cmd_info){
-		.features = from->features,
-		.signature = from->signature,
-		.max_io_bytes = from->max_io_bytes,
-		.owner_uid = from->owner_uid,
-		.owner_gid = from->owner_gid,
-		.id = from->id,
-		.pid = from->pid,
-		.state = from->state,
-		.queues = from->queues,
-		.depth = from->depth,
-	};
-}
-
 static void cmd_put_answer(struct ublkev__cmdrun *c,
 			   const struct ublkev__carrier_done *done)
 {
@@ -97,7 +80,7 @@ static void cmd_end(struct ublkev__cmdrun *c, bool lost)
 	ev_timer_stop(loop, &c->on_deadline);
 	answer.res = c->life.res;
 	if (!answer.res && c->op == UBLKEV_CMD_GET_DEV_INFO)
-		cmd_put_info(&answer.u.info, &c->life.info);
+		answer.u.info = c->life.info;
 	if (lost)
 		cmd_let_go(c);
 	cmd->active = 0;

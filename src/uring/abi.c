@@ -161,7 +161,7 @@ uint32_t ublkev__abi_cmd_op(enum ublkev__ctrl_cmd cmd)
 }
 
 void ublkev__abi_put_info(struct abi_dev_info *abi,
-			  const struct ublkev__devinfo *info)
+			  const struct ublkev_cmd_info *info)
 {
 	memset(abi, 0, sizeof(*abi));
 	abi->nr_hw_queues = (uint16_t)info->queues;
@@ -173,7 +173,7 @@ void ublkev__abi_put_info(struct abi_dev_info *abi,
 }
 
 void ublkev__abi_get_info(const struct abi_dev_info *abi,
-			  struct ublkev__devinfo *info)
+			  struct ublkev_cmd_info *info)
 {
 	info->queues = abi->nr_hw_queues;
 	info->depth = abi->queue_depth;

@@ -192,9 +192,9 @@ uint32_t ublkev__abi_cmd_op(enum ublkev__ctrl_cmd cmd);
  * the driver may give it a meaning later; get leaves out what nobody asks for.
  */
 void ublkev__abi_put_info(struct abi_dev_info *abi,
-			  const struct ublkev__devinfo *info);
+			  const struct ublkev_cmd_info *info);
 void ublkev__abi_get_info(const struct abi_dev_info *abi,
-			  struct ublkev__devinfo *info);
+			  struct ublkev_cmd_info *info);
 void ublkev__abi_put_params(struct abi_params *abi,
 			    const struct ublkev__params *params);
 void ublkev__abi_get_params(const struct abi_params *abi,

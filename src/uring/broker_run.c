@@ -34,7 +34,7 @@ struct channel {
 	int evfd;			/* the ring's */
 	int open_err;			/* of ublk-control; answers commands */
 	enum ublkev__ctrl_cmd pending;	/* is with the driver */
-	struct ublkev__devinfo info;	/* of the device */
+	struct ublkev_cmd_info info;	/* of the device */
 	uint64_t kernel_features;
 	bool ours;			/* taken down when the channel ends */
 	bool served;			/* was added or recovered through it */

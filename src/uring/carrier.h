@@ -31,7 +31,7 @@ struct ublkev__carrier_req {
 	 * path of ublkc, by which the driver sees whether the caller may
 	 * (ublk_ctrl_uring_cmd_permission()).
 	 */
-	struct ublkev__devinfo info;
+	struct ublkev_cmd_info info;
 	struct ublkev__params params;	/* of SET_PARAMS */
 	/*
 	 * UPDATE_SIZE has sectors here, QUIESCE_DEV milliseconds,

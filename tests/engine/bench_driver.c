@@ -44,7 +44,7 @@ struct ublkev__carrier {
 };
 
 static struct ublkev__carrier carrier;
-static struct ublkev__devinfo info;
+static struct ublkev_cmd_info info;
 
 int ublkev__carrier_new(struct ublkev__carrier **carrierp,
 			const struct ublkev__alloc *mem, int evfd,

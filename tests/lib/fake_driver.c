@@ -148,7 +148,7 @@ static int pick_id(int wanted)
 	return -EACCES;
 }
 
-int fake__add(struct ublkev__devinfo *info)
+int fake__add(struct ublkev_cmd_info *info)
 {
 	struct fake_dev *d;
 	int id;
@@ -199,7 +199,7 @@ void fake__maybe_free(struct fake_dev *d)
 int fake_leave(int id)
 {
 	FAKE_LOCKED;
-	struct ublkev__devinfo info = {
+	struct ublkev_cmd_info info = {
 		.id = id, .queues = 1, .depth = 1, .max_io_bytes = 4096,
 	};
 

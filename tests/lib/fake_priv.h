@@ -64,7 +64,7 @@ struct fake_dev {
 	unsigned int scan, writeback;
 	unsigned int next_queue;
 	unsigned int joined;	/* ios apart that have ublkc */
-	struct ublkev__devinfo info;
+	struct ublkev_cmd_info info;
 	struct ublkev__params params;
 	struct ublkev__io *io;	/* who has ublkc open */
 	struct fake_queue *queues;
@@ -80,7 +80,7 @@ struct fake_cmd {
 	bool hangs, hard;
 	int fail;
 	unsigned int generation;	/* of the device that is deleted */
-	struct ublkev__devinfo info;
+	struct ublkev_cmd_info info;
 	struct ublkev__params params;
 	uint64_t data;
 	uint64_t features;
@@ -103,7 +103,7 @@ void fake__answer(struct fake_dev *d, struct fake_req *req, int res);
 void fake__fail_waiting(struct fake_dev *d);
 /* the last of it, if nothing refers to it any more */
 void fake__maybe_free(struct fake_dev *d);
-int fake__add(struct ublkev__devinfo *info);
+int fake__add(struct ublkev_cmd_info *info);
 
 /* fake_recover.c: the device outlives its server; it goes */
 bool fake__stays(const struct fake_dev *d);

@@ -153,7 +153,7 @@ void drv_close_backend(struct life *l)
 
 /* ---- their effects --------------------------------------------------------- */
 
-static void added(struct life *l, struct ublkev__devinfo *info)
+static void added(struct life *l, struct ublkev_cmd_info *info)
 {
 	l->exists = l->mine = true;
 	info->id = info->id < 0 ? 4 : info->id;
@@ -203,7 +203,7 @@ static void quiesce(struct life *l)
 		drain(l);
 }
 
-static void tell_info(struct life *l, struct ublkev__devinfo *info)
+static void tell_info(struct life *l, struct ublkev_cmd_info *info)
 {
 	uint64_t recovery = UBLKEV__F(USER_RECOVERY) |
 			    UBLKEV__F(USER_RECOVERY_REISSUE);
@@ -226,7 +226,7 @@ static void tell_info(struct life *l, struct ublkev__devinfo *info)
 		info->features = 0;
 }
 
-static void succeeds(struct life *l, struct ublkev__devinfo *info)
+static void succeeds(struct life *l, struct ublkev_cmd_info *info)
 {
 	switch (l->pending) {
 	case UBLKEV__CTRL_ADD_DEV:
@@ -278,7 +278,7 @@ static void vanishes(struct life *l, int res)
 }
 
 /* what the command does when it succeeds, or what it is answered instead */
-static int effect(struct life *l, struct ublkev__devinfo *info)
+static int effect(struct life *l, struct ublkev_cmd_info *info)
 {
 	bool gone = !l->exists && l->pending != UBLKEV__CTRL_GET_FEATURES &&
 		l->pending != UBLKEV__CTRL_ADD_DEV;

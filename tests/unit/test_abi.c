@@ -82,7 +82,7 @@ static void assert_u64(const void *at, size_t offset, uint64_t value)
 
 START_TEST(info_put)
 {
-	const struct ublkev__devinfo info = {
+	const struct ublkev_cmd_info info = {
 		.features = UINT64_C(0x123456789abc), .max_io_bytes = 0x80000,
 		.id = 77, .queues = 4, .depth = 0x200,
 		.signature = UINT64_C(0x75626c6b65760001),
@@ -113,7 +113,7 @@ START_TEST(info_got)
 		4 | 0x200 << 16, 3 | 24 << 16, 0x80000, 77, 4711, 0,
 		0x56789abc, 0x1234, 0x65760001, 0x75626c6b, 1000, 1001,
 	};
-	struct ublkev__devinfo info;
+	struct ublkev_cmd_info info;
 	struct abi_dev_info abi;
 
 	memcpy(&abi, words, sizeof(abi));
@@ -137,7 +137,7 @@ END_TEST
 START_TEST(info_roundtrip)
 {
 	static const int ids[] = { -1, 0, 5, (1 << 20) - 1 };
-	struct ublkev__devinfo info = {
+	struct ublkev_cmd_info info = {
 		.features = 0x42, .max_io_bytes = 32u << 20, .id = ids[_i],
 		.queues = 4096, .depth = 4096,
 		.signature = UINT64_C(0xfedcba9876543210),

@@ -321,7 +321,7 @@ END_TEST
 	  .features = 0x42 }
 
 static void add_answered(struct life *l, int id,
-			 const struct ublkev__devinfo *info)
+			 const struct ublkev_cmd_info *info)
 {
 	const struct ublkev__ctrl_answer a = { .info = *info };
 
@@ -335,7 +335,7 @@ static void add_answered(struct life *l, int id,
 
 START_TEST(add_less)
 {
-	static const struct ublkev__devinfo answers[] = {
+	static const struct ublkev_cmd_info answers[] = {
 		DEV(0, 2, 8, 65536), DEV(0xfffff, 1, 8, 65536),
 		DEV(5, 2, 8, 4096), DEV(5, 1, 8, 32768),
 	};
@@ -353,7 +353,7 @@ END_TEST
 
 START_TEST(add_odd)
 {
-	static const struct ublkev__devinfo answers[] = {
+	static const struct ublkev_cmd_info answers[] = {
 		DEV(5, 0, 8, 65536), DEV(5, 3, 8, 65536), DEV(5, 2, 7, 65536),
 		DEV(5, 2, 9, 65536), DEV(5, 2, 0, 65536), DEV(5, 2, 8, 0),
 		DEV(5, 2, 8, 4095), DEV(5, 2, 8, 65537), DEV(5, 2, 8, 69632),
@@ -375,7 +375,7 @@ END_TEST
 /* whose device that is nobody knows: not deleted */
 START_TEST(add_odd_id)
 {
-	static const struct ublkev__devinfo answers[] = {
+	static const struct ublkev_cmd_info answers[] = {
 		DEV(-1, 2, 8, 65536), DEV(1 << 20, 2, 8, 65536),
 		DEV(5, 2, 8, 65536), { 0 },
 	};

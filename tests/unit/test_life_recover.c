@@ -77,7 +77,7 @@ END_TEST
 /* ---- devices that can't be had ------------------------------------------ */
 
 static const struct {
-	struct ublkev__devinfo info;
+	struct ublkev_cmd_info info;
 	bool no_recovery;
 	int err;
 } bad_infos[] = {
