@@ -15,7 +15,7 @@ static void cmdlife_send(struct ublkev__cmdlife *l, enum ublkev__ctrl_cmd cmd,
 	l->pending = cmd;
 	l->act = UBLKEV__CMDLIFE_SEND;
 	l->deadline_ms = now_ms + l->cmd_timeout_ms;
-	/* the kernel's own patience is the argument */
+	/* QUIESCE_DEV's argument is how long the kernel itself waits. */
 	if (cmd == UBLKEV__CTRL_QUIESCE_DEV)
 		l->deadline_ms += l->arg;
 }
@@ -39,7 +39,7 @@ int ublkev__cmdlife_start(struct ublkev__cmdlife *l, enum ublkev_cmd_op cmd,
 	if (which == UBLKEV__CTRL_NONE ||
 	    (ask && (id < 0 || id > UBLKEV__MAX_ID)))
 		return -EINVAL;
-	/* the driver knows 32 bits of milliseconds */
+	/* The driver takes 32 bits of milliseconds. */
 	if (which == UBLKEV__CTRL_QUIESCE_DEV && arg > UINT32_MAX)
 		return -EINVAL;
 	l->cmd = which;
@@ -83,13 +83,14 @@ static void cmdlife_asked(struct ublkev__cmdlife *l, enum ublkev__ctrl_cmd cmd,
 	if (a->res >= 0)
 		l->info = a->info;
 	if (a->res == -ENOENT && cmd == UBLKEV__CTRL_GET_DEV_INFO2)
-		/* the node is not in /dev: it can't be asked that way */
+		/* GET_DEV_INFO2 names the device by its node, and that is not
+		   in /dev. */
 		cmdlife_send(l, UBLKEV__CTRL_GET_DEV_INFO, now_ms);
 	else if (a->res < 0 || l->cmd == UBLKEV__CTRL_GET_DEV_INFO)
 		cmdlife_end(l, UBLKEV__CMDLIFE_END, a->res);
 	else if (l->cmd == UBLKEV__CTRL_UPDATE_SIZE &&
 		 a->info.state != UBLKEV_STATE_LIVE)
-		/* without a disk it crashes some kernels (6.16 to 6.19) */
+		/* UPDATE_SIZE of a device without a disk crashes 6.16 to 6.19. */
 		cmdlife_end(l, UBLKEV__CMDLIFE_END, -ENODEV);
 	else
 		cmdlife_send(l, l->cmd, now_ms);
@@ -103,7 +104,7 @@ void ublkev__cmdlife_done(struct ublkev__cmdlife *l, enum ublkev__ctrl_cmd cmd,
 	if (cmd == UBLKEV__CTRL_NONE || cmd != l->pending)
 		return;
 	l->pending = UBLKEV__CTRL_NONE;
-	/* an answer that came all the same is one */
+	/* A command that was answered although it was cancelled was done. */
 	if (l->cancelled && (!last || a->res == -EINTR ||
 			     a->res == -ECANCELED))
 		cmdlife_end(l, UBLKEV__CMDLIFE_END, cmdlife_why(l));

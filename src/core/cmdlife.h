@@ -4,9 +4,9 @@
  *
  *	ASK -> SEND -> IDLE
  *
- * ASK: GET_DEV_INFO2 tells whether it is an ordinary user's, whose commands
- * the driver wants in another form. A command that is not answered in time is
- * cancelled, and given up a grace period later. As in life.h, facts are
+ * ASK: GET_DEV_INFO2 tells whether the device is an ordinary user's, for whose
+ * commands the driver wants another form. A command that is not answered in
+ * time is cancelled, and given up a grace period later. As in life.h, facts are
  * told and actions pulled, here one at a time.
  */
 #ifndef UBLKEV_CORE_CMDLIFE_H
@@ -47,11 +47,12 @@ struct ublkev__cmdlife {
 int ublkev__cmdlife_start(struct ublkev__cmdlife *l, enum ublkev_cmd_op cmd,
 			  int id, uint64_t arg, uint64_t now_ms);
 void ublkev__cmdlife_cancel(struct ublkev__cmdlife *l, uint64_t now_ms);
-/* fact: `cmd` was answered, or could not be sent; others are no answer */
+/* Fact: `cmd` was answered, or could not be sent. If it is not what is pending,
+   nothing changes. */
 void ublkev__cmdlife_done(struct ublkev__cmdlife *l, enum ublkev__ctrl_cmd cmd,
 			  const struct ublkev__ctrl_answer *a, uint64_t now_ms);
 void ublkev__cmdlife_tick(struct ublkev__cmdlife *l, uint64_t now_ms);
-/* after END and LOSE it is idle */
+/* What is to be done now. After END and LOSE the command's life is idle. */
 enum ublkev__cmdlife_act ublkev__cmdlife_next(struct ublkev__cmdlife *l);
 
 #endif

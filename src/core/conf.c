@@ -8,11 +8,11 @@
 
 #include "core/params.h"
 
-/* longer than any wake-up takes, and no fair thing to do to a loop */
+/* A wake-up takes less, and other watchers of the loop wait meanwhile. */
 #define MOST_WAIT_US	1000
-/* a week and more is no deadline, but what somebody got wrong */
+/* Over three weeks: more than that is somebody's mistake, no deadline. */
 #define MOST_MS		INT32_MAX
-/* a turn that may last longer has no bound worth the name: that is 0 */
+/* A longer turn is as good as one without a bound, for which 0 stands. */
 #define MOST_BUDGET_US	1000000
 
 #define CONF_FLAGS	(UBLKEV_CONF_LATENCY | UBLKEV_CONF_UNPRIVILEGED | \
@@ -28,7 +28,7 @@ struct conf_range {
 #define CONF_RANGE(member, least, most) \
 	{ #member, offsetof(struct ublkev_conf, member), (least), (most) }
 
-/* members of 32 bits without a sign */
+/* These members have 32 bits and no sign. */
 static const struct conf_range conf_ranges[] = {
 	CONF_RANGE(queues, 1, UBLKEV__MAX_QUEUES),
 	CONF_RANGE(depth, 1, UBLKEV__MAX_DEPTH),

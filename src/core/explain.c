@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What an errno of a step most likely means. The driver's errnos and their
- * conditions: drivers/block/ublk_drv.c; those of io_uring: io_uring_setup(2).
+ * conditions are from drivers/block/ublk_drv.c, those of io_uring from
+ * io_uring_setup(2). What silence means is in the step's row (life_steps.c).
  */
 #include <errno.h>
 #include <stddef.h>

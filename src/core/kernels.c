@@ -9,13 +9,14 @@
 
 #include <ublkev/cmd.h>
 
-/* ADD_DEV allocates per NUMA node, without the fix that followed */
+/* These allocate queues per NUMA node in ADD_DEV, without the fix that
+   followed. */
 #define ADD_OOPS(mended) "ADD_DEV may crash this kernel and block every " \
 	"later one (NUMA allocation of queues): use " mended
-/* made from the same sources, though nobody has reported it */
+/* These were made from the same sources, but nobody has reported a crash. */
 #define ADD_SUSPECT(mended) "ADD_DEV is suspected to crash this kernel (NUMA " \
 	"allocation of queues, as in later releases): use " mended
-/* the worker of a command is never run */
+/* In these the io_uring worker of a command may never be run. */
 #define IOWQ_STUCK "control commands may stop being run after some hundred " \
 	"devices have come and gone (io_uring workers): use another release"
 
@@ -47,7 +48,7 @@ static const struct {
 
 #define NR_FAULTS (sizeof(faults) / sizeof(faults[0]))
 
-/* 0: there is none; no release has one of so many digits that it overflows */
+/* The number that s begins with, or 0. It stops before it could overflow. */
 static unsigned int kernel_number(const char *s)
 {
 	unsigned int n = 0;

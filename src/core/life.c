@@ -157,8 +157,8 @@ void ublkev__life_finish(struct ublkev__life *c, enum ublkev_step step)
 		ublkev__life_end(c, step);
 		return;
 	}
-	/* threads that are still in the backend are waited for without a
-	   deadline, as ever: it is called when they have left it */
+	/* The backend is called when our threads have left it, for which there
+	   is no deadline: so far it is not the backend that is waited for. */
 	c->end = step;
 	ublkev__life_enter(c, UBLKEV_STEP_BACKEND_CLOSE, 0);
 	ublkev__life_ask(c);
@@ -196,7 +196,7 @@ void ublkev__life_fault(struct ublkev__life *c, int err, uint64_t now_ms)
 	if (c->step == UBLKEV_STEP_IDLE ||
 	    c->step >= UBLKEV_STEP_BACKEND_CLOSE)
 		return;
-	/* another server may do better */
+	/* Another server may do better with a ring of its own. */
 	if (c->step == UBLKEV_STEP_LIVE && !c->stopping)
 		c->kept = ublkev__life_uses(c, UBLKEV__F(USER_RECOVERY));
 	ublkev__life_fail(c, err, now_ms);
@@ -240,7 +240,7 @@ int ublkev__life_cmd_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 void ublkev__life_closed(struct ublkev__life *c, uint64_t now_ms)
 {
 	if (c->step != UBLKEV_STEP_CLOSE)
-		return;		/* an early one */
+		return;		/* the ladder asked for it, and is past it */
 	c->undo &= ~UBLKEV__UNDO_UBLKC;
 	ublkev__life_unwind(c, now_ms);
 }
@@ -260,7 +260,8 @@ void ublkev__life_backend_closed(struct ublkev__life *c)
 
 void ublkev__life_tick(struct ublkev__life *c, uint64_t now_ms)
 {
-	/* an attempt first: should it be the last, its errno tells more */
+	/* An attempt comes before the deadline: if it is the last one, its
+	   errno tells more than -ETIMEDOUT. */
 	if (now_ms >= c->retry_ms)
 		ublkev__life_retry(c, now_ms);
 	else if (now_ms >= c->deadline_ms)

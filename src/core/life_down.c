@@ -16,9 +16,10 @@ static uint64_t down_later(uint64_t a, uint64_t b)
 }
 
 /*
- * Whether a device, half recovered, may be left to the next server: before
- * 7.3 (known by its newest feature) the driver refuses that for good, or
- * crashes (ublk_queue_reinit() without a daemon).
+ * Whether a device that is half recovered may be left to the next server.
+ * Before 7.3, which is known by its newest feature, the driver refuses another
+ * START_USER_RECOVERY for good, or crashes: ublk_queue_reinit() takes it for
+ * granted that the queue had a daemon.
  */
 static bool down_restartable(const struct ublkev__life *c)
 {
@@ -52,8 +53,9 @@ static bool down_waits_for_requests(const struct ublkev__life *c)
 }
 
 /*
- * Once requests have been failed, answers are no sign that the backend goes
- * on. That START_DEV was cancelled is none of it, but part of any stop.
+ * An answer shows that the backend goes on, and its patience begins anew; but
+ * not once requests have been failed, for these are answers too. A START_DEV
+ * that was cancelled says nothing of that sort: any stop cancels it.
  */
 void ublkev__life_progress(struct ublkev__life *c, uint64_t now_ms)
 {
@@ -70,7 +72,7 @@ void ublkev__life_progress(struct ublkev__life *c, uint64_t now_ms)
 
 /* ---- from step to step ---------------------------------------------------- */
 
-/* Nothing is left to do: what has become of the device? */
+/* Nothing is left to be done. What has become of the device? */
 static enum ublkev_step down_end(struct ublkev__life *c)
 {
 	if (c->kept && c->err != -ENODEV)
@@ -99,8 +101,9 @@ void ublkev__life_unwind(struct ublkev__life *c, uint64_t now_ms)
 }
 
 /*
- * From now on down. What is pending is waited for, but for what perhaps waits
- * for ever: START_DEV, for FETCHes that will not come any more, and so on.
+ * From now on the life goes down. A pending command is waited for, but those
+ * are cancelled that may wait for ever: START_DEV waits for the FETCHes of all
+ * tags and for the partition scan, QUIESCE_DEV for an idle tag.
  */
 void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms)
 {
@@ -118,7 +121,8 @@ void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms)
 		ublkev__life_cancel(c);
 	} else if (ublkev__life_overdue(c) ? waits :
 		   c->pending == UBLKEV__CTRL_TRY_STOP_DEV) {
-		c->deadline_ms = c->stop_deadline_ms;	/* it had none */
+		/* While the device was served there was no deadline. */
+		c->deadline_ms = c->stop_deadline_ms;
 	} else if (c->step == UBLKEV_STEP_OPEN ?
 		   c->retry_ms != UBLKEV__NEVER : !waits) {
 		ublkev__life_unwind(c, now_ms);
@@ -143,8 +147,9 @@ static void down_abort_io(struct ublkev__life *c)
 }
 
 /*
- * Release ring and ublkc while a command still waits: the driver then fails
- * what it had given us, and the command ends.
+ * Ring and ublkc are released while a command still waits: then the driver
+ * fails the requests that it had given us (Linux 6.12 when the ring goes, 7.3
+ * with the last reference to ublkc), and the command, which waits for them, ends.
  */
 static void down_close_early(struct ublkev__life *c)
 {
@@ -176,7 +181,7 @@ static void down_climb(struct ublkev__life *c, uint64_t now_ms)
 {
 	enum ublkev__rung rung = down_next_rung(c);
 
-	if (rung != UBLKEV__RUNG_LOSE)	/* the last one */
+	if (rung != UBLKEV__RUNG_LOSE)	/* after which there is none */
 		c->rung = rung + 1u;
 	c->deadline_ms = now_ms + c->conf.grace_ms;
 	switch (rung) {
@@ -198,7 +203,7 @@ static void down_climb(struct ublkev__life *c, uint64_t now_ms)
 	}
 }
 
-/* this is the end of no request, so an abort does not explain it */
+/* An abort explains why requests end, but not that the backend does not. */
 static void down_end_without_backend(struct ublkev__life *c)
 {
 	ublkev__life_note_error(c, -ETIMEDOUT);
@@ -216,18 +221,18 @@ void ublkev__life_expire(struct ublkev__life *c, uint64_t now_ms)
 		ublkev__life_live_expire(c, now_ms);
 		return;
 	}
-	/* an abort wished for is no error, nor is what follows from it */
+	/* An abort that was wished for is no error, nor is what follows. */
 	if (!c->aborted || c->step == UBLKEV_STEP_DEL)
 		ublkev__life_note_error(c, -ETIMEDOUT);
 	if (c->step == UBLKEV_STEP_START && !c->stopping) {
-		/* its first rung: cancels */
+		/* Turning down is its first rung, for it cancels. */
 		ublkev__life_go_down(c, now_ms);
 		c->deadline_ms = now_ms + c->conf.grace_ms;
 		return;
 	}
 	if (c->step == UBLKEV_STEP_QUIESCE && !c->stopping)
 		c->kept = true;		/* it is quiesced, or will be */
-	/* all its tags are dead, and perhaps somebody has quiesced it */
+	/* All its tags are dead, and it may be that somebody quiesced it. */
 	if (c->suspect && !c->stopping)
 		c->kept = ublkev__life_uses(c, UBLKEV__F(USER_RECOVERY));
 	if (!c->stopping) {
@@ -255,7 +260,8 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 		return;
 	}
 	if (c->step == UBLKEV_STEP_QUIESCE && c->kept) {
-		/* closing hands on whatever is outstanding */
+		/* Closing hands all that is outstanding on to the next server;
+		   nothing is to be failed. */
 		c->aborted = true;
 		c->deadline_ms = now_ms;
 		return;
@@ -306,14 +312,17 @@ void ublkev__life_del_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 {
 	bool cancelled = cmd == UBLKEV__CTRL_DEL_DEV &&
 			 (c->rung || res == -EINTR);
-	/* cancelled: the device goes when its last user lets go; there is no
-	   DEL_DEV_ASYNC for an ordinary user's, and no need of it */
+	/*
+	 * DEL_DEV was interrupted when it only waited for the last user, with
+	 * whom the device goes (ublk_ctrl_del_dev()). An ordinary user's needs
+	 * no DEL_DEV_ASYNC then, and the driver would refuse it.
+	 */
 	bool goes = cancelled &&
 		    ublkev__life_uses(c, UBLKEV__F(UNPRIVILEGED_DEV));
 
 	if (cmd == UBLKEV__CTRL_DEL_DEV && res == -EINTR)
 		c->doomed = true;
-	/* nor is there one before 6.10: the driver has begun all the same */
+	/* Linux before 6.10 has no DEL_DEV_ASYNC; what DEL_DEV began goes on. */
 	if (c->doomed && cmd == UBLKEV__CTRL_DEL_DEV_ASYNC &&
 	    res == -EOPNOTSUPP)
 		res = 0;

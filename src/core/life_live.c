@@ -15,7 +15,7 @@ static bool live_is_free(const struct ublkev__life *c)
 	       c->pending == UBLKEV__CTRL_NONE;
 }
 
-/* 0, or why another change of a live device can't begin now */
+/* 0, or why another change of a live device can't begin now. */
 static int live_may_change(const struct ublkev__life *c)
 {
 	if (ublkev__life_overdue(c) && !c->stopping)
@@ -32,8 +32,9 @@ void ublkev__life_live_ask(struct ublkev__life *c, uint64_t now_ms)
 /* ---- resize ------------------------------------------------------------- */
 
 /*
- * The state first: some kernels crash on UPDATE_SIZE of a device whose disk
- * somebody else has just taken away (unfixed 6.16 to 6.19).
+ * GET_DEV_INFO is sent first, and UPDATE_SIZE only if it says LIVE: 6.16 to
+ * 6.19 crash when somebody else has just taken the disk away, for
+ * ublk_ctrl_set_size() does not look whether there is one.
  */
 void ublkev__life_resize(struct ublkev__life *c, uint64_t sectors,
 			 uint64_t now_ms)
@@ -51,7 +52,7 @@ int ublkev__life_can_resize(const struct ublkev__life *c)
 	return ublkev__life_uses(c, UBLKEV__F(UPDATE_SIZE)) ? 0 : -EOPNOTSUPP;
 }
 
-/* a command that its deadline cancelled has not been answered in time */
+/* A command that ended because its deadline cancelled it has timed out. */
 static int live_result(const struct ublkev__life *c, int res)
 {
 	if (c->rung && (res == -EINTR || res == -ECANCELED))
@@ -59,7 +60,7 @@ static int live_result(const struct ublkev__life *c, int res)
 	return res < 0 ? res : 0;
 }
 
-/* its owner was told before if the answer is one that was given up */
+/* Of a command that was given up its owner has been told before. */
 static void live_resized(struct ublkev__life *c, int res)
 {
 	c->resize_sectors = 0;
@@ -87,9 +88,9 @@ static void live_resize_on(struct ublkev__life *c,
 /* ---- stopped or quiesced by somebody else --------------------------------- */
 
 /*
- * Tags that were idle come back when the device is stopped, and when it is
- * quiesced; the state tells which. A quiesced device is left to another
- * server.
+ * The driver gives idle tags back when the device is stopped, and when it is
+ * quiesced. GET_DEV_INFO tells which: a device that was quiesced is LIVE there
+ * until its server leaves, and is left to another server.
  */
 void ublkev__life_tag_died(struct ublkev__life *c, uint64_t now_ms)
 {
@@ -114,7 +115,10 @@ static void live_leave(struct ublkev__life *c, uint64_t now_ms)
 	ublkev__life_wait(c, now_ms);
 }
 
-/* what is left of it is served; when nothing is, others may do better */
+/*
+ * What is left of the device is served, and the question asked again. When
+ * nothing is left, another server may do better.
+ */
 static void live_not_found_out(struct ublkev__life *c, int res,
 			       uint64_t now_ms)
 {
@@ -129,7 +133,7 @@ static void live_not_found_out(struct ublkev__life *c, int res,
 static void live_find_out(struct ublkev__life *c,
 			  const struct ublkev__ctrl_answer *a, uint64_t now_ms)
 {
-	if (!c->suspect)	/* it was a resize's, whose owner was told */
+	if (!c->suspect)	/* a resize asked, and its owner was told */
 		return;
 	c->suspect = false;
 	if (c->stopping)
@@ -144,7 +148,10 @@ static void live_find_out(struct ublkev__life *c,
 		ublkev__life_fail(c, -ENODEV, now_ms);
 }
 
-/* nothing is served any more: what had no deadline, or time, gets one */
+/*
+ * Nothing is served any more. What was waited for without a deadline gets one,
+ * and what had time is done at once.
+ */
 static void live_ends(struct ublkev__life *c, uint64_t now_ms)
 {
 	if (ublkev__life_overdue(c))
@@ -166,8 +173,8 @@ void ublkev__life_drained(struct ublkev__life *c, uint64_t now_ms)
 		ublkev__life_unwind(c, now_ms);
 	else if (!c->stopping && !c->suspect &&
 		 c->step != UBLKEV_STEP_QUIESCE && !trying)
-		ublkev__life_fail(c, -ENODEV, now_ms);	/* by somebody else */
-	/* so that no other server can have it either */
+		ublkev__life_fail(c, -ENODEV, now_ms);	/* somebody stopped it */
+	/* Nor can another server have a device that was stopped. */
 	if (c->step == UBLKEV_STEP_START)
 		c->kept = false;
 }
@@ -193,9 +200,9 @@ void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 }
 
 /*
- * The disk can do without what was asked. What the kernel has not answered when
- * it was cancelled stays pending there, and no other command is sent before
- * its answer comes.
+ * The disk can be served without what was asked for. A command that the kernel
+ * does not even end when it is cancelled stays pending there, and no other is
+ * sent before its answer comes.
  */
 void ublkev__life_live_expire(struct ublkev__life *c, uint64_t now_ms)
 {
@@ -230,7 +237,8 @@ void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms)
 {
 	ublkev__life_enter(c, UBLKEV_STEP_LIVE, now_ms);
 	if (!ublkev__life_has_tags(c) && !c->suspect) {
-		ublkev__life_fail(c, -ENODEV, now_ms);	/* by somebody else */
+		/* somebody else has stopped it */
+		ublkev__life_fail(c, -ENODEV, now_ms);
 		return;
 	}
 	ublkev__life_tell(c, UBLKEV_REFUSED, res);
@@ -241,8 +249,8 @@ void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms)
 /* ---- release -------------------------------------------------------------- */
 
 /*
- * QUIESCE_DEV has the driver keep back what comes, and give back the idle
- * tags; what it gave us already is answered as ever.
+ * With QUIESCE_DEV the driver keeps back the requests that come, and gives back
+ * the idle tags. Requests that it gave us before are answered as ever.
  */
 int ublkev__life_release(struct ublkev__life *c, uint64_t now_ms)
 {
@@ -260,9 +268,10 @@ int ublkev__life_release(struct ublkev__life *c, uint64_t now_ms)
 }
 
 /*
- * When the driver found no idle tag in time, or was interrupted, it keeps
- * requests back all the same, for good (ublk_ctrl_quiesce_dev() marks the
- * device first): there is no way back then.
+ * An error does not mean that nothing has happened: ublk_ctrl_quiesce_dev()
+ * marks the device before it waits for an idle tag, and when it found none in
+ * time, or was interrupted, it keeps requests back for good. Only the errors
+ * that come before the mark, listed here, leave a way back.
  */
 void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms)
 {
@@ -271,7 +280,7 @@ void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms)
 
 	if (c->stopping && (refused || !c->kept ||
 			    !(c->undo & UBLKEV__UNDO(CLOSE)))) {
-		/* nothing can be handed on of what somebody has deleted */
+		/* What somebody has deleted can't be handed on. */
 		if (c->kept && res == -ENODEV)
 			ublkev__life_note_error(c, res);
 		ublkev__life_unwind(c, now_ms);

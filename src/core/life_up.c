@@ -10,10 +10,13 @@
 #include "core/life_priv.h"
 #include "core/params.h"
 
-/* between two attempts at what udev is still to allow */
+/* The time between two attempts at what udev is still to allow. */
 #define UDEV_RETRY_MS 20
 
-/* between two at a recovery: at first an upgrade may be waiting */
+/*
+ * The time between two attempts at a recovery. It begins small, for where
+ * one server replaces another by intent, clients wait for it.
+ */
 #define MIN_RECOVER_RETRY_MS 1
 #define MAX_RECOVER_RETRY_MS 50
 
@@ -49,8 +52,9 @@ static int up_on_features(struct ublkev__life *c,
 	uint64_t features = a->features;
 
 	/*
-	 * The command came with 6.5; an older kernel may be new enough. It
-	 * looks for the device first (ublk_ctrl_uring_cmd()), which is none.
+	 * The command came with 6.5, and an older kernel may be new enough for
+	 * us. ublk_ctrl_uring_cmd() there looks for the device before it looks
+	 * at the command, and finds none: hence -ENODEV.
 	 */
 	if (a->res == -EOPNOTSUPP || a->res == -ENODEV)
 		features = UBLKEV__F(CMD_IOCTL_ENCODE) |
@@ -64,7 +68,7 @@ static int up_on_features(struct ublkev__life *c,
 				       &c->info.features);
 }
 
-/* the driver may give less than was asked for, never more or another id */
+/* The driver may give less than was asked for, but never more or another id. */
 static int up_take_added(struct ublkev__life *c,
 			 const struct ublkev_cmd_info *got)
 {
@@ -87,7 +91,7 @@ static int up_take_added(struct ublkev__life *c,
 	return needed & ~got->features ? -EOPNOTSUPP : 0;
 }
 
-/* true: err may be mended by waiting, and the deadline allows it */
+/* Whether there is time for another attempt, which then is planned. */
 static bool up_try_again(struct ublkev__life *c, uint64_t ms, uint64_t now_ms)
 {
 	if (c->stopping || now_ms + ms >= c->deadline_ms)
@@ -112,7 +116,10 @@ static int up_ask_cpus(struct ublkev__life *c,
 	return STAY;
 }
 
-/* an ordinary user's commands are refused until udev has given him ublkc */
+/*
+ * The driver refuses an ordinary user's commands until udev has given ublkc to
+ * that user (ublk_ctrl_uring_cmd_permission() looks at the node).
+ */
 static int up_on_params(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 			const struct ublkev__ctrl_answer *a, uint64_t now_ms)
 {
@@ -164,7 +171,11 @@ static int up_on_info(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 	return STAY;
 }
 
-/* the driver has yet to see that the former server is gone, or it is not */
+/*
+ * -EBUSY: the former server is not gone, or the driver has yet to see that it
+ * is (ublk_ctrl_start_recovery() wants ublkc released, and the device QUIESCED
+ * or FAIL_IO).
+ */
 static int up_on_recover(struct ublkev__life *c,
 			 const struct ublkev__ctrl_answer *a, uint64_t now_ms)
 {
@@ -243,16 +254,17 @@ void ublkev__life_retry(struct ublkev__life *c, uint64_t now_ms)
 void ublkev__life_opened(struct ublkev__life *c, int err, uint64_t now_ms)
 {
 	assert(c->step == UBLKEV_STEP_OPEN);
-	c->retry_ms = now_ms;	/* no attempt is out, should it go down now */
+	c->retry_ms = now_ms;	/* whoever turns down sees: no attempt is out */
 	if (c->stopping) {
 		c->undo |= err ? 0 : UBLKEV__UNDO(CLOSE);
 		ublkev__life_unwind(c, now_ms);
 	} else if (!err) {
-		c->undo |= UBLKEV__UNDO_UBLKC;	/* it is armed at once */
+		c->undo |= UBLKEV__UNDO_UBLKC;	/* START arms all tags */
 		up_go_on(c, now_ms);
 	} else if ((err != -ENOENT && err != -EACCES && err != -EBUSY) ||
 		   !up_try_again(c, UDEV_RETRY_MS, now_ms)) {
-		/* udev has finished, and any former holder let go by now */
+		/* By now udev would have finished, and a former holder have
+		   closed it. */
 		ublkev__life_fail(c, err, now_ms);
 	}
 }

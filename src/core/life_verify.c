@@ -25,7 +25,7 @@ static bool verify_is(const struct ublkev__life *c, unsigned int steps)
 
 #define STEP(name) (1u << UBLKEV_STEP_##name)
 #define OVER (STEP(GONE) | STEP(RELEASED) | STEP(LOST))
-/* the kernel's side has ended, and with the first of them the backend has not */
+/* The kernel's side has ended; in the first of them the backend has not. */
 #define ENDED (STEP(BACKEND_CLOSE) | OVER)
 
 /* What is there, and nothing that lacks what it stands on. */

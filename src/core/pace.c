@@ -13,7 +13,8 @@ uint64_t ublkev__pace_look(struct ublkev__pace *p, uint64_t real_ms)
 	uint64_t ms = real_ms - p->real_ms;
 	uint64_t planned_ms = p->next_ms - p->own_ms;
 
-	/* it did not run, nobody knows since when: half of what was planned */
+	/* The owner did not run, and nobody knows since when: half of what was
+	   planned is taken for it. */
 	if (ms > planned_ms + UBLKEV__PACE_LATE_MS)
 		ms = planned_ms / 2 ? planned_ms / 2 : 1;
 	p->real_ms = real_ms;

@@ -14,9 +14,9 @@
 #define SECTOR_SHIFT 9
 
 /*
- * The most that a request may discard, or zero, on any kernel: where these are
- * counted in 32 bits of bytes (blk_rq_bytes()), one of 4 GiB would become one
- * of 0, and write zeroes before 6.11 were cut to what was left, silently.
+ * The most that a request may discard, or zero, on any kernel. blk_rq_bytes()
+ * has 32 bits, in which 4 GiB are 0; and write zeroes before 6.11 were silently
+ * cut to what these bits held.
  */
 #define MOST_SECTORS (UINT32_MAX >> SECTOR_SHIFT)
 
@@ -51,7 +51,7 @@ static uint32_t params_attrs_of(uint32_t flags)
 	return attrs;
 }
 
-/* whole granules, so that the block layer splits at their borders */
+/* Whole granules, so that the block layer splits requests at their borders. */
 static uint32_t params_granules(uint64_t bytes, uint32_t granularity)
 {
 	uint32_t sectors = params_sectors_of(bytes);
@@ -90,17 +90,18 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 	uint64_t features = 0;
 
 	/*
-	 * One pass over the data less: for a READ at no price; for a WRITE at
-	 * that of one more round, which only shows at depth 1 (4 % at 4 KiB).
-	 * USER_COPY costs a READ more as well. PLAIN without map().
+	 * DIRECT saves one pass over the data. A READ pays nothing for it, a
+	 * WRITE one more round, which only shows at depth 1 (4 % at 4 KiB).
+	 * With USER_COPY a READ needs that round, too. Without map() there is
+	 * no address to copy to, and DIRECT becomes PLAIN below.
 	 */
 	if (copy == UBLKEV_COPY_AUTO)
 		copy = UBLKEV_COPY_DIRECT;
-	/* refused for a device of an ordinary user's */
+	/* ADD_DEV refuses it for a device of an ordinary user's. */
 	if (copy == UBLKEV_COPY_USER &&
 	    !(conf->flags & UBLKEV_CONF_UNPRIVILEGED))
 		features = UBLKEV__F(USER_COPY);
-	/* the driver clears it, if both are asked for */
+	/* ADD_DEV clears NEED_GET_DATA where BATCH_IO is asked for. */
 	if (copy == UBLKEV_COPY_DIRECT && traits & UBLKEV__CAN_MAP &&
 	    !(conf->features & offered & UBLKEV_F_BATCH_IO))
 		features = UBLKEV__F(NEED_GET_DATA);
@@ -136,7 +137,7 @@ static uint64_t params_bytes_of(uint64_t sectors)
 	return sectors << SECTOR_SHIFT;
 }
 
-/* a shift that makes no sense comes from a server that is not ours */
+/* Other servers' parameters are told, too, however little sense they make. */
 static uint32_t params_size_of(uint8_t shift)
 {
 	return shift && shift < 32 ? UINT32_C(1) << shift : 0;
@@ -189,12 +190,13 @@ int ublkev__features_choose(const struct ublkev_conf *conf,
 	uint64_t wanted = needed | conf->features | F_ALWAYS |
 			  ublkev__xfer_features(conf, traits, offered);
 
-	/* what makes a device of an ordinary user's goes away for root's */
+	/* It is needed of the kernel, but not of ADD_DEV's answer: the driver
+	   takes it away from a device that root makes. */
 	if (conf->flags & UBLKEV_CONF_UNPRIVILEGED)
 		needed |= UBLKEV__F(UNPRIVILEGED_DEV);
 	/*
-	 * The two together fail requests: QUIESCE_DEV ends a batch queue for
-	 * good (ublk_batch_cancel_queue() sets force_abort).
+	 * QUIESCE and BATCH_IO together would fail requests: QUIESCE_DEV ends a
+	 * batch queue for good (ublk_batch_cancel_queue() sets force_abort).
 	 */
 	if (conf->recovery && !(wanted & offered & UBLKEV__F(BATCH_IO)))
 		wanted |= UBLKEV__F(QUIESCE);
@@ -218,7 +220,7 @@ bool ublkev__features_servable(uint64_t features)
 			      UBLKEV__F(SAFE_STOP_DEV)));
 }
 
-/* a device may have been made before there was that bound */
+/* A device that was made before MOST_SECTORS was bounded may have more. */
 static bool params_exceeds(uint32_t own, uint32_t dev, uint32_t granularity)
 {
 	uint32_t most = MOST_SECTORS;
@@ -231,7 +233,7 @@ static bool params_exceeds(uint32_t own, uint32_t dev, uint32_t granularity)
 const char *ublkev__params_misfit(const struct ublkev__params *own,
 				  const struct ublkev__params *dev)
 {
-	/* one that is larger was to grow, or has not shrunk yet */
+	/* A backend that is larger was to grow, or has not shrunk yet. */
 	if (own->dev_sectors < dev->dev_sectors)
 		return "capacity";
 	if (own->logical_bs_shift != dev->logical_bs_shift)
@@ -242,7 +244,7 @@ const char *ublkev__params_misfit(const struct ublkev__params *own,
 		return "max I/O size";
 	if (own->chunk_sectors != dev->chunk_sectors)
 		return "chunk size";
-	/* the driver forgets the granularity of what is never discarded */
+	/* The driver keeps no granularity where nothing is discarded. */
 	if (params_exceeds(own->max_discard_sectors, dev->max_discard_sectors,
 			   own->discard_granularity) ||
 	    (dev->max_discard_sectors &&

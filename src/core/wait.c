@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/wait.h"
 
-/* what may be lost before it is given up, in waits */
+/* How many waits in vain, one after the other, use the balance up. */
 #define STAKES		4
 
-/* sleeps between trials */
+/* How many sleeps there are between two trials. */
 #define LEAST_REST	16
 #define MOST_REST	4096
 
@@ -47,8 +47,8 @@ static void wait_lost(struct ublkev__wait *w, unsigned int us)
 }
 
 /*
- * One that took longer than it was to does not pay, whatever came: the CPU
- * was somebody else's, perhaps the client's.
+ * A wait that took longer than its limit does not pay, even if a request came:
+ * somebody else had the CPU meanwhile, perhaps the client itself.
  */
 void ublkev__wait_done(struct ublkev__wait *w, uint64_t took_us, bool came)
 {
