@@ -121,9 +121,30 @@ static void change_cookie(void *arg)
 	ublkev__queue_verify(q);
 }
 
+/* a tag of the backend's whose data the driver keeps */
+static void leave_data(void *arg)
+{
+	struct ublkev__queue *q = arg;
+
+	q->tags[1].how |= UBLKEV__HOW_AWAY;
+	ublkev__queue_verify(q);
+}
+
+static void move_unasked(void *arg)
+{
+	struct ublkev__queue *q = arg;
+
+	q->copy = UBLKEV__XFER_DIRECT;
+	ublkev__queue_verify(q);
+}
+
 START_TEST(verify_bites)
 {
 	qk_arm();
+	qk_pulled(1, 1);
+	ck_assert(test_aborts(leave_data, &qk.q, "queue_legal_how"));
+	/* a WRITE is not the backend's before its data were moved */
+	ck_assert(test_aborts(move_unasked, &qk.q, "ASKED"));
 	qk_cqe(0, 0, 2);
 	ck_assert(test_aborts(lose_a_tag, &qk.q, "q->in.nr"));
 	ck_assert(test_aborts(change_cookie, &qk.q, "cookie"));

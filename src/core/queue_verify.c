@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* which states of a queue, and of its tags, there may be */
+#include "core/queue.h"
+
+#include <assert.h>
+
+/* a set of values of tag.how, by what is set in them */
+#define AWAY	UBLKEV__HOW_AWAY
+#define DIRECT	UBLKEV__HOW_DIRECT
+#define AGAIN	UBLKEV__HOW_AGAIN
+#define FAULT	UBLKEV__HOW_FAULT
+#define ASKED	UBLKEV__HOW_ASKED
+#define BEGUN	UBLKEV__HOW_BEGUN
+#define HOW(bits)	(UINT64_C(1) << (bits))
+
+/* the backend has no address for it: a READ, and a WRITE whose data came */
+#define HOW_TO_BUFFER	(HOW(ASKED) | HOW(ASKED | BEGUN))
+#define HOW_FROM_BUFFER	(HOW(ASKED | AGAIN) | HOW(ASKED | AGAIN | BEGUN))
+/* without data, or not asked for yet */
+#define HOW_PLAIN	(HOW(0) | HOW(BEGUN))
+
+/* the driver brings and takes the data by itself: there is no more to it */
+static const uint64_t queue_how_plain[UBLKEV__NR_TAG_STATES] = {
+	[UBLKEV__TAG_IDLE] = HOW(0),
+	[UBLKEV__TAG_DRIVER] = HOW_PLAIN,
+	[UBLKEV__TAG_READY] = HOW_PLAIN,
+	[UBLKEV__TAG_BACKEND] = HOW_PLAIN,
+	[UBLKEV__TAG_RESULT] = HOW_PLAIN,
+	[UBLKEV__TAG_DEAD] = HOW_PLAIN,
+};
+
+/* it is told to: DRIVER and DEAD have what the last request left */
+static const uint64_t queue_how_moved[UBLKEV__NR_TAG_STATES] = {
+	[UBLKEV__TAG_IDLE] = HOW(0),
+	[UBLKEV__TAG_DRIVER] = ~UINT64_C(0),
+	[UBLKEV__TAG_READY] = HOW_PLAIN | HOW(AWAY) | HOW(ASKED | AWAY) |
+			      HOW_TO_BUFFER | HOW_FROM_BUFFER,
+	[UBLKEV__TAG_BACKEND] = HOW_PLAIN | HOW_TO_BUFFER | HOW_FROM_BUFFER,
+	[UBLKEV__TAG_RESULT] = HOW_PLAIN | HOW_TO_BUFFER | HOW_FROM_BUFFER |
+			       HOW(DIRECT),
+	[UBLKEV__TAG_DEAD] = ~UINT64_C(0),
+};
+
+/* MOVE, MOVING: to the backend's memory, a buffer, or to be thrown away */
+#define HOW_IN	(HOW(AWAY | DIRECT) | HOW(AWAY | ASKED | AGAIN) | HOW(AWAY) | \
+		 HOW(AWAY | ASKED) | HOW(AWAY | FAULT))
+
+static uint64_t queue_legal_how(const struct ublkev__queue *q,
+				const struct ublkev__tag *t)
+{
+	bool user = q->copy == UBLKEV__XFER_USER;
+	bool moves = t->state == UBLKEV__TAG_MOVE ||
+		     t->state == UBLKEV__TAG_MOVING;
+
+	if (!q->copy)
+		return queue_how_plain[t->state];
+	if (moves && user)
+		return HOW(AWAY | DIRECT) | HOW(AWAY | ASKED | AGAIN) |
+		       HOW(DIRECT) | HOW_TO_BUFFER;
+	if (moves)
+		return HOW_IN;
+	if (t->state != UBLKEV__TAG_RESULT)
+		return queue_how_moved[t->state];
+	/* a request that fails leaves its data where they are, if it may */
+	return queue_how_moved[t->state] |
+	       (user && t->result < 0 ? HOW(AWAY) | HOW(AWAY | ASKED) :
+		user ? 0 : HOW(FAULT));
+}
+
+static void queue_verify_tag(const struct ublkev__queue *q,
+			     const struct ublkev__tag *t, unsigned int i)
+{
+	bool data = t->req.op <= UBLKEV_OP_WRITE;
+
+	assert(t->req.queue == q->id && t->req.tag == i);
+	assert(ublkev__cookie_tag(t->req.cookie) == i);
+	assert(ublkev__cookie_queue(t->req.cookie) == q->id);
+	assert(queue_legal_how(q, t) >> t->how & 1);
+	switch (t->state) {
+	case UBLKEV__TAG_READY:
+		assert(!q->failing);
+		break;
+	case UBLKEV__TAG_BACKEND:
+		assert(!q->failing);
+		if (!q->copy)
+			break;
+		/* it has a buffer, and of a WRITE the data are in it */
+		assert(data == !!(t->how & ASKED) && (!data || q->bufs));
+		assert(!(t->how & AGAIN) == (t->req.op != UBLKEV_OP_WRITE));
+		break;
+	case UBLKEV__TAG_MOVE:
+	case UBLKEV__TAG_MOVING:
+		assert(!(t->how & AGAIN) || !t->result);
+		break;
+	default:
+		break;
+	}
+}
+
+static void queue_verify_list(const struct ublkev__queue *q,
+			const struct ublkev__taglist *list, unsigned int states)
+{
+	unsigned int i = list->head;
+	unsigned int n;
+
+	for (n = list->nr; n; n--) {
+		assert(i < q->depth && states & 1u << q->tags[i].state);
+		assert((n == 1) == (i == list->tail));
+		i = q->tags[i].next;
+	}
+}
+
+void ublkev__queue_verify(const struct ublkev__queue *q)
+{
+	unsigned int nr[UBLKEV__NR_TAG_STATES] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < q->depth; i++) {
+		assert(q->tags[i].state < UBLKEV__NR_TAG_STATES);
+		nr[q->tags[i].state]++;
+		queue_verify_tag(q, &q->tags[i], i);
+	}
+	/* once BATCH_IO's driver has let go of all, it has none */
+	assert(!q->gone || !nr[UBLKEV__TAG_DRIVER]);
+	assert(nr[UBLKEV__TAG_DEAD] == q->nr_dead);
+	assert(nr[UBLKEV__TAG_BACKEND] == q->nr_backend);
+	assert(q->in.nr == nr[UBLKEV__TAG_READY]);
+	nr[UBLKEV__TAG_RESULT] += nr[UBLKEV__TAG_MOVE];
+	assert(q->out.nr >= nr[UBLKEV__TAG_RESULT]);
+	assert(q->out.nr <= nr[UBLKEV__TAG_RESULT] + nr[UBLKEV__TAG_IDLE]);
+	queue_verify_list(q, &q->in, 1u << UBLKEV__TAG_READY);
+	queue_verify_list(q, &q->out,
+			  1u << UBLKEV__TAG_RESULT | 1u << UBLKEV__TAG_MOVE |
+			  1u << UBLKEV__TAG_IDLE);
+}
