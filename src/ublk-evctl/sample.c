@@ -101,7 +101,11 @@ static unsigned int sample_tags(const char *root, int id)
 	return sum;
 }
 
-/* Documentation/block/stat.rst: requests, merged, sectors, ms; each way */
+/*
+ * Documentation/block/stat.rst: requests, merged, sectors, ms; each way. The
+ * time is that of a request from its beginning in the block layer, so it has in
+ * it what waits there, and the way to the server and back.
+ */
 int sample_kernel(struct sample *s, const char *root, int id)
 {
 	uint64_t rd_sectors, wr_sectors;
@@ -110,14 +114,52 @@ int sample_kernel(struct sample *s, const char *root, int id)
 	memset(s, 0, sizeof(*s));
 	if (procs_line(line, sizeof(line), root, "sys/block/ublkb%d/stat",
 		       id) ||
-	    sscanf(line, "%" SCNu64 " %*s %" SCNu64 " %*s %" SCNu64 " %*s %"
-		   SCNu64 " %*s %u", &s->rd_reqs, &rd_sectors, &s->wr_reqs,
-		   &wr_sectors, &s->inflight) != 5)
+	    sscanf(line, "%" SCNu64 " %*s %" SCNu64 " %" SCNu64 " %" SCNu64
+		   " %*s %" SCNu64 " %" SCNu64 " %u", &s->rd_reqs,
+		   &rd_sectors, &s->rd_ms, &s->wr_reqs, &wr_sectors, &s->wr_ms,
+		   &s->inflight) != 7)
 		return -ENOENT;
 	s->rd_bytes = rd_sectors * SECTOR;
 	s->wr_bytes = wr_sectors * SECTOR;
+	s->rd_done = s->rd_reqs;
+	s->wr_done = s->wr_reqs;
+	s->has_ticks = 1;
 	s->capacity = sample_tags(root, id);
 	return 0;
+}
+
+void sample_ticks(struct sample *s, const char *root, int id)
+{
+	struct sample k;
+
+	if (sample_kernel(&k, root, id))
+		return;
+	s->has_ticks = 1;
+	s->rd_done = k.rd_done;
+	s->rd_ms = k.rd_ms;
+	s->wr_done = k.wr_done;
+	s->wr_ms = k.wr_ms;
+}
+
+double sample_average_us(uint64_t ms, uint64_t reqs)
+{
+	return reqs ? (double)ms * 1000 / (double)reqs : -1;
+}
+
+static void sample_disk_times(struct rates *r, const struct sample *now,
+			      const struct sample *then)
+{
+	r->rd_disk_us = -1;
+	r->wr_disk_us = -1;
+	/* another disk of the same number counts from zero */
+	if (!now->has_ticks || !then->has_ticks ||
+	    now->rd_done < then->rd_done || now->rd_ms < then->rd_ms ||
+	    now->wr_done < then->wr_done || now->wr_ms < then->wr_ms)
+		return;
+	r->rd_disk_us = sample_average_us(now->rd_ms - then->rd_ms,
+					  now->rd_done - then->rd_done);
+	r->wr_disk_us = sample_average_us(now->wr_ms - then->wr_ms,
+					  now->wr_done - then->wr_done);
 }
 
 static double sample_per_second(uint64_t now, uint64_t then, double seconds)
@@ -139,6 +181,7 @@ void sample_rates(struct rates *r, const struct sample *now,
 	memset(r, 0, sizeof(*r));
 	r->occupancy = now->capacity ? (double)now->inflight /
 				       (double)now->capacity : -1;
+	sample_disk_times(r, now, then);
 	if (s <= 0)
 		return;
 	r->rd_iops = sample_per_second(now->rd_reqs, then->rd_reqs, s);

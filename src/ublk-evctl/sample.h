@@ -17,6 +17,11 @@ struct sample {
 	double at_s;
 	uint64_t rd_reqs, rd_bytes;
 	uint64_t wr_reqs, wr_bytes;
+	/* what the kernel counts, whoever tells the rest: from a client's
+	   request to its end */
+	int has_ticks;
+	uint64_t rd_done, rd_ms;
+	uint64_t wr_done, wr_ms;
 	unsigned int inflight;
 	unsigned int capacity;		/* queues * depth; 0: unknown */
 	int has_latency;		/* the server measures it */
@@ -33,10 +38,18 @@ int sample_server(struct sample *s, const json_t *stats, int id);
  */
 int sample_kernel(struct sample *s, const char *root, int id);
 
+/* adds the kernel's ticks to what a server has told; none is no error */
+void sample_ticks(struct sample *s, const char *root, int id);
+
+/* of so many requests that took so long together; -1: of none */
+double sample_average_us(uint64_t ms, uint64_t reqs);
+
 struct rates {
 	double rd_iops, rd_mib_s;
 	double wr_iops, wr_mib_s;
 	struct latency rd, wr;		/* count 0: not known */
+	double rd_disk_us, wr_disk_us;	/* the kernel's averages; -1: unknown,
+					   or no request */
 	double occupancy;		/* of the queues now, 0 to 1; -1:
 					   unknown */
 };

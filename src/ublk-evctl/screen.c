@@ -41,6 +41,14 @@ static void screen_latency_cells(struct table *tab, const struct latency *l)
 	}
 }
 
+static void screen_disk_cell(struct table *tab, double us)
+{
+	if (us < 0)
+		table_cell(tab, "-");
+	else
+		table_cell(tab, "%.0f", us);
+}
+
 static void screen_row(struct table *tab, const struct peer *p)
 {
 	static const char *const from[] = {
@@ -55,9 +63,11 @@ static void screen_row(struct table *tab, const struct peer *p)
 	table_cell(tab, "%.0f", r.rd_iops);
 	table_cell(tab, "%.1f", r.rd_mib_s);
 	screen_latency_cells(tab, &r.rd);
+	screen_disk_cell(tab, r.rd_disk_us);
 	table_cell(tab, "%.0f", r.wr_iops);
 	table_cell(tab, "%.1f", r.wr_mib_s);
 	screen_latency_cells(tab, &r.wr);
+	screen_disk_cell(tab, r.wr_disk_us);
 	if (r.occupancy < 0)
 		table_cell(tab, "%u", p->now.inflight);
 	else
@@ -69,8 +79,8 @@ static void screen_row(struct table *tab, const struct peer *p)
 static char *screen_table_text(const struct peer *p)
 {
 	static const char *const heads[] = {
-		"ID", "READ/s", "MiB/s", "p50us", "p99us", "WRITE/s", "MiB/s",
-		"p50us", "p99us", "QUEUES", "FROM"
+		"ID", "READ/s", "MiB/s", "p50us", "p99us", "diskus", "WRITE/s",
+		"MiB/s", "p50us", "p99us", "diskus", "QUEUES", "FROM"
 	};
 	const unsigned int cols = sizeof(heads) / sizeof(heads[0]);
 	char *text = NULL;
@@ -124,6 +134,11 @@ static json_t *screen_latency_json(const struct latency *l)
 			 "max", (json_int_t)l->max_us);
 }
 
+static json_t *screen_disk_json(double us)
+{
+	return us < 0 ? json_null() : json_real(us);
+}
+
 static json_t *screen_peer_json(const struct peer *p)
 {
 	static const char *const from[] = {
@@ -135,12 +150,15 @@ static json_t *screen_peer_json(const struct peer *p)
 
 	sample_rates(&r, &p->now, p->comparable ? &p->then : &p->now);
 	return json_pack(
-		"{s:i, s:s?, s:{s:f, s:f, s:o}, s:{s:f, s:f, s:o}, s:i, s:o}",
+		"{s:i, s:s?, s:{s:f, s:f, s:o, s:o}, s:{s:f, s:f, s:o, s:o}, "
+		"s:i, s:o}",
 		"id", p->id, "from", from[p->source],
 		"read", "iops", r.rd_iops, "mib_s", r.rd_mib_s,
 		"latency_us", screen_latency_json(&r.rd),
+		"disk_average_us", screen_disk_json(r.rd_disk_us),
 		"write", "iops", r.wr_iops, "mib_s", r.wr_mib_s,
 		"latency_us", screen_latency_json(&r.wr),
+		"disk_average_us", screen_disk_json(r.wr_disk_us),
 		"inflight", (int)p->now.inflight,
 		"capacity", p->now.capacity ?
 		json_integer(p->now.capacity) : json_null());

@@ -8,6 +8,7 @@
 #include "common/rundir.h"
 #include "ublk-evctl/ask.h"
 #include "ublk-evctl/device.h"
+#include "ublk-evctl/sample.h"
 #include "ublk-evctl/server.h"
 #include "ublk-evctl/sock.h"
 #include "ublk-evctl/text.h"
@@ -197,14 +198,42 @@ static void server_say_latency(struct evctl *t, const json_t *stats,
 static void server_say_stats(struct evctl *t, const json_t *stats)
 {
 	server_say_ops(stats);
-	server_say_latency(t, stats, "read", "read latency");
-	server_say_latency(t, stats, "other", "other latency");
+	server_say_latency(t, stats, "read", "read latency, in the server");
+	server_say_latency(t, stats, "other", "other latency, in the server");
 	out_say(t,
 		"in flight: %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT
 		" at most); up %.1f s\n",
 		server_number(stats, "inflight"),
 		server_number(stats, "inflight_max"),
 		(double)server_number(stats, "uptime_ms") / 1000);
+}
+
+static json_t *server_average(struct evctl *t, const char *name, uint64_t ms,
+			      uint64_t reqs)
+{
+	double us = sample_average_us(ms, reqs);
+
+	if (us < 0)
+		return json_null();
+	out_say(t, "%s latency, of the disk's users: %.0f us on average\n",
+		name, us);
+	return json_real(us);
+}
+
+/* since the disk appeared, which may be longer ago than this server's start */
+static void server_say_disk(struct evctl *t)
+{
+	struct sample s;
+	json_t *o;
+
+	if (sample_kernel(&s, t->opts->root, t->opts->id))
+		return;
+	o = json_object();
+	json_object_set_new(o, "read_average_us",
+			    server_average(t, "read", s.rd_ms, s.rd_done));
+	json_object_set_new(o, "write_average_us",
+			    server_average(t, "write", s.wr_ms, s.wr_done));
+	out_set(t, "disk", o);
 }
 
 int cmd_stats(struct evctl *t)
@@ -220,6 +249,7 @@ int cmd_stats(struct evctl *t)
 		return status;
 	if (!t->top)
 		server_say_stats(t, stats);
+	server_say_disk(t);
 	out_set(t, "id", json_integer(t->opts->id));
 	out_set(t, "stats", stats);
 	return ST_OK;

@@ -56,6 +56,8 @@ static void top_tell(struct peer *p, const json_t *stats)
 		source = PEER_KERNEL;
 		if (sample_kernel(&s, root, p->id))
 			source = PEER_NOTHING;
+	} else {
+		sample_ticks(&s, root, p->id);
 	}
 	s.at_s = ev_now(p->top->t->loop);
 	/* the two do not count alike */

@@ -329,6 +329,14 @@ for _ in $(seq 250); do
 done
 run 0 stats 7
 check "stats" has '^READ  *5 ' out
+check "server's" has '^read latency, in the server: p50 ' out
+check "nobody's" [ "$(grep -c "of the disk's users" out)" = 0 ]
+mkdir -p root/sys/block/ublkb7
+echo "100 0 80 50 0 0 0 0 0 3 4" >root/sys/block/ublkb7/stat
+run 0 stats 7
+check "users'" has "^read latency, of the disk's users: 500 us on average$" out
+check "no write" [ "$(grep -c "of the disk's users" out)" = 1 ]
+json 0 '.disk == {"read_average_us": 500, "write_average_us": null}' stats 7
 json 0 '.stats.pid == '$pid' and .stats.ops.READ.reqs == 5' stats 7
 json 0 '.stats.schema == 1' stats 7 --socket "$sock"
 # its disk has one size; or the kernel that made it has no UPDATE_SIZE
@@ -369,6 +377,7 @@ echo 64 >root/sys/block/ublkb0/mq/1/nr_tags
 echo "   10 0 80 1 20 0 160 2 32 3 4" >root/sys/block/ublkb0/stat
 run 0 top --interval 1 --count 1
 check "a block" has '^7 .* 1  *server' out
+check "heads" has 'p99us  *diskus  *WRITE' out
 check "of the kernel" has '^0 .* 32/128 25%  *kernel' out
 check "no escapes" [ "$(grep -c "$(printf '\033')" out)" = 0 ]
 "$ctl" --root root --json top --interval 1 --count 2 >out 2>err
@@ -376,7 +385,8 @@ check "top" [ $? = 0 ]
 check "a line each time" [ "$(wc -l <out)" = 2 ]
 if [ -n "$jq" ]; then
 	jq -e '.schema == 1 and .command == "top" and (.devices[] |
-		select(.id == 7) | .from == "server" and .read.iops == 0)' out \
+		select(.id == 7) | .from == "server" and .read.iops == 0 and
+		.read.disk_average_us == null)' out \
 		>top.out || complain "top's JSON"
 	check "top" [ "$(grep -c true top.out)" = 2 ]
 fi

@@ -160,6 +160,40 @@ START_TEST(of_a_server)
 }
 END_TEST
 
+/* the kernel's times, beside what a server tells or alone */
+START_TEST(of_its_users)
+{
+	const char *root = proctree_new();
+	struct sample s, then;
+	struct rates r;
+
+	then = from(STATS("10", "0", "[]"), 3, 0);
+	s = then;
+	sample_ticks(&s, root, 3);
+	sample_rates(&r, &s, &then);
+	ck_assert_double_eq(r.rd_disk_us, -1);
+	proctree_file(root, "sys/block/ublkb3/stat",
+		      "100 9 2048 50 200 9 4096 60 16 7 8\n");
+	sample_ticks(&then, root, 3);
+	/* one of the two has none */
+	sample_rates(&r, &s, &then);
+	ck_assert_double_eq(r.rd_disk_us, -1);
+	proctree_file(root, "sys/block/ublkb3/stat",
+		      "110 9 2048 53 200 9 4096 60 16 7 8\n");
+	sample_ticks(&s, root, 3);
+	ck_assert_uint_eq(s.rd_reqs, 10);
+	sample_rates(&r, &s, &then);
+	ck_assert_double_eq(r.rd_disk_us, 300);
+	ck_assert_double_eq(r.wr_disk_us, -1);
+	/* a new disk of the number */
+	sample_rates(&r, &then, &s);
+	ck_assert_double_eq(r.rd_disk_us, -1);
+	ck_assert_double_eq(sample_average_us(53, 110), 53000. / 110);
+	ck_assert_double_eq(sample_average_us(0, 0), -1);
+	proctree_remove(root);
+}
+END_TEST
+
 START_TEST(of_strangers)
 {
 	from("{}", 3, -EPROTO);
@@ -193,6 +227,8 @@ START_TEST(of_the_kernel)
 	ck_assert_uint_eq(s.wr_bytes, 2 << 20);
 	ck_assert_uint_eq(s.inflight, 16);
 	ck_assert_uint_eq(s.capacity, 64);
+	ck_assert_uint_eq(s.rd_ms, 5);
+	ck_assert_uint_eq(s.wr_ms, 6);
 	proctree_file(root, "sys/block/ublkb3/stat", "broken\n");
 	ck_assert_int_eq(sample_kernel(&s, root, 3), -ENOENT);
 	proctree_remove(root);
@@ -211,6 +247,7 @@ int main(void)
 	tcase_add_test(t, tables);
 	tcase_add_test(t, of_a_server);
 	tcase_add_test(t, of_strangers);
+	tcase_add_test(t, of_its_users);
 	tcase_add_test(t, of_the_kernel);
 	return test_main(s);
 }

@@ -23,10 +23,12 @@ timeout 60 "$UBLK_EVCTL" --json top --interval 2 --count 5 >top.json ||
 	fail "top"
 [ "$(wc -l <top.json)" = 5 ] || fail "not five lines"
 jq -es 'any(.[].devices[0]; .from == "server" and .read.iops > 1 and
-	.write.mib_s > 0 and .read.latency_us.count > 0 and .capacity == 128)' \
+	.write.mib_s > 0 and .read.latency_us.count > 0 and
+	.read.disk_average_us > 0 and .capacity == 128)' \
 	top.json >/dev/null || fail "$(cat top.json)"
 jq -es 'any(.[].devices[1]; .from == "kernel" and .read.iops > 1 and
-	.write.mib_s > 0 and .read.latency_us == null and .capacity == 128)' \
+	.write.mib_s > 0 and .read.latency_us == null and
+	.read.disk_average_us > 0 and .capacity == 128)' \
 	top.json >/dev/null || fail "$(cat top.json)"
 ctl 0 top --interval 1 --count 1
 says '^100 .* (server|kernel)$'
