@@ -165,6 +165,12 @@ void ublkev_cmd_fini(struct ublkev_cmd *cmd);
 /* Whether ublksrv_flags were written by this library. Any thread. */
 int ublkev_signature_is_ours(uint64_t tag);
 
+/*
+ * Whether they say that the device was made with UBLKEV_CONF_KEEP_SCHEDULER,
+ * by this library. Any thread.
+ */
+int ublkev_signature_keeps_scheduler(uint64_t tag);
+
 /* "GET_DEV_INFO"; "?" for no command. Static string, any thread. */
 const char *ublkev_cmd_name(unsigned int cmd);
 

@@ -171,7 +171,8 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  * does not have, and costs every request instructions. So the broker
  * (conf.broker) writes "none" to /sys/block/ublkb<id>/queue/scheduler when a
  * device was added and is live, unless this flag is set. A recovered device
- * keeps what it has. Without a broker the library does not touch it: the write
+ * keeps what it has. The udev rule that comes with the library does the same
+ * and heeds the flag, too. Without a broker the library does not touch it: the write
  * freezes the queue until its requests are answered, so that the process that
  * serves them must not wait for it.
  */

@@ -261,3 +261,9 @@ int ublkev_signature_is_ours(uint64_t tag)
 {
 	return (tag & ~UINT64_C(0xffff)) == UBLKEV__SIGNATURE;
 }
+
+int ublkev_signature_keeps_scheduler(uint64_t tag)
+{
+	return ublkev_signature_is_ours(tag) &&
+	       (tag & UBLKEV__SIGNED_KEEP_SCHEDULER) != 0;
+}

@@ -30,6 +30,8 @@ enum ublkev__xfer {
 
 /* the upper bits of ublksrv_flags of our devices: "ublkev" */
 #define UBLKEV__SIGNATURE		(UINT64_C(0x75626c6b6576) << 16)
+/* beside it, for udev's rule: made with UBLKEV_CONF_KEEP_SCHEDULER */
+#define UBLKEV__SIGNED_KEEP_SCHEDULER	(UINT64_C(1) << 0)
 
 /* UBLK_ATTR_* */
 #define UBLKEV__ATTR_READ_ONLY		(1u << 0)

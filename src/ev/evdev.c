@@ -198,6 +198,8 @@ static int dev_start(struct ev_loop *loop, struct ublkev_dev *dev,
 	dev_warn_of_kernel(e);
 	ublkev__life_init(&e->life, &e->conf);
 	e->life.info.signature = UBLKEV__SIGNATURE;
+	if (e->conf.flags & UBLKEV_CONF_KEEP_SCHEDULER)
+		e->life.info.signature |= UBLKEV__SIGNED_KEEP_SCHEDULER;
 	if (mode != UBLKEV__LIFE_REMOVE)
 		e->life.traits = dev_traits_of(e->backend);
 	ublkev__pace_init(&e->pace, ublkev__clock_ms());

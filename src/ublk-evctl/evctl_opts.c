@@ -19,7 +19,8 @@
 #define ID_CMDS		(BIT(CMD_INFO) | BIT(CMD_STOP) | BIT(CMD_DEL) | \
 			 BIT(CMD_RECOVER) | BIT(CMD_QUIESCE) | \
 			 BIT(CMD_UPGRADE) | BIT(CMD_RESIZE) | \
-			 BIT(CMD_AFFINITY) | BIT(CMD_STATS) | BIT(CMD_OWNER))
+			 BIT(CMD_AFFINITY) | BIT(CMD_STATS) | BIT(CMD_OWNER) | \
+			 BIT(CMD_SCHEDULER))
 
 static const char *const cmd_names[] = {
 	[CMD_LIST] = "list",
@@ -37,6 +38,7 @@ static const char *const cmd_names[] = {
 	[CMD_TOP] = "top",
 	[CMD_DOCTOR] = "doctor",
 	[CMD_OWNER] = "owner",
+	[CMD_SCHEDULER] = "scheduler",
 	[CMD_HELP] = "help",
 	[CMD_VERSION] = "version",
 };
@@ -129,6 +131,7 @@ const char opts_help[] =
 "  upgrade N [--socket PATH] [--program PATH] [-- OPTION...]\n"
 "                        a new ublk-evdemo takes it over from the old one\n"
 "  owner N               uid and gid of an ordinary user's device (for udev)\n"
+"  scheduler N           whether its server wants the kernel's (for udev)\n"
 "\n"
 "  --json                print one JSON object; top: one a line\n"
 "  --timeout SECONDS     how long a command may take (20; recover and upgrade:\n"

@@ -66,7 +66,8 @@ static void session_unwatch(struct evctl *t, ev_signal *w)
  */
 static int session_wants_broker(enum opts_cmd cmd)
 {
-	return cmd != CMD_OWNER && cmd != CMD_FEATURES && cmd != CMD_STATS &&
+	return cmd != CMD_OWNER && cmd != CMD_SCHEDULER &&
+	       cmd != CMD_FEATURES && cmd != CMD_STATS &&
 	       cmd != CMD_TOP;
 }
 
@@ -132,6 +133,7 @@ static int session_run(struct evctl *t, const char *program)
 		[CMD_TOP] = cmd_top,
 		[CMD_DOCTOR] = cmd_doctor,
 		[CMD_OWNER] = cmd_owner,
+		[CMD_SCHEDULER] = cmd_scheduler,
 	};
 
 	if (t->opts->cmd == CMD_RECOVER)

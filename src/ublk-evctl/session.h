@@ -91,6 +91,7 @@ const char *out_strerror(int err);
 typedef int cmd_fn(struct evctl *t);
 
 cmd_fn cmd_list, cmd_info, cmd_features, cmd_affinity, cmd_owner;
+cmd_fn cmd_scheduler;
 cmd_fn cmd_stop, cmd_del, cmd_quiesce, cmd_orphans;
 cmd_fn cmd_resize, cmd_stats, cmd_top, cmd_doctor;
 int cmd_recover(struct evctl *t, const char *program);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* list, info, features, affinity, owner: what the driver knows */
+/* list, info, features, affinity, owner, scheduler: what the driver knows */
 #include <errno.h>
 #include <inttypes.h>
 #include <pwd.h>
@@ -285,5 +285,19 @@ int cmd_owner(struct evctl *t)
 	out_set(t, "uid", json_integer(i->owner_uid));
 	out_set(t, "gid", json_integer(i->owner_gid));
 	out_say(t, "%" PRIu32 " %" PRIu32 "\n", i->owner_uid, i->owner_gid);
+	return ST_OK;
+}
+
+/* a word, and no status, which would say as much of a device that is gone */
+int cmd_scheduler(struct evctl *t)
+{
+	struct ask a;
+	int kept;
+
+	if (ask_one(t, &a, UBLKEV_CMD_GET_DEV_INFO, t->opts->id, 0))
+		return ask_fail(t, &a);
+	kept = ublkev_signature_keeps_scheduler(a.answer.u.info.signature);
+	out_set(t, "kept", json_boolean(kept));
+	out_say(t, "%s\n", kept ? "kept" : "none");
 	return ST_OK;
 }

@@ -98,6 +98,9 @@ static int ask(enum ublkev_cmd_op op, int id, uint64_t arg)
 }
 
 /* a device of another server's in the same loop */
+/* conf.flags of the next device */
+static unsigned int flags;
+
 static void serve(enum ublkev_recovery recovery)
 {
 	lazy_init(&disk, LAZY_NOW, 1);
@@ -105,6 +108,7 @@ static void serve(enum ublkev_recovery recovery)
 	dev.conf.id = ID;
 	dev.conf.queues = 2;
 	dev.conf.recovery = recovery;
+	dev.conf.flags |= flags;
 	rig_up(&dev, disk.backend);
 }
 
@@ -129,7 +133,9 @@ END_TEST
 
 START_TEST(info)
 {
+	flags = _i ? UBLKEV_CONF_KEEP_SCHEDULER : 0;
 	serve(UBLKEV_RECOVERY_NONE);
+	flags = 0;
 	ck_assert_int_eq(ask(UBLKEV_CMD_GET_DEV_INFO, ID, 0), 0);
 	ck_assert_int_eq(got.u.info.id, ID);
 	ck_assert_uint_eq(got.u.info.queues, 2);
@@ -137,6 +143,8 @@ START_TEST(info)
 	ck_assert_uint_eq(got.u.info.max_io_bytes, dev.conf.max_io_bytes);
 	ck_assert_uint_eq(got.u.info.state, UBLKEV_STATE_LIVE);
 	ck_assert(ublkev_signature_is_ours(got.u.info.signature));
+	ck_assert_int_eq(ublkev_signature_keeps_scheduler(got.u.info.signature),
+			 _i);
 	ck_assert(got.u.info.features & UBLKEV__F(CMD_IOCTL_ENCODE));
 	ck_assert_int_gt(got.u.info.pid, 0);
 	/* no node in /dev */
@@ -455,7 +463,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, features);
-	tcase_add_test(tc, info);
+	tcase_add_loop_test(tc, info, 0, 2);
 	tcase_add_test(tc, params);
 	tcase_add_test(tc, no_device);
 	tcase_add_loop_test(tc, stopped_and_deleted, 0, 2);

@@ -263,7 +263,13 @@ void ublkev_cmd_fini(struct ublkev_cmd *cmd)
 
 int ublkev_signature_is_ours(uint64_t tag)
 {
-	return tag == TAG;
+	return (tag | 1) == TAG;
+}
+
+/* of a fake device whose tag is one less */
+int ublkev_signature_keeps_scheduler(uint64_t tag)
+{
+	return tag == TAG - 1;
 }
 
 const char *ublkev_kernel_fault(const char *release)

@@ -140,6 +140,18 @@ json 0 '.uid == 1000 and .gid == 1001' owner 4
 run 1 owner 0
 [ ! -s out ] || complain "owner of root's"
 
+run 0 scheduler 0
+[ "$(cat out)" = none ] || complain "scheduler"
+run 0 scheduler 3
+[ "$(cat out)" = none ] || complain "scheduler of a stranger's"
+sed -i "s/^0 \(.*\) $ours /0 \1 ${ours%1}0 /" devs
+run 0 scheduler 0
+[ "$(cat out)" = kept ] || complain "scheduler kept"
+json 0 '.kept == true' scheduler 0
+run 3 scheduler 9
+[ ! -s out ] || complain "scheduler of nothing"
+devs
+
 # --- stop, del
 holds 0
 run 4 stop 0

@@ -43,6 +43,7 @@ START_TEST(every_command)
 		{ "top --interval 1 --count 3", CMD_TOP, 20 },
 		{ "doctor", CMD_DOCTOR, 20 },
 		{ "owner 1", CMD_OWNER, 20 },
+		{ "scheduler 1", CMD_SCHEDULER, 20 },
 		{ "help", CMD_HELP, 20 },
 		{ "--version", CMD_VERSION, 0 },
 	};

@@ -236,6 +236,10 @@ START_TEST(tags)
 	ck_assert(ublkev_signature_is_ours(UBLKEV__SIGNATURE | 0xffff));
 	ck_assert(!ublkev_signature_is_ours(UBLKEV__SIGNATURE + 0x10000));
 	ck_assert(!ublkev_signature_is_ours(0));
+	ck_assert(!ublkev_signature_keeps_scheduler(UBLKEV__SIGNATURE));
+	ck_assert(ublkev_signature_keeps_scheduler(
+		UBLKEV__SIGNATURE | UBLKEV__SIGNED_KEEP_SCHEDULER));
+	ck_assert(!ublkev_signature_keeps_scheduler(UINT64_MAX));
 	ck_assert(!ublkev_signature_is_ours(UINT64_MAX));
 }
 END_TEST

@@ -36,10 +36,15 @@ if echo mq-deadline >"/sys/block/ublkb$ID/queue/scheduler"; then
 	says "^warning  *scheduler: device $ID has mq-deadline"
 fi
 demo_stop
+demo_start --size 16M --keep-scheduler
+udevadm settle -t 20 || fail "udev hangs"
+note "its server wants the kernel's: $(scheduler "$ID")"
+wants=$(scheduler "$ID")
+demo_stop
 keep=/etc/udev/rules.d/50-keep.rules
 echo 'KERNEL=="ublkb*", ENV{UBLK_EV_KEEP_SCHEDULER}="1"' >$keep
 udevadm control --reload
-demo_start --size 16M --keep-scheduler
+demo_start --size 16M --no-broker
 udevadm settle -t 20 || fail "udev hangs"
 note "kept: $(scheduler "$ID")"
 kept=$(scheduler "$ID")
@@ -48,6 +53,7 @@ udevadm control --reload
 udevadm trigger --action=add --name-match="$DEV"
 udevadm settle -t 20 || fail "udev hangs"
 [ "$(scheduler "$ID")" = "[none]" ] || fail "scheduler: $(scheduler "$ID")"
+[ "$wants" = "$kept" ] || fail "its server wanted the kernel's: $wants"
 [ "$kept" != "[none]" ] || note "this kernel chooses none by itself"
 roots=$ID pid=$DEMO_PID sock=$DEMO_SOCK log=$DEMO_LOG
 
