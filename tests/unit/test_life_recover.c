@@ -117,6 +117,29 @@ START_TEST(bad_info)
 }
 END_TEST
 
+/* by another program, in a way that is none of ours */
+START_TEST(not_servable)
+{
+	static const uint64_t features[] = {
+		UBLKEV__F(SUPPORT_ZERO_COPY), UBLKEV__F(ZONED),
+		UBLKEV__F(AUTO_BUF_REG), UBLKEV__F(SHMEM_ZC), UINT64_C(1) << 63,
+	};
+	struct ublkev__ctrl_answer a = { 0 };
+	struct life l;
+
+	begin(&l, KERNEL_73, UBLKEV_STEP_INFO);
+	a.info = (struct ublkev__devinfo){
+		.id = l.c.info.id, .queues = 1, .depth = 1,
+		.max_io_bytes = 4096, .state = UBLKEV_STATE_QUIESCED,
+		.features = l.features | features[_i],
+	};
+	life_tell(&l, UBLKEV__CTRL_GET_DEV_INFO, &a);
+	ck_assert_str_eq(l.text, "!ERROR !STOPPED ");
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, -EOPNOTSUPP,
+			 UBLKEV_STEP_INFO);
+}
+END_TEST
+
 /* the pump answers -EINVAL for a backend that does not fit */
 START_TEST(refused_in_info)
 {
@@ -486,6 +509,7 @@ static void add_recovery(TCase *tc)
 	tcase_add_loop_test(tc, recovered, 0, 2);
 	tcase_add_test(tc, shape_is_the_devices);
 	tcase_add_loop_test(tc, bad_info, 0, (int)TEST_COUNT(bad_infos));
+	tcase_add_loop_test(tc, not_servable, 0, 5);
 	tcase_add_loop_test(tc, refused_in_info, 0, 8);
 	tcase_add_test(tc, refused_in_features);
 	tcase_add_loop_test(tc, refused_in_recover, 0, 6);
