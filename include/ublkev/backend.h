@@ -150,6 +150,13 @@ struct ublkev_backend_ops {
 	 * Growing comes before the device grows, shrinking after it has
 	 * shrunk: requests beyond the new end may still be outstanding then.
 	 * NULL: the size is fixed. On an error the capacity is as it was.
+	 *
+	 * What takes long, when it shrinks, is done in pieces that are short
+	 * beside budget_us: UBLKEV_AGAIN has it called with the same size
+	 * again, once others, this device's requests too, have had their turn.
+	 * RESIZED comes after the last piece. When the device ends before
+	 * that, no further call comes, the capacity is as it was at the next
+	 * open(), and what was beyond the new end may be lost.
 	 */
 	int (*resize)(void *ctx, uint64_t dev_bytes);
 	/*

@@ -431,6 +431,10 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev);
  * UBLKEV_CONF_QUEUE_THREADS also of the backend's refusal to grow. A mounted
  * filesystem learns of it from its own tool. Shrinking needs its flag: what
  * is beyond the end is lost, and a filesystem there is damaged.
+ * A backend that has much to give back does so in pieces, between which all is
+ * served, and RESIZED comes after the last. When the device is to end before
+ * that, RESIZED comes at once, and a line in the log says that the backend did
+ * not shrink.
  * RESIZED -ETIMEDOUT: the kernel did not answer within cmd_timeout_ms and
  * grace_ms, and may yet do it. The device is served on, and the backend keeps
  * the larger of the two sizes; no other change can begin (-EBUSY) before the

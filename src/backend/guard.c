@@ -339,12 +339,15 @@ int ublkev__guard_can_resize(const struct ublkev_backend *b,
 
 int ublkev__guard_resize(struct ublkev_backend *b, uint64_t dev_bytes)
 {
+	bool grows = dev_bytes > b->limits.dev_bytes;
 	int err;
 
-	if (dev_bytes < b->limits.dev_bytes)
+	if (!grows)
 		b->limits.dev_bytes = dev_bytes;
-	err = guard_legal_errno(b, b->log, "resize()",
-				b->ops.resize(b->ctx, dev_bytes));
+	err = b->ops.resize(b->ctx, dev_bytes);
+	if (err == UBLKEV_AGAIN && !grows)
+		return err;
+	err = guard_legal_errno(b, b->log, "resize()", err);
 	if (!err)
 		b->limits.dev_bytes = dev_bytes;
 	return err;

@@ -123,7 +123,8 @@ int ublkev__guard_can_resize(const struct ublkev_backend *b,
 /*
  * The backend's resize() to what can_resize allowed, and its limits' new
  * capacity: at once when it shrinks, and when it grows if that succeeds.
- * Errors: its own.
+ * UBLKEV_AGAIN, when it does not grow: it is to be called once more, to do the
+ * next piece. Errors: its own.
  */
 int ublkev__guard_resize(struct ublkev_backend *b, uint64_t dev_bytes);
 

@@ -20,15 +20,26 @@
 /* the largest page that the driver's 32 bits can name, and requests hold */
 #define MAX_GRANULARITY_BYTES	(UINT32_C(1) << 30)
 
+/* of address space, and the page tables that it had, given up at once */
+#define UNMAP_BYTES		(UINT64_C(512) << 20)
+
 struct mem {
 	struct ublkev__memmap map;
 	struct ublkev_disk_conf conf;
+	uint64_t cut_bytes;		/* while it shrinks: nothing is left
+					   from the new end up to here; else 0 */
 };
 
 static int mem_open(void *ctx, struct ublkev_limits *limits)
 {
-	const struct mem *m = ctx;
+	struct mem *m = ctx;
+	int err;
 
+	/* the former device ended while it shrank */
+	m->cut_bytes = 0;
+	err = ublkev__memmap_resize(&m->map, m->conf.dev_bytes);
+	if (err)
+		return err;
 	ublkev__disk_limits(&m->conf, limits, MAX_RANGE_BYTES,
 			    MAX_RANGE_BYTES);
 	if (m->map.page_bytes <= MAX_GRANULARITY_BYTES)
@@ -98,14 +109,39 @@ static void *mem_map(void *ctx, const struct ublkev_req *req)
 	return m->map.bytes + req->offset_bytes;
 }
 
+/*
+ * A piece of shrinking: first memory is given back, as by a DISCARD; then what
+ * is empty is unmapped, from its end. false: more are to follow.
+ */
+static bool mem_cut_some(struct mem *m, uint64_t dev_bytes)
+{
+	uint64_t now_bytes = m->map.dev_bytes;
+
+	if (m->cut_bytes < dev_bytes)
+		m->cut_bytes = dev_bytes;
+	if (m->cut_bytes < now_bytes) {
+		m->cut_bytes += ublkev__memmap_discard_some(&m->map,
+				m->cut_bytes, now_bytes - m->cut_bytes);
+		return false;
+	}
+	if (now_bytes - dev_bytes <= UNMAP_BYTES)
+		return true;
+	return ublkev__memmap_resize(&m->map, now_bytes - UNMAP_BYTES);
+}
+
 static int mem_resize(void *ctx, uint64_t dev_bytes)
 {
 	struct mem *m = ctx;
-	int err = ublkev__memmap_resize(&m->map, dev_bytes);
+	int err;
 
-	if (!err)
-		m->conf.dev_bytes = dev_bytes;
-	return err;
+	if (dev_bytes < m->map.dev_bytes && !mem_cut_some(m, dev_bytes))
+		return UBLKEV_AGAIN;
+	err = ublkev__memmap_resize(&m->map, dev_bytes);
+	if (err)
+		return err;
+	m->conf.dev_bytes = dev_bytes;
+	m->cut_bytes = 0;
+	return 0;
 }
 
 static const struct ublkev_backend_ops mem_ops = {

@@ -370,16 +370,17 @@ static int memmap_grow(struct ublkev__memmap *m, uint64_t dev_bytes)
 	return err;
 }
 
-/* the last page stays, its end must not come back when it grows again */
+/*
+ * What is cut off is given back first, all of it: the end of the last page
+ * stays mapped, and the file may be one that must not become shorter (sealed by
+ * who made it); neither may come back when the disk grows again.
+ */
 static int memmap_shrink(struct ublkev__memmap *m, uint64_t dev_bytes)
 {
 	size_t map_bytes = memmap_whole_pages(m, dev_bytes);
-	uint64_t end = map_bytes < m->dev_bytes ? map_bytes : m->dev_bytes;
 
-	ublkev__memmap_discard(m, dev_bytes, end - dev_bytes);
-	if (memmap_remap(m, map_bytes))
-		ublkev__memmap_discard(m, end, m->dev_bytes - end);
-	else if (m->fd >= 0)
+	ublkev__memmap_discard(m, dev_bytes, m->dev_bytes - dev_bytes);
+	if (!memmap_remap(m, map_bytes) && m->fd >= 0)
 		(void)!ftruncate(m->fd, (off_t)memmap_file_bytes(m, dev_bytes));
 	return 0;
 }

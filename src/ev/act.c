@@ -403,32 +403,46 @@ int ublkev__act_resize(struct ublkev__engine *e, uint64_t dev_bytes)
 }
 
 /*
- * A backend grew before its device, and shrinks after it. Where the driver has
+ * To what size the backend has to come before RESIZED is told; 0: it has it. A
+ * backend grew before its device, and shrinks after it. Where the driver has
  * not answered, it may still do either: the backend keeps the larger size.
  */
-static void act_end_resize(struct ublkev__engine *e, int res)
+static uint64_t act_size_after(const struct ublkev__engine *e, int res)
 {
-	bool grew = e->resize_bytes > e->old_bytes;
-	int err = 0;
-
-	if (res && grew && res != -ETIMEDOUT)
-		err = ublkev__act_resize(e, e->old_bytes);
-	else if (!res && !grew)
-		err = ublkev__act_resize(e, e->resize_bytes);
-	if (err)
-		ublkev__log(&e->log, LOG_WARNING,
-			    "the backend did not shrink: %d", err);
-	e->resize_bytes = 0;
+	if (e->resize_bytes > e->old_bytes)
+		return res && res != -ETIMEDOUT ? e->old_bytes : 0;
+	return res ? 0 : e->resize_bytes;
 }
 
-/* whether it can be told by now; RESIZED comes after the backend's own */
+/*
+ * A piece of the backend's part; the threads go on between two. What the device
+ * is to do next does not wait for the rest. true: RESIZED can be told.
+ */
+static bool act_end_resize(struct ublkev__engine *e, int res)
+{
+	uint64_t dev_bytes = act_size_after(e, res);
+	int err;
+
+	e->cutting = false;
+	if (!dev_bytes || !act_all_held(e))
+		return !dev_bytes;
+	err = ublkev__act_resize(e, dev_bytes);
+	e->cutting = err == UBLKEV_AGAIN && !ublkev__life_has_work(&e->life);
+	if (e->cutting)
+		act_resume(e);
+	else if (err)
+		ublkev__log(&e->log, LOG_WARNING,
+			    "the backend did not shrink: %d",
+			    err == UBLKEV_AGAIN ? -ECANCELED : err);
+	return !e->cutting;
+}
+
+/* whether it can be told by now */
 static bool act_may_tell(struct ublkev__engine *e,
 			 const struct ublkev__life_action *a)
 {
-	bool grew = e->resize_bytes > e->old_bytes;
-
-	if (a->revents == UBLKEV_RESIZED && grew == !!a->res)
-		return act_all_held(e);
+	if (a->revents == UBLKEV_RESIZED)
+		return act_end_resize(e, a->res);
 	return a->revents != UBLKEV_STOPPED || act_threads_have_closed(e);
 }
 
@@ -466,7 +480,7 @@ static bool act_tell(struct ublkev__engine *e,
 	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED))
 		dev->res = a->res;
 	if (a->revents == UBLKEV_RESIZED) {
-		act_end_resize(e, a->res);
+		e->resize_bytes = 0;
 		act_resume(e);
 	}
 	if (a->revents == UBLKEV_LIVE) {
@@ -560,7 +574,7 @@ static enum ublkev__need act_need(const struct ublkev__engine *e)
 		return UBLKEV__NEED_RUN;
 	if (c->pending && ublkev__carrier_has_work(e->carrier))
 		return UBLKEV__NEED_RUN;
-	if (ublkev__workers_have_facts(e) || act_is_idle(e))
+	if (ublkev__workers_have_facts(e) || act_is_idle(e) || e->cutting)
 		return UBLKEV__NEED_RUN;
 	return UBLKEV__NEED_LOOK;
 }
@@ -574,7 +588,7 @@ enum ublkev__need ublkev__act_need(const struct ublkev__engine *e)
 {
 	const struct ublkev__life *c = &e->life;
 
-	if (!c->nr && !c->pending && !e->nr_workers &&
+	if (!c->nr && !c->pending && !e->nr_workers && !e->cutting &&
 	    ublkev__life_deadline_ms(c) == UINT64_MAX)
 		return UBLKEV__NEED_NOTHING;
 	return act_need(e);

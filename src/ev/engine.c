@@ -228,6 +228,7 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	e->nr_queues = 0;
 	e->resize_bytes = 0;
 	e->growing = false;
+	e->cutting = false;
 	e->blocked = false;
 	ublkev__threads_init(&e->threads, NULL, 0);
 	err = engine_make(e, step);

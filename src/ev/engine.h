@@ -101,6 +101,7 @@ struct ublkev__engine {
 	unsigned int nr_workers;
 	struct ublkev__threads threads;	/* what is known of them here */
 	bool growing;			/* as soon as they are held */
+	bool cutting;			/* the backend's next piece is due */
 	bool blocked;			/* the next action waits for them */
 	struct ublkev__life_action action;	/* which is this one */
 	uint64_t answered;		/* requests, when it was told last */

@@ -267,7 +267,7 @@ int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
 	struct ublkev__engine *e = dev_active(loop, dev);
 	int err = -EINVAL;
 
-	if (e && !e->growing)
+	if (e && !e->resize_bytes)
 		err = ublkev__life_release(&e->life, ublkev__engine_now_ms(e));
 	if (e && !err)
 		ublkev__evloop_kick(&e->lane);
@@ -279,7 +279,7 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 	struct ublkev__engine *e = dev_active(loop, dev);
 	int err = -EINVAL;
 
-	if (e && !e->growing)
+	if (e && !e->resize_bytes)
 		err = ublkev__life_try_stop(&e->life, ublkev__engine_now_ms(e));
 	if (e && !err)
 		ublkev__evloop_kick(&e->lane);
@@ -296,8 +296,10 @@ static int dev_grow(struct ublkev__engine *e, uint64_t dev_bytes)
 	if (err)
 		return err;
 	err = ublkev__life_can_resize(&e->life);
-	if (err)
-		(void)ublkev__guard_resize(e->backend, was_bytes);
+	/* what has just grown is empty, so there is little to be done */
+	while (err && ublkev__guard_resize(e->backend, was_bytes) ==
+		      UBLKEV_AGAIN)
+		;
 	return err;
 }
 

@@ -468,7 +468,7 @@ bool ublkev__pump_idle(const struct ublkev__lane *l)
 }
 
 /* false: the engine, or the worker, is gone */
-static bool pump_others(struct ublkev__lane *l)
+static bool pump_others(struct ublkev__lane *l, struct turn *turn)
 {
 	struct ublkev__engine *e = l->e;
 
@@ -481,7 +481,11 @@ static bool pump_others(struct ublkev__lane *l)
 	ublkev__act_look_idle(e);
 	/* all that came in time is known by now */
 	ublkev__act_tick(e);
-	return ublkev__act_run(e);
+	if (!ublkev__act_run(e))
+		return false;
+	/* a piece of a resize is as long as a turn is to be */
+	turn->over |= e->cutting;
+	return true;
 }
 
 static bool pump_is_live(const struct ublkev__lane *l)
@@ -542,7 +546,7 @@ static bool pump_rounds(struct ublkev__lane *l, struct turn *turn)
 		if (ublkev__lanelife_serves(&l->life))
 			pump_round_of_io(l, turn);
 		others = pump_need(l) != UBLKEV__NEED_NOTHING;
-		if (others && !pump_others(l))
+		if (others && !pump_others(l, turn))
 			return false;
 		if (!pump_lane_has_work(l) &&
 		    !(others && pump_need(l) == UBLKEV__NEED_RUN) &&

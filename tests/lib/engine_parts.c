@@ -146,6 +146,11 @@ static int parts_resize(void *ctx, uint64_t dev_bytes)
 
 	ck_assert_uint_eq(__atomic_load_n(&d->inside, __ATOMIC_ACQUIRE), 0);
 	d->resizes++;
+	if (dev_bytes < d->dev_bytes && d->piece < d->pieces) {
+		d->piece++;
+		return UBLKEV_AGAIN;
+	}
+	d->piece = 0;
 	if (d->resize_err)
 		return d->resize_err;
 	/* somewhere else, and what was there is gone */

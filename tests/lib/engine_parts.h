@@ -39,6 +39,8 @@ struct parts {
 	pthread_mutex_t moving;		/* bytes, while a loop uses them */
 	unsigned int inside;		/* atomic: threads in submit() */
 	unsigned int resizes;
+	unsigned int pieces;		/* of each shrinking, before the last */
+	unsigned int piece;		/* so many are done */
 	int queue_start_err, resize_err;
 	uint32_t no_flags;		/* limits that it does not have */
 };

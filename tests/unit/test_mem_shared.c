@@ -69,7 +69,9 @@ static int resize(struct ublkev_backend *b, uint64_t dev_bytes)
 	int err;
 
 	ck_assert_ptr_nonnull(b->ops.resize);
-	err = b->ops.resize(b->ctx, dev_bytes);
+	do
+		err = b->ops.resize(b->ctx, dev_bytes);
+	while (err == UBLKEV_AGAIN);
 	mem_unserve(b);
 	mem_serve(b);
 	if (!err)
