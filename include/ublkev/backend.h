@@ -362,7 +362,9 @@ int ublkev_mem_new(struct ublkev_backend **backendp,
 
 /*
  * The memfd or file of a disk of ublkev_mem_new(), to be sent to another
- * process (SCM_RIGHTS); -1: it has none. It stays the backend's.
+ * process (SCM_RIGHTS); -1: it has none. It stays the backend's. A memfd is
+ * not sealed, so that the next server can resize it, and can't be: whoever has
+ * it can shorten it, which ends a server that uses it (SIGBUS).
  */
 int ublkev_mem_fd(const struct ublkev_backend *backend);
 

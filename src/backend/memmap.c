@@ -206,6 +206,13 @@ static int memmap_take_file(struct ublkev__memmap *m,
 	off_t was;
 	int err;
 
+	/*
+	 * Not sealed: F_SEAL_SHRINK and F_SEAL_GROW can't be taken off again,
+	 * and the next server is to resize the disk as this one does. Who
+	 * could shorten it under us was handed it by us, and could as well
+	 * overwrite all of it. Nor may he seal it: without MFD_ALLOW_SEALING
+	 * the kernel has done that to the seals (F_SEAL_SEAL).
+	 */
 	if (conf->fd < 0)
 		m->fd = memfd_create("ublkev-disk", MFD_CLOEXEC);
 	else

@@ -184,6 +184,29 @@ START_TEST(sealed_by_its_maker)
 }
 END_TEST
 
+/* who is handed ours can resize it, and keep nobody else from that */
+START_TEST(ours_is_not_sealed)
+{
+	struct ublkev_backend *b = disk(4 * MIB, UBLKEV_DISK_SHARED, -1);
+	int fd = dup(ublkev_mem_fd(b));
+
+	ck_assert_int_eq(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	ck_assert_int_eq(errno, EPERM);
+	mem_fill(b, 0, 4 * MIB, 7);
+	mem_finish(b);
+	b = disk(4 * MIB, 0, fd);
+	cut(b, MIB);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_END), MIB);
+	grow(b, 8 * MIB);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_END), 8 * MIB);
+	ck_assert(mem_holds(b, 0, MIB, 7));
+	ck_assert(mem_holds(b, MIB, 7 * MIB, 0));
+	mem_finish(b);
+	close(fd);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("mem_cut");
@@ -195,6 +218,7 @@ int main(void)
 	tcase_add_loop_test(tc, broken_off, 0, 13 * KINDS);
 	tcase_add_test(tc, locked);
 	tcase_add_test(tc, sealed_by_its_maker);
+	tcase_add_test(tc, ours_is_not_sealed);
 	suite_add_tcase(s, tc);
 	return test_main(s);
 }
