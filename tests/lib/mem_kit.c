@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mem_kit.h"
 #include "testlib.h"
 
 unsigned int mem_pieces;
+size_t mem_page;
 
 static struct test_log said;
 static const struct ublkev__log log_to_said = {
@@ -91,3 +94,80 @@ bool mem_holds(struct ublkev_backend *b, uint64_t offset_bytes,
 	return same;
 }
 
+/* ---- disks ---------------------------------------------------------------- */
+
+struct ublkev_backend *mem_made(uint64_t dev_bytes, uint32_t block,
+				   uint32_t flags)
+{
+	struct ublkev_backend *b = NULL;
+	struct ublkev_disk_conf conf;
+
+	mem_page = (size_t)sysconf(_SC_PAGESIZE);
+	ublkev_disk_conf_init(&conf, sizeof(conf));
+	conf.dev_bytes = dev_bytes;
+	conf.logical_block_bytes = block;
+	conf.flags = flags;
+	ck_assert_int_eq(ublkev_mem_new(&b, &conf), 0);
+	return b;
+}
+
+struct ublkev_backend *mem_served(uint64_t dev_bytes)
+{
+	struct ublkev_backend *b = mem_made(dev_bytes, 512, 0);
+
+	mem_serve(b);
+	return b;
+}
+
+bool mem_find_mapping(uint64_t bytes, struct mem_mapping *m)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long long from, to;
+	bool here = false, found = false;
+	char line[512];
+
+	ck_assert_ptr_nonnull(f);
+	while (!found && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
+			here = to - from == bytes;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			found = snprintf(m->flags, sizeof(m->flags), "%s",
+					 line + 8) > 0;
+		else if (here)
+			sscanf(line, "Rss: %lu kB", &m->rss_kib);
+	}
+	fclose(f);
+	return found;
+}
+
+uint64_t mem_big_disk(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload") ? 16 * GIB : TIB;
+}
+
+uint64_t mem_rss_of(uint64_t bytes)
+{
+	struct mem_mapping m = { 0 };
+
+	ck_assert(mem_find_mapping(bytes, &m));
+	return m.rss_kib * KIB;
+}
+
+void mem_zeroes_exactly(struct ublkev_backend *b, unsigned int op,
+			   uint32_t flags)
+{
+	const uint64_t all = 4 * mem_page, step = mem_page / 8;
+	uint64_t from, to;
+
+	for (from = 0; from < all; from += step)
+		for (to = from + step; to <= all; to += step) {
+			mem_fill(b, 0, all, 0xff);
+			mem_do_op(b, op, flags, from, to - from);
+			ck_assert(mem_holds(b, from, to - from, 0));
+			ck_assert(!from || mem_holds(b, 0, from, 0xff));
+			ck_assert(to == all ||
+				  mem_holds(b, to, all - to, 0xff));
+		}
+}

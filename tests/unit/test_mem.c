@@ -1,110 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The memory disk's data: what is written is read, what is discarded is zeroes
+ * and gives its pages back, beside a plain array at random.
+ */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "backend/guard.h"
 #include "failalloc.h"
 #include "mem_kit.h"
 #include "testlib.h"
-#include "uring/iobuf.h"
-
-#define KIB	(UINT64_C(1) << 10)
-#define MIB	(UINT64_C(1) << 20)
-#define GIB	(UINT64_C(1) << 30)
-#define TIB	(UINT64_C(1) << 40)
 
 /* found again in smaps by its size, which nothing else has */
 #define ODD_BYTES	(37 * MIB + 12 * KIB)
-
-static size_t page;
-
-static struct ublkev_backend *made(uint64_t dev_bytes, uint32_t block,
-				   uint32_t flags)
-{
-	struct ublkev_backend *b = NULL;
-	struct ublkev_disk_conf conf;
-
-	page = (size_t)sysconf(_SC_PAGESIZE);
-	ublkev_disk_conf_init(&conf, sizeof(conf));
-	conf.dev_bytes = dev_bytes;
-	conf.logical_block_bytes = block;
-	conf.flags = flags;
-	ck_assert_int_eq(ublkev_mem_new(&b, &conf), 0);
-	return b;
-}
-
-static struct ublkev_backend *served(uint64_t dev_bytes)
-{
-	struct ublkev_backend *b = made(dev_bytes, 512, 0);
-
-	mem_serve(b);
-	return b;
-}
-
-/* the mapping of this size, as /proc/self/smaps tells of it */
-struct mapping {
-	unsigned long rss_kib;
-	char flags[256];	/* VmFlags */
-};
-
-static bool find_mapping(uint64_t bytes, struct mapping *m)
-{
-	FILE *f = fopen("/proc/self/smaps", "r");
-	unsigned long long from, to;
-	bool here = false, found = false;
-	char line[512];
-
-	ck_assert_ptr_nonnull(f);
-	while (!found && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
-			here = to - from == bytes;
-		else if (here && !strncmp(line, "VmFlags:", 8))
-			found = snprintf(m->flags, sizeof(m->flags), "%s",
-					 line + 8) > 0;
-		else if (here)
-			sscanf(line, "Rss: %lu kB", &m->rss_kib);
-	}
-	fclose(f);
-	return found;
-}
-
-/* 1 TiB; less under valgrind, which has not that much address space */
-static uint64_t big_disk(void)
-{
-	const char *preload = getenv("LD_PRELOAD");
-
-	return preload && strstr(preload, "vgpreload") ? 16 * GIB : TIB;
-}
-
-static uint64_t rss_of(uint64_t bytes)
-{
-	struct mapping m = { 0 };
-
-	ck_assert(find_mapping(bytes, &m));
-	return m.rss_kib * KIB;
-}
 
 /* ---- data --------------------------------------------------------------- */
 
 START_TEST(reads_zeroes_at_first)
 {
-	struct ublkev_backend *b = served(ODD_BYTES);
+	struct ublkev_backend *b = mem_served(ODD_BYTES);
 
 	ck_assert(mem_holds(b, 0, 64 * KIB, 0));
 	ck_assert(mem_holds(b, ODD_BYTES - 64 * KIB, 64 * KIB, 0));
-	ck_assert_uint_eq(rss_of(ODD_BYTES), 0);
+	ck_assert_uint_eq(mem_rss_of(ODD_BYTES), 0);
 	mem_finish(b);
 }
 END_TEST
 
 START_TEST(reads_what_was_written)
 {
-	struct ublkev_backend *b = served(MIB);
+	struct ublkev_backend *b = mem_served(MIB);
 
 	mem_fill(b, 4096 - 512, 1024, 0x11);
 	ck_assert(mem_holds(b, 4096 - 512, 1024, 0x11));
@@ -117,13 +44,13 @@ END_TEST
 START_TEST(last_sector)
 {
 	const uint64_t sizes[] = {
-		512, 4096, 4096 + 512, MIB + 1024, big_disk() + 512,
+		512, 4096, 4096 + 512, MIB + 1024, mem_big_disk() + 512,
 	};
 	struct ublkev_backend *b;
 	size_t i;
 
 	for (i = 0; i < TEST_COUNT(sizes); i++) {
-		b = served(sizes[i]);
+		b = mem_served(sizes[i]);
 		mem_fill(b, sizes[i] - 512, 512, 0x77);
 		ck_assert(mem_holds(b, sizes[i] - 512, 512, 0x77));
 		mem_do_op(b, UBLKEV_OP_DISCARD, 0, sizes[i] - 512, 512);
@@ -137,7 +64,7 @@ END_TEST
 
 START_TEST(block_of_4096)
 {
-	struct ublkev_backend *b = made(MIB, 4096, 0);
+	struct ublkev_backend *b = mem_made(MIB, 4096, 0);
 	char buf[512];
 
 	mem_serve(b);
@@ -152,7 +79,7 @@ END_TEST
 
 START_TEST(flush_and_fua_are_free)
 {
-	struct ublkev_backend *b = served(MIB);
+	struct ublkev_backend *b = mem_served(MIB);
 	char buf[512] = { 0 };
 
 	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_VOLATILE_CACHE |
@@ -167,7 +94,7 @@ END_TEST
 /* the contents are not the device's */
 START_TEST(contents_outlive_the_device)
 {
-	struct ublkev_backend *b = served(MIB);
+	struct ublkev_backend *b = mem_served(MIB);
 
 	mem_fill(b, 512, 8192, 0x42);
 	mem_unserve(b);
@@ -180,7 +107,7 @@ END_TEST
 
 START_TEST(read_only)
 {
-	struct ublkev_backend *b = made(MIB, 512, UBLKEV_DISK_READ_ONLY);
+	struct ublkev_backend *b = mem_made(MIB, 512, UBLKEV_DISK_READ_ONLY);
 	char buf[512];
 
 	mem_serve(b);
@@ -200,12 +127,12 @@ END_TEST
 
 START_TEST(limits)
 {
-	struct ublkev_backend *b = served(GIB);
+	struct ublkev_backend *b = mem_served(GIB);
 
 	/* what a request can be at most, see ublkev__params_make() */
 	ck_assert_uint_eq(b->limits.max_discard_bytes, 4 * GIB - 4096);
 	ck_assert_uint_eq(b->limits.max_write_zeroes_bytes, 4 * GIB - 4096);
-	ck_assert_uint_eq(b->limits.discard_granularity_bytes, page);
+	ck_assert_uint_eq(b->limits.discard_granularity_bytes, mem_page);
 	ck_assert_str_eq(ublkev_backend_name(b), "mem");
 	ck_assert_ptr_null(ublkev_backend_ctx(b));
 	mem_finish(b);
@@ -214,31 +141,13 @@ END_TEST
 
 /* ---- DISCARD, WRITE_ZEROES ---------------------------------------------- */
 
-/* every range of eighths of four pages, among bytes of 0xff */
-static void zeroes_exactly(struct ublkev_backend *b, unsigned int op,
-			   uint32_t flags)
-{
-	const uint64_t all = 4 * page, step = page / 8;
-	uint64_t from, to;
-
-	for (from = 0; from < all; from += step)
-		for (to = from + step; to <= all; to += step) {
-			mem_fill(b, 0, all, 0xff);
-			mem_do_op(b, op, flags, from, to - from);
-			ck_assert(mem_holds(b, from, to - from, 0));
-			ck_assert(!from || mem_holds(b, 0, from, 0xff));
-			ck_assert(to == all ||
-				  mem_holds(b, to, all - to, 0xff));
-		}
-}
-
 START_TEST(zeroes_with_edges)
 {
-	struct ublkev_backend *b = served(MIB);
+	struct ublkev_backend *b = mem_served(MIB);
 
-	zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
-	zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, 0);
-	zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_NOUNMAP);
+	mem_zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
+	mem_zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, 0);
+	mem_zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_NOUNMAP);
 	mem_finish(b);
 }
 END_TEST
@@ -246,11 +155,11 @@ END_TEST
 /* memory that the application locked cannot be given back */
 START_TEST(zeroes_where_madvise_fails)
 {
-	struct ublkev_backend *b = served(MIB);
+	struct ublkev_backend *b = mem_served(MIB);
 
 	failalloc_madvise(MADV_DONTNEED);
-	zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
-	zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, 0);
+	mem_zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
+	mem_zeroes_exactly(b, UBLKEV_OP_WRITE_ZEROES, 0);
 	failalloc_madvise(-1);
 	mem_finish(b);
 }
@@ -260,7 +169,7 @@ END_TEST
 START_TEST(zeroes_sparse_edges)
 {
 	const size_t at[] = { 0, 1, 255, 510, 511 };
-	struct ublkev_backend *b = served(MIB);
+	struct ublkev_backend *b = mem_served(MIB);
 	char buf[512];
 	size_t i;
 
@@ -280,13 +189,13 @@ END_TEST
 static uint64_t rss_after(unsigned int op, uint32_t flags, uint64_t offset,
 			  uint64_t len)
 {
-	struct ublkev_backend *b = served(ODD_BYTES);
+	struct ublkev_backend *b = mem_served(ODD_BYTES);
 	uint64_t rss;
 
 	mem_fill(b, 0, 2 * MIB, 0xee);
-	ck_assert_uint_eq(rss_of(ODD_BYTES), 2 * MIB);
+	ck_assert_uint_eq(mem_rss_of(ODD_BYTES), 2 * MIB);
 	mem_do_op(b, op, flags, offset, len);
-	rss = rss_of(ODD_BYTES);
+	rss = mem_rss_of(ODD_BYTES);
 	mem_finish(b);
 	return rss;
 }
@@ -298,9 +207,9 @@ START_TEST(gives_pages_back)
 	ck_assert_uint_eq(rss_after(UBLKEV_OP_WRITE_ZEROES, 0, 0, 4 * MIB), 0);
 	/* the two pages that are in it in part stay */
 	ck_assert_uint_eq(rss_after(UBLKEV_OP_DISCARD, 0, 512,
-				    2 * MIB - 1024), 2 * page);
+				    2 * MIB - 1024), 2 * mem_page);
 	ck_assert_uint_eq(rss_after(UBLKEV_OP_WRITE_ZEROES, 0, 512,
-				    2 * MIB - 1024), 2 * page);
+				    2 * MIB - 1024), 2 * mem_page);
 	/* allocated stays allocated, and becomes so */
 	ck_assert_uint_eq(rss_after(UBLKEV_OP_WRITE_ZEROES,
 				    UBLKEV_REQ_NOUNMAP, 0, 2 * MIB), 2 * MIB);
@@ -313,12 +222,12 @@ END_TEST
 /* what zeroes were allocated for is given back as any other */
 START_TEST(gives_zeroes_back)
 {
-	struct ublkev_backend *b = served(ODD_BYTES);
+	struct ublkev_backend *b = mem_served(ODD_BYTES);
 
 	mem_do_op(b, UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_NOUNMAP, 0, 2 * MIB);
-	ck_assert_uint_eq(rss_of(ODD_BYTES), 2 * MIB);
+	ck_assert_uint_eq(mem_rss_of(ODD_BYTES), 2 * MIB);
 	mem_do_op(b, UBLKEV_OP_DISCARD, 0, 0, 32 * MIB);
-	ck_assert_uint_eq(rss_of(ODD_BYTES), 0);
+	ck_assert_uint_eq(mem_rss_of(ODD_BYTES), 0);
 	mem_finish(b);
 }
 END_TEST
@@ -327,7 +236,7 @@ END_TEST
 START_TEST(in_pieces)
 {
 	const uint32_t how[] = { 0, UBLKEV_REQ_NOUNMAP };
-	struct ublkev_backend *b = made(ODD_BYTES, 512,
+	struct ublkev_backend *b = mem_made(ODD_BYTES, 512,
 					_i % 2 ? UBLKEV_DISK_SHARED : 0);
 	unsigned int op = _i < 2 ? UBLKEV_OP_DISCARD : UBLKEV_OP_WRITE_ZEROES;
 
@@ -345,8 +254,8 @@ END_TEST
 /* one request for as much as there may be, over what nobody ever wrote */
 START_TEST(a_hole_is_one_piece)
 {
-	const uint64_t bytes = big_disk(), most = 4 * GIB - 4096;
-	struct ublkev_backend *b = made(bytes, 512,
+	const uint64_t bytes = mem_big_disk(), most = 4 * GIB - 4096;
+	struct ublkev_backend *b = mem_made(bytes, 512,
 					_i ? UBLKEV_DISK_SHARED : 0);
 
 	mem_serve(b);
@@ -363,7 +272,7 @@ END_TEST
 /* through map() it is the kernel that writes, later */
 START_TEST(what_is_mapped_is_written)
 {
-	struct ublkev_backend *b = served(ODD_BYTES);
+	struct ublkev_backend *b = mem_served(ODD_BYTES);
 	struct ublkev_req req = {
 		.op = UBLKEV_OP_WRITE, .offset_bytes = 4 * MIB - 512,
 		.len_bytes = 1024,
@@ -379,176 +288,12 @@ END_TEST
 
 START_TEST(zeroing_a_hole_costs_nothing)
 {
-	struct ublkev_backend *b = served(ODD_BYTES);
+	struct ublkev_backend *b = mem_served(ODD_BYTES);
 
 	mem_do_op(b, UBLKEV_OP_WRITE_ZEROES, 0, 512, MIB);
 	mem_do_op(b, UBLKEV_OP_DISCARD, 0, 8 * MIB + 512, 512);
-	ck_assert_uint_eq(rss_of(ODD_BYTES), 0);
+	ck_assert_uint_eq(mem_rss_of(ODD_BYTES), 0);
 	mem_finish(b);
-}
-END_TEST
-
-/* ---- memory ------------------------------------------------------------- */
-
-START_TEST(costs_what_was_written)
-{
-	const uint64_t bytes = big_disk(), step = bytes / 1024;
-	struct ublkev_backend *b = served(bytes);
-	size_t before = test_rss_bytes();
-	uint64_t i;
-
-	for (i = 0; i < 1024; i++)
-		mem_fill(b, i * step + i * 512, 512, 1);
-	ck_assert_uint_eq(rss_of(bytes), 1024 * page);
-	for (i = 0; i < 1024; i++)
-		ck_assert(mem_holds(b, i * step + step / 2, 512, 0));
-	ck_assert_uint_eq(rss_of(bytes), 1024 * page);
-	/* the process as a whole, whose allocator and tools have their own */
-	ck_assert_uint_lt(test_rss_bytes(), before + 1024 * page + 64 * MIB);
-	for (i = 0; i < 1024; i++)
-		mem_do_op(b, UBLKEV_OP_DISCARD, 0, i * step, MIB);
-	ck_assert_uint_eq(rss_of(bytes), 0);
-	mem_finish(b);
-}
-END_TEST
-
-START_TEST(whole_pages_are_mapped_and_unmapped)
-{
-	struct ublkev_backend *b = served(ODD_BYTES - 512);
-	struct mapping m;
-
-	ck_assert(find_mapping(ODD_BYTES, &m));
-	mem_finish(b);
-	ck_assert(!find_mapping(ODD_BYTES, &m));
-}
-END_TEST
-
-START_TEST(no_child_has_it)
-{
-	struct ublkev_backend *b = served(ODD_BYTES);
-	struct mapping m;
-	int status;
-	pid_t pid;
-
-	mem_fill(b, 0, 4096, 1);
-	ck_assert(find_mapping(ODD_BYTES, &m));
-	ck_assert_msg(strstr(m.flags, " dc"), "VmFlags:%s", m.flags);
-	ck_assert_msg(strstr(m.flags, " nr"), "VmFlags:%s", m.flags);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (!pid)
-		_exit(find_mapping(ODD_BYTES, &m) ? 1 : 0);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFEXITED(status));
-	ck_assert_int_eq(WEXITSTATUS(status), 0);
-	ck_assert(mem_holds(b, 0, 4096, 1));
-	mem_finish(b);
-}
-END_TEST
-
-/* also after the mapping was moved, and one of a file */
-START_TEST(no_core_dump_has_it)
-{
-	struct ublkev_backend *b = made(ODD_BYTES, 512,
-					_i ? UBLKEV_DISK_SHARED : 0);
-	struct mapping m;
-
-	ck_assert(find_mapping(ODD_BYTES, &m));
-	ck_assert_msg(strstr(m.flags, " dd"), "VmFlags:%s", m.flags);
-	ck_assert_int_eq(b->ops.resize(b->ctx, 3 * ODD_BYTES), 0);
-	ck_assert(find_mapping(3 * ODD_BYTES, &m));
-	ck_assert_msg(strstr(m.flags, " dd"), "VmFlags:%s", m.flags);
-	ublkev_backend_free(b);
-}
-END_TEST
-
-/* what clients read and write passes through these */
-START_TEST(no_core_dump_has_the_buffers)
-{
-	struct ublkev__iobuf bufs;
-	struct mapping m;
-
-	ck_assert_int_eq(ublkev__iobuf_map(&bufs, 1, ODD_BYTES), 0);
-	ck_assert(find_mapping(ODD_BYTES, &m));
-	ck_assert_msg(strstr(m.flags, " dd"), "VmFlags:%s", m.flags);
-	ck_assert_msg(strstr(m.flags, " dc"), "VmFlags:%s", m.flags);
-	ublkev__iobuf_unmap(&bufs);
-}
-END_TEST
-
-START_TEST(huge_pages_when_asked)
-{
-	struct ublkev_backend *b = served(ODD_BYTES);
-	struct mapping m;
-
-	ck_assert(find_mapping(ODD_BYTES, &m));
-	ck_assert_msg(!strstr(m.flags, " hg"), "VmFlags:%s", m.flags);
-	/* whatever the system's policy, unless there are no huge pages */
-	if (!access("/sys/kernel/mm/transparent_hugepage", F_OK))
-		ck_assert_msg(strstr(m.flags, " nh"), "VmFlags:%s", m.flags);
-	mem_finish(b);
-	b = made(ODD_BYTES, 512, UBLKEV_DISK_HUGE_PAGES);
-	mem_serve(b);
-	ck_assert(find_mapping(ODD_BYTES, &m));
-	if (!access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK))
-		ck_assert_msg(strstr(m.flags, " hg"), "VmFlags:%s", m.flags);
-	zeroes_exactly(b, UBLKEV_OP_DISCARD, 0);
-	mem_finish(b);
-	/* a kernel that has none */
-	failalloc_madvise(MADV_HUGEPAGE);
-	b = made(ODD_BYTES, 512, UBLKEV_DISK_HUGE_PAGES);
-	failalloc_madvise(-1);
-	ublkev_backend_free(b);
-}
-END_TEST
-
-static int new_of(uint64_t dev_bytes, uint32_t block, uint32_t flags)
-{
-	struct ublkev_backend *b = NULL;
-	struct ublkev_disk_conf conf;
-	int err;
-
-	ublkev_disk_conf_init(&conf, sizeof(conf));
-	conf.dev_bytes = dev_bytes;
-	conf.logical_block_bytes = block;
-	conf.flags = flags;
-	err = ublkev_mem_new(&b, &conf);
-	ck_assert_int_eq(!err, !!b);
-	ublkev_backend_free(b);
-	return err;
-}
-
-START_TEST(sizes)
-{
-	ck_assert_int_eq(new_of(512, 512, 0), 0);
-	ck_assert_int_eq(new_of(0, 512, 0), -EINVAL);
-	ck_assert_int_eq(new_of(1000, 512, 0), -EINVAL);
-	ck_assert_int_eq(new_of(MIB, 8192, 0), -EINVAL);
-	ck_assert_int_eq(new_of(MIB, 512, 1u << 5), -EINVAL);
-	ck_assert_int_eq(new_of(UINT64_MAX - 511, 512, 0), -EINVAL);
-	/* legal, but there is no such address space */
-	ck_assert_int_eq(new_of((UINT64_C(1) << 63) - 512, 512, 0), -ENOMEM);
-	ck_assert_int_eq(new_of(UINT64_C(1) << 60, 512, 0), -ENOMEM);
-}
-END_TEST
-
-START_TEST(no_memory)
-{
-	struct ublkev_backend *b;
-	int err, leaked;
-
-	/* its own, the mapping, the backend */
-	ck_assert_uint_ge(failalloc_disk(ublkev_mem_new), 3);
-	/* without its promise to children there is no disk */
-	b = NULL;
-	failalloc_madvise(MADV_DONTFORK);
-	failalloc_arm(0);
-	err = ublkev_mem_new(&b, NULL);
-	failalloc_disarm(&leaked);
-	failalloc_madvise(-1);
-	ck_assert_int_eq(err, -ENOMEM);
-	ck_assert_int_eq(leaked, 0);
-	ck_assert_ptr_null(b);
 }
 END_TEST
 
@@ -587,7 +332,7 @@ START_TEST(random_walk)
 {
 	unsigned char *model = calloc(1, WALK_BYTES);
 	unsigned char *buf = malloc(WALK_BYTES);
-	struct ublkev_backend *b = served(WALK_BYTES);
+	struct ublkev_backend *b = mem_served(WALK_BYTES);
 	struct test_rng rng;
 	int step;
 
@@ -629,17 +374,6 @@ int main(void)
 	tcase_add_loop_test(tc, a_hole_is_one_piece, 0, 2);
 	tcase_add_test(tc, what_is_mapped_is_written);
 	tcase_add_test(tc, zeroing_a_hole_costs_nothing);
-	suite_add_tcase(suite, tc);
-	tc = tcase_create("memory");
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, costs_what_was_written);
-	tcase_add_test(tc, whole_pages_are_mapped_and_unmapped);
-	tcase_add_test(tc, no_child_has_it);
-	tcase_add_loop_test(tc, no_core_dump_has_it, 0, 2);
-	tcase_add_test(tc, no_core_dump_has_the_buffers);
-	tcase_add_test(tc, huge_pages_when_asked);
-	tcase_add_test(tc, sizes);
-	tcase_add_test(tc, no_memory);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("walk");
 	tcase_set_timeout(tc, 60);

@@ -15,10 +15,6 @@
 #include "mem_kit.h"
 #include "testlib.h"
 
-#define KIB	(UINT64_C(1) << 10)
-#define MIB	(UINT64_C(1) << 20)
-#define GIB	(UINT64_C(1) << 30)
-
 /* kinds of memory that a loop test goes through */
 static const uint32_t kinds[] = { 0, UBLKEV_DISK_SHARED };
 #define KINDS	((int)TEST_COUNT(kinds))

@@ -20,9 +20,6 @@
 #include "mem_kit.h"
 #include "testlib.h"
 
-#define KIB	(UINT64_C(1) << 10)
-#define MIB	(UINT64_C(1) << 20)
-
 /* no machine has so much address space */
 #define TOO_MUCH	(UINT64_C(1) << 58)
 
