@@ -128,7 +128,7 @@ START_TEST(not_servable)
 	struct life l;
 
 	begin(&l, KERNEL_73, UBLKEV_STEP_INFO);
-	a.info = (struct ublkev__devinfo){
+	a.info = (struct ublkev_cmd_info){
 		.id = l.c.info.id, .queues = 1, .depth = 1,
 		.max_io_bytes = 4096, .state = UBLKEV_STATE_QUIESCED,
 		.features = l.features | features[_i],
