@@ -11,7 +11,7 @@
 
 struct child_end {
 	int status;		/* of exit(2); -1: a signal ended it */
-	int late;		/* it was told to end, its time was up */
+	int late;		/* its time was up: the child was told to end */
 	char out[CHILD_TEXT];	/* the first of its stdout, and stderr */
 	char err[CHILD_TEXT];
 };

@@ -80,7 +80,7 @@ int dev_fail(struct evctl *t, const struct dev *d);
 /* no server lives: it waits for another, or has been left behind */
 int dev_is_orphan(const struct dev *d);
 
-/* it waits for another server, and what its clients wrote with it */
+/* whether the device, and what its clients wrote, waits for another server */
 int dev_is_recoverable(const struct dev *d);
 
 /* "none", "requeue", "reissue", "fail-io" */

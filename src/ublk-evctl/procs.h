@@ -13,7 +13,7 @@ int procs_stat(const char *root, int pid, char *state, unsigned int *flags);
 /* whether it runs; a zombie does not */
 int procs_alive(const char *root, int pid);
 
-/* its name as it chose it, not for a terminal; "" when there is none */
+/* the name as the process chose it, not for a terminal; "": it has none */
 void procs_comm(const char *root, int pid, char *buf, size_t size);
 
 /*

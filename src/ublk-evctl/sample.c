@@ -151,7 +151,7 @@ static void sample_disk_times(struct rates *r, const struct sample *now,
 {
 	r->rd_disk_us = -1;
 	r->wr_disk_us = -1;
-	/* another disk of the same number counts from zero */
+	/* Another disk of the same number counts from zero. */
 	if (!now->has_ticks || !then->has_ticks ||
 	    now->rd_done < then->rd_done || now->rd_ms < then->rd_ms ||
 	    now->wr_done < then->wr_done || now->wr_ms < then->wr_ms)

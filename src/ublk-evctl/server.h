@@ -16,7 +16,7 @@ int server_nowhere(struct evctl *t, int err);
  */
 int server_ask(struct evctl *t, const char *line, json_t **answer);
 
-/* that error as the command's failure; `remedy` ends the line */
+/* fails the command with that error; `remedy` ends the line */
 int server_fail(struct evctl *t, int err, const char *remedy);
 
 /*

@@ -117,7 +117,7 @@ static void sock_on_io(struct ev_loop *loop, ev_io *w, int revents)
 
 	(void)loop;
 	if (!s->asked) {
-		/* it is closed, or talks unasked */
+		/* The server has closed the connection, or talks unasked. */
 		sock_disconnect(s);
 		return;
 	}

@@ -162,7 +162,7 @@ static int app_new_broker(struct app *app)
 	return err;
 }
 
-/* before there is anything open that it would hold */
+/* The scribe holds nothing open when it is forked before all else. */
 static int app_new_scribe(int ready_fd)
 {
 	int err = scribe_start(ready_fd);
@@ -207,7 +207,7 @@ static int app_init(struct app *app, const struct opts *opts, int ready_fd)
 	app->start_ns = now_ns();
 	app->dev.id = -1;
 	app->dev.data = app;
-	/* or jansson opens /dev/urandom at the first answer, in the live loop */
+	/* Without a seed jansson opens /dev/urandom in the live loop. */
 	json_object_seed(0);
 	takeover_init(&app->takeover);
 	/* whether there is to be a broker may be handed on, too */
@@ -307,8 +307,10 @@ static int app_run(struct app *app)
 	    app_new_files(app) ||
 	    app_new_dev(app, o->recover_id < 0 ? o->id : o->recover_id))
 		return -1;
-	/* a daemon's errors of the start are for who waits, and then syslog's,
-	   whose socket does not wait */
+	/*
+	 * A daemon tells whoever waits for it of the errors of its start, and
+	 * syslog of the rest, whose socket does not wait.
+	 */
 	log_to_scribe(!o->daemon);
 	life_start(app);
 	if (!app->failed)
@@ -340,7 +342,7 @@ int app_serve(const struct opts *opts, int ready_fd)
 	ublkev_backend_free(app.backend);
 	scribe_stop();
 	log_to_scribe(0);
-	/* what is left without a server waits for the next */
+	/* A device that is left without a server keeps its state file. */
 	if (app.has_state && (app.dev.step == UBLKEV_STEP_GONE ||
 			      app.dev.step == UBLKEV_STEP_LOST))
 		statefile_remove(app.dev.id);

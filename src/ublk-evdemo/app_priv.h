@@ -22,7 +22,7 @@ struct app {
 					   that is taken over */
 	struct ev_loop *loop;
 	struct ublkev_dev dev;
-	int has_dev;			/* it is to be fini'd */
+	int has_dev;			/* dev has to be fini'd */
 	struct ublkev_backend *backend;
 	int made_file;			/* --memory-file was not there before */
 	struct ublkev_broker *broker;
@@ -40,8 +40,8 @@ struct app {
 	uint64_t then_ns;
 	uint64_t start_ns;
 	int ready_fd;
-	int has_state;			/* its options are in a file */
-	int live;			/* it was, and the id is known */
+	int has_state;			/* a state file has the options */
+	int live;			/* dev was once, and its id is known */
 	int ending;			/* told to end */
 	int failed;
 };

@@ -119,7 +119,7 @@ static int daemon_wait_for(int fd, pid_t pid)
 			"the device was live", WTERMSIG(status));
 	else if (!WEXITSTATUS(status))
 		log_msg(LOG_ERR, "told to end before the device was live");
-	/* else it has said why */
+	/* A child that failed has said why. */
 	return 1;
 }
 

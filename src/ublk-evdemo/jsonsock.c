@@ -31,7 +31,7 @@ struct jsonclient {
 	int eof;
 	int overlong;		/* skip up to the next \n */
 	int asked;		/* a line that is not answered yet */
-	int lost;		/* its answer could not be had */
+	int lost;		/* the line's answer could not be had */
 	int stepping;		/* inside ops.line() */
 	int kept;		/* not to be dropped for another */
 	ev_tstamp active;	/* it was heard, or read */

@@ -65,7 +65,7 @@ static int pidfile_lock(const char *path, char text[16])
 		close(fd);
 		if (err)
 			return err;
-		/* its owner removed it in between: make another */
+		/* The file's owner removed it in between: make another. */
 	}
 }
 

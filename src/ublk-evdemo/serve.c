@@ -148,7 +148,7 @@ static void serve_announce(struct app *app)
 	}
 }
 
-/* before the line: who has read that may kill this process */
+/* This goes before the line, whose reader may kill this process at once. */
 static void serve_keep_state(struct app *app)
 {
 	char *json, *text = NULL;

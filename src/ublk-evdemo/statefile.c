@@ -75,7 +75,7 @@ static int statefile_write_all(int fd, const char *text)
 	return 0;
 }
 
-/* under another name first: who reads it finds all of it, or the one before */
+/* Whoever reads the file finds all of the new one, or all of the old. */
 static int statefile_put(int dir, int id, const char *text)
 {
 	char name[32], own[64];
@@ -83,7 +83,7 @@ static int statefile_put(int dir, int id, const char *text)
 
 	snprintf(name, sizeof(name), "%d.json", id);
 	snprintf(own, sizeof(own), ".%d.json.%d", id, (int)getpid());
-	/* left by a process of the same number that was killed here */
+	/* A process of the same number may have been killed here. */
 	unlinkat(dir, own, 0);
 	fd = openat(dir, own, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
 		    O_CLOEXEC, 0600);
@@ -155,7 +155,7 @@ static const char *statefile_distrust(const struct stat *st)
 	return st->st_size > FILE_BYTES ? "it is too large" : NULL;
 }
 
-/* its object, or NULL and why not */
+/* The object that the file has, or NULL and why there is none. */
 static json_t *statefile_parse(int fd, const char **why)
 {
 	static char text[FILE_BYTES + 1];
@@ -176,7 +176,7 @@ static json_t *statefile_parse(int fd, const char **why)
 	return NULL;
 }
 
-/* 0; why not is told, unless there is none */
+/* The open file, or -1 and why it is not used; NULL: there is no file. */
 static int statefile_open(int dir, int id, const char **why)
 {
 	char name[32];
@@ -220,7 +220,7 @@ static json_t *statefile_read(int dir, int id, const char **why)
 	return NULL;
 }
 
-/* whoever says where the data are does not want those of the dead server */
+/* Who says where the data are does not want those of the dead server. */
 static int statefile_is_moot(const char *name, int elsewhere)
 {
 	return elsewhere && (!strcmp(name, "backend") ||

@@ -127,7 +127,7 @@ static const char *takeover_error_of(const json_t *top)
 	return json_string_value(json_object_get(top, "error"));
 }
 
-/* as if they had been given: a recovery wants to know them, too */
+/* A recovery after this server has to know what the disk is, too. */
 static void takeover_note_disk(struct opts *o)
 {
 	opts_kept_note(o, "backend");
