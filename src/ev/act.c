@@ -423,18 +423,20 @@ static bool act_end_resize(struct ublkev__engine *e, int res)
 	uint64_t dev_bytes = act_size_after(e, res);
 	int err;
 
-	e->cutting = false;
+	e->resize = UBLKEV__RESIZE_ASKED;
 	if (!dev_bytes || !act_all_held(e))
 		return !dev_bytes;
 	err = ublkev__act_resize(e, dev_bytes);
-	e->cutting = err == UBLKEV_AGAIN && !ublkev__life_has_work(&e->life);
-	if (e->cutting)
+	if (err == UBLKEV_AGAIN && !ublkev__life_has_work(&e->life)) {
+		e->resize = UBLKEV__RESIZE_CUTS;
 		act_resume(e);
-	else if (err)
+		return false;
+	}
+	if (err)
 		ublkev__log(&e->log, LOG_WARNING,
 			    "the backend did not shrink: %d",
 			    err == UBLKEV_AGAIN ? -ECANCELED : err);
-	return !e->cutting;
+	return true;
 }
 
 /* whether it can be told by now */
@@ -480,7 +482,7 @@ static bool act_tell(struct ublkev__engine *e,
 	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED))
 		dev->res = a->res;
 	if (a->revents == UBLKEV_RESIZED) {
-		e->resize_bytes = 0;
+		e->resize = UBLKEV__RESIZE_NONE;
 		act_resume(e);
 	}
 	if (a->revents == UBLKEV_LIVE) {
@@ -539,8 +541,15 @@ static bool act(struct ublkev__engine *e, const struct ublkev__life_action *a)
 
 void ublkev__act_grow(struct ublkev__engine *e)
 {
-	e->growing = true;
+	e->resize = UBLKEV__RESIZE_HOLDS;
 	(void)act_all_held(e);
+}
+
+void ublkev__act_ask_resize(struct ublkev__engine *e)
+{
+	e->resize = UBLKEV__RESIZE_ASKED;
+	ublkev__life_resize(&e->life, e->resize_bytes >> 9,
+			    ublkev__engine_now_ms(e));
 }
 
 /* the threads are out of the backend: a resize begins, if it still may */
@@ -551,17 +560,14 @@ static void act_grow(struct ublkev__engine *e)
 		.revents = UBLKEV_RESIZED,
 		.step = e->life.step,
 	};
-	uint64_t sectors = e->resize_bytes >> 9;
 
-	e->growing = false;
 	a.res = ublkev__life_can_resize(&e->life) ? -ECANCELED :
 		ublkev__act_resize(e, e->resize_bytes);
 	if (!a.res) {
 		act_resume(e);
-		ublkev__life_resize(&e->life, sectors, ublkev__engine_now_ms(e));
+		ublkev__act_ask_resize(e);
 		return;
 	}
-	e->resize_bytes = e->old_bytes;
 	(void)act_tell(e, &a);
 }
 
@@ -574,7 +580,8 @@ static enum ublkev__need act_need(const struct ublkev__engine *e)
 		return UBLKEV__NEED_RUN;
 	if (c->pending && ublkev__carrier_has_work(e->carrier))
 		return UBLKEV__NEED_RUN;
-	if (ublkev__workers_have_facts(e) || act_is_idle(e) || e->cutting)
+	if (ublkev__workers_have_facts(e) || act_is_idle(e) ||
+	    e->resize == UBLKEV__RESIZE_CUTS)
 		return UBLKEV__NEED_RUN;
 	return UBLKEV__NEED_LOOK;
 }
@@ -588,7 +595,8 @@ enum ublkev__need ublkev__act_need(const struct ublkev__engine *e)
 {
 	const struct ublkev__life *c = &e->life;
 
-	if (!c->nr && !c->pending && !e->nr_workers && !e->cutting &&
+	if (!c->nr && !c->pending && !e->nr_workers &&
+	    e->resize != UBLKEV__RESIZE_CUTS &&
 	    ublkev__life_deadline_ms(c) == UINT64_MAX)
 		return UBLKEV__NEED_NOTHING;
 	return act_need(e);
@@ -598,7 +606,7 @@ bool ublkev__act_run(struct ublkev__engine *e)
 {
 	struct ublkev__life_action *a = &e->action;
 
-	if (e->growing && act_all_held(e))
+	if (e->resize == UBLKEV__RESIZE_HOLDS && act_all_held(e))
 		act_grow(e);
 	while (e->blocked || ublkev__life_next(&e->life, a)) {
 		e->blocked = !act_may(e, a);

@@ -18,6 +18,8 @@ void ublkev__act_answer(struct ublkev__engine *e);
 int ublkev__act_resize(struct ublkev__engine *e, uint64_t dev_bytes);
 /* A resize of a backend that threads use, as soon as none of them does. */
 void ublkev__act_grow(struct ublkev__engine *e);
+/* that of the device, to e->resize_bytes */
+void ublkev__act_ask_resize(struct ublkev__engine *e);
 
 /*
  * Facts for the device's life. By the application's lane, or by all of the

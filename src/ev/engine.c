@@ -7,6 +7,7 @@
  */
 #include "ev/engine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -226,9 +227,7 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 
 	ublkev__engine_init_lane(e, &e->lane);
 	e->nr_queues = 0;
-	e->resize_bytes = 0;
-	e->growing = false;
-	e->cutting = false;
+	e->resize = UBLKEV__RESIZE_NONE;
 	e->blocked = false;
 	ublkev__threads_init(&e->threads, NULL, 0);
 	err = engine_make(e, step);
@@ -300,4 +299,70 @@ int ublkev__engine_down(struct ublkev__engine *e)
 	e->lane.io = NULL;
 	engine_free_queues(e);
 	return fd;
+}
+
+/* ---- what there may be ----------------------------------------------------- */
+
+#define THREADS(name)	(1u << UBLKEV__THREADS_##name)
+
+/*
+ * Phases of the queue threads, if there are any, by the step of the device.
+ * In a step whose ladder has the rung "close" they may be told to close.
+ */
+static unsigned int engine_threads_in(enum ublkev_step step)
+{
+	unsigned int closing = THREADS(CLOSING) | THREADS(CLOSED);
+
+	switch (step) {
+	case UBLKEV_STEP_START:
+		return THREADS(ARMING) | THREADS(ARMED) | closing;
+	case UBLKEV_STEP_LIVE:
+		return THREADS(LIVE);
+	case UBLKEV_STEP_QUIESCE:
+		return THREADS(LIVE) | closing;
+	case UBLKEV_STEP_STOP:
+	case UBLKEV_STEP_DRAIN:
+		return THREADS(WAITING) | THREADS(ARMING) | THREADS(ARMED) |
+		       THREADS(LIVE) | closing;
+	case UBLKEV_STEP_CLOSE:
+		return closing;
+	case UBLKEV_STEP_DEL:
+	case UBLKEV_STEP_BACKEND_CLOSE:
+	case UBLKEV_STEP_GONE:
+	case UBLKEV_STEP_RELEASED:
+		return THREADS(WAITING) | closing;
+	case UBLKEV_STEP_LOST:
+		return ~0u;
+	default:
+		return THREADS(WAITING);
+	}
+}
+
+static void engine_verify_threads(const struct ublkev__engine *e)
+{
+	const struct ublkev__threads *t = &e->threads;
+
+	ublkev__threads_verify(t);
+	assert(t->nr == e->nr_workers);
+	/* as long as there are actions to pull, they are behind the device */
+	if (t->nr && !e->blocked && !ublkev__life_has_work(&e->life))
+		assert(engine_threads_in(e->life.step) >> t->phase & 1);
+	/* nobody is held for anything but a resize */
+	assert(t->hold == UBLKEV__HOLD_FREE ||
+	       e->resize != UBLKEV__RESIZE_NONE);
+	assert(e->resize != UBLKEV__RESIZE_HOLDS ||
+	       (t->nr && t->hold != UBLKEV__HOLD_FREE));
+	assert(!e->blocked || t->nr || e->resize == UBLKEV__RESIZE_CUTS);
+}
+
+void ublkev__engine_verify(const struct ublkev__engine *e)
+{
+	ublkev__life_verify(&e->life);
+	ublkev__lanelife_verify(&e->lane.life);
+	engine_verify_threads(e);
+	/* nobody tells the application's lane anything */
+	assert(e->lane.life.phase == UBLKEV__LANE_ARMED);
+	assert(!e->lane.life.facts && !e->lane.pumping);
+	assert(e->resize == UBLKEV__RESIZE_NONE ||
+	       e->life.step >= UBLKEV_STEP_LIVE);
 }

@@ -70,6 +70,14 @@ struct ublkev__lane {
 	struct ublkev_stats stats;
 };
 
+/* where a resize is */
+enum ublkev__resize {
+	UBLKEV__RESIZE_NONE,
+	UBLKEV__RESIZE_HOLDS,	/* the backend grows once all threads are held */
+	UBLKEV__RESIZE_ASKED,	/* the device's life was, which tells RESIZED */
+	UBLKEV__RESIZE_CUTS,	/* the backend shrinks: its next piece is due */
+};
+
 struct ublkev__engine {
 	/* from init to fini */
 	struct ublkev_dev *dev;
@@ -94,16 +102,15 @@ struct ublkev__engine {
 	struct ublkev__placed *placed;	/* of each tag, or NULL: see ops.place */
 	void *placed_mem;
 	enum ublkev__life_mode mode;	/* REMOVE: no queues, no backend */
-	uint64_t resize_bytes;		/* 0: no resize is under way */
-	uint64_t old_bytes;		/* before it */
+	enum ublkev__resize resize;
+	uint64_t resize_bytes;		/* what the device is to have */
+	uint64_t old_bytes;		/* and had, before it */
 	/* evworker.c; none: the lane above has all queues */
 	struct ublkev__worker *workers;
 	unsigned int nr_workers;
 	struct ublkev__threads threads;	/* what is known of them here */
-	bool growing;			/* as soon as they are held */
-	bool cutting;			/* the backend's next piece is due */
-	bool blocked;			/* the next action waits for them */
-	struct ublkev__life_action action;	/* which is this one */
+	bool blocked;			/* by them, or a resize: this action */
+	struct ublkev__life_action action;
 	uint64_t answered;		/* requests, when it was told last */
 
 	/* evloop.c */
@@ -137,6 +144,12 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 
 /* a lane with its loop gets the eventfd that goes with it */
 int ublkev__engine_new_io(struct ublkev__lane *l);
+
+/*
+ * Asserts that what its parts believe fits together; between two turns of the
+ * pump, by its thread. For tests, and slow.
+ */
+void ublkev__engine_verify(const struct ublkev__engine *e);
 
 /* releases all that up made, but for the eventfd, which it answers */
 int ublkev__engine_down(struct ublkev__engine *e);

@@ -267,7 +267,7 @@ int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
 	struct ublkev__engine *e = dev_active(loop, dev);
 	int err = -EINVAL;
 
-	if (e && !e->resize_bytes)
+	if (e && e->resize == UBLKEV__RESIZE_NONE)
 		err = ublkev__life_release(&e->life, ublkev__engine_now_ms(e));
 	if (e && !err)
 		ublkev__evloop_kick(&e->lane);
@@ -279,7 +279,7 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 	struct ublkev__engine *e = dev_active(loop, dev);
 	int err = -EINVAL;
 
-	if (e && !e->resize_bytes)
+	if (e && e->resize == UBLKEV__RESIZE_NONE)
 		err = ublkev__life_try_stop(&e->life, ublkev__engine_now_ms(e));
 	if (e && !err)
 		ublkev__evloop_kick(&e->lane);
@@ -318,7 +318,7 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 	err = ublkev__guard_can_resize(e->backend, dev_bytes);
 	if (!err)
 		err = ublkev__life_can_resize(&e->life);
-	if (!err && e->resize_bytes)
+	if (!err && e->resize != UBLKEV__RESIZE_NONE)
 		err = -EINVAL;
 	if (!err && dev_bytes > now_bytes && !e->nr_workers)
 		err = dev_grow(e, dev_bytes);
@@ -329,8 +329,7 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 	if (dev_bytes > now_bytes && e->nr_workers)
 		ublkev__act_grow(e);
 	else
-		ublkev__life_resize(&e->life, dev_bytes >> 9,
-				    ublkev__engine_now_ms(e));
+		ublkev__act_ask_resize(e);
 	ublkev__evloop_kick(&e->lane);
 	return 0;
 }

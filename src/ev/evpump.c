@@ -484,7 +484,7 @@ static bool pump_others(struct ublkev__lane *l, struct turn *turn)
 	if (!ublkev__act_run(e))
 		return false;
 	/* a piece of a resize is as long as a turn is to be */
-	turn->over |= e->cutting;
+	turn->over |= e->resize == UBLKEV__RESIZE_CUTS;
 	return true;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine_rig.h"
+#include "ev/engine.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 struct ev_loop *rig_loop;
 static struct ev_timer watchdog, ticker;
 static unsigned int fds_before;
+static struct rig_dev *devs;		/* made and not freed */
 
 /* ---- the loop ----------------------------------------------------------- */
 
@@ -45,11 +47,30 @@ static void patience(bool on)
 	}
 }
 
+/* what the engines believe fits together, whenever none is in its pump */
+static void verify(void)
+{
+	struct rig_dev *r;
+
+	for (r = devs; r; r = r->next)
+		if (r->dev.active && !r->dev.priv->lane.pumping)
+			ublkev__engine_verify(r->dev.priv);
+}
+
+static void invoke(struct ev_loop *loop)
+{
+	verify();
+	ev_invoke_pending(loop);
+	verify();
+}
+
 void rig_setup(void)
 {
+	devs = NULL;
 	fake_reset();
 	fds_before = test_fds(getpid());
 	rig_loop = ev_loop_new(0);
+	ev_set_invoke_pending_cb(rig_loop, invoke);
 	ev_init(&watchdog, on_watchdog);
 	ev_timer_init(&ticker, on_tick, .001, .001);
 }
@@ -88,7 +109,7 @@ static bool is_so(bool (*so)(void *arg), void *arg)
 
 static void invoke_and_look(struct ev_loop *loop)
 {
-	ev_invoke_pending(loop);
+	invoke(loop);
 	if (is_so(until, until_arg))
 		ev_break(loop, EVBREAK_ALL);
 }
@@ -103,7 +124,7 @@ void rig_until(bool (*so)(void *arg), void *arg)
 	until_arg = arg;
 	ev_set_invoke_pending_cb(rig_loop, invoke_and_look);
 	ev_run(rig_loop, 0);
-	ev_set_invoke_pending_cb(rig_loop, ev_invoke_pending);
+	ev_set_invoke_pending_cb(rig_loop, invoke);
 	patience(false);
 	ck_assert_msg(is_so(so, arg), "the loop ended before");
 }
@@ -216,6 +237,8 @@ void rig_init(struct rig_dev *r, struct ublkev_backend *backend)
 {
 	ck_assert_int_eq(ublkev_dev_init(&r->dev, on_event, &r->conf,
 					 backend), 0);
+	r->next = devs;
+	devs = r;
 }
 
 void rig_start(struct rig_dev *r)
@@ -311,6 +334,12 @@ void rig_check_stopped(const struct rig_dev *r, const char *events)
 
 void rig_fini(struct rig_dev *r)
 {
+	struct rig_dev **p = &devs;
+
+	while (*p && *p != r)
+		p = &(*p)->next;
+	if (*p)
+		*p = r->next;
 	ublkev_dev_fini(&r->dev);
 	ck_assert_int_eq(r->alloc.live, 0);
 }

@@ -46,6 +46,7 @@ struct rig_dev {
 	enum ublkev_step err_step, last_step;
 	void (*on_event)(struct rig_dev *r, int revents);
 	unsigned int starts, stops;
+	struct rig_dev *next;		/* the rig's: each turn it is verified */
 };
 
 /* a conf with small numbers; to be changed before rig_init() */
