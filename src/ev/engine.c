@@ -36,7 +36,13 @@ static struct ublkev__lane *engine_lane_of(struct ublkev__engine *e,
 	return e->nr_workers ? ublkev__worker_lane(e, queue) : &e->lane;
 }
 
-/* the backend's answer to a request that it took */
+/*
+ * The backend's answer to a request that it took, in the thread of its queue:
+ * from inside submit(), so from inside the pump, or from any other callback of
+ * that thread's loop. An abort may have answered the request meanwhile: then
+ * the answer is stale, and the tag may have another request by now. What is to
+ * be committed waits for the pump, which is kicked.
+ */
 static void engine_on_done(void *owner, uint64_t cookie, int err)
 {
 	struct ublkev__engine *e = owner;

@@ -467,7 +467,13 @@ bool ublkev__pump_idle(const struct ublkev__lane *l)
 	return true;
 }
 
-/* false: the engine, or the worker, is gone */
+/*
+ * Between two rounds: what others have told the lane's thread. The order counts.
+ * Facts come first, answers next, the time after them, so that nothing is late
+ * that is there; then what the device's life wants done about all of it, which
+ * may call the application. It may have called any public call when that
+ * returns; with STOPPED the engine is gone. false: that, or the worker ended.
+ */
 static bool pump_others(struct ublkev__lane *l, struct turn *turn)
 {
 	struct ublkev__engine *e = l->e;
