@@ -31,19 +31,20 @@ static uint64_t down_earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static void down_turn_down(struct ublkev__life *c)
-{
-	c->stopping = true;
-	if (ublkev__life_recovers(c) && c->step < UBLKEV_STEP_LIVE)
-		c->kept = !c->undo || down_restartable(c);
-}
-
 void ublkev__life_begin_stop(struct ublkev__life *c, uint64_t now_ms)
 {
 	if (c->conf.stop_limit_ms && c->limit_ms == UBLKEV__NEVER)
 		c->limit_ms = now_ms + c->conf.stop_limit_ms;
 	c->stop_deadline_ms = down_earlier(now_ms + c->conf.stop_timeout_ms,
 					   c->limit_ms);
+}
+
+void ublkev__life_turn_down(struct ublkev__life *c, uint64_t now_ms)
+{
+	ublkev__life_begin_stop(c, now_ms);
+	c->stopping = true;
+	if (ublkev__life_recovers(c) && c->step < UBLKEV_STEP_LIVE)
+		c->kept = !c->undo || down_restartable(c);
 }
 
 /* The ladder of a step that waits for requests ends them by leaving ublkc. */
@@ -111,8 +112,7 @@ void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms)
 
 	if (c->stopping)
 		return;
-	ublkev__life_begin_stop(c, now_ms);
-	down_turn_down(c);
+	ublkev__life_turn_down(c, now_ms);
 	if (c->step == UBLKEV_STEP_START && waits) {
 		ublkev__life_cancel(c);
 		c->rung = UBLKEV__RUNG_ABORT;
@@ -148,8 +148,8 @@ static void down_abort_io(struct ublkev__life *c)
 
 /*
  * Ring and ublkc are released while a command still waits: then the driver
- * fails the requests that it had given us (Linux 6.12 when the ring goes, 7.3
- * with the last reference to ublkc), and the command, which waits for them, ends.
+ * fails the requests that it had given us, Linux 6.12 when the ring goes, 7.3
+ * with the last reference to ublkc; and the command, which waits for them, ends.
  */
 static void down_close_early(struct ublkev__life *c)
 {
@@ -236,8 +236,8 @@ void ublkev__life_expire(struct ublkev__life *c, uint64_t now_ms)
 	if (c->suspect && !c->stopping)
 		c->kept = ublkev__life_uses(c, UBLKEV__F(USER_RECOVERY));
 	if (!c->stopping) {
-		down_turn_down(c);
-		c->stop_deadline_ms = now_ms;
+		ublkev__life_turn_down(c, now_ms);
+		c->stop_deadline_ms = now_ms;	/* its patience is over */
 	}
 	if (c->step == UBLKEV_STEP_OPEN) /* ublkev__life_opened() follows */
 		c->deadline_ms = UBLKEV__NEVER;
@@ -292,13 +292,9 @@ static void down_stopped(struct ublkev__life *c, int res, uint64_t now_ms)
 void ublkev__life_stop_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 			    int res, uint64_t now_ms)
 {
-	if (cmd == UBLKEV__CTRL_STOP_DEV) {
-		down_stopped(c, res, now_ms);
-	} else if (res >= 0) {
-		if (!c->stopping) {
-			ublkev__life_begin_stop(c, now_ms);
-			down_turn_down(c);
-		}
+	if (cmd == UBLKEV__CTRL_STOP_DEV || res >= 0) {
+		if (!c->stopping)
+			ublkev__life_turn_down(c, now_ms);
 		down_stopped(c, res, now_ms);
 	} else if (c->stopping) {
 		ublkev__life_unwind(c, now_ms);

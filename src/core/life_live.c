@@ -108,7 +108,8 @@ static void live_leave(struct ublkev__life *c, uint64_t now_ms)
 {
 	c->stopping = true;
 	c->kept = true;
-	/* that of a release goes on: what the driver answers is no progress */
+	/* The patience of a release goes on: the answer to QUIESCE_DEV is no
+	   progress of any request. */
 	if (c->step != UBLKEV_STEP_QUIESCE)
 		ublkev__life_begin_stop(c, now_ms);
 	ublkev__life_enter(c, UBLKEV_STEP_QUIESCE, now_ms);

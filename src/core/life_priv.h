@@ -96,8 +96,11 @@ void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms);
 /* ---- life_down.c ---------------------------------------------------------- */
 
 void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms);
-/* a stop, or a release, begins: sets its deadline and limit */
+/* A stop, or a release, begins, or goes on: sets its deadline, and the limit of
+   all of it. */
 void ublkev__life_begin_stop(struct ublkev__life *c, uint64_t now_ms);
+/* A stop begins, and there is no way back. */
+void ublkev__life_turn_down(struct ublkev__life *c, uint64_t now_ms);
 /* go on with whatever is to be undone next; no command is pending */
 void ublkev__life_unwind(struct ublkev__life *c, uint64_t now_ms);
 void ublkev__life_stop_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,

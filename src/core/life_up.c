@@ -33,8 +33,7 @@ void ublkev__life_start(struct ublkev__life *c, enum ublkev__life_mode mode,
 	if (c->conf.flags & UBLKEV_CONF_UNPRIVILEGED)
 		c->info.features = UBLKEV__F(UNPRIVILEGED_DEV);
 	c->undo = UBLKEV__UNDO(STOP) | UBLKEV__UNDO(DEL);
-	c->stopping = true;
-	ublkev__life_begin_stop(c, now_ms);
+	ublkev__life_turn_down(c, now_ms);
 	ublkev__life_unwind(c, now_ms);
 }
 
