@@ -63,7 +63,8 @@ struct ublkev_limits {
 	uint32_t physical_block_bytes;	/* 0 (default): the logical one */
 	uint32_t io_min_bytes;		/* 0 (default): the physical one;
 					   rounded down to a power of 2 */
-	uint32_t io_opt_bytes;		/* 0 (default): none known; likewise */
+	uint32_t io_opt_bytes;		/* 0 (default): none known; rounded
+					   down to a power of 2 */
 	uint32_t max_io_bytes;		/* READ, WRITE; 0 (default): any */
 	uint32_t chunk_bytes;		/* no READ or WRITE crosses a multiple
 					   of this power of 2; 0 (default):

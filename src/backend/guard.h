@@ -140,8 +140,9 @@ int ublkev__guard_begin_close(struct ublkev_backend *b,
 			      ublkev__guard_closed_fn *closed);
 
 /*
- * Likewise, or after begin_close, for an owner that ends. UBLKEV_LATER: it has
- * not closed, and may still touch what was lent to it; the owner is forgotten.
+ * As begin_close, and may follow it, but for an owner that ends. UBLKEV_LATER:
+ * the backend has not closed, may still touch what was lent to it, and has no
+ * owner any more.
  */
 int ublkev__guard_close(struct ublkev_backend *b);
 

@@ -15,7 +15,7 @@
  * the block layer counts in 32 bits of bytes, in whole blocks of any size.
  */
 #define MAX_RANGE_BYTES		(UINT32_MAX & ~UINT32_C(4095))
-/* of a range that is to stay allocated, filled at once */
+/* So much of a range that is to stay allocated is filled at once. */
 #define FILL_BYTES		(UINT64_C(256) << 10)
 /* the largest page that the driver's 32 bits can name, and requests hold */
 #define MAX_GRANULARITY_BYTES	(UINT32_C(1) << 30)
@@ -45,12 +45,12 @@ static int mem_open(void *ctx, struct ublkev_limits *limits)
 	if (m->map.page_bytes <= MAX_GRANULARITY_BYTES)
 		limits->discard_granularity_bytes =
 			(uint32_t)m->map.page_bytes;
-	/* requests that touch the same bytes race, as those of any disk */
+	/* threads need no lock: requests for the same bytes race on any disk */
 	limits->flags |= UBLKEV_LIMIT_THREADS;
 	return 0;
 }
 
-/* so much of the range is done: as much as one turn is to be held up by */
+/* Zeroes a piece of the range, which holds up one turn; answers its length. */
 static uint64_t mem_zero_some(const struct mem *m, const struct ublkev_req *req,
 			      uint64_t offset, uint64_t len)
 {

@@ -20,7 +20,10 @@
 #define SLICE_BYTES		((size_t)256 << 10)
 #define HUGE_SLICE_BYTES	((size_t)2 << 20)
 
-/* a page never written stays so: reading it does not cost one */
+/*
+ * Part of a page can't be given back, so it is overwritten; only where it is
+ * not zeroes, for a write would allocate a page that was never written.
+ */
 static void memmap_zero_edge(char *from, const char *to)
 {
 	size_t n = (size_t)(to - from);
@@ -62,7 +65,7 @@ void ublkev__memmap_discard(const struct ublkev__memmap *m, uint64_t offset,
 		memset(from, 0, (size_t)len);
 }
 
-/* where the next chunk is that was written; `to`: none before that */
+/* Where the next written chunk of [from, to) begins; `to`: there is none. */
 static uint64_t memmap_next_chunk(const struct ublkev__memmap *m, uint64_t from,
 				  uint64_t to)
 {
@@ -78,7 +81,10 @@ static uint64_t memmap_next_chunk(const struct ublkev__memmap *m, uint64_t from,
 	return from;
 }
 
-/* Where the next data of a file are; hugetlbfs calls everything data. */
+/*
+ * Where the next data of a file's [from, to) begin; `to`: it is a hole. A file
+ * on hugetlbfs has no holes for lseek(2), so all of it counts as data.
+ */
 static uint64_t memmap_next_data(const struct ublkev__memmap *m, uint64_t from,
 				 uint64_t to)
 {
@@ -105,7 +111,7 @@ uint64_t ublkev__memmap_discard_some(const struct ublkev__memmap *m,
 	return end - offset;
 }
 
-/* 0: more than the address space has */
+/* dev_bytes in whole pages; 0: the address space has not so many */
 static size_t memmap_whole_pages(const struct ublkev__memmap *m,
 				 uint64_t dev_bytes)
 {
@@ -115,7 +121,7 @@ static size_t memmap_whole_pages(const struct ublkev__memmap *m,
 			~(uint64_t)(m->page_bytes - 1));
 }
 
-/* 0: a file whose pages can be mapped and given back */
+/* Errors: -EINVAL, if its pages can't be mapped writable and given back. */
 static int memmap_check_file(struct ublkev__memmap *m)
 {
 	int flags = fcntl(m->fd, F_GETFL);
@@ -181,7 +187,7 @@ static int memmap_truncate(const struct ublkev__memmap *m, uint64_t bytes)
 	return ftruncate(m->fd, (off_t)bytes) ? -errno : 0;
 }
 
-/* only ever longer; *was: as before */
+/* A file that is longer stays so. *was is its length before. */
 static int memmap_lengthen(const struct ublkev__memmap *m, uint64_t dev_bytes,
 			   off_t *was)
 {
@@ -251,7 +257,7 @@ static int memmap_map(struct ublkev__memmap *m, uint32_t flags)
 	return 0;
 }
 
-/* in these pieces pages are given back while the loop waits */
+/* The loop waits while a slice is given back, so that it is a short one. */
 static size_t memmap_slice(const struct ublkev__memmap *m, uint32_t flags)
 {
 	/* a huge page is given back whole, or has to be split */
@@ -272,7 +278,7 @@ static int memmap_make_chunks(struct ublkev__memmap *m, uint64_t dev_bytes)
 	return m->written ? 0 : -ENOMEM;
 }
 
-/* to grow: what is beyond the old end reads as zeroes, and is never written */
+/* For a disk that grows: its new chunks have not been written. */
 static int memmap_more_chunks(struct ublkev__memmap *m, uint64_t dev_bytes)
 {
 	unsigned char *was = m->written;
@@ -327,7 +333,10 @@ void ublkev__memmap_fini(struct ublkev__memmap *m)
 	m->fd = -1;
 }
 
-/* a mapping of hugetlbfs cannot grow: another one, then */
+/*
+ * A mapping of hugetlbfs can't be resized (mremap(2) answers EINVAL), so the
+ * file is mapped once more.
+ */
 static int memmap_remap(struct ublkev__memmap *m, size_t map_bytes)
 {
 	struct ublkev__memmap now = *m;

@@ -26,7 +26,7 @@ struct ublkev__memmap {
 
 #define UBLKEV__MEMMAP_CHUNK_SHIFT	21
 
-/* before the range is written, by whatever thread */
+/* Notes that the range is about to be written. Any thread. */
 static inline void ublkev__memmap_mark(const struct ublkev__memmap *m,
 				       uint64_t offset, uint64_t len)
 {
@@ -50,16 +50,17 @@ void ublkev__memmap_discard(const struct ublkev__memmap *m, uint64_t offset,
 			    uint64_t len);
 
 /*
- * Discards as much of the range's beginning as takes no longer than a part of a
- * turn, and answers how many bytes that was. What was never written costs
- * nothing.
+ * A part of the range reads as zeroes and is given back, from its beginning and
+ * so long that it takes a small part of a turn; answers how long it was. What
+ * was never written costs nothing, so that it may be long.
  */
 uint64_t ublkev__memmap_discard_some(const struct ublkev__memmap *m,
 				     uint64_t offset, uint64_t len);
 
 /*
- * Changes the size, and discards what is beyond a smaller end. Errors, with the
- * size as it was: -ENOMEM, -ENOSPC, those of ftruncate(2).
+ * Makes it larger or smaller. What is beyond a smaller end is given back, and
+ * reads as zeroes when it is larger again. Errors: -ENOMEM, -ENOSPC, those of
+ * ftruncate(2); the size is as it was.
  */
 int ublkev__memmap_resize(struct ublkev__memmap *m, uint64_t dev_bytes);
 

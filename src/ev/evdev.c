@@ -139,7 +139,7 @@ static void dev_warn_of_kernel(const struct ublkev__engine *e)
 			    fault);
 }
 
-/* setting it may be refused, or, where it means nothing yet, ignored */
+/* A kernel may refuse to set it; an old one takes the call and ignores it. */
 static int dev_be_io_flusher(void)
 {
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
