@@ -133,6 +133,7 @@ void ublkev__file_abort(struct ublkev__lane *l)
 
 	for (i = 0; i < l->nr_queues && l->e->placed; i++)
 		file_abort_queue(l, l->first_id + i);
+	ublkev__file_out(l);
 }
 
 void ublkev__file_close(struct ublkev__lane *l)

@@ -32,7 +32,10 @@ struct ublkev__tag;
 bool ublkev__file_place(struct ublkev__lane *l, struct ublkev__queue *q,
 			struct ublkev__tag *t);
 
-/* queues SQEs for what is to be done, as long as there is room */
+/*
+ * Queues SQEs for what is to be done, as long as there is room: what then still
+ * wants some, l->wanting, waits for others that are queued to be submitted.
+ */
 void ublkev__file_out(struct ublkev__lane *l);
 
 /* whether it was an operation on a file, which is taken */
@@ -41,7 +44,7 @@ bool ublkev__file_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe);
 /* whether that request is placed, and so not the backend's to answer */
 bool ublkev__file_has(const struct ublkev__engine *e, uint64_t cookie);
 
-/* the queues were aborted */
+/* the queues were aborted: what is to be cancelled is queued */
 void ublkev__file_abort(struct ublkev__lane *l);
 
 /* the ring is about to be closed, whatever the kernel has */

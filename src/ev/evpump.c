@@ -21,6 +21,8 @@
 
 #define REAP_BATCH 64
 
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
 /* of a turn, whatever the budget: a ring that takes nothing always has work */
 #define MOST_ROUNDS 4096u
 
@@ -125,7 +127,7 @@ static void pump_take_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 								cqe->tag));
 		if (!err)
 			return;
-	} else if (ublkev__file_cqe(l, cqe)) {
+	} else if (unlikely(ublkev__file_cqe(l, cqe))) {
 		return;
 	}
 	ublkev__log(&l->e->log, LOG_ERR,
@@ -230,7 +232,7 @@ static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	bool rejected;
 	int res;
 
-	if (l->e->placed && ublkev__file_place(l, q, t))
+	if (unlikely(l->e->placed) && ublkev__file_place(l, q, t))
 		return false;
 	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
 	return pump_answer(q, t, cookie, res, rejected);
@@ -353,6 +355,19 @@ static void pump_stamp(struct ublkev__lane *l)
 		l->queues[i].now_us = now_us;
 }
 
+/* what wants an SQE after this has a full SQ before it, which is work */
+__attribute__((cold, noinline))
+static void pump_files_out(struct ublkev__lane *l)
+{
+	ublkev__file_out(l);
+	while (l->wanting) {
+		ublkev__pump_enter(l, ublkev__io_enter);
+		if (!ublkev__io_has_file_room(l->io))
+			return;
+		ublkev__file_out(l);
+	}
+}
+
 static void pump_pull_queues(struct ublkev__lane *l, struct turn *turn)
 {
 	unsigned int i;
@@ -361,7 +376,8 @@ static void pump_pull_queues(struct ublkev__lane *l, struct turn *turn)
 		ublkev__guard_flush(l->e->backend);
 		pump_stamp(l);
 	}
-	ublkev__file_out(l);
+	if (unlikely(l->wanting))
+		pump_files_out(l);
 	for (i = 0; i < l->nr_queues; i++)
 		ublkev__pump_out(l, &l->queues[i]);
 }
@@ -394,8 +410,6 @@ static bool pump_queues_have_work(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	if (l->wanting)
-		return true;
 	for (i = 0; i < l->nr_queues; i++)
 		if (ublkev__queue_has_work(&l->queues[i]))
 			return true;
