@@ -121,6 +121,27 @@ START_TEST(udata)
 }
 END_TEST
 
+/* told from all else, and apart */
+START_TEST(udata_of_files)
+{
+	struct ublkev__cqe cqe = { 0 };
+	unsigned int piece;
+	uint64_t u;
+
+	for (piece = 0; piece < UBLKEV_MAX_EXTENTS; piece++) {
+		u = udata_file(4095, 4095, piece);
+		ck_assert(!(u & (UDATA_NONE | UDATA_BATCH)));
+		cqe.queue = (uint16_t)udata_get_queue(u);
+		ck_assert(ublkev__cqe_is_file(&cqe));
+		ck_assert_uint_eq(ublkev__cqe_queue(&cqe), 4095);
+		ck_assert_uint_eq(ublkev__cqe_piece(&cqe), piece);
+		ck_assert_uint_eq(udata_get_tag(u), 4095);
+	}
+	cqe.queue = 4095;
+	ck_assert(!ublkev__cqe_is_file(&cqe));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sqe");
@@ -131,6 +152,7 @@ int main(void)
 	tcase_add_loop_test(tc, copy, 0, 2);
 	tcase_add_test(tc, ctrl);
 	tcase_add_test(tc, udata);
+	tcase_add_test(tc, udata_of_files);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
 }
