@@ -346,6 +346,8 @@ START_TEST(release_times_out)
 	rig_check_stopped(&first, "LES");
 	ck_assert_int_eq(first.dev.err, -ETIMEDOUT);
 	ck_assert_int_eq(first.dev.step, UBLKEV_STEP_RELEASED);
+	/* what the backend had is not its any more, and no longer counted */
+	ck_assert_uint_eq(rig_stats(&first).inflight, 0);
 	rig_fini(&first);
 	ck_assert_uint_eq(answers, 0);
 	recover();

@@ -21,6 +21,7 @@ static struct {
 	struct ublkev_backend *backend;
 	uint64_t bytes;
 	unsigned int calls, updates;	/* UPDATE_SIZEs seen by the last one */
+	unsigned int enters;		/* and calls that enter the ring */
 	uint64_t last;
 	int err;
 } disk;
@@ -42,11 +43,19 @@ static int disk_submit(void *ctx, struct ublkev_req *req)
 		UBLKEV_DONE : -EIO;
 }
 
+static unsigned int enters;
+
+static void count_enters(enum fake_point at)
+{
+	enters += at == FAKE_AT_ENTER;
+}
+
 static int disk_resize(void *ctx, uint64_t dev_bytes)
 {
 	(void)ctx;
 	disk.calls++;
 	disk.last = dev_bytes;
+	disk.enters = enters;
 	disk.updates = fake_counts.cmds[UBLKEV__CTRL_UPDATE_SIZE];
 	if (disk.err)
 		return disk.err;
@@ -140,6 +149,23 @@ START_TEST(grown)
 	ck_assert_uint_eq(fake_sectors(r.dev.id), MORE / 512);
 	ck_assert_int_eq(rejected_after(MORE - 512), 1);	/* no more */
 	down("LS");
+}
+END_TEST
+
+/*
+ * The memory may move, of which the driver may have addresses: the first enter
+ * submits the copies, the second runs the task work that they have made.
+ */
+START_TEST(settled_before)
+{
+	rig_up(&r, disk.backend);
+	fake.hook = count_enters;
+	enters = 0;
+	ck_assert_int_eq(resize(MORE, 0), 0);
+	ck_assert_uint_eq(disk.calls, 1);
+	ck_assert_uint_eq(disk.enters, 2);
+	fake.hook = NULL;
+	down("LRS");
 }
 END_TEST
 
@@ -495,6 +521,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, grown);
+	tcase_add_test(tc, settled_before);
 	tcase_add_test(tc, shrunk);
 	tcase_add_test(tc, same_size);
 	tcase_add_loop_test(tc, growth_undone, 0, 2);

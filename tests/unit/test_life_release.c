@@ -125,6 +125,23 @@ START_TEST(quiesce_refused)
 }
 END_TEST
 
+/* a stop that follows has the whole of its own limit */
+START_TEST(refused_then_stopped)
+{
+	struct life l;
+
+	life_init(&l, -1);
+	life_make(&l, UBLKEV_RECOVERY_REQUEUE, KERNEL_73);
+	l.c.conf.stop_limit_ms = 2 * STOP_MS;
+	life_lead(&l, UBLKEV__LIFE_ADD, UBLKEV_STEP_QUIESCE);
+	life_answer(&l, -EPERM);
+	l.now += 3 * STOP_MS;
+	life_stop(&l);
+	ck_assert_int_eq(l.c.step, UBLKEV_STEP_STOP);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now + STOP_MS);
+}
+END_TEST
+
 /* the driver keeps requests back for good then: released all the same */
 START_TEST(quiesce_half_done)
 {
@@ -324,6 +341,7 @@ int main(void)
 	tcase_add_loop_test(tc, quiesce_half_done, 0, 2);
 	tcase_add_test(tc, quiesce_refused_and_drained);
 	tcase_add_test(tc, release_times_out);
+	tcase_add_test(tc, refused_then_stopped);
 	tcase_add_test(tc, quiesce_in_vain);
 	tcase_add_loop_test(tc, quiesce_patience, 0, 6);
 	tcase_add_test(tc, quiesce_silent);
