@@ -256,6 +256,9 @@ START_TEST(abort_while_finishing)
 	life_abort(&l);
 	ck_assert_str_eq(l.text, "");
 	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now);
+	/* nor for what it still answers */
+	ublkev__life_progress(&l.c, l.now);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), l.now);
 	ublkev__life_tick(&l.c, l.now);
 	life_pull(&l);
 	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");

@@ -174,6 +174,18 @@ START_TEST(never_made)
 }
 END_TEST
 
+/* a line for the log: nothing was armed yet, so nothing is drained */
+START_TEST(told_before_queues)
+{
+	ublkev__threads_run(&k.t);
+	assert_acts("run0 run1 run2 ");
+	told(1, UBLKEV__FACT_LINE);
+	assert_acts("");
+	ublkev__threads_join(&k.t);
+	assert_acts("CLOSE0 CLOSE1 CLOSE2 join0 join1 join2 ");
+}
+END_TEST
+
 START_TEST(fewer_queues)
 {
 	ublkev__threads_run(&k.t);
@@ -480,6 +492,7 @@ int main(void)
 	tcase_add_test(tc, none);
 	tcase_add_loop_test(tc, cannot_be_made, 0, (int)NR);
 	tcase_add_test(tc, never_made);
+	tcase_add_test(tc, told_before_queues);
 	tcase_add_test(tc, fewer_queues);
 	tcase_add_test(tc, one_fails);
 	tcase_add_test(tc, all_fail);
