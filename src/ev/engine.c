@@ -198,7 +198,7 @@ static int engine_make(struct ublkev__engine *e, enum ublkev_step *step)
 
 /*
  * The budget bounds a wait as well. With one CPU in the machine, the client
- * has none while we wait.
+ * has none while we look at memory; the sleep in the ring leaves it that.
  */
 void ublkev__engine_init_lane(struct ublkev__engine *e,
 			      struct ublkev__lane *l)
@@ -207,6 +207,7 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 
 	if (e->conf.budget_us && us > e->conf.budget_us)
 		us = e->conf.budget_us;
+	ublkev__wait_init(&l->sleep, us);
 	if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
 		us = 0;
 	ublkev__wait_init(&l->wait, us);

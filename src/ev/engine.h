@@ -54,12 +54,16 @@ struct ublkev__lane {
 	unsigned int nr_flying;		/* operations that the kernel has */
 	bool pumping;
 	bool stays;			/* evpump.c: the loop is not to sleep */
-	struct ublkev__wait wait;	/* before the loop may sleep */
+	bool alone;			/* in its loop: nobody else has watchers
+					   or timers there */
+	struct ublkev__wait wait;	/* before the loop may sleep: looking */
+	struct ublkev__wait sleep;	/* or asleep in the ring */
 	uint64_t step_bytes;		/* evpump.c: between looks at a clock */
 
 	/* evloop.c */
 	bool by_ring;
 	unsigned int idle_turns;	/* of the loop, since a pump */
+	int loop_file;			/* -1: none, or the io watches it */
 	struct ev_io on_ring;
 	struct ev_check on_check;
 	struct ev_io on_fd;

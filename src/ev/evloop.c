@@ -34,6 +34,13 @@ static void loop_fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct ublkev__lane *l = w->data;
 
 	(void)revents;
+	/*
+	 * Not before: libev tells epoll of new files only when it next polls,
+	 * and until it has told it of this one, nothing would end a sleep.
+	 */
+	if (l->loop_file >= 0)
+		ublkev__io_watch(l->io, l->loop_file);
+	l->loop_file = -1;
 	ublkev__evloop_woken(l);
 	ev_prepare_start(loop, &l->on_prepare);
 }
@@ -194,10 +201,37 @@ void ublkev__evloop_init_deadline(struct ublkev__engine *e)
 	e->timer_ms = UINT64_MAX;
 }
 
+/*
+ * The file of libev's epoll, -1 if that is not what it sleeps in. The only one
+ * who tells is the watcher that embeds a loop in another.
+ */
+static int loop_find_file(struct ev_loop *loop)
+{
+	int fd = -1;
+#if EV_EMBED_ENABLE
+	struct ev_embed embed;
+	struct ev_loop *other;
+
+	if (ev_backend(loop) != EVBACKEND_EPOLL ||
+	    !(ev_embeddable_backends() & EVBACKEND_EPOLL))
+		return -1;
+	other = ev_loop_new(EVBACKEND_POLL | EVBACKEND_SELECT | EVFLAG_NOENV);
+	if (!other)
+		return -1;
+	ev_embed_init(&embed, NULL, loop);
+	ev_embed_start(other, &embed);
+	fd = embed.io.fd;
+	ev_embed_stop(other, &embed);
+	ev_loop_destroy(other);
+#endif
+	return fd;
+}
+
 void ublkev__evloop_start(struct ublkev__lane *l)
 {
 	if (!l->loop)
 		return;
+	l->loop_file = loop_find_file(l->loop);
 	ev_io_set(&l->on_fd, ublkev__io_fd(l->io), EV_READ);
 	ev_io_start(l->loop, &l->on_fd);
 	if (!l->worker)

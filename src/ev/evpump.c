@@ -9,6 +9,7 @@
 #include "ev/evpump.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -46,6 +47,12 @@ struct turn {
 	uint64_t round_bytes;
 	unsigned int reqs, looked_reqs;
 	unsigned int rounds;
+	bool planned;		/* what to do before the loop sleeps: */
+	unsigned int look_us;	/* to look at the ring, for so long */
+	unsigned int sleep_us;	/* to sleep in the ring, for so long */
+	bool sleeps;		/* that has begun */
+	unsigned int slept_reqs;	/* before it did */
+	bool slept;		/* since the clock was looked at */
 	bool waited;		/* for a request, and it came */
 	bool over;
 };
@@ -75,12 +82,13 @@ static void pump_look_at_clock(struct ublkev__lane *l, struct turn *turn)
 	now_us = ublkev__clock_us();
 	if (!turn->looked_us)
 		turn->until_us = now_us + l->e->conf.budget_us;
-	else if (turn->reqs != turn->looked_reqs)
+	else if (turn->reqs != turn->looked_reqs && !turn->slept)
 		pump_learn_step(l, now_us - turn->looked_us);
 	turn->over |= now_us >= turn->until_us;
 	turn->looked_us = now_us;
 	turn->looked_reqs = turn->reqs;
 	turn->cost_bytes = 0;
+	turn->slept = false;
 }
 
 static bool pump_turn_goes_on(struct ublkev__lane *l, struct turn *turn)
@@ -416,25 +424,6 @@ static bool pump_queues_have_work(const struct ublkev__lane *l)
 	return false;
 }
 
-/*
- * The kernel is entered before only if nothing waits to be reaped, and after,
- * so that a lone request is got, served and answered in one round. Entering
- * with the answers brings the requests of the next round.
- */
-static void pump_round_of_io(struct ublkev__lane *l, struct turn *turn)
-{
-	turn->round_bytes = 0;
-	if (!ublkev__io_has_cqes(l->io))
-		ublkev__pump_enter(l, ublkev__io_enter);
-	pump_stamp(l);
-	pump_reap(l);
-	l->stats.rounds++;
-	turn->rounds++;
-	pump_look_drained(l);
-	pump_pull_queues(l, turn);
-	ublkev__pump_enter(l, ublkev__io_enter);
-}
-
 /* the backend, or watchers that are due in this turn of the loop */
 static bool pump_others_wait(const struct ublkev__lane *l)
 {
@@ -464,9 +453,21 @@ static enum ublkev__need pump_need(const struct ublkev__lane *l)
 					  : UBLKEV__NEED_NOTHING;
 }
 
-bool ublkev__pump_has_work(const struct ublkev__lane *l)
+static bool pump_has_work(const struct ublkev__lane *l)
 {
 	return pump_lane_has_work(l) || pump_need(l) == UBLKEV__NEED_RUN;
+}
+
+/* the loop is not to sleep by itself, see ublkev__io_unwatch() */
+static bool pump_ring_is_armed(const struct ublkev__lane *l)
+{
+	return ublkev__io_is_watching(l->io) || ublkev__io_is_alarmed(l->io);
+}
+
+bool ublkev__pump_has_work(const struct ublkev__lane *l)
+{
+	return pump_has_work(l) || (ublkev__lanelife_serves(&l->life) &&
+				    pump_ring_is_armed(l));
 }
 
 bool ublkev__pump_idle(const struct ublkev__lane *l)
@@ -479,6 +480,111 @@ bool ublkev__pump_idle(const struct ublkev__lane *l)
 		if (!ublkev__queue_idle(&l->queues[i]))
 			return false;
 	return true;
+}
+
+/* ---- what is done before the loop sleeps --------------------------------- */
+
+static bool pump_is_live(const struct ublkev__lane *l)
+{
+	if (l->worker)
+		return l->life.phase == UBLKEV__LANE_LIVE;
+	return l->nr_queues && l->e->life.step == UBLKEV_STEP_LIVE;
+}
+
+/*
+ * Looking at memory spares the client the wake-up, too, so it comes first; where
+ * that does not pay, or the client has no other CPU, the sleep in the ring does.
+ * A lane whose loop is its own has all its sleep there.
+ */
+static void pump_plan(struct ublkev__lane *l, struct turn *turn)
+{
+	if (turn->planned)
+		return;
+	turn->planned = true;
+	turn->look_us = ublkev__wait_us(&l->wait);
+	if (l->alone)
+		turn->sleep_us = UINT_MAX;
+	else if (!turn->look_us)
+		turn->sleep_us = ublkev__wait_us(&l->sleep);
+}
+
+/* a sleep in the ring was ended by what the loop has to do */
+static bool pump_is_roused(const struct ublkev__lane *l,
+			   const struct turn *turn)
+{
+	return turn->sleeps && !ublkev__io_is_watching(l->io);
+}
+
+/* the turn has slept for as long as it may */
+static bool pump_has_slept(const struct ublkev__lane *l,
+			   const struct turn *turn)
+{
+	return turn->sleeps && !l->alone && !ublkev__io_is_alarmed(l->io);
+}
+
+/*
+ * What is submitted and the sleep for what comes next are one enter, if there
+ * is nothing that anybody could do before, or has to say once it is submitted.
+ */
+static bool pump_sleeps(struct ublkev__lane *l, struct turn *turn)
+{
+	if (turn->planned && !turn->sleep_us)
+		return false;
+	if (!pump_is_live(l) || !ublkev__io_can_sleep(l->io) ||
+	    pump_queues_have_work(l) || pump_need(l) != UBLKEV__NEED_NOTHING ||
+	    l->life.idle == UBLKEV__IDLE_ASKED || pump_others_wait(l))
+		return false;
+	pump_plan(l, turn);
+	return turn->sleep_us && !turn->look_us && !turn->over &&
+	       !pump_is_roused(l, turn) && !pump_has_slept(l, turn);
+}
+
+/*
+ * Whether something came. With a loop of its own a lane holds up nobody: its
+ * budget begins anew.
+ */
+static bool pump_sleep(struct ublkev__lane *l, struct turn *turn)
+{
+	int res;
+
+	if (!turn->sleeps) {
+		turn->sleeps = true;
+		turn->slept_reqs = turn->reqs;
+		pump_look_at_clock(l, turn);
+	}
+	if (l->alone) {
+		turn->looked_us = 0;
+		turn->cost_bytes = 0;
+	}
+	turn->slept = true;
+	res = ublkev__io_sleep(l->io, turn->sleep_us);
+	l->stats.enters++;
+	if (res < 0)
+		pump_fault(l, res);
+	return res > 0 && ublkev__io_has_cqes(l->io);
+}
+
+/*
+ * The kernel is entered before only if nothing waits to be reaped, and after,
+ * so that a lone request is got, served and answered in one round. Entering
+ * with the answers brings the requests of the next round. Whether it slept in
+ * the ring, and something came, so that there is nothing else to look at.
+ */
+static bool pump_round_of_io(struct ublkev__lane *l, struct turn *turn)
+{
+	turn->round_bytes = 0;
+	if (!ublkev__io_has_cqes(l->io))
+		ublkev__pump_enter(l, ublkev__io_enter);
+	pump_stamp(l);
+	pump_reap(l);
+	l->stats.rounds++;
+	turn->rounds++;
+	pump_look_drained(l);
+	pump_pull_queues(l, turn);
+	if (pump_sleeps(l, turn))
+		return pump_sleep(l, turn);
+	ublkev__pump_enter(l, ublkev__io_enter);
+	return false;
 }
 
 /*
@@ -508,13 +614,6 @@ static bool pump_others(struct ublkev__lane *l, struct turn *turn)
 	return true;
 }
 
-static bool pump_is_live(const struct ublkev__lane *l)
-{
-	if (l->worker)
-		return l->life.phase == UBLKEV__LANE_LIVE;
-	return l->nr_queues && l->e->life.step == UBLKEV_STEP_LIVE;
-}
-
 /* looks at the ring for so long; how long that was is learnt from */
 static bool pump_look_for(struct ublkev__lane *l, struct turn *turn,
 			  unsigned int limit_us)
@@ -537,24 +636,65 @@ static bool pump_look_for(struct ublkev__lane *l, struct turn *turn,
 }
 
 /*
- * There is nothing to do. Whether something came when we waited; once a turn,
- * so that nobody in the loop waits for longer than that. Where it pays, the
- * next turn is to come without sleep, and waits again.
+ * Looks once a turn, so that nobody in the loop waits for longer than that.
+ * Where it pays, the next turn is to come without sleep, and looks again.
+ */
+static bool pump_look(struct ublkev__lane *l, struct turn *turn)
+{
+	if (turn->waited) {
+		l->stays = true;
+		return false;
+	}
+	turn->waited = pump_look_for(l, turn, turn->look_us);
+	if (turn->waited)
+		return true;
+	turn->look_us = 0;
+	return false;
+}
+
+/*
+ * The sleep in the ring is over, and brought no more requests. Had it brought
+ * some, or has the loop something to do, the next turn comes without the
+ * loop's sleep.
+ */
+static void pump_slept(struct ublkev__lane *l, struct turn *turn)
+{
+	bool came = turn->reqs != turn->slept_reqs;
+
+	l->stays = l->alone || came || pump_is_roused(l, turn);
+	turn->sleep_us = 0;
+	if (!l->alone)
+		ublkev__wait_done(&l->sleep, came ? 0 : l->sleep.limit_us, came);
+}
+
+/*
+ * There is nothing to do. Whether a round is to follow; else the turn is over,
+ * and the loop may sleep unless the lane stays. The ring may watch the loop
+ * only as long as that does not sleep by itself, see ublkev__io_unwatch().
  */
 static bool pump_wait(struct ublkev__lane *l, struct turn *turn)
 {
-	unsigned int limit_us;
+	if (turn->sleeps && turn->sleep_us) {
+		pump_slept(l, turn);
+	} else if (pump_is_live(l) && !pump_others_wait(l)) {
+		pump_plan(l, turn);
+		if (turn->look_us && pump_look(l, turn))
+			return true;
+		if (!l->stays && pump_sleeps(l, turn))
+			return true;
+	}
+	if (l->stays || !ublkev__lanelife_serves(&l->life) ||
+	    !pump_ring_is_armed(l))
+		return false;
+	ublkev__io_unwatch(l->io);
+	return true;
+}
 
-	if (!pump_is_live(l))
-		return false;
-	limit_us = ublkev__wait_us(&l->wait);
-	if (!limit_us || pump_others_wait(l))
-		return false;
-	if (turn->waited)
-		l->stays = true;
-	else
-		turn->waited = pump_look_for(l, turn, limit_us);
-	return turn->waited && !l->stays;
+/* a round costs as much as a request, whatever it does */
+static bool pump_goes_on(struct ublkev__lane *l, struct turn *turn)
+{
+	turn->cost_bytes += REQ_COST_BYTES;
+	return pump_turn_goes_on(l, turn);
 }
 
 /* false: the engine, or the worker, is gone */
@@ -563,8 +703,9 @@ static bool pump_rounds(struct ublkev__lane *l, struct turn *turn)
 	bool others;
 
 	do {
-		if (ublkev__lanelife_serves(&l->life))
-			pump_round_of_io(l, turn);
+		if (ublkev__lanelife_serves(&l->life) &&
+		    pump_round_of_io(l, turn))
+			continue;
 		others = pump_need(l) != UBLKEV__NEED_NOTHING;
 		if (others && !pump_others(l, turn))
 			return false;
@@ -572,8 +713,7 @@ static bool pump_rounds(struct ublkev__lane *l, struct turn *turn)
 		    !(others && pump_need(l) == UBLKEV__NEED_RUN) &&
 		    !pump_wait(l, turn))
 			return true;
-		turn->cost_bytes += REQ_COST_BYTES;
-	} while (pump_turn_goes_on(l, turn));
+	} while (pump_goes_on(l, turn));
 	l->stats.over_budget++;
 	return true;
 }
@@ -589,7 +729,8 @@ bool ublkev__pump(struct ublkev__lane *l)
 	if (!pump_rounds(l, &turn))
 		return false;
 	/* held, it is woken only to be resumed */
-	if (!l->stays && ublkev__lanelife_serves(&l->life))
+	if (!l->stays && ublkev__lanelife_serves(&l->life) &&
+	    !pump_ring_is_armed(l))
 		ublkev__io_unmute(l->io);
 	l->pumping = false;
 	if (!l->worker && !l->e->dev->err)

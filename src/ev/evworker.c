@@ -364,6 +364,7 @@ static int worker_make(struct ublkev__engine *e, struct ublkev__worker *w,
 	ublkev__evloop_init(l);
 	l->worker = w;
 	ublkev__lanelife_init(&l->life, UBLKEV__LANE_WAITS);
+	l->alone = !e->backend->ops.queue_start;
 	l->first_id = worker_number(w);
 	l->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
 	if (!l->loop)

@@ -2,6 +2,8 @@
 #include "uring/io.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -44,6 +46,11 @@ struct ublkev__io {
 	int evfd;
 	bool by_ring;
 	bool woken;			/* the read is queued */
+	int watch_fd;			/* -1: no sleep */
+	bool watching;			/* its poll is with the kernel, or queued */
+	bool alarmed;			/* likewise the timeout of a sleep */
+	bool unwatching;		/* the end of these was asked for */
+	struct __kernel_timespec alarm;
 	bool files;			/* are registered */
 	bool apart;			/* ublkc and descs are another io's */
 	bool dormant;			/* the ring is no thread's yet */
@@ -63,6 +70,7 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem)
 	if (!io)
 		return -ENOMEM;
 	io->mem = mem;
+	io->watch_fd = -1;
 	ublkev__cdev_init(&io->cdev, NULL);
 	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->evfd < 0) {
@@ -111,10 +119,11 @@ static int io_open_ring(struct ublkev__io *io, unsigned int queues,
 	if (err)
 		return err;
 	/*
-	 * An SQE for each tag, one for the eventfd's read, and what a queue
-	 * has of its own in batch mode: PREP, FETCH, COMMIT.
+	 * An SQE for each tag, one for the eventfd's read, four for what ends a
+	 * sleep and for the end of that, and what a queue has of its own in
+	 * batch mode: PREP, FETCH, COMMIT.
 	 */
-	entries = queues * (depth + 3) + 1;
+	entries = queues * (depth + 3) + 5;
 	if (io->for_files && entries + FILE_ENTRIES > MOST_ENTRIES)
 		return -EINVAL;
 	if (io->for_files)
@@ -306,6 +315,10 @@ void ublkev__io_close(struct ublkev__io *io, bool drained)
 {
 	io_let_go(io, drained);
 	ublkev__ring_close(&io->ring);
+	io->watching = false;
+	io->alarmed = false;
+	io->unwatching = false;
+	io->watch_fd = -1;
 }
 
 const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
@@ -507,6 +520,111 @@ int ublkev__io_enter(struct ublkev__io *io)
 	return err ? err : 1;
 }
 
+/* ---- sleep ---------------------------------------------------------------- */
+
+void ublkev__io_watch(struct ublkev__io *io, int fd)
+{
+	io->watch_fd = fd;
+}
+
+/*
+ * The eventfd's read would swallow a signal which that enter then sleeps
+ * through: the poll finds the file as it was before.
+ */
+bool ublkev__io_can_sleep(const struct ublkev__io *io)
+{
+	return io->watch_fd >= 0 && io->ring.open && !io->dormant &&
+	       !io->by_ring && !io->woken;
+}
+
+bool ublkev__io_is_watching(const struct ublkev__io *io)
+{
+	return io->watching;
+}
+
+bool ublkev__io_is_alarmed(const struct ublkev__io *io)
+{
+	return io->alarmed;
+}
+
+/* it stays for the sleeps to come, as long as they are in the ring */
+static void io_begin_watch(struct ublkev__io *io)
+{
+	struct io_uring_sqe *sqe = io_get_sqe(io);
+
+	io_uring_prep_poll_add(sqe, io->watch_fd, POLLIN);
+	sqe->user_data = UDATA_WATCH;
+	io->watching = true;
+	ublkev__io_mute(io);
+}
+
+/*
+ * A timeout of its own and not one of the enter, which would set the clock's
+ * interrupt anew for every request.
+ */
+static void io_set_alarm(struct ublkev__io *io, unsigned int us)
+{
+	struct io_uring_sqe *sqe = io_get_sqe(io);
+
+	io->alarm.tv_sec = us / 1000000;
+	io->alarm.tv_nsec = us % 1000000 * 1000;
+	io_uring_prep_timeout(sqe, &io->alarm, 0, 0);
+	sqe->user_data = UDATA_ALARM;
+	io->alarmed = true;
+}
+
+int ublkev__io_sleep(struct ublkev__io *io, unsigned int us)
+{
+	int err;
+
+	io_batch_sqes(io);
+	if (!io->watching)
+		io_begin_watch(io);
+	if (!io->alarmed && us != UINT_MAX)
+		io_set_alarm(io, us);
+	err = ublkev__ring_wait(&io->ring);
+	return err ? err : 1;
+}
+
+/*
+ * In 6.12 (io_eventfd_do_signal) a ring with DEFER_TASKRUN signals its eventfd
+ * once in its life for work that a poll adds while another eventfd is being
+ * signalled, and what is added behind such work, a request, signals nothing.
+ * So neither is left in the ring when the loop goes to sleep elsewhere.
+ */
+void ublkev__io_unwatch(struct ublkev__io *io)
+{
+	struct io_uring_sqe *sqe;
+
+	if (io->unwatching)
+		return;
+	if (io->watching) {
+		sqe = io_get_sqe(io);
+		io_uring_prep_poll_remove(sqe, UDATA_WATCH);
+		sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+		sqe->user_data = UDATA_NONE;
+	}
+	if (io->alarmed) {
+		sqe = io_get_sqe(io);
+		io_uring_prep_timeout_remove(sqe, UDATA_ALARM, 0);
+		sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+		sqe->user_data = UDATA_NONE;
+	}
+	io->unwatching = io->watching || io->alarmed;
+}
+
+static void io_woke(struct ublkev__io *io, const struct io_uring_cqe *cqe)
+{
+	if (cqe->user_data == UDATA_WATCH) {
+		io->watching = false;
+		if (cqe->res < 0 && cqe->res != -ECANCELED)
+			io->watch_fd = -1;	/* it can't be polled */
+	}
+	if (cqe->user_data == UDATA_ALARM)
+		io->alarmed = false;
+	io->unwatching &= io->watching || io->alarmed;
+}
+
 int ublkev__io_enter_unprivileged(struct ublkev__io *io)
 {
 	struct ublkev__privilege was;
@@ -528,6 +646,19 @@ static unsigned int io_reap_batch(struct ublkev__io *io,
 	return ublkev__batch_reap(io_batch_of(io, queue), cqe, v, max, more);
 }
 
+/* the eventfd's read completes only with EAGAIN: it was reset already */
+__attribute__((noinline))
+static unsigned int io_reap_other(struct ublkev__io *io,
+				  const struct io_uring_cqe *cqe,
+				  struct ublkev__cqe *v, unsigned int max,
+				  bool *more)
+{
+	if (cqe->user_data & UDATA_BATCH)
+		return io_reap_batch(io, cqe, v, max, more);
+	io_woke(io, cqe);
+	return 0;
+}
+
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 			     unsigned int max)
 {
@@ -540,16 +671,14 @@ unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 	io_uring_for_each_cqe(&io->ring.u, head, cqe) {
 		if (n == max)
 			break;
-		if (cqe->user_data & UDATA_BATCH) {
-			n += io_reap_batch(io, cqe, v + n, max - n, &more);
+		if (!udata_is_tag(cqe->user_data)) {
+			n += io_reap_other(io, cqe, v + n, max - n, &more);
 			if (more)
 				break;
 			seen++;
 			continue;
 		}
 		seen++;
-		if (cqe->user_data & UDATA_NONE)
-			continue;	/* EAGAIN, ENOENT: no need of it */
 		v[n].queue = (uint16_t)udata_get_queue(cqe->user_data);
 		v[n].tag = (uint16_t)udata_get_tag(cqe->user_data);
 		v[n].res = cqe->res;

@@ -192,6 +192,32 @@ bool ublkev__io_has_cqes(const struct ublkev__io *io);
 int ublkev__io_enter(struct ublkev__io *io);
 /* As enter, with CAP_SYS_ADMIN out of effect: ublkev__life_hides_privilege(). */
 int ublkev__io_enter_unprivileged(struct ublkev__io *io);
+
+/*
+ * ---- sleep: the commit and the wait for the next request are one enter
+ *
+ * Between new and close: the file, readable when the loop has something to do,
+ * that ends a sleep; -1, which it is at first: none, there is no sleep then.
+ * It stays the caller's, who keeps it open until close.
+ */
+void ublkev__io_watch(struct ublkev__io *io, int fd);
+/* Whether sleep may be called now; not while the eventfd's read is queued. */
+bool ublkev__io_can_sleep(const struct ublkev__io *io);
+/*
+ * As enter, then asleep until there is something to reap, the watched file is
+ * readable, a signal was delivered, or the alarm rings, which is set for so
+ * many us from now unless it is set; UINT_MAX: no alarm. Mutes.
+ */
+int ublkev__io_sleep(struct ublkev__io *io, unsigned int us);
+/*
+ * Whether the ring watches the file, the alarm is set: from a sleep on, until a
+ * reap after the file was readable, or it rang; or after unwatch, an enter and a
+ * reap. It must not be unmuted to sleep elsewhere while either is so.
+ */
+bool ublkev__io_is_watching(const struct ublkev__io *io);
+bool ublkev__io_is_alarmed(const struct ublkev__io *io);
+void ublkev__io_unwatch(struct ublkev__io *io);
+
 /* up to `max` completions; how many */
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 			     unsigned int max);

@@ -71,16 +71,26 @@ static unsigned int ring_flush(struct ublkev__ring *r)
 	return sq->sqe_tail - *sq->khead;
 }
 
-int ublkev__ring_enter(struct ublkev__ring *r)
+static int ring_enter(struct ublkev__ring *r, unsigned int least)
 {
 	unsigned int flags = IORING_ENTER_GETEVENTS;
 	int n;
 
 	if (r->registered)
 		flags |= IORING_ENTER_REGISTERED_RING;
-	n = io_uring_enter2((unsigned int)r->u.enter_ring_fd, ring_flush(r), 0,
-			    flags, NULL, 0);
+	n = io_uring_enter2((unsigned int)r->u.enter_ring_fd, ring_flush(r),
+			    least, flags, NULL, 0);
 	if (n >= 0 || n == -EAGAIN || n == -EBUSY || n == -EINTR)
 		return 0;
 	return n;
+}
+
+int ublkev__ring_enter(struct ublkev__ring *r)
+{
+	return ring_enter(r, 0);
+}
+
+int ublkev__ring_wait(struct ublkev__ring *r)
+{
+	return ring_enter(r, 1);
 }

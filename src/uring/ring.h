@@ -54,6 +54,9 @@ void ublkev__ring_close(struct ublkev__ring *r);
  */
 int ublkev__ring_enter(struct ublkev__ring *r);
 
+/* As enter, and then asleep until there is a completion, or a signal. */
+int ublkev__ring_wait(struct ublkev__ring *r);
+
 /* whether entering the kernel now would do anything */
 static inline bool ublkev__ring_needs_enter(const struct ublkev__ring *r)
 {

@@ -3,7 +3,7 @@
  * udata.h - packs into an SQE's user_data what its completion is about
  *
  *	 63     62       61 .. 32   31 .. 16            15 .. 0
- *	 none   batch    0          queue               tag, or 1: FETCH
+ *	 none   batch    0          queue               tag, or 1, 2: see below
  *	 0      0        0          file, piece, queue  tag
  *
  * Where it is an operation on a file, its bit and its piece are the upper four
@@ -23,11 +23,21 @@
 /* nobody waits for it: the read of the eventfd, a cancel */
 #define UDATA_NONE (UINT64_C(1) << 63)
 
+/* of the poll and of the timeout that end a sleep */
+#define UDATA_WATCH (UDATA_NONE | 1)
+#define UDATA_ALARM (UDATA_NONE | 2)
+
 #define UDATA_BATCH (UINT64_C(1) << 62)
 
 static inline uint64_t udata_batch(unsigned int queue, bool fetch)
 {
 	return UDATA_BATCH | (uint64_t)queue << 16 | fetch;
+}
+
+/* it is about a request, and nothing else */
+static inline bool udata_is_tag(uint64_t udata)
+{
+	return !(udata >> 62);
 }
 
 static inline bool udata_is_fetch(uint64_t udata)

@@ -3,7 +3,8 @@
  * bench_core null|mem READ|WRITE DEPTH REQS [stepped] - so many requests of
  * 4 KiB through the library on a ring of this host's, DEPTH of them at a time;
  * prints the nanoseconds that each takes outside the kernel. Alone, a request
- * comes when the server sleeps; otherwise as soon as one was answered.
+ * comes when the server sleeps, 20 us after the answer to the one before;
+ * otherwise as soon as one was answered.
  * Without arguments: the compiler that made it, and its libraries.
  *
  * bench_core.sh runs it under callgrind, which counts what measure() and those
@@ -12,6 +13,7 @@
  * count, is the same every time; prints the looks per request, for what one
  * costs is not counted.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -42,7 +44,35 @@ static bool stepped;
 
 /* ---- the clock ---------------------------------------------------------- */
 
+#define AWAY_US	20	/* a client that is alone */
+
 static unsigned long looks;
+static struct timespec step = { 1, 0 };
+
+static void go_on_us(long us)
+{
+	step.tv_nsec += 1000 * us;
+	if (step.tv_nsec >= 1000000000) {
+		step.tv_nsec -= 1000000000;
+		step.tv_sec++;
+	}
+}
+
+static uint64_t step_us(void)
+{
+	return (uint64_t)step.tv_sec * 1000000 + (uint64_t)step.tv_nsec / 1000;
+}
+
+/* the machine's other CPUs are not the clients': nobody looks at memory */
+long sysconf(int name)
+{
+	long (*real)(int name);
+
+	if (name == _SC_NPROCESSORS_ONLN)
+		return 1;
+	*(void **)&real = dlsym(RTLD_NEXT, "sysconf");
+	return real(name);
+}
 
 static int real_clock(clockid_t id, struct timespec *ts)
 {
@@ -52,17 +82,11 @@ static int real_clock(clockid_t id, struct timespec *ts)
 /* found before the C library's, by the library and by libev */
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
-	static struct timespec now = { 1, 0 };
-
 	looks++;
 	if (!stepped)
 		return real_clock(id, ts);
-	now.tv_nsec += 1000;
-	if (now.tv_nsec == 1000000000) {
-		now.tv_nsec = 0;
-		now.tv_sec++;
-	}
-	*ts = now;
+	go_on_us(1);
+	*ts = step;
 	return 0;
 }
 
@@ -128,9 +152,35 @@ static void on_answers(unsigned int n)
 		ask();
 }
 
-static void on_enter(void)
+static uint64_t alarm_us;	/* 0: none is set */
+
+static void on_alarm(uint64_t us)
+{
+	alarm_us = step_us() + us;
+}
+
+/* the client's next request, if the alarm does not ring first */
+static void on_sleep(void)
+{
+	if (asked > answered)
+		return;
+	go_on_us(AWAY_US);
+	if (!alarm_us || step_us() < alarm_us)
+		ask();
+	/* all were answered, or it is time */
+	if (alarm_us && asked == answered) {
+		alarm_us = 0;
+		bench_ring_alarm();
+	}
+}
+
+static void on_enter(bool sleeps)
 {
 	run_watch(false);
+	if (!sleeps)
+		return;
+	on_sleep();
+	bench_send();
 }
 
 static void on_entered(void)
@@ -206,6 +256,7 @@ static void bench(unsigned long reqs)
 	bench_hooks.answered = on_answers;
 	bench_hooks.enter = on_enter;
 	bench_hooks.entered = on_entered;
+	bench_hooks.alarm = stepped ? on_alarm : NULL;
 	ev_set_loop_release_cb(loop, bench_sleep, on_wake);
 	run(DISK_BYTES / IO_BYTES);
 	op = measured;
@@ -227,15 +278,12 @@ static void bench(unsigned long reqs)
 
 static int serve(struct ublkev_backend *disk, unsigned long reqs)
 {
-	struct ublkev_conf conf;
 	int err;
 
-	ublkev_conf_init(&conf, sizeof(conf));
-	conf.wait_us = 0;	/* the client has its request while we sleep */
 	loop = ev_loop_new(EVFLAG_NOENV);
 	ev_timer_init(&watchdog, on_watchdog, 120., 0.);
 	ev_timer_start(loop, &watchdog);
-	err = ublkev_dev_init(&dev, on_dev, &conf, disk);
+	err = ublkev_dev_init(&dev, on_dev, NULL, disk);
 	if (err)
 		return err;
 	err = ublkev_dev_start(loop, &dev);

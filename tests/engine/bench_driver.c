@@ -206,24 +206,52 @@ int __wrap_ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 	return err ? err : __real_ublkev__ring_open(r, entries, flags, evfd);
 }
 
+static void make_nop(struct io_uring_sqe *sqe)
+{
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = IORING_OP_NOP;
+	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+}
+
+static void take_alarm(struct io_uring_sqe *sqe)
+{
+	const struct __kernel_timespec *ts =
+		(const void *)(uintptr_t)sqe->addr;
+
+	if (!bench_hooks.alarm)
+		return;
+	if (sqe->opcode == IORING_OP_TIMEOUT)
+		bench_hooks.alarm((uint64_t)ts->tv_nsec / 1000);
+	make_nop(sqe);
+}
+
+void bench_ring_alarm(void)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&client);
+
+	io_uring_prep_msg_ring(sqe, server->ring_fd, 0, UDATA_ALARM, 0);
+	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	nr_asked++;
+}
+
 /* the driver has the tag */
 static unsigned int take(struct io_uring_sqe *sqe)
 {
 	bool commit = sqe->cmd_op == ABI_IO_COMMIT_AND_FETCH_REQ;
 
+	if (sqe->opcode == IORING_OP_TIMEOUT ||
+	    sqe->opcode == IORING_OP_TIMEOUT_REMOVE)
+		take_alarm(sqe);
 	if (sqe->opcode != IORING_OP_URING_CMD)
 		return 0;
 	armed[nr_armed++] = udata_get_tag(sqe->user_data);
-	sqe->opcode = IORING_OP_NOP;
-	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
-	sqe->rw_flags = 0;
-	sqe->off = 0;
+	make_nop(sqe);
 	return commit;
 }
 
 /* names that callgrind can find: what they do is not counted */
 __attribute__((noinline, noclone))
-static void bench_before(void)
+static void bench_before(bool sleeps)
 {
 	unsigned int i, n = 0;
 
@@ -232,7 +260,7 @@ static void bench_before(void)
 	if (n && bench_hooks.answered)
 		bench_hooks.answered(n);
 	if (bench_hooks.enter)
-		bench_hooks.enter();
+		bench_hooks.enter(sleeps);
 }
 
 __attribute__((noinline, noclone))
@@ -247,7 +275,7 @@ int __wrap_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
 {
 	int res;
 
-	bench_before();
+	bench_before(least);
 	res = __real_io_uring_enter2(fd, nr, least, flags, arg, bytes);
 	bench_after();
 	return res;

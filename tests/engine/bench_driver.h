@@ -12,6 +12,7 @@
 #ifndef UBLKEV_TESTS_BENCH_DRIVER_H
 #define UBLKEV_TESTS_BENCH_DRIVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* how many requests were committed; may ask for more */
@@ -19,9 +20,14 @@ typedef void bench_answered_fn(unsigned int n);
 
 struct bench_hooks {
 	bench_answered_fn *answered;
-	/* the kernel is about to be entered, was entered; of the ring's thread */
-	void (*enter)(void);
+	/*
+	 * The kernel is about to be entered, to sleep there if there is nothing
+	 * to do; was entered.
+	 */
+	void (*enter)(bool sleeps);
 	void (*entered)(void);
+	/* a timeout is set, and left to who has this */
+	void (*alarm)(uint64_t us);
 };
 
 extern struct bench_hooks bench_hooks;
@@ -32,5 +38,7 @@ extern struct bench_hooks bench_hooks;
  */
 void bench_ask(uint32_t op_flags, uint64_t offset, uint32_t bytes);
 void bench_send(void);
+/* the timeout is over */
+void bench_ring_alarm(void);
 
 #endif

@@ -100,8 +100,18 @@ START_TEST(every_point)
 	fake.work_cap = _i / FAKE_POINTS % 2;
 	r.conf.budget_reqs = _i / FAKE_POINTS / 2 % 2;
 	lazy.mode = _i / FAKE_POINTS / 4 % 2 ? LAZY_TIMER : LAZY_NOW;
-	r.conf.flags = _i / FAKE_POINTS / 8 ? UBLKEV_CONF_RING_FD : 0;
-	fake.runs_work = _i / FAKE_POINTS / 16;
+	switch (_i / FAKE_POINTS / 8) {
+	case 1:
+		r.conf.flags = UBLKEV_CONF_RING_FD;
+		break;
+	case 2:
+		r.conf.flags = UBLKEV_CONF_RING_FD;
+		fake.runs_work = true;
+		break;
+	case 3:		/* asleep in the ring */
+		cpus = 1;
+		break;
+	}
 	rig_up(&r, lazy.backend);
 	for (nth = 1; nth <= NTHS; nth++)
 		shoot(at, nth);
@@ -123,11 +133,12 @@ START_TEST(stop_at_every_point)
 {
 	unsigned int nth;
 
+	cpus = 1 + _i / FAKE_POINTS;
 	for (nth = 1; nth <= NTHS; nth++) {
 		rig_conf(&r);
 		rig_up(&r, lazy.backend);
 		memset(&shot, 0, sizeof(shot));
-		shot.at = (enum fake_point)_i;
+		shot.at = (enum fake_point)(_i % FAKE_POINTS);
 		shot.nth = nth;
 		shot.armed = true;
 		fake.hook = hook_stop;
@@ -224,7 +235,8 @@ START_TEST(idle_costs_nothing)
 	struct ev_check check;
 	int i, turn;
 
-	r.conf.flags = _i ? UBLKEV_CONF_RING_FD : 0;
+	r.conf.flags = _i == 1 ? UBLKEV_CONF_RING_FD : 0;
+	cpus = _i == 2 ? 1 : 2;
 	rig_up(&r, lazy.backend);
 	for (i = 0; i < 3; i++) {
 		memset(&shot, 0, sizeof(shot));
@@ -492,13 +504,13 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, one_teardown);
 	tcase_set_timeout(tc, 30);
-	tcase_add_loop_test(tc, every_point, 0, 24 * FAKE_POINTS);
-	tcase_add_loop_test(tc, stop_at_every_point, 0, FAKE_POINTS);
+	tcase_add_loop_test(tc, every_point, 0, 32 * FAKE_POINTS);
+	tcase_add_loop_test(tc, stop_at_every_point, 0, 2 * FAKE_POINTS);
 	tcase_add_loop_test(tc, commands_at_every_point, 0, 3);
 	tcase_add_loop_test(tc, answers_inside_the_pump, 0, FAKE_POINTS);
 	tcase_add_test(tc, enter_again);
 	tcase_add_loop_test(tc, enter_again_at_stop, 0, 40);
-	tcase_add_loop_test(tc, idle_costs_nothing, 0, 2);
+	tcase_add_loop_test(tc, idle_costs_nothing, 0, 3);
 	tcase_add_loop_test(tc, answer_wakes, 0, 3);
 	tcase_add_test(tc, waits_pay);
 	tcase_add_loop_test(tc, no_wait, 0, 3);

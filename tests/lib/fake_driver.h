@@ -113,6 +113,8 @@ enum fake_point {
 	FAKE_AT_MUTE, FAKE_AT_MUTED, FAKE_AT_ENTER, FAKE_AT_ENTERED,
 	FAKE_AT_REAP, FAKE_AT_REAPED, FAKE_AT_UNMUTE, FAKE_AT_UNMUTED,
 	FAKE_AT_HAS_WORK, FAKE_AT_HAD_WORK, FAKE_AT_LOOK, FAKE_AT_LOOKED,
+	/* before what is submitted, between that and the sleep, after it */
+	FAKE_AT_TO_SLEEP, FAKE_AT_SLEEP, FAKE_AT_SLEPT,
 	FAKE_POINTS
 };
 
@@ -122,6 +124,8 @@ struct fake_counts {
 	unsigned int devs, ios, controls, pending;
 	unsigned int enters, muted_signals, signals;
 	unsigned int file_ops, file_cancels;
+	unsigned int sleeps;	/* in the ring */
+	unsigned int dozes;	/* those that found nothing at first */
 	unsigned int leaks;	/* memory lent to commands that hang */
 	unsigned int left_bufs;	/* ios whose buffers somebody may touch */
 	unsigned int cancels, aborted_reqs, cmds[UBLKEV__NR_CTRL_CMDS];

@@ -112,8 +112,10 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem)
 	fake_counts.ios++;
 	io->mem = mem;
 	io->ring_fd = -1;
+	io->watch_fd = -1;
+	io->alarm_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (io->evfd < 0) {
+	if (io->evfd < 0 || io->alarm_fd < 0) {
 		err = -errno;
 		ublkev__io_free(io);
 		return err;
@@ -154,6 +156,8 @@ void ublkev__io_free(struct ublkev__io *io)
 		close(io->evfd);
 	if (io->ring_fd >= 0)
 		close(io->ring_fd);
+	if (io->alarm_fd >= 0)
+		close(io->alarm_fd);
 	ublkev__alloc_free(io->mem, io->sqes);
 	ublkev__alloc_free(io->mem, io->work);
 	ublkev__alloc_free(io->mem, io->cqes);
@@ -294,6 +298,8 @@ static void shut(struct ublkev__io *io)
 	io->dev = NULL;
 	io->nr_sqes = io->nr_work = io->nr_cqes = 0;
 	io->taskrun = false;
+	io->watching = io->alarmed = io->unwatching = false;
+	io->watch_fd = -1;
 }
 
 void ublkev__io_close(struct ublkev__io *io, bool drained)

@@ -10,7 +10,7 @@
 #include "fake_priv.h"
 
 enum fake_sqe_kind { SQE_FETCH, SQE_COMMIT, SQE_READ, SQE_GET, SQE_COPY,
-		     SQE_FILE };
+		     SQE_FILE, SQE_UNWATCH };
 
 struct fake_sqe {
 	enum fake_sqe_kind kind;
@@ -33,6 +33,10 @@ struct ublkev__io {
 	const struct ublkev__alloc *mem;
 	bool open;		/* the ring */
 	bool muted, taskrun, woken;
+	int watch_fd;		/* what ends a sleep */
+	bool watching, alarmed, unwatching;
+	bool asleep;
+	int alarm_fd;		/* work was added meanwhile */
 	bool unprivileged;	/* what is submitted now */
 	bool cut;		/* whoever had it is dead */
 	int evfd;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,9 +51,13 @@ static void run_one(struct ublkev__io *io, const struct ublkev__cqe *w);
 void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 		int res)
 {
+	uint64_t one = 1;
+
 	if (!io || !io->open)
 		return;
 	if (io->nr_work == io->size)
+		abort();
+	if (io->asleep && write(io->alarm_fd, &one, sizeof(one)) < 0)
 		abort();
 	io->work[io->nr_work++] = (struct ublkev__cqe){
 		(uint16_t)queue, (uint16_t)tag, res,
@@ -150,7 +156,7 @@ static struct fake_sqe *get_sqe(struct ublkev__io *io, enum fake_sqe_kind kind)
 	if (io->cut)
 		io->nr_sqes = 0;
 	sqe = &io->sqes[io->nr_sqes++];
-	if (io->nr_sqes > io->queues * io->depth + 1 + io->nr_file_sqes)
+	if (io->nr_sqes > io->queues * io->depth + 3 + io->nr_file_sqes)
 		fake__violates("more SQEs than tags");
 	sqe->kind = kind;
 	return sqe;
@@ -400,6 +406,9 @@ void ublkev__io_unmute(struct ublkev__io *io)
 {
 	FAKE_LOCKED;
 	fake__point(FAKE_AT_UNMUTE);
+	/* what the poll adds would keep a request from signalling */
+	if (io->watching || io->alarmed)
+		fake__violates("unmuted with the loop watched from the ring");
 	io->muted = false;
 	fake__point(FAKE_AT_UNMUTED);
 }
@@ -451,6 +460,8 @@ static void submit_all(struct ublkev__io *io)
 			do_copy(io, &io->sqes[i]);
 		else if (io->sqes[i].kind == SQE_FILE)
 			fake__file(io, &io->sqes[i]);
+		else if (io->sqes[i].kind == SQE_UNWATCH)
+			io->watching = io->alarmed = io->unwatching = false;
 		else if (read(io->evfd, &count, sizeof(count)) < 0)
 			continue;
 	}
@@ -531,6 +542,115 @@ int ublkev__io_enter(struct ublkev__io *io)
 	fake__progress();
 	fake__point(FAKE_AT_ENTERED);
 	return 1;
+}
+
+/* ---- sleep ---------------------------------------------------------------- */
+
+void ublkev__io_watch(struct ublkev__io *io, int fd)
+{
+	io->watch_fd = fd;
+}
+
+bool ublkev__io_can_sleep(const struct ublkev__io *io)
+{
+	return io->watch_fd >= 0 && io->open && !io->dormant && !io->by_ring &&
+	       !io->woken;
+}
+
+bool ublkev__io_is_watching(const struct ublkev__io *io)
+{
+	return io->watching;
+}
+
+bool ublkev__io_is_alarmed(const struct ublkev__io *io)
+{
+	return io->alarmed;
+}
+
+void ublkev__io_unwatch(struct ublkev__io *io)
+{
+	FAKE_LOCKED;
+
+	if (!(io->watching || io->alarmed) || io->unwatching)
+		return;
+	io->unwatching = true;
+	get_sqe(io, SQE_UNWATCH);
+}
+
+/*
+ * Without the lock: whoever is to wake us needs it. The alarm rings when
+ * nothing else comes for a millisecond.
+ */
+static void doze(struct ublkev__io *io)
+{
+	int ms = io->alarmed ? 1 : -1, n;
+	struct pollfd fds[2] = {
+		{ .fd = io->watch_fd, .events = POLLIN },
+		{ .fd = io->alarm_fd, .events = POLLIN },
+	};
+	uint64_t count;
+
+	fake_counts.dozes++;
+	io->asleep = true;
+	fake_unlock(NULL);
+	n = poll(fds, 2, ms);
+	if (n < 0 && errno != EINTR)
+		abort();
+	fake_lock();
+	if (!n)
+		io->alarmed = false;
+	io->asleep = false;
+	if (read(io->alarm_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		abort();
+}
+
+static bool watched_is_ready(const struct ublkev__io *io)
+{
+	struct pollfd p = { .fd = io->watch_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static void run_more(struct ublkev__io *io)
+{
+	if (!io->taskrun)
+		return;
+	run_work(io);
+	fake__progress();
+}
+
+static int sleep_now(struct ublkev__io *io, unsigned int us)
+{
+	int res;
+
+	fake__point(FAKE_AT_TO_SLEEP);
+	if (!ublkev__io_can_sleep(io) || (io->watching && !io->muted))
+		fake__violates("asleep in the ring when it may not be");
+	io->muted = true;
+	fake_counts.sleeps++;
+	io->watching = true;
+	io->alarmed |= us != UINT_MAX;
+	res = ublkev__io_enter(io);
+	fake__point(FAKE_AT_SLEEP);
+	run_more(io);
+	/* a submission that was cut short is not followed by a sleep */
+	if (res >= 0 && !io->nr_sqes && !io->nr_cqes && !watched_is_ready(io))
+		doze(io);
+	run_more(io);
+	if (watched_is_ready(io))
+		io->watching = false;
+	fake__point(FAKE_AT_SLEPT);
+	return res < 0 ? res : 1;
+}
+
+int ublkev__io_sleep(struct ublkev__io *io, unsigned int us)
+{
+	int res;
+
+	fake_lock();
+	res = sleep_now(io, us);
+	fake_unlock(NULL);
+	return res;
 }
 
 int ublkev__io_enter_unprivileged(struct ublkev__io *io)

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Asleep in the ring: when a lane sleeps there and not in its loop, who ends
+ * that, and that nobody's call is slept through. What the application's lane
+ * does at every point test_engine_wake.c shows.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "engine_rig.h"
+#include "ev/evworker.h"
+
+#define REQS	1000u
+
+static struct lazy lazy;
+static struct rig_dev r;
+static pthread_t main_thread;
+
+/* found before the C library's: a machine with one CPU looks at no memory */
+long sysconf(int name)
+{
+	long (*real)(int name);
+
+	if (name == _SC_NPROCESSORS_ONLN)
+		return 1;
+	*(void **)&real = dlsym(RTLD_NEXT, "sysconf");
+	return real(name);
+}
+
+static void setup(void)
+{
+	rig_setup();
+	lazy_init(&lazy, LAZY_NOW, 1);
+	rig_conf(&r);
+	r.conf.wait_us = 1000;
+	main_thread = pthread_self();
+}
+
+static void teardown(void)
+{
+	ck_assert(fake_clean());
+	lazy_fini(&lazy);
+	rig_teardown();
+}
+
+/* ---- a client that has its next request when the server sleeps ------------- */
+
+/* be it in the ring or in the loop */
+
+static struct {
+	unsigned int left, done;
+	bool away;
+} client;
+
+static char data[512];
+
+static void client_done(void *arg, int res)
+{
+	(void)arg;
+	ck_assert_int_eq(res, 0);
+	client.done++;
+	client.away = true;
+}
+
+static void client_next(enum fake_point at)
+{
+	if (!client.away || !client.left)
+		return;
+	if (at != FAKE_AT_SLEEP && at != FAKE_AT_UNMUTED)
+		return;
+	client.left--;
+	client.away = false;
+	fake_submit(r.dev.id, FAKE_READ, 0, 512, data, client_done, NULL);
+}
+
+static void client_start(unsigned int reqs)
+{
+	FAKE_LOCKED;
+
+	memset(&client, 0, sizeof(client));
+	client.left = reqs - 1;
+	fake.hook = client_next;
+	fake_submit(r.dev.id, FAKE_READ, 0, 512, data, client_done, NULL);
+}
+
+static bool client_ready(void *arg)
+{
+	FAKE_LOCKED;
+
+	(void)arg;
+	return client.away && !client.left;
+}
+
+static unsigned int sleeps(void)
+{
+	FAKE_LOCKED;
+
+	return fake_counts.sleeps;
+}
+
+/* ---- the application's lane -------------------------------------------------- */
+
+/* a request is an enter, and a turn of the loop has several */
+START_TEST(pays)
+{
+	struct ublkev_stats before, after;
+	unsigned int turns, slept;
+
+	rig_up(&r, lazy.backend);
+	before = rig_stats(&r);
+	turns = ev_iteration(rig_loop);
+	slept = sleeps();
+	client_start(REQS);
+	rig_until(client_ready, NULL);
+	after = rig_stats(&r);
+	ck_assert_uint_eq(client.done, REQS);
+	ck_assert_uint_ge(sleeps() - slept, REQS * 9 / 10);
+	/* unless the machine took this process' CPU away for long */
+	ck_assert_uint_lt(after.wakes - before.wakes, REQS / 10);
+	ck_assert_uint_lt(after.enters - before.enters, REQS * 5 / 4);
+	ck_assert_uint_lt(ev_iteration(rig_loop) - turns, REQS);
+	fake.hook = NULL;
+	rig_down(&r);
+}
+END_TEST
+
+/* nobody comes: it is given up, and the loop sleeps as ever */
+START_TEST(gives_up)
+{
+	unsigned int i, slept;
+
+	rig_up(&r, lazy.backend);
+	for (i = 0; i < 50; i++) {
+		client_start(1);
+		rig_until(client_ready, NULL);
+		rig_run_ms(1);
+	}
+	slept = sleeps();
+	for (i = 0; i < 8; i++) {
+		client_start(1);
+		rig_until(client_ready, NULL);
+		rig_run_ms(1);
+	}
+	/* a trial, perhaps */
+	ck_assert_uint_le(sleeps() - slept, 1);
+	fake.hook = NULL;
+	rig_down(&r);
+}
+END_TEST
+
+static void not_with_backend(enum fake_point at)
+{
+	if (at == FAKE_AT_TO_SLEEP)
+		ck_assert_uint_eq(lazy.nr_held, 0);
+}
+
+START_TEST(not_asked_for)
+{
+	if (_i == 0)
+		r.conf.wait_us = 0;
+	if (_i == 1)
+		r.conf.flags = UBLKEV_CONF_RING_FD;
+	if (_i == 2)
+		lazy.mode = LAZY_TIMER;
+	rig_up(&r, lazy.backend);
+	client_start(1);
+	if (_i == 2)
+		fake.hook = not_with_backend;
+	rig_until(client_ready, NULL);
+	rig_run_ms(2);
+	ck_assert(_i == 2 || !sleeps());
+	fake.hook = NULL;
+	rig_down(&r);
+}
+END_TEST
+
+/* ---- others in the loop ------------------------------------------------------ */
+
+static struct {
+	struct ev_io io;
+	unsigned int nth, dozes, calls;
+} other;
+
+static void other_touch(enum fake_point at)
+{
+	uint64_t one = 1;
+
+	if (at != FAKE_AT_SLEEP || !other.nth || --other.nth)
+		return;
+	other.dozes = fake_counts.dozes;
+	ck_assert_int_eq(write(other.io.fd, &one, sizeof(one)), sizeof(one));
+}
+
+static void other_and_client(enum fake_point at)
+{
+	other_touch(at);
+	client_next(at);
+}
+
+static void other_cb(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	uint64_t count;
+
+	(void)loop;
+	(void)revents;
+	ck_assert_int_eq(read(w->fd, &count, sizeof(count)), sizeof(count));
+	other.calls++;
+	/* nobody has slept since */
+	ck_assert_uint_eq(fake_counts.dozes, other.dozes);
+}
+
+/* a file of the loop that turns readable ends the sleep, and is served next */
+START_TEST(others_are_served)
+{
+	unsigned int nth;
+
+	ev_io_init(&other.io, other_cb, eventfd(0, EFD_CLOEXEC), EV_READ);
+	ev_io_start(rig_loop, &other.io);
+	rig_up(&r, lazy.backend);
+	for (nth = 1; nth <= 40; nth++) {
+		other.nth = nth;
+		other.calls = 0;
+		client_start(nth + 1);
+		fake.hook = other_and_client;
+		rig_until(client_ready, NULL);
+		while (!other.calls)
+			ev_run(rig_loop, EVRUN_ONCE);
+	}
+	fake.hook = NULL;
+	ev_io_stop(rig_loop, &other.io);
+	close(other.io.fd);
+	rig_down(&r);
+}
+END_TEST
+
+/* ---- a worker whose loop is its own ------------------------------------------ */
+
+static struct ublkev_backend *disk;
+
+static void threads_up(void)
+{
+	struct ublkev_disk_conf conf;
+
+	ublkev_disk_conf_init(&conf, sizeof(conf));
+	conf.dev_bytes = 1 << 20;
+	ck_assert_int_eq(ublkev_mem_new(&disk, &conf), 0);
+	r.conf.flags = UBLKEV_CONF_QUEUE_THREADS;
+	r.conf.wait_us = 0;
+	rig_ticks();
+	rig_up(&r, disk);
+}
+
+static void threads_down(void)
+{
+	fake_lock();
+	fake.hook = NULL;
+	fake_unlock(NULL);
+	rig_down(&r);
+	ublkev_backend_free(disk);
+}
+
+/* all its sleep is in the ring, however late the next request */
+START_TEST(worker_pays)
+{
+	struct ublkev_stats before, after;
+	unsigned int i;
+
+	threads_up();
+	client_start(REQS);
+	rig_until(client_ready, NULL);
+	before = rig_stats(&r);
+	for (i = 0; i < 20; i++) {
+		rig_run_ms(1);
+		client_start(10);
+		rig_until(client_ready, NULL);
+	}
+	after = rig_stats(&r);
+	/* that the device is live the thread may be told late */
+	ck_assert_uint_le(after.wakes, before.wakes + 1);
+	ck_assert_uint_ge(sleeps(), REQS + 180);
+	threads_down();
+}
+END_TEST
+
+static struct {
+	enum fake_point at;
+	unsigned int nth;
+	void (*act)(void);
+	bool done;
+} shot;
+
+/* the points of a worker's calls, in its thread */
+static void shoot(enum fake_point at)
+{
+	if (pthread_equal(pthread_self(), main_thread) || !shot.act ||
+	    at != shot.at || --shot.nth)
+		return;
+	shot.act();
+	shot.act = NULL;
+}
+
+static void shoot_at(enum fake_point at, unsigned int nth, void (*act)(void))
+{
+	FAKE_LOCKED;
+
+	shot.at = at;
+	shot.nth = nth;
+	shot.act = act;
+	shot.done = false;
+	fake.hook = shoot;
+}
+
+static void shot_done(void *arg, int res)
+{
+	(void)arg;
+	ck_assert_int_eq(res, 0);
+	shot.done = true;
+}
+
+static void shoot_request(void)
+{
+	fake_submit(r.dev.id, FAKE_READ, 0, 512, data, shot_done, NULL);
+}
+
+static bool is_shot(void *arg)
+{
+	FAKE_LOCKED;
+
+	(void)arg;
+	return shot.done || shot.act;
+}
+
+static void first_request(void)
+{
+	FAKE_LOCKED;
+
+	memset(&client, 0, sizeof(client));
+	fake_submit(r.dev.id, FAKE_WRITE, 512, 512, data, client_done, NULL);
+}
+
+START_TEST(worker_request_at_every_point)
+{
+	unsigned int nth;
+
+	threads_up();
+	for (nth = 1; nth <= 4; nth++) {
+		shoot_at((enum fake_point)_i, nth, shoot_request);
+		first_request();
+		rig_until(client_ready, NULL);
+		rig_until(is_shot, NULL);
+		shoot_at((enum fake_point)_i, 0, NULL);
+	}
+	threads_down();
+}
+END_TEST
+
+/* as the application's thread does it, which stays out of its loop meanwhile */
+static void shoot_wish(void)
+{
+	struct ublkev__engine *e = r.dev.priv;
+
+	ublkev__threads_ask_idle(&e->threads);
+	ublkev__workers_do(e);
+	shot.done = true;
+}
+
+static bool wish_is_granted(void *arg)
+{
+	const struct ublkev__engine *e = r.dev.priv;
+
+	(void)arg;
+	return e->threads.idle == UBLKEV__IDLE_TOLD;
+}
+
+START_TEST(worker_wish_at_every_point)
+{
+	unsigned int i;
+
+	threads_up();
+	shoot_at((enum fake_point)(_i / 4), 1 + _i % 4, shoot_wish);
+	for (i = 0; i < 3; i++) {
+		first_request();
+		while (!client_ready(NULL))
+			sched_yield();
+	}
+	fake_lock();
+	shot.act = NULL;
+	if (!shot.done)		/* this point was not come to as often */
+		shoot_wish();
+	fake_unlock(NULL);
+	rig_until(wish_is_granted, NULL);
+	threads_down();
+}
+END_TEST
+
+static bool is_resized(void *arg)
+{
+	(void)arg;
+	return strlen(r.events) > 1;
+}
+
+/* held and resumed in its sleep, with a client that goes on meanwhile */
+START_TEST(worker_is_held)
+{
+	unsigned int i;
+
+	fake.features = 0x1fffff;
+	threads_up();
+	client_start(REQS);
+	for (i = 0; i < 20; i++) {
+		strcpy(r.events, "L");
+		ck_assert_int_eq(ublkev_dev_resize(rig_loop, &r.dev,
+						   (2u + i % 2) << 20,
+						   UBLKEV_RESIZE_SHRINK), 0);
+		rig_until(is_resized, NULL);
+		ck_assert_str_eq(r.events, "LR");
+	}
+	rig_until(client_ready, NULL);
+	strcpy(r.events, "L");
+	threads_down();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("engine_sleep");
+	TCase *tc = tcase_create("sleep");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, pays);
+	tcase_add_test(tc, gives_up);
+	tcase_add_loop_test(tc, not_asked_for, 0, 3);
+	tcase_add_test(tc, others_are_served);
+	tcase_add_test(tc, worker_pays);
+	tcase_add_loop_test(tc, worker_request_at_every_point, 0, FAKE_POINTS);
+	tcase_add_loop_test(tc, worker_wish_at_every_point, 0,
+			    4 * FAKE_POINTS);
+	tcase_add_test(tc, worker_is_held);
+	suite_add_tcase(s, tc);
+	return test_main(s);
+}
