@@ -9,7 +9,6 @@
 #include "ev/evpump.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -18,89 +17,18 @@
 #include "ev/act.h"
 #include "ev/evfile.h"
 #include "ev/evloop.h"
+#include "ev/evturn.h"
 #include "ev/evworker.h"
 
 #define REAP_BATCH 64
 
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
-/* of a turn, whatever the budget: a ring that takes nothing always has work */
-#define MOST_ROUNDS 4096u
-
-/* a request costs its bytes, and as much as so many bytes more */
-#define REQ_COST_BYTES	4096u
-
-/* what may be submitted between two looks at the clock, at the most */
-#define MOST_STEP_BYTES	(128u << 10)
-
 /*
  * What a round hands to the backend: the driver copies as much when it is
  * entered next, and nobody looks at the clock meanwhile.
  */
 #define MOST_ROUND_BYTES (512u << 10)
-
-/* what a turn of the loop has spent of its budget */
-struct turn {
-	uint64_t looked_us;	/* 0: the clock was not read yet */
-	uint64_t until_us;
-	uint64_t cost_bytes;	/* since it was */
-	uint64_t round_bytes;
-	unsigned int reqs, looked_reqs;
-	unsigned int rounds;
-	bool planned;		/* what to do before the loop sleeps: */
-	unsigned int look_us;	/* to look at the ring, for so long */
-	unsigned int sleep_us;	/* to sleep in the ring, for so long */
-	bool sleeps;		/* that has begun */
-	unsigned int slept_reqs;	/* before it did */
-	bool slept;		/* since the clock was looked at */
-	bool waited;		/* for a request, and it came */
-	bool over;
-};
-
-/* ---- the budget --------------------------------------------------------- */
-
-/*
- * How much is submitted between two looks is learnt: after every request
- * where these are slow, seldom where many fit into a small part of the
- * budget.
- */
-static void pump_learn_step(struct ublkev__lane *l, uint64_t took_us)
-{
-	if (took_us > l->e->conf.budget_us / 8)
-		l->step_bytes = 0;
-	else if (l->step_bytes < MOST_STEP_BYTES &&
-		 took_us <= l->e->conf.budget_us / 32)
-		l->step_bytes = 2 * l->step_bytes + REQ_COST_BYTES;
-}
-
-static void pump_look_at_clock(struct ublkev__lane *l, struct turn *turn)
-{
-	uint64_t now_us;
-
-	if (!l->e->conf.budget_us)
-		return;
-	now_us = ublkev__clock_us();
-	if (!turn->looked_us)
-		turn->until_us = now_us + l->e->conf.budget_us;
-	else if (turn->reqs != turn->looked_reqs && !turn->slept)
-		pump_learn_step(l, now_us - turn->looked_us);
-	turn->over |= now_us >= turn->until_us;
-	turn->looked_us = now_us;
-	turn->looked_reqs = turn->reqs;
-	turn->cost_bytes = 0;
-	turn->slept = false;
-}
-
-static bool pump_turn_goes_on(struct ublkev__lane *l, struct turn *turn)
-{
-	if (turn->cost_bytes > l->step_bytes)
-		pump_look_at_clock(l, turn);
-	if (l->e->conf.budget_reqs && turn->reqs >= l->e->conf.budget_reqs)
-		turn->over = true;
-	if (turn->rounds >= MOST_ROUNDS)
-		turn->over = true;
-	return !turn->over;
-}
 
 /* ---- the driver's completions ------------------------------------------- */
 
@@ -257,15 +185,15 @@ static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
 	return pump_answer(q, t, cookie, res, rejected);
 }
 
-static bool pump_round_is_full(const struct turn *turn)
+static bool pump_round_is_full(const struct ublkev__turn *turn)
 {
 	return turn->over || turn->round_bytes >= MOST_ROUND_BYTES;
 }
 
-static void pump_charge(struct turn *turn, uint64_t bytes)
+static void pump_charge(struct ublkev__turn *turn, uint64_t bytes)
 {
 	turn->reqs++;
-	turn->cost_bytes += REQ_COST_BYTES + bytes;
+	turn->cost_bytes += UBLKEV__REQ_COST_BYTES + bytes;
 	turn->round_bytes += bytes;
 }
 
@@ -287,14 +215,14 @@ static bool pump_serve(struct ublkev__lane *l, struct ublkev__queue *q,
 }
 
 static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
-			    struct turn *turn)
+			    struct ublkev__turn *turn)
 {
 	enum ublkev__queue_act act;
 	struct ublkev__tag *t;
 	bool any = false;
 
 	while (q->in.nr && !pump_round_is_full(turn) &&
-	       pump_turn_goes_on(l, turn)) {
+	       ublkev__turn_goes_on(l, turn)) {
 		act = ublkev__queue_next_in(q, &t);
 		if (act == UBLKEV__QUEUE_NONE)
 			break;
@@ -304,7 +232,7 @@ static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
 			continue;
 		}
 		if (!turn->reqs)
-			pump_look_at_clock(l, turn);
+			ublkev__turn_look_at_clock(l, turn);
 		pump_charge(turn, t->req.len_bytes);
 		any |= pump_serve(l, q, t, act);
 	}
@@ -312,7 +240,7 @@ static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
 }
 
 /* the queue that used up a round is the last one in the next */
-static bool pump_pull_in(struct ublkev__lane *l, struct turn *turn)
+static bool pump_pull_in(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	unsigned int i, n, first = l->first_queue;
 	bool any = false;
@@ -376,7 +304,7 @@ static void pump_files_out(struct ublkev__lane *l)
 	}
 }
 
-static void pump_pull_queues(struct ublkev__lane *l, struct turn *turn)
+static void pump_pull_queues(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	unsigned int i;
 
@@ -492,41 +420,10 @@ static bool pump_is_live(const struct ublkev__lane *l)
 }
 
 /*
- * Looking at memory spares the client the wake-up, too, so it comes first; where
- * that does not pay, or the client has no other CPU, the sleep in the ring does.
- * A lane whose loop is its own has all its sleep there.
- */
-static void pump_plan(struct ublkev__lane *l, struct turn *turn)
-{
-	if (turn->planned)
-		return;
-	turn->planned = true;
-	turn->look_us = ublkev__wait_us(&l->wait);
-	if (l->alone)
-		turn->sleep_us = UINT_MAX;
-	else if (!turn->look_us)
-		turn->sleep_us = ublkev__wait_us(&l->sleep);
-}
-
-/* a sleep in the ring was ended by what the loop has to do */
-static bool pump_is_roused(const struct ublkev__lane *l,
-			   const struct turn *turn)
-{
-	return turn->sleeps && !ublkev__io_is_watching(l->io);
-}
-
-/* the turn has slept for as long as it may */
-static bool pump_has_slept(const struct ublkev__lane *l,
-			   const struct turn *turn)
-{
-	return turn->sleeps && !l->alone && !ublkev__io_is_alarmed(l->io);
-}
-
-/*
  * What is submitted and the sleep for what comes next are one enter, if there
  * is nothing that anybody could do before, or has to say once it is submitted.
  */
-static bool pump_sleeps(struct ublkev__lane *l, struct turn *turn)
+static bool pump_sleeps(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	if (turn->planned && !turn->sleep_us)
 		return false;
@@ -534,30 +431,15 @@ static bool pump_sleeps(struct ublkev__lane *l, struct turn *turn)
 	    pump_queues_have_work(l) || pump_need(l) != UBLKEV__NEED_NOTHING ||
 	    l->life.idle == UBLKEV__IDLE_ASKED || pump_others_wait(l))
 		return false;
-	pump_plan(l, turn);
-	return turn->sleep_us && !turn->look_us && !turn->over &&
-	       !pump_is_roused(l, turn) && !pump_has_slept(l, turn);
+	ublkev__turn_plan(l, turn);
+	return ublkev__turn_may_sleep(l, turn);
 }
 
-/*
- * Whether something came. With a loop of its own a lane holds up nobody: its
- * budget begins anew.
- */
-static bool pump_sleep(struct ublkev__lane *l, struct turn *turn)
+/* whether something came */
+static bool pump_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
-	int res;
+	int res = ublkev__turn_sleep(l, turn);
 
-	if (!turn->sleeps) {
-		turn->sleeps = true;
-		turn->slept_reqs = turn->reqs;
-		pump_look_at_clock(l, turn);
-	}
-	if (l->alone) {
-		turn->looked_us = 0;
-		turn->cost_bytes = 0;
-	}
-	turn->slept = true;
-	res = ublkev__io_sleep(l->io, turn->sleep_us);
 	l->stats.enters++;
 	if (res < 0)
 		pump_fault(l, res);
@@ -570,7 +452,7 @@ static bool pump_sleep(struct ublkev__lane *l, struct turn *turn)
  * with the answers brings the requests of the next round. Whether it slept in
  * the ring, and something came, so that there is nothing else to look at.
  */
-static bool pump_round_of_io(struct ublkev__lane *l, struct turn *turn)
+static bool pump_round_of_io(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	turn->round_bytes = 0;
 	if (!ublkev__io_has_cqes(l->io))
@@ -594,7 +476,7 @@ static bool pump_round_of_io(struct ublkev__lane *l, struct turn *turn)
  * may call the application. It may have called any public call when that
  * returns; with STOPPED the engine is gone. false: that, or the worker ended.
  */
-static bool pump_others(struct ublkev__lane *l, struct turn *turn)
+static bool pump_others(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	struct ublkev__engine *e = l->e;
 
@@ -614,71 +496,18 @@ static bool pump_others(struct ublkev__lane *l, struct turn *turn)
 	return true;
 }
 
-/* looks at the ring for so long; how long that was is learnt from */
-static bool pump_look_for(struct ublkev__lane *l, struct turn *turn,
-			  unsigned int limit_us)
-{
-	uint64_t start_us = ublkev__clock_us();
-	uint64_t now_us;
-	bool came;
-
-	do {
-		came = ublkev__io_look(l->io);
-		now_us = ublkev__clock_us();
-	} while (!came && now_us - start_us < limit_us);
-	ublkev__wait_done(&l->wait, now_us - start_us, came);
-	l->stats.waits++;
-	l->stats.waits_paid += came;
-	if (turn->looked_us)
-		turn->looked_us = now_us;
-	turn->looked_reqs = turn->reqs;
-	return came;
-}
-
-/*
- * Looks once a turn, so that nobody in the loop waits for longer than that.
- * Where it pays, the next turn is to come without sleep, and looks again.
- */
-static bool pump_look(struct ublkev__lane *l, struct turn *turn)
-{
-	if (turn->waited) {
-		l->stays = true;
-		return false;
-	}
-	turn->waited = pump_look_for(l, turn, turn->look_us);
-	if (turn->waited)
-		return true;
-	turn->look_us = 0;
-	return false;
-}
-
-/*
- * The sleep in the ring is over, and brought no more requests. Had it brought
- * some, or has the loop something to do, the next turn comes without the
- * loop's sleep.
- */
-static void pump_slept(struct ublkev__lane *l, struct turn *turn)
-{
-	bool came = turn->reqs != turn->slept_reqs;
-
-	l->stays = l->alone || came || pump_is_roused(l, turn);
-	turn->sleep_us = 0;
-	if (!l->alone)
-		ublkev__wait_done(&l->sleep, came ? 0 : l->sleep.limit_us, came);
-}
-
 /*
  * There is nothing to do. Whether a round is to follow; else the turn is over,
  * and the loop may sleep unless the lane stays. The ring may watch the loop
  * only as long as that does not sleep by itself, see ublkev__io_unwatch().
  */
-static bool pump_wait(struct ublkev__lane *l, struct turn *turn)
+static bool pump_wait(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	if (turn->sleeps && turn->sleep_us) {
-		pump_slept(l, turn);
+		ublkev__turn_slept(l, turn);
 	} else if (pump_is_live(l) && !pump_others_wait(l)) {
-		pump_plan(l, turn);
-		if (turn->look_us && pump_look(l, turn))
+		ublkev__turn_plan(l, turn);
+		if (turn->look_us && ublkev__turn_look(l, turn))
 			return true;
 		if (!l->stays && pump_sleeps(l, turn))
 			return true;
@@ -690,15 +519,8 @@ static bool pump_wait(struct ublkev__lane *l, struct turn *turn)
 	return true;
 }
 
-/* a round costs as much as a request, whatever it does */
-static bool pump_goes_on(struct ublkev__lane *l, struct turn *turn)
-{
-	turn->cost_bytes += REQ_COST_BYTES;
-	return pump_turn_goes_on(l, turn);
-}
-
 /* false: the engine, or the worker, is gone */
-static bool pump_rounds(struct ublkev__lane *l, struct turn *turn)
+static bool pump_rounds(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	bool others;
 
@@ -713,14 +535,14 @@ static bool pump_rounds(struct ublkev__lane *l, struct turn *turn)
 		    !(others && pump_need(l) == UBLKEV__NEED_RUN) &&
 		    !pump_wait(l, turn))
 			return true;
-	} while (pump_goes_on(l, turn));
+	} while (ublkev__turn_has_round(l, turn));
 	l->stats.over_budget++;
 	return true;
 }
 
 bool ublkev__pump(struct ublkev__lane *l)
 {
-	struct turn turn = { 0 };
+	struct ublkev__turn turn = { 0 };
 
 	l->pumping = true;
 	l->stays = false;

@@ -520,7 +520,7 @@ int ublkev__io_enter(struct ublkev__io *io)
 	return err ? err : 1;
 }
 
-/* ---- sleep ---------------------------------------------------------------- */
+/* ---- sleep -------------------------------------------------------------- */
 
 void ublkev__io_watch(struct ublkev__io *io, int fd)
 {

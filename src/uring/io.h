@@ -211,8 +211,8 @@ bool ublkev__io_can_sleep(const struct ublkev__io *io);
 int ublkev__io_sleep(struct ublkev__io *io, unsigned int us);
 /*
  * Whether the ring watches the file, the alarm is set: from a sleep on, until a
- * reap after the file was readable, or it rang; or after unwatch, an enter and a
- * reap. It must not be unmuted to sleep elsewhere while either is so.
+ * reap after the file was readable, or the alarm rang; or after unwatch, an
+ * enter and a reap. It must not be unmuted to sleep elsewhere while either is.
  */
 bool ublkev__io_is_watching(const struct ublkev__io *io);
 bool ublkev__io_is_alarmed(const struct ublkev__io *io);

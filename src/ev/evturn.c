@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ev/evturn.h"
+
+#include <limits.h>
+
+/* what may be submitted between two looks at the clock, at the most */
+#define MOST_STEP_BYTES	(128u << 10)
+
+/* ---- the budget --------------------------------------------------------- */
+
+/*
+ * How much is submitted between two looks is learnt: after every request
+ * where these are slow, seldom where many fit into a small part of the
+ * budget.
+ */
+static void turn_learn_step(struct ublkev__lane *l, uint64_t took_us)
+{
+	if (took_us > l->e->conf.budget_us / 8)
+		l->step_bytes = 0;
+	else if (l->step_bytes < MOST_STEP_BYTES &&
+		 took_us <= l->e->conf.budget_us / 32)
+		l->step_bytes = 2 * l->step_bytes + UBLKEV__REQ_COST_BYTES;
+}
+
+void ublkev__turn_look_at_clock(struct ublkev__lane *l,
+				struct ublkev__turn *turn)
+{
+	uint64_t now_us;
+
+	if (!l->e->conf.budget_us)
+		return;
+	now_us = ublkev__clock_us();
+	if (!turn->looked_us)
+		turn->until_us = now_us + l->e->conf.budget_us;
+	else if (turn->reqs != turn->looked_reqs && !turn->slept)
+		turn_learn_step(l, now_us - turn->looked_us);
+	turn->over |= now_us >= turn->until_us;
+	turn->looked_us = now_us;
+	turn->looked_reqs = turn->reqs;
+	turn->cost_bytes = 0;
+	turn->slept = false;
+}
+
+/* ---- before the loop sleeps ---------------------------------------------- */
+
+/* a lane whose loop is its own has all its sleep in the ring */
+void ublkev__turn_plan(struct ublkev__lane *l, struct ublkev__turn *turn)
+{
+	if (turn->planned)
+		return;
+	turn->planned = true;
+	turn->look_us = ublkev__wait_us(&l->wait);
+	if (l->alone)
+		turn->sleep_us = UINT_MAX;
+	else if (!turn->look_us)
+		turn->sleep_us = ublkev__wait_us(&l->sleep);
+}
+
+/* looks at the ring for so long; how long that was is learnt from */
+static bool turn_look_for(struct ublkev__lane *l, struct ublkev__turn *turn,
+			  unsigned int limit_us)
+{
+	uint64_t start_us = ublkev__clock_us();
+	uint64_t now_us;
+	bool came;
+
+	do {
+		came = ublkev__io_look(l->io);
+		now_us = ublkev__clock_us();
+	} while (!came && now_us - start_us < limit_us);
+	ublkev__wait_done(&l->wait, now_us - start_us, came);
+	l->stats.waits++;
+	l->stats.waits_paid += came;
+	if (turn->looked_us)
+		turn->looked_us = now_us;
+	turn->looked_reqs = turn->reqs;
+	return came;
+}
+
+/*
+ * Looks once a turn, so that nobody in the loop waits for longer than that.
+ * Where it pays, the next turn is to come without sleep, and looks again.
+ */
+bool ublkev__turn_look(struct ublkev__lane *l, struct ublkev__turn *turn)
+{
+	if (turn->waited) {
+		l->stays = true;
+		return false;
+	}
+	turn->waited = turn_look_for(l, turn, turn->look_us);
+	if (turn->waited)
+		return true;
+	turn->look_us = 0;
+	return false;
+}
+
+/* a sleep in the ring was ended by what the loop has to do */
+static bool turn_is_roused(const struct ublkev__lane *l,
+			   const struct ublkev__turn *turn)
+{
+	return turn->sleeps && !ublkev__io_is_watching(l->io);
+}
+
+/* the turn has slept for as long as it may */
+static bool turn_has_slept(const struct ublkev__lane *l,
+			   const struct ublkev__turn *turn)
+{
+	return turn->sleeps && !l->alone && !ublkev__io_is_alarmed(l->io);
+}
+
+bool ublkev__turn_may_sleep(const struct ublkev__lane *l,
+			    const struct ublkev__turn *turn)
+{
+	return turn->sleep_us && !turn->look_us && !turn->over &&
+	       !turn_is_roused(l, turn) && !turn_has_slept(l, turn);
+}
+
+/* with a loop of its own a lane holds up nobody: its budget begins anew */
+int ublkev__turn_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
+{
+	if (!turn->sleeps) {
+		turn->sleeps = true;
+		turn->slept_reqs = turn->reqs;
+		ublkev__turn_look_at_clock(l, turn);
+	}
+	if (l->alone) {
+		turn->looked_us = 0;
+		turn->cost_bytes = 0;
+	}
+	turn->slept = true;
+	return ublkev__io_sleep(l->io, turn->sleep_us);
+}
+
+/*
+ * The sleep in the ring is over, and brought no more requests. Had it brought
+ * some, or has the loop something to do, the next turn comes without the
+ * loop's sleep.
+ */
+void ublkev__turn_slept(struct ublkev__lane *l, struct ublkev__turn *turn)
+{
+	bool came = turn->reqs != turn->slept_reqs;
+
+	l->stays = l->alone || came || turn_is_roused(l, turn);
+	turn->sleep_us = 0;
+	if (!l->alone)
+		ublkev__wait_done(&l->sleep, came ? 0 : l->sleep.limit_us, came);
+}
