@@ -296,8 +296,15 @@ struct ublkev_conf {
 	 * long), never longer than budget_us, not where one CPU is all there
 	 * is, and only as long as it pays: by the library's count requests
 	 * come in less than wait_us of waiting each; else it tries now and
-	 * then. The default is that of KVM, which does the same for a virtual
-	 * CPU that goes to sleep (halt_poll_ns).
+	 * then. Where that does not pay or there is one CPU, it sleeps in the
+	 * ring before the loop does, likewise as long as it pays: the answer
+	 * and the wait for the next request are one system call. A file of
+	 * the loop that turns ready ends that at once; the loop's timers, and
+	 * files that the loop does not poll yet, may wait so long. Not with
+	 * UBLKEV_CONF_RING_FD, nor in a loop without epoll. A queue's thread
+	 * whose backend has no queue_start() always does, without a limit.
+	 * The default is that of KVM, which looks so long for a virtual CPU
+	 * that goes to sleep (halt_poll_ns).
 	 */
 	unsigned int wait_us;
 	enum ublkev_copy copy;		/* UBLKEV_COPY_AUTO */

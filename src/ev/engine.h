@@ -8,6 +8,7 @@
  *	evfile.c   its part with requests whose data are in files
  *	act.c   its part in a device's life: commands, events, files
  *	evloop.c   when the pump runs: libev's watchers
+ *	evturn.c   a turn's budget, and what is done before the loop sleeps
  *	evworker.c the same in threads, a queue each
  *	evstats.c  looking at it
  */
