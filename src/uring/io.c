@@ -330,10 +330,11 @@ const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
 
 static struct io_uring_sqe *io_get_sqe(struct ublkev__io *io)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring.u);
+	struct io_uring_sq *sq = &io->ring.u.sq;
 
-	ublkev__check(sqe, "a tag has one SQE at a time");
-	return sqe;
+	ublkev__check(sq->sqe_tail - *sq->khead < sq->ring_entries,
+		      "a tag has one SQE at a time");
+	return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
 }
 
 /* the driver wants no address where it copies nothing */
@@ -662,28 +663,28 @@ static unsigned int io_reap_other(struct ublkev__io *io,
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 			     unsigned int max)
 {
-	struct io_uring_cqe *cqe;
-	unsigned int head, seen = 0, n = 0;
+	const struct io_uring_cq *cq = &io->ring.u.cq;
+	const struct io_uring_cqe *cqe;
+	unsigned int head, tail, n = 0;
 	bool more = false;
 
 	if (!io->ring.open)
 		return 0;
-	io_uring_for_each_cqe(&io->ring.u, head, cqe) {
-		if (n == max)
-			break;
+	head = *cq->khead;
+	tail = io_uring_smp_load_acquire(cq->ktail);
+	for (; head != tail && n < max; head++) {
+		cqe = &cq->cqes[head & cq->ring_mask];
 		if (!udata_is_tag(cqe->user_data)) {
 			n += io_reap_other(io, cqe, v + n, max - n, &more);
 			if (more)
 				break;
-			seen++;
 			continue;
 		}
-		seen++;
 		v[n].queue = (uint16_t)udata_get_queue(cqe->user_data);
 		v[n].tag = (uint16_t)udata_get_tag(cqe->user_data);
 		v[n].res = cqe->res;
 		n++;
 	}
-	io_uring_cq_advance(&io->ring.u, seen);
+	io_uring_smp_store_release(cq->khead, head);
 	return n;
 }

@@ -13,7 +13,7 @@ static void ring_fill_array(struct io_uring *u)
 {
 	unsigned int i;
 
-	for (i = 0; u->sq.array && i < *u->sq.kring_entries; i++)
+	for (i = 0; u->sq.array && i < u->sq.ring_entries; i++)
 		u->sq.array[i] = i;
 }
 

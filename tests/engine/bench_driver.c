@@ -256,7 +256,7 @@ static void bench_before(bool sleeps)
 	unsigned int i, n = 0;
 
 	for (i = *server->sq.khead; i != server->sq.sqe_tail; i++)
-		n += take(&server->sq.sqes[i & *server->sq.kring_mask]);
+		n += take(&server->sq.sqes[i & server->sq.ring_mask]);
 	if (n && bench_hooks.answered)
 		bench_hooks.answered(n);
 	if (bench_hooks.enter)
