@@ -120,6 +120,31 @@ START_TEST(ends_under_load)
 }
 END_TEST
 
+static bool all_answered(void *arg)
+{
+	FAKE_LOCKED;
+
+	(void)arg;
+	return !fake_unanswered();
+}
+
+/* beyond the disk's end: each queue's thread counts its own */
+START_TEST(rejected_in_all)
+{
+	unsigned int i;
+
+	rig_up(&r, disk.backend);
+	for (i = 0; i < 2; i++)
+		fake_submit_on(r.dev.id, i, FAKE_READ, UINT64_C(1) << 50, 512,
+			       NULL, NULL, NULL);
+	rig_until(all_answered, NULL);
+	ck_assert_uint_eq(rig_stats(&r).rejected, 2);
+	ublkev_dev_stop(rig_loop, &r.dev);
+	rig_run();
+	rig_fini(&r);
+}
+END_TEST
+
 static void up_in_mode(unsigned int mode)
 {
 	rig_mode(&r, mode);
@@ -493,6 +518,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, rejected_in_all);
 	tcase_add_loop_test(tc, ends_under_load, 0, 8);
 	tcase_add_loop_test(tc, ends_idle, 0, RIG_MODES);
 	tcase_add_loop_test(tc, stopped_by_others, 0, RIG_MODES);
