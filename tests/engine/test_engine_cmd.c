@@ -237,6 +237,8 @@ START_TEST(wrong)
 	ck_assert_int_eq(submit(UBLKEV_NR_CMDS, 1, 0), -EINVAL);
 	ck_assert_int_eq(submit(UBLKEV_CMD_STOP_DEV, -1, 0), -EINVAL);
 	ck_assert_int_eq(submit(UBLKEV_CMD_STOP_DEV, 1 << 20, 0), -EINVAL);
+	/* a patience of 0 would be for ever */
+	ck_assert_int_eq(submit(UBLKEV_CMD_QUIESCE_DEV, ID, 0), -EINVAL);
 	ck_assert_int_eq(submit(UBLKEV_CMD_QUIESCE_DEV, 1,
 				UINT64_C(1) << 32), -EINVAL);
 	ck_assert(!cmd.active);
