@@ -491,12 +491,19 @@ END_TEST
 
 /* ---- try_stop ---------------------------------------------------------------- */
 
+static bool is_refused(void *arg)
+{
+	(void)arg;
+	return strchr(r.events, 'N');
+}
+
 START_TEST(try_stop)
 {
 	rig_up(&r, disk.backend);
 	fake_hold(r.dev.id, 1);
 	ck_assert_int_eq(ublkev_dev_try_stop(rig_loop, &r.dev), 0);
 	ck_assert_int_eq(rejected_after(0), 0);	/* it serves on */
+	rig_until(is_refused, NULL);
 	ck_assert_str_eq(r.events, "LN");
 	ck_assert_int_eq(r.dev.res, -EBUSY);
 	fake_hold(r.dev.id, -1);
