@@ -29,6 +29,7 @@
 
 #include <ublkev/req.h>
 #include <ublkev/backend.h>
+#include <ublkev/file.h>
 #include <ublkev/broker.h>
 #include <ublkev/dev.h>
 #include <ublkev/cmd.h>

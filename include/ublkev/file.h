@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * file.h - a disk in a file or on a block device
+ */
+#ifndef UBLKEV_FILE_H
+#define UBLKEV_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ublkev/backend.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* the disk refuses writes, and the file is opened for reading only */
+#define UBLKEV_FILE_READ_ONLY	(1u << 0)
+/* through the page cache even where O_DIRECT is to be had */
+#define UBLKEV_FILE_BUFFERED	(1u << 1)
+/* a file that is not there, or is empty, is made dev_bytes long */
+#define UBLKEV_FILE_CREATE	(1u << 2)
+/*
+ * What CREATE makes is sparse. Without it the blocks are allocated
+ * (fallocate(2)): a write to a hole is done by a thread of the kernel's, one
+ * after the other, where one to allocated blocks is begun at once.
+ */
+#define UBLKEV_FILE_THIN	(1u << 3)
+
+/* fill with ublkev_file_conf_init(), which sets the defaults */
+struct ublkev_file_conf {
+	size_t size;			/* ro: set by the init call */
+	uint64_t offset_bytes;		/* where the disk begins in the file; 0.
+					   A multiple of the logical block */
+	uint64_t dev_bytes;		/* of the disk; 0 (default): what the
+					   file has behind offset_bytes, in
+					   whole logical blocks */
+	uint32_t logical_block_bytes;	/* 512 .. 4096; 0 (default): the least
+					   that the file can be read in */
+	uint32_t flags;			/* UBLKEV_FILE_*; 0 */
+	int fd;				/* -1; else used in place of the path:
+					   see ublkev_file_new() */
+};
+
+/*
+ * `size` is sizeof(*conf). The members that this library knows get their
+ * defaults, those of a newer header zeroes.
+ */
+void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
+
+/*
+ * A disk in the regular file or on the block device `path`. `conf` NULL: all
+ * defaults. Its requests go to the file on the queue's own ring (see place()
+ * of struct ublkev_backend_ops), past the page cache where that can be had
+ * (O_DIRECT). FLUSH is fdatasync(2), FUA RWF_DSYNC, DISCARD punches holes,
+ * WRITE_ZEROES too, or keeps the blocks with UBLKEV_REQ_NOUNMAP. When an
+ * fdatasync(2) has failed, every later FLUSH does, for the kernel tells of
+ * lost writes once only: EIO until the file is opened anew.
+ *
+ * A regular file is locked as a whole (F_OFD_SETLK; for reading, if the disk
+ * is read-only) until the backend is freed; a block device is opened O_EXCL,
+ * which fails while it is mounted. A file on tmpfs is better served by
+ * ublkev_mem_new().
+ *
+ * conf.fd, unless -1, is such a file that is open already, from another
+ * process perhaps, whose lock it then shares: it is duplicated, and `path` is
+ * not opened (NULL is allowed). CREATE is of no effect then.
+ *
+ * The disk can be resized: a file that is too short is lengthened, which may
+ * wait for its file system; one that is too long keeps its length.
+ *
+ * Opens, makes and perhaps allocates the file, and waits for that: to be
+ * called before there is anything in the loop that is not to wait.
+ *
+ * Errors, beside those of open(2), fallocate(2), ftruncate(2), fcntl(2):
+ * -EINVAL (conf: sizes, flags; a block that the file can't be read in),
+ * -EISDIR, -ENOTBLK (neither a regular file nor a block device),
+ * -EBUSY (locked, mounted or open exclusively by others),
+ * -ENODATA (no whole logical block behind offset_bytes),
+ * -EFBIG (beyond RLIMIT_FSIZE, where a write would end the process),
+ * -EACCES (conf.fd is open for reading only),
+ * -EOVERFLOW (the file ends before offset_bytes + dev_bytes), -ENOMEM.
+ * A file that was made is removed again when this fails.
+ */
+int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
+		    const struct ublkev_file_conf *conf);
+
+/*
+ * The descriptor that a backend of ublkev_file_new() works on, to be sent to
+ * another process (SCM_RIGHTS), together with its lock; -1: it is none of
+ * these. It stays the backend's.
+ */
+int ublkev_file_fd(const struct ublkev_backend *backend);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* UBLKEV_FILE_H */

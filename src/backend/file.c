@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * file.c - a disk in a file: arithmetic only, for the library moves the data
+ */
+#include <ublkev/file.h>
+
+#include "backend/fileopen.h"
+#include "backend/guard.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* a punch holds a thread of the kernel's for as long as it takes */
+#define MOST_PUNCH_BYTES	(UINT32_C(1) << 30)
+
+#define FILE_FLAGS	(UBLKEV_FILE_READ_ONLY | UBLKEV_FILE_BUFFERED | \
+			 UBLKEV_FILE_CREATE | UBLKEV_FILE_THIN)
+
+struct file {
+	struct ublkev__fileopen f;
+	bool read_only;
+	/* writes that were answered are lost; queues' threads tell and ask */
+	atomic_bool lost_writes;
+};
+
+/* ---- conf --------------------------------------------------------------- */
+
+static const struct ublkev_file_conf file_defaults = {
+	.size = sizeof(file_defaults),
+	.fd = -1,
+};
+
+void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size)
+{
+	size_t known = size < sizeof(file_defaults) ? size :
+		       sizeof(file_defaults);
+
+	/* what a later version may have added is 0 */
+	memset(conf, 0, size);
+	memcpy(conf, &file_defaults, known);
+	if (known >= sizeof(conf->size))
+		conf->size = size;
+}
+
+static int file_check_conf(const struct ublkev_file_conf *conf)
+{
+	uint32_t block = conf->logical_block_bytes;
+
+	if (conf->flags & ~FILE_FLAGS)
+		return -EINVAL;
+	if (block && (block < 512 || block > 4096 || block & (block - 1)))
+		return -EINVAL;
+	if (conf->offset_bytes > INT64_MAX ||
+	    conf->dev_bytes > INT64_MAX - conf->offset_bytes)
+		return -EINVAL;
+	/* how long should it become? */
+	if (conf->flags & UBLKEV_FILE_CREATE &&
+	    (!conf->dev_bytes || conf->flags & UBLKEV_FILE_READ_ONLY))
+		return -EINVAL;
+	return 0;
+}
+
+static int file_take_conf(struct ublkev_file_conf *own,
+			  const struct ublkev_file_conf *conf)
+{
+	*own = file_defaults;
+	if (!conf)
+		return 0;
+	if (conf->size < sizeof(conf->size))
+		return -EINVAL;
+	memcpy(own, conf, conf->size < sizeof(*own) ? conf->size :
+	       sizeof(*own));
+	own->size = sizeof(*own);
+	return file_check_conf(own);
+}
+
+/* ---- the disk ------------------------------------------------------------- */
+
+/*
+ * A block device is not asked to discard: fallocate(2) there means zeroes,
+ * which not every device that discards can promise.
+ */
+static int file_open(void *ctx, struct ublkev_limits *limits)
+{
+	struct file *f = ctx;
+
+	limits->dev_bytes = f->f.dev_bytes;
+	limits->logical_block_bytes = f->f.logical_block_bytes;
+	limits->physical_block_bytes = f->f.physical_block_bytes;
+	limits->flags = UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA |
+			UBLKEV_LIMIT_THREADS;
+	if (f->read_only) {
+		limits->flags |= UBLKEV_LIMIT_READ_ONLY;
+		return 0;
+	}
+	limits->max_write_zeroes_bytes = MOST_PUNCH_BYTES;
+	if (f->f.is_block)
+		return 0;
+	limits->max_discard_bytes = MOST_PUNCH_BYTES;
+	limits->discard_granularity_bytes = f->f.discard_granularity_bytes;
+	return 0;
+}
+
+static int file_place(void *ctx, const struct ublkev_req *req,
+		      struct ublkev_extent *extents)
+{
+	struct file *f = ctx;
+
+	if (req->op == UBLKEV_OP_FLUSH && atomic_load(&f->lost_writes))
+		return -EIO;
+	extents->fd = f->f.fd;
+	extents->len_bytes = req->len_bytes;
+	/* a FLUSH is of all of the file */
+	extents->offset_bytes = req->len_bytes ?
+		f->f.offset_bytes + req->offset_bytes : 0;
+	return 1;
+}
+
+/* every request has its place */
+static int file_submit(void *ctx, struct ublkev_req *req)
+{
+	(void)ctx;
+	(void)req;
+	return -EIO;
+}
+
+/*
+ * fdatasync(2), and RWF_DSYNC, tell of an error in the write-back once for
+ * each open file, and the pages count as clean: the next one would be a lie.
+ * Of a FUA only EIO may be such an error; ENOSPC and others are of its own
+ * data, and its client hears of them.
+ */
+static int file_placed(void *ctx, const struct ublkev_req *req, int err)
+{
+	struct file *f = ctx;
+
+	if ((req->op == UBLKEV_OP_FLUSH && err) ||
+	    (req->flags & UBLKEV_REQ_FUA && err == -EIO))
+		atomic_store(&f->lost_writes, true);
+	return err;
+}
+
+static int file_resize(void *ctx, uint64_t dev_bytes)
+{
+	struct file *f = ctx;
+
+	return ublkev__fileopen_lengthen(&f->f, dev_bytes);
+}
+
+static const struct ublkev_backend_ops file_ops = {
+	.size = sizeof(file_ops),
+	.name = "file",
+	.open = file_open,
+	.submit = file_submit,
+	.place = file_place,
+	.placed = file_placed,
+	.resize = file_resize,
+};
+
+static void file_free(void *ctx)
+{
+	struct file *f = ctx;
+
+	ublkev__fileopen_close(&f->f);
+	free(f);
+}
+
+int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
+		    const struct ublkev_file_conf *conf)
+{
+	struct ublkev_file_conf own;
+	struct file *f;
+	int err;
+
+	err = file_take_conf(&own, conf);
+	if (err)
+		return err;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->read_only = own.flags & UBLKEV_FILE_READ_ONLY;
+	err = ublkev__fileopen(&f->f, path, &own);
+	if (err) {
+		free(f);
+		return err;
+	}
+	err = ublkev__guard_new(backendp, &file_ops, f, file_free);
+	if (err)
+		file_free(f);
+	return err;
+}
+
+int ublkev_file_fd(const struct ublkev_backend *backend)
+{
+	const struct file *f = backend->ctx;
+
+	return backend->ctx_free == file_free ? f->f.fd : -1;
+}

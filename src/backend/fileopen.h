@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fileopen.h - from a path to a descriptor that a disk can be served from
+ */
+#ifndef UBLKEV_BACKEND_FILEOPEN_H
+#define UBLKEV_BACKEND_FILEOPEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ublkev/file.h>
+
+/* a file that is open, locked, and known to be good for its disk */
+struct ublkev__fileopen {
+	int fd;
+	bool is_block;			/* a block device, not a regular file */
+	bool direct;			/* O_DIRECT */
+	bool made;			/* was not there before */
+	uint64_t offset_bytes;
+	uint64_t dev_bytes;
+	uint32_t logical_block_bytes;
+	uint32_t physical_block_bytes;
+	uint32_t discard_granularity_bytes;
+};
+
+/*
+ * `conf` is complete. Errors as of ublkev_file_new(), after which nothing is
+ * open and no file was made.
+ */
+int ublkev__fileopen(struct ublkev__fileopen *f, const char *path,
+		     const struct ublkev_file_conf *conf);
+
+/*
+ * The disk is to be dev_bytes large; a file is made longer where that takes it,
+ * never shorter. Errors: those of fstat(2), ftruncate(2); -EFBIG
+ * (RLIMIT_FSIZE); -ENOSPC: a block device is not that large.
+ */
+int ublkev__fileopen_lengthen(struct ublkev__fileopen *f, uint64_t dev_bytes);
+
+/* closes it, and so unlocks it */
+void ublkev__fileopen_close(struct ublkev__fileopen *f);
+
+#endif
