@@ -338,7 +338,7 @@ int app_serve(const struct opts *opts, int ready_fd)
 	app_unwatch(&app);
 	/* nobody ever saw what is in it */
 	if (app.made_file && !app.live)
-		disk_discard(&app.opts, ublkev_mem_fd(app.backend));
+		disk_discard(&app.opts, disk_fd(app.backend));
 	ublkev_backend_free(app.backend);
 	scribe_stop();
 	log_to_scribe(0);

@@ -24,7 +24,7 @@ struct app {
 	struct ublkev_dev dev;
 	int has_dev;			/* dev has to be fini'd */
 	struct ublkev_backend *backend;
-	int made_file;			/* --memory-file was not there before */
+	int made_file;			/* the disk's file was not there before */
 	struct ublkev_broker *broker;
 	struct pidfile pidfile;
 	struct jsonsock *json;

@@ -10,6 +10,7 @@
 #include "ublk-evdemo/app_priv.h"
 #include "ublk-evdemo/now.h"
 #include "ublk-evdemo/command.h"
+#include "ublk-evdemo/disk.h"
 #include "ublk-evdemo/json.h"
 #include "common/number.h"
 
@@ -62,7 +63,7 @@ static void command_do_memory(struct app *app, struct jsonclient *c,
 		jsonclient_answer(c, json_error("the device is not live"), -1);
 		return;
 	}
-	jsonclient_answer(c, json_memory(&s), ublkev_mem_fd(app->backend));
+	jsonclient_answer(c, json_memory(&s), disk_fd(app->backend));
 }
 
 static void command_do_resize(struct app *app, struct jsonclient *c,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ublk-evdemo/disk.h"
+#include "ublk-evdemo/filedisk.h"
 #include "ublk-evdemo/logger.h"
 
 /* a killed server lets go of its files last of all */
@@ -201,11 +202,19 @@ static int disk_new_backend(struct ublkev_backend **backendp,
 
 void disk_discard(const struct opts *o, int fd)
 {
+	const char *path = o->file ? o->file : o->memory_file;
 	struct stat a, b;
 
-	if (!fstat(fd, &a) && !lstat(o->memory_file, &b) &&
+	if (!fstat(fd, &a) && !lstat(path, &b) &&
 	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-		unlink(o->memory_file);
+		unlink(path);
+}
+
+int disk_fd(const struct ublkev_backend *backend)
+{
+	int fd = ublkev_file_fd(backend);
+
+	return fd < 0 ? ublkev_mem_fd(backend) : fd;
 }
 
 int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
@@ -215,6 +224,8 @@ int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
 	int err;
 
 	*made = 0;
+	if (o->backend == OPTS_FILE)
+		return filedisk_new(backendp, o, fd, made);
 	if (fd < 0 && o->memory_file) {
 		own = disk_open_file(o, made);
 		if (own < 0)

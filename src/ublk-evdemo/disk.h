@@ -11,7 +11,7 @@
 
 /*
  * Makes the disk. Its data are in `fd` if that is not -1 (which stays the
- * caller's), else in --memory-file, which is locked (flock(2)) as long as the
+ * caller's), else in --file, see ublkev_file_new(), or in --memory-file, which is locked (flock(2)) as long as the
  * disk is there, else in a memfd if the device is to outlive this process,
  * else in memory of its own. A size that was not given is the file's, unless
  * that is empty, and written to *o.
@@ -22,7 +22,10 @@
 int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
 	     int *made);
 
-/* removes --memory-file, if that still is what fd (ublkev_mem_fd()) is open on */
+/* what the disk's data are in and another process can be handed; -1: nothing */
+int disk_fd(const struct ublkev_backend *backend);
+
+/* removes --file or --memory-file, if fd (disk_fd()) still is open on that */
 void disk_discard(const struct opts *o, int fd);
 
 #endif /* EVDEMO_DISK_H */

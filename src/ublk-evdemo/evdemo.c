@@ -52,7 +52,8 @@ static char *evdemo_absolute(const char *path)
 static int evdemo_serve_daemon(struct opts *o)
 {
 	const char **const paths[] = {
-		&o->pidfile, &o->control, &o->memory_file, &o->take_over,
+		&o->pidfile, &o->control, &o->memory_file, &o->file,
+		&o->take_over,
 	};
 	char *own[sizeof(paths) / sizeof(paths[0])] = { NULL };
 	int ready_fd = -1, status = -1;

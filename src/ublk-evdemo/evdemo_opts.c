@@ -39,6 +39,10 @@ enum {
 	OPT_RECOVERY,
 	OPT_RECOVER,
 	OPT_MEMORY_FILE,
+	OPT_FILE,
+	OPT_OFFSET,
+	OPT_THIN,
+	OPT_BUFFERED,
 	OPT_UNPRIVILEGED,
 	OPT_IO_FLUSHER,
 	OPT_NO_PART_SCAN,
@@ -74,6 +78,10 @@ static const struct option long_options[] = {
 	{ "recovery", required_argument, NULL, OPT_RECOVERY },
 	{ "recover", required_argument, NULL, OPT_RECOVER },
 	{ "memory-file", required_argument, NULL, OPT_MEMORY_FILE },
+	{ "file", required_argument, NULL, OPT_FILE },
+	{ "offset", required_argument, NULL, OPT_OFFSET },
+	{ "thin", no_argument, NULL, OPT_THIN },
+	{ "buffered", no_argument, NULL, OPT_BUFFERED },
 	{ "unprivileged", no_argument, NULL, OPT_UNPRIVILEGED },
 	{ "io-flusher", no_argument, NULL, OPT_IO_FLUSHER },
 	{ "no-part-scan", no_argument, NULL, OPT_NO_PART_SCAN },
@@ -102,6 +110,7 @@ struct number {
 static const struct number numbers[] = {
 	{ OPT_SIZE, 1, 512, INT64_MAX,
 	  SIZE_REMEDY ", 512 bytes at least and less than 8 EiB" },
+	{ OPT_OFFSET, 1, 0, INT64_MAX, SIZE_REMEDY ", less than 8 EiB" },
 	{ OPT_BLOCK_SIZE, 1, 512, 4096, "give 512, 1024, 2048 or 4096" },
 	{ OPT_MAX_IO, 1, 4096, 32 << 20,
 	  "give a multiple of 4K from 4K to 32M" },
@@ -128,6 +137,8 @@ struct parse {
 	const char *not_delete;
 	const char *not_recover;
 	const char *not_take_over;
+	/* the first one given that is of a file disk only */
+	const char *of_file;
 };
 
 static const char *const recovery_names[] = {
@@ -151,6 +162,29 @@ int opts_recovery(const char *name)
 	for (i = 0; i < UBLKEV_NR_RECOVERIES; i++)
 		if (!strcmp(name, recovery_names[i]))
 			return i;
+	return -1;
+}
+
+static const char *const backend_names[] = {
+	[OPTS_MEM] = "mem",
+	[OPTS_NULL] = "null",
+	[OPTS_FILE] = "file",
+};
+
+#define NR_BACKENDS (sizeof(backend_names) / sizeof(backend_names[0]))
+
+const char *opts_backend_name(unsigned int backend)
+{
+	return backend < NR_BACKENDS ? backend_names[backend] : "?";
+}
+
+int opts_backend(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_BACKENDS; i++)
+		if (!strcmp(name, backend_names[i]))
+			return (int)i;
 	return -1;
 }
 
@@ -217,6 +251,9 @@ static int opts_set_number(const struct parse *p, int opt, const char *text)
 		o->size_bytes = v;
 		o->size_given = 1;
 		break;
+	case OPT_OFFSET:
+		o->offset_bytes = v;
+		break;
 	case OPT_BLOCK_SIZE:
 		if (v & (v - 1))
 			return opts_fail_value(p, opt, text,
@@ -265,13 +302,12 @@ static int opts_set_number(const struct parse *p, int opt, const char *text)
 
 static int opts_set_backend(const struct parse *p, const char *text)
 {
-	if (!strcmp(text, "mem"))
-		p->o->backend = OPTS_MEM;
-	else if (!strcmp(text, "null"))
-		p->o->backend = OPTS_NULL;
-	else
+	int backend = opts_backend(text);
+
+	if (backend < 0)
 		return opts_fail_value(p, OPT_BACKEND, text, "is no backend",
-				       "give mem or null");
+				       "give mem, file or null");
+	p->o->backend = (enum opts_backend)backend;
 	return 0;
 }
 
@@ -333,6 +369,9 @@ static int opts_set_path(const struct parse *p, int opt, const char *text)
 	case OPT_MEMORY_FILE:
 		p->o->memory_file = text;
 		return 0;
+	case OPT_FILE:
+		p->o->file = text;
+		return 0;
 	default:
 		return opts_set_socket(p, opt, text);
 	}
@@ -344,6 +383,8 @@ static const struct flag {
 	size_t at;
 } flags[] = {
 	{ OPT_READ_ONLY, offsetof(struct opts, read_only) },
+	{ OPT_THIN, offsetof(struct opts, thin) },
+	{ OPT_BUFFERED, offsetof(struct opts, buffered) },
 	{ OPT_HUGE_PAGES, offsetof(struct opts, huge_pages) },
 	{ OPT_BATCH, offsetof(struct opts, batch) },
 	{ OPT_THREADS, offsetof(struct opts, threads) },
@@ -390,7 +431,8 @@ static int opts_is_of_disk(int opt)
 {
 	static const int of_disk[] = {
 		OPT_SIZE, OPT_BACKEND, OPT_BLOCK_SIZE, OPT_READ_ONLY,
-		OPT_HUGE_PAGES, OPT_MEMORY_FILE, OPT_RECOVER,
+		OPT_HUGE_PAGES, OPT_MEMORY_FILE, OPT_RECOVER, OPT_FILE,
+		OPT_OFFSET, OPT_THIN, OPT_BUFFERED,
 	};
 	unsigned int i;
 
@@ -405,6 +447,9 @@ static void opts_note(struct parse *p, int opt)
 	const char *name = opts_opt_name(opt);
 
 	opts_kept_note(p->o, name);
+	if (opt == OPT_FILE || opt == OPT_OFFSET || opt == OPT_THIN ||
+	    opt == OPT_BUFFERED)
+		p->of_file = name;
 	if (opt != 'v' && opt != OPT_DELETE && opt != OPT_NO_BROKER &&
 	    !p->not_delete)
 		p->not_delete = name;
@@ -428,6 +473,7 @@ static int opts_set(struct parse *p, int opt, const char *value)
 	case OPT_PIDFILE:
 	case OPT_CONTROL:
 	case OPT_MEMORY_FILE:
+	case OPT_FILE:
 	case OPT_TAKE_OVER:
 		return opts_set_path(p, opt, value);
 	default:
@@ -463,6 +509,17 @@ static int opts_refuse_with(const struct parse *p, const char *opt,
 			 opt, other);
 }
 
+static int opts_check_file(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
+	if (o->memory_file)
+		return opts_refuse_with(p, "memory-file", "file");
+	if (o->huge_pages)
+		return opts_refuse_with(p, "huge-pages", "file");
+	return 0;
+}
+
 /* what goes with what */
 static int opts_check_modes(const struct parse *p)
 {
@@ -479,11 +536,14 @@ static int opts_check_modes(const struct parse *p)
 	return 0;
 }
 
-/* what goes with a disk that keeps no data */
-static int opts_check_null(const struct parse *p)
+/* what goes with a disk in memory, or with one that keeps no data */
+static int opts_check_memory(const struct parse *p)
 {
 	const struct opts *o = p->o;
 
+	if (p->of_file)
+		return opts_refuse_with(p, p->of_file, o->backend == OPTS_MEM ?
+					"backend mem" : "backend null");
 	if (o->backend != OPTS_NULL)
 		return 0;
 	if (o->huge_pages)
@@ -495,6 +555,12 @@ static int opts_check_null(const struct parse *p)
 			p, "option --memory-file: the null backend keeps "
 			   "no data: leave it out, or give --backend mem");
 	return 0;
+}
+
+static int opts_check_backend(const struct parse *p)
+{
+	return p->o->backend == OPTS_FILE ? opts_check_file(p) :
+	       opts_check_memory(p);
 }
 
 static int opts_check_size(const struct parse *p)
@@ -513,15 +579,18 @@ static int opts_check_size(const struct parse *p)
 int opts_check_disk(const struct opts *o, char *err, size_t err_size)
 {
 	struct opts copy = *o;
-	const struct parse p = { &copy, err, err_size, NULL, NULL, NULL };
-	int ret = opts_check_null(&p);
+	const struct parse p = { .o = &copy, .err = err, .err_size = err_size };
+	int ret = opts_check_backend(&p);
 
 	if (!ret)
 		ret = opts_check_size(&p);
+	if (!ret && o->backend == OPTS_FILE && !o->file)
+		ret = opts_fail(&p, "option --backend file: in which one? give "
+				"--file");
 	if (!ret && o->recover_id >= 0 && o->backend == OPTS_MEM &&
 	    !o->memory_file)
 		ret = opts_fail(&p, "option --recover: where are the data? "
-				"give --memory-file, or --backend null");
+				"give --file or --memory-file, or --backend null");
 	return ret;
 }
 
@@ -532,7 +601,7 @@ static int opts_check(const struct parse *p)
 	int err = opts_check_modes(p);
 
 	if (!err)
-		err = opts_check_null(p);
+		err = opts_check_backend(p);
 	if (err)
 		return err;
 	if (o->queues * o->depth > MAX_REQS)
@@ -541,6 +610,13 @@ static int opts_check(const struct parse *p)
 				 "are more than %d requests: lower one",
 				 o->queues, o->depth, MAX_REQS);
 	return opts_check_size(p);
+}
+
+/* a file is enough to say which disk is meant */
+static void opts_be_of_file(const struct parse *p)
+{
+	if (p->of_file && !opts_was_given(p->o, "backend"))
+		p->o->backend = OPTS_FILE;
 }
 
 static void opts_defaults(struct opts *o)
@@ -561,7 +637,7 @@ static void opts_defaults(struct opts *o)
 int opts_parse(struct opts *o, int argc, char **argv, char *err,
 	       size_t err_size)
 {
-	struct parse p = { o, err, err_size, NULL, NULL, NULL };
+	struct parse p = { .o = o, .err = err, .err_size = err_size };
 	char buf[64];
 	int got, ret;
 
@@ -586,5 +662,6 @@ int opts_parse(struct opts *o, int argc, char **argv, char *err,
 		return opts_fail(&p, "argument '%s': none is expected: "
 				 "see ublk-evdemo --help",
 				 number_shown(buf, sizeof(buf), argv[optind]));
+	opts_be_of_file(&p);
 	return opts_check(&p);
 }

@@ -19,7 +19,8 @@ enum opts_mode {
 
 enum opts_backend {
 	OPTS_MEM,
-	OPTS_NULL
+	OPTS_NULL,
+	OPTS_FILE
 };
 
 /* the strings point into argv */
@@ -58,6 +59,10 @@ struct opts {
 	const char *control;		/* NULL: the default one */
 	int no_control;
 	const char *memory_file;
+	const char *file;
+	uint64_t offset_bytes;		/* in it */
+	int thin;
+	int buffered;
 	const char *take_over;		/* socket of the server */
 	uint32_t given;			/* which of opts_kept() were */
 };
@@ -108,6 +113,11 @@ int opts_check_disk(const struct opts *o, char *err, size_t err_size);
 const char *opts_recovery_name(unsigned int recovery);
 /* the mode of that name, -1: none */
 int opts_recovery(const char *name);
+
+/* "mem"; "?" for no backend */
+const char *opts_backend_name(unsigned int backend);
+/* the backend of that name, -1: none */
+int opts_backend(const char *name);
 
 /* the text of --help, with \n */
 extern const char opts_help[];

@@ -32,9 +32,12 @@ static const struct kept {
 	LIFE("stop-timeout", KEPT_NUMBER, stop_timeout_s),
 	LIFE("stop-limit", KEPT_NUMBER, stop_limit_s),
 	LIFE("pidfile", KEPT_PATH, pidfile),
+	LIFE("file", KEPT_PATH, file),
 	LIFE("memory-file", KEPT_PATH, memory_file),
 	DISK("backend", KEPT_OTHER, backend),
 	DISK("size", KEPT_OTHER, size_bytes),
+	DISK("offset", KEPT_OTHER, offset_bytes),
+	DISK("buffered", KEPT_FLAG, buffered),
 	DISK("block-size", KEPT_NUMBER, block_bytes),
 	DISK("read-only", KEPT_FLAG, read_only),
 	DISK("huge-pages", KEPT_FLAG, huge_pages),
@@ -106,10 +109,11 @@ static void kept_tell_other(const struct opts *o, const char *name,
 	char buf[32];
 
 	if (!strcmp(name, "backend")) {
-		fn(data, name, o->backend == OPTS_NULL ? "null" : "mem");
-	} else if (!strcmp(name, "size") && o->backend == OPTS_NULL) {
-		snprintf(buf, sizeof(buf), "%llu",
-			 (unsigned long long)o->size_bytes);
+		fn(data, name, opts_backend_name(o->backend));
+	} else if (!strcmp(name, "offset") ||
+		   (!strcmp(name, "size") && o->backend == OPTS_NULL)) {
+		snprintf(buf, sizeof(buf), "%llu", (unsigned long long)
+			 (*name == 'o' ? o->offset_bytes : o->size_bytes));
 		fn(data, name, buf);
 	} else if (!strcmp(name, "control") && o->control) {
 		kept_tell_path(name, o->control, fn, data);
@@ -159,6 +163,8 @@ static void kept_copy_other(struct opts *to, const struct opts *from,
 	} else if (!strcmp(name, "size")) {
 		to->size_bytes = from->size_bytes;
 		to->size_given = 1;
+	} else if (!strcmp(name, "offset")) {
+		to->offset_bytes = from->offset_bytes;
 	} else {
 		to->control = from->control;
 		to->no_control = from->no_control;
@@ -179,6 +185,10 @@ static void kept_copy(struct opts *to, const struct opts *from,
 		     sizeof(const char *);
 
 	memcpy((char *)to + k->at, (const char *)from + k->at, len);
+	/* where there is a file, that is the disk, unless another was asked for */
+	if (k->at == offsetof(struct opts, file) &&
+	    !opts_was_given(to, "backend"))
+		to->backend = OPTS_FILE;
 }
 
 int opts_inherit(struct opts *o, unsigned int groups, const char *name,

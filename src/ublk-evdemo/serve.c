@@ -327,7 +327,7 @@ static void serve_on_released(struct app *app)
 		serve_leave(app);
 		return;
 	}
-	if (app->opts.memory_file || app->opts.backend == OPTS_NULL) {
+	if (app->opts.memory_file || app->opts.backend != OPTS_MEM) {
 		log_msg(LOG_NOTICE, "/dev/ublkb%d was quiesced, and waits for "
 			"another server", app->dev.id);
 		serve_leave(app);

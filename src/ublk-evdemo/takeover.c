@@ -144,26 +144,28 @@ static int takeover_take_disk(struct takeover *t, struct opts *o, json_t *top)
 {
 	const char *backend, *recovery;
 	int read_only, huge_pages, unprivileged, id;
-	json_int_t bytes, block;
-	int mode;
+	json_int_t bytes, block, offset = 0;
+	int mode, kind;
 
 	if (json_unpack(top,
-			"{s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:s}",
+			"{s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:s, s?:I}",
 			"id", &id, "backend", &backend, "dev_bytes", &bytes,
 			"logical_block_bytes", &block, "read_only", &read_only,
 			"huge_pages", &huge_pages, "unprivileged",
 			&unprivileged, "stays", &t->stays, "recovery",
-			&recovery))
+			&recovery, "offset_bytes", &offset))
 		return -EPROTO;
 	mode = opts_recovery(recovery);
+	kind = opts_backend(backend);
 	if (id < 0 || block < 512 || block > 4096 || block & (block - 1) ||
-	    bytes < block || bytes % block || mode < 0 ||
-	    (strcmp(backend, "mem") && strcmp(backend, "null")))
+	    bytes < block || bytes % block || mode < 0 || kind < 0 ||
+	    offset < 0 || offset % block)
 		return -EPROTO;
 	if (mode == UBLKEV_RECOVERY_NONE)
 		return -EOPNOTSUPP;
 	o->recover_id = id;
-	o->backend = strcmp(backend, "mem") ? OPTS_NULL : OPTS_MEM;
+	o->backend = (enum opts_backend)kind;
+	o->offset_bytes = (uint64_t)offset;
 	o->size_bytes = (uint64_t)bytes;
 	o->block_bytes = (uint32_t)block;
 	o->read_only = read_only;
@@ -245,7 +247,7 @@ static int takeover_request(struct takeover *t, struct opts *o, char *why,
 		takeover_inherit(t, o, top);
 	}
 	json_decref(top);
-	if (!err && o->backend == OPTS_MEM && t->memory_fd < 0)
+	if (!err && o->backend != OPTS_NULL && t->memory_fd < 0)
 		err = -EOPNOTSUPP;
 	return err;
 }

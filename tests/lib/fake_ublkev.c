@@ -25,6 +25,8 @@
 
 #include <ublkev.h>
 
+#include "backend/fileopen.h"
+
 struct ublkev__engine {
 	struct ublkev_dev *dev;
 	struct ublkev_conf conf;
@@ -38,6 +40,7 @@ struct ublkev__engine {
 struct ublkev_backend {
 	int fd;
 	uint64_t dev_bytes;
+	bool is_file;
 };
 
 static struct ublkev_backend the_backend;
@@ -341,6 +344,33 @@ int ublkev_mem_fd(const struct ublkev_backend *backend)
 	return backend->fd;
 }
 
+/* the real files, with the real complaints */
+int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
+		    const struct ublkev_file_conf *conf)
+{
+	struct ublkev__fileopen f;
+	int err = ublkev__fileopen(&f, path, conf);
+
+	if (err)
+		return err;
+	the_backend.fd = f.fd;
+	the_backend.dev_bytes = f.dev_bytes;
+	the_backend.is_file = true;
+	*backendp = &the_backend;
+	return 0;
+}
+
+int ublkev_file_fd(const struct ublkev_backend *backend)
+{
+	return backend->is_file ? backend->fd : -1;
+}
+
+void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size)
+{
+	memset(conf, 0, size);
+	conf->fd = -1;
+}
+
 int ublkev_null_new(struct ublkev_backend **backendp,
 		    const struct ublkev_disk_conf *conf)
 {
@@ -361,7 +391,7 @@ void ublkev_backend_free(struct ublkev_backend *backend)
 
 const char *ublkev_backend_name(const struct ublkev_backend *backend)
 {
-	return backend->fd < 0 ? "null" : "mem";
+	return backend->is_file ? "file" : backend->fd < 0 ? "null" : "mem";
 }
 
 int ublkev_broker_start(struct ublkev_broker **brokerp)

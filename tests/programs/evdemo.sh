@@ -508,6 +508,60 @@ killed --memory-file mem7 --control none
 "$demo" --delete 7 >out 2>err
 check "delete" [ $? = 0 ]
 check "nothing left" gone $state
+# --- a disk in a file
+forget
+"$demo" --file img --size 1M --control none >out 2>err &
+pid=$!
+check "line" await has ublkb7 out
+check "made" [ "$(stat -c %s,%a img)" = 1048576,600 ]
+"$demo" --file img --control none >out2 2>err2
+check "file in use" [ $? = 1 ]
+check "file in use" has 'file img: in use: another server has it' err2
+kill $pid
+wait $pid
+check "a file stays" [ "$(stat -c %s img)" = 1048576 ]
+refuses() {
+	"$demo" --control none "$@" >out2 2>err2
+	check "refused: $*" [ $? = 1 ]
+	check "one line: $*" [ "$(wc -l <err2)" = 1 ]
+}
+refuses --file none
+check "no file" has 'file none: No such .*: give --size' err2
+check "no file" gone none
+refuses --file . --size 1M
+check "a directory" has 'file \.: Is a directory: give a regular file' err2
+mkfifo pipe
+refuses --file pipe
+check "a FIFO" has 'file pipe: neither a regular file' err2
+refuses --file img --size 2M
+check "too short" has 'file img: it is too short: give a smaller' err2
+refuses --file img --offset 1M
+check "no room" has 'file img: no room in it for one block' err2
+refuses --file img --offset 1000
+check "odd offset" has 'file img: Invalid argument: its --offset' err2
+check "it is as it was" [ "$(stat -c %s img)" = 1048576 ]
+FAKE_ERR=17 refuses --file new --size 1M
+check "nothing left" gone new
+FAKE_ERR=17 refuses --file img
+check "what was there stays" [ -s img ]
+"$demo" --recover 3 --file img --control none --daemon --pidfile pid >out 2>err
+check "recovers" [ $? = 0 ]
+pid=$(cat pid)
+kill "$pid"
+check "daemon ends" await dead "$pid"
+
+# after a crash the file and its options are known
+killed --file img --offset 4K --read-only --control ctl
+FAKE_CONF=1 "$demo" --recover 7 --daemon --pidfile pid >out 2>err
+check "recovers" [ $? = 0 ]
+if [ -n "$python" ]; then
+	check "options" has "\"file\":\"$dir/img\"" <(ask ctl memory)
+	check "disk" has '"backend":"file","dev_bytes":1044480,.*"offset_bytes":4096' \
+		<(ask ctl memory)
+fi
+pid=$(cat pid)
+kill "$pid"
+check "daemon ends" await dead "$pid"
 
 # --- a stop that hangs is ended by the second signal
 forget

@@ -101,6 +101,34 @@ START_TEST(everything)
 }
 END_TEST
 
+START_TEST(file)
+{
+	struct opts o;
+
+	ck_assert_int_eq(parse(&o, "--file f"), 0);
+	ck_assert_int_eq(o.backend, OPTS_FILE);
+	ck_assert_str_eq(o.file, "f");
+	ck_assert(!o.size_given);
+	ck_assert_int_eq(parse(&o, "--backend file --size 1M --thin --buffered "
+			       "--file f --offset 4K --block-size 512"), 0);
+	ck_assert_uint_eq(o.size_bytes, 1 << 20);
+	ck_assert_uint_eq(o.offset_bytes, 4096);
+	ck_assert_uint_eq(o.block_bytes, 512);
+	ck_assert(o.thin && o.buffered);
+	ck_assert_int_eq(parse(&o, "--recover 5 --file f --offset 1M"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "file", "/g"), 0);
+	ck_assert_int_eq(parse(&o, "--take-over s"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "file", "/g"), 0);
+	ck_assert_str_eq(o.file, "/g");
+	/* a server that died may still say which */
+	ck_assert_int_eq(parse(&o, "--thin"), 0);
+	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err, "give --file"));
+	ck_assert_int_eq(parse(&o, "--file f --thin"), 0);
+	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), 0);
+}
+END_TEST
+
 START_TEST(lives)
 {
 	struct opts o;
@@ -184,7 +212,7 @@ static const struct {
 	{ "--size 1536 --block-size 1024", { "--size", "1536", "1024" } },
 	{ "--size", { "--size", "value", "missing" } },
 	{ "--size --depth", { "--size", "'--depth'", "not a number" } },
-	{ "--backend file", { "--backend", "'file'", "mem or null" } },
+	{ "--backend disk", { "--backend", "'disk'", "mem, file or null" } },
 	{ "--queues 0", { "--queues", "'0'", "1 to 4096" } },
 	{ "--queues 1K", { "--queues", "'1K'", "something else" } },
 	{ "--queues 256", { "--queues", "'256'", "32767" } },
@@ -229,6 +257,16 @@ static const struct {
 	{ "--take-over s --delete 1", { "--take-over", "--delete", "leave" } },
 	{ "--unprivileged --recovery reissue",
 	  { "--recovery", "--unprivileged", "leave it out" } },
+	{ "--file f --backend mem", { "--file", "mem", "leave it out" } },
+	{ "--offset 1M --backend null",
+	  { "--offset", "null", "leave it out" } },
+	{ "--file f --memory-file m",
+	  { "--memory-file", "--file", "leave it out" } },
+	{ "--file f --huge-pages",
+	  { "--huge-pages", "--file", "leave it out" } },
+	{ "--file ''", { "--file", "''", "path" } },
+	{ "--file f --offset x", { "--offset", "'x'", "digits" } },
+	{ "--take-over s --file f", { "--file", "--take-over", "leave" } },
 	{ "--memory-file f --backend null",
 	  { "--memory-file", "null", "mem" } },
 	{ "--huge-pages --backend null", { "--huge-pages", "null", "mem" } },
@@ -392,6 +430,7 @@ START_TEST(help_names_all)
 		"id", "queues", "depth", "max-io", "stats", "control",
 		"stop-timeout", "stop-limit", "daemon", "pidfile", "delete", "verbose",
 		"help", "version", "recovery", "recover", "memory-file",
+		"file", "offset", "thin", "buffered",
 		"unprivileged", "io-flusher", "take-over",
 		"no-part-scan", "keep-scheduler", "force-kernel",
 	};
@@ -413,6 +452,7 @@ int main(void)
 	suite_add_tcase(s, t);
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, everything);
+	tcase_add_test(t, file);
 	tcase_add_test(t, lives);
 	tcase_add_test(t, recoveries);
 	tcase_add_test(t, sizes);

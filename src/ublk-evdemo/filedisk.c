@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ublk-evdemo/filedisk.h"
+#include "ublk-evdemo/logger.h"
+
+/* a killed server lets go of its files last of all: 250 times 20 ms */
+#define LOCK_TRIES 250
+
+static const char *filedisk_remedy(const struct opts *o, int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return o->recover_id >= 0 ? "give the file that it is in" :
+		       "give --size, and it is made";
+	case -EBUSY:
+		return "another server has it, or it is mounted: end that";
+	case -EINVAL:
+		return "its --offset, --size and --block-size must be in "
+		       "blocks that it can be read in: give others, or "
+		       "--buffered";
+	case -ENODATA:
+		return "give a larger file, or a smaller --offset";
+	case -EOVERFLOW:
+		return "give a smaller --size or --offset, or make it longer "
+		       "(truncate -s)";
+	case -ENOSPC:
+		return "make room there, or give a smaller --size, or --thin";
+	case -EFBIG:
+		return "raise ulimit -f, or give a smaller --size";
+	case -EACCES:
+	case -EROFS:
+		return "give --read-only, or chmod it";
+	case -EMFILE:
+	case -ENFILE:
+		return "raise ulimit -n";
+	default:
+		return "give a regular file or a block device";
+	}
+}
+
+static const char *filedisk_cause(int err)
+{
+	switch (err) {
+	case -ENOTBLK:
+		return "neither a regular file nor a block device";
+	case -ENODATA:
+		return "no room in it for one block";
+	case -EOVERFLOW:
+		return "it is too short";
+	case -EBUSY:
+		return "in use";
+	default:
+		return strerror(-err);
+	}
+}
+
+/*
+ * The device that is to be recovered answers nothing before it is served: a
+ * server that reads its data from there waits for itself.
+ */
+static int filedisk_is_on_itself(const struct opts *o)
+{
+	char link[64], target[PATH_MAX], name[32];
+	const char *base;
+	struct stat st;
+	ssize_t n;
+	dev_t dev;
+
+	if (o->recover_id < 0 || stat(o->file, &st))
+		return 0;
+	dev = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(dev),
+		 minor(dev));
+	n = readlink(link, target, sizeof(target) - 1);
+	if (n < 0)
+		return 0;
+	target[n] = '\0';
+	snprintf(name, sizeof(name), "/ublkb%d", o->recover_id);
+	base = strstr(target, name);
+	/* the disk, or a partition of it */
+	return base && (!base[strlen(name)] || base[strlen(name)] == '/');
+}
+
+static void filedisk_conf(struct ublkev_file_conf *conf, const struct opts *o,
+			  int fd)
+{
+	ublkev_file_conf_init(conf, sizeof(*conf));
+	conf->offset_bytes = o->offset_bytes;
+	/* what was not asked for the file says */
+	if (o->size_given || o->take_over)
+		conf->dev_bytes = o->size_bytes;
+	if (opts_was_given(o, "block-size") || o->take_over)
+		conf->logical_block_bytes = o->block_bytes;
+	conf->fd = fd;
+	if (o->read_only)
+		conf->flags |= UBLKEV_FILE_READ_ONLY;
+	else if (o->size_given && o->recover_id < 0)
+		conf->flags |= UBLKEV_FILE_CREATE;
+	if (o->thin)
+		conf->flags |= UBLKEV_FILE_THIN;
+	if (o->buffered)
+		conf->flags |= UBLKEV_FILE_BUFFERED;
+}
+
+static int filedisk_open(struct ublkev_backend **backendp,
+			 const struct opts *o, int fd)
+{
+	const struct timespec pause = { 0, 20 * 1000 * 1000 };
+	int tries = o->recover_id >= 0 ? LOCK_TRIES : 1;
+	struct ublkev_file_conf conf;
+	int err;
+
+	filedisk_conf(&conf, o, fd);
+	for (;;) {
+		err = ublkev_file_new(backendp, o->file, &conf);
+		if (err != -EBUSY || !--tries)
+			return err;
+		nanosleep(&pause, NULL);
+	}
+}
+
+int filedisk_new(struct ublkev_backend **backendp, const struct opts *o,
+		 int fd, int *made)
+{
+	struct stat st;
+	int err;
+
+	if (fd < 0 && filedisk_is_on_itself(o)) {
+		log_msg(LOG_ERR, "file %s: it is on /dev/ublkb%d, which waits "
+			"for it: give the file that the disk is in", o->file,
+			o->recover_id);
+		return -1;
+	}
+	*made = fd < 0 && stat(o->file, &st) && errno == ENOENT;
+	err = filedisk_open(backendp, o, fd);
+	if (!err)
+		return 0;
+	*made = 0;
+	log_msg(LOG_ERR, "file %s: %s: %s", o->file ? o->file : "taken over",
+		filedisk_cause(err), filedisk_remedy(o, err));
+	return -1;
+}
