@@ -183,6 +183,23 @@ static char letter(int revents)
 	}
 }
 
+static void forget(struct rig_dev *r)
+{
+	struct rig_dev **p = &devs;
+
+	while (*p && *p != r)
+		p = &(*p)->next;
+	if (*p)
+		*p = r->next;
+}
+
+static void remember(struct rig_dev *r)
+{
+	forget(r);
+	r->next = devs;
+	devs = r;
+}
+
 static void on_event(struct ev_loop *loop, struct ublkev_dev *dev, int revents)
 {
 	struct rig_dev *r = (struct rig_dev *)dev;
@@ -200,6 +217,9 @@ static void on_event(struct ev_loop *loop, struct ublkev_dev *dev, int revents)
 	if (revents == UBLKEV_STOPPED)
 		r->stops++;
 	ck_assert_int_eq(dev->active, revents != UBLKEV_STOPPED);
+	/* the test may free it, or start it anew */
+	if (revents == UBLKEV_STOPPED)
+		forget(r);
 	if (r->on_event)
 		r->on_event(r, revents);
 }
@@ -237,12 +257,12 @@ void rig_init(struct rig_dev *r, struct ublkev_backend *backend)
 {
 	ck_assert_int_eq(ublkev_dev_init(&r->dev, on_event, &r->conf,
 					 backend), 0);
-	r->next = devs;
-	devs = r;
+	remember(r);
 }
 
 void rig_start(struct rig_dev *r)
 {
+	remember(r);
 	r->events[0] = '\0';
 	r->starts++;
 	ck_assert_int_eq(ublkev_dev_start(rig_loop, &r->dev), 0);
@@ -334,12 +354,7 @@ void rig_check_stopped(const struct rig_dev *r, const char *events)
 
 void rig_fini(struct rig_dev *r)
 {
-	struct rig_dev **p = &devs;
-
-	while (*p && *p != r)
-		p = &(*p)->next;
-	if (*p)
-		*p = r->next;
+	forget(r);
 	ublkev_dev_fini(&r->dev);
 	ck_assert_int_eq(r->alloc.live, 0);
 }

@@ -621,6 +621,8 @@ static void run_more(struct ublkev__io *io)
 
 static int sleep_now(struct ublkev__io *io, unsigned int us)
 {
+	/* what is cancelled completes, and ends the sleep */
+	bool cancels = io->unwatching;
 	int res;
 
 	fake__point(FAKE_AT_TO_SLEEP);
@@ -631,12 +633,13 @@ static int sleep_now(struct ublkev__io *io, unsigned int us)
 	io->muted = true;
 	fake_counts.sleeps++;
 	io->watching = true;
-	io->alarmed |= us != UINT_MAX;
+	io->alarmed |= !cancels && us != UINT_MAX;
 	res = ublkev__io_enter(io);
 	fake__point(FAKE_AT_SLEEP);
 	run_more(io);
 	/* a submission that was cut short is not followed by a sleep */
-	if (res >= 0 && !io->nr_sqes && !io->nr_cqes && !watched_is_ready(io))
+	if (res >= 0 && !cancels && !io->nr_sqes && !io->nr_cqes &&
+	    !watched_is_ready(io))
 		doze(io);
 	run_more(io);
 	if (watched_is_ready(io))

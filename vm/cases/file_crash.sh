@@ -10,26 +10,25 @@ mkdir fs
 trap 'mountpoint -q fs && umount fs; modprobe -r brd' EXIT
 blocks=2048
 
-# crash_rounds RECOVERY FILE ARG...: servers are killed while the oracle writes
+# crash_rounds FILE: servers are killed while the oracle writes
 crash_rounds() {
-	local recovery=$1 file=$2 witness=/dev/shm/$$.witness writer
-	shift 2
+	local file=$1 witness=/dev/shm/$$.witness writer
 	rm -f $witness $witness.stop
-	demo_start --file "$file" --recovery "$recovery" "$@"
+	demo_start --file "$file" --size 8M --recovery reissue
 	"$oracle" write "$DEV" $blocks $witness >oracle.out 2>&1 &
 	writer=$!
 	for _ in $(seq "${ROUNDS:-4}"); do
 		# shellcheck disable=SC2317
 		writes() {
-			[ "$(stat_of .ops.WRITE.reqs)" -gt 200 ]
+			dead $writer || [ "$(stat_of .ops.WRITE.reqs)" -gt 200 ]
 		}
 		wait_for 60 writes || fail "nothing is written"
 		demo_kill
-		demo_start --recover "$ID" --file "$file"
+		demo_start --recover "$ID" --file "$file" --size 8M
 	done
 	touch $witness.stop
 	wait $writer || fail "the writer: $(cat oracle.out)"
-	note "$file, $recovery: $(cat oracle.out)"
+	note "$file: $(cat oracle.out)"
 	blockdev --flushbufs "$DEV"
 	"$oracle" check "$DEV" $blocks $witness >found || fail "$(cat found)"
 	demo_stop
@@ -43,7 +42,7 @@ for fs in ext4 xfs; do
 	xfs) mkfs.xfs -q -f /dev/ram0 ;;
 	esac || fail "mkfs.$fs"
 	mount -t $fs /dev/ram0 fs || fail "mount"
-	crash_rounds reissue fs/img --size 8M
+	crash_rounds fs/img
 	umount fs || fail "umount"
 done
-crash_rounds requeue /dev/ram0 --size 8M
+crash_rounds /dev/ram0
