@@ -35,8 +35,9 @@ echo 1 >sys/block/ublkb7/diskseq
 strace -f -s 64 -o trace "$demo" --size 1M --recovery reissue --control ctl \
 	--stats 1 >out 2>err &
 await grep -q ublkb7 out
-# the first to say so is the server, to its scribe
-pid=$(awk '/ublkb7/ { print $1; exit }' trace)
+# the server says so to its scribe, which may have met the name before
+pid=$(awk '/sendmsg\(.*\/dev\/ublkb7/ { print $1; exit }' trace)
+[ -n "$pid" ] || { echo "calls.sh: nobody says that it is live"; exit 1; }
 python3 - <<-'END' || exit 1
 	import socket
 	def ask(text):
@@ -50,9 +51,13 @@ python3 - <<-'END' || exit 1
 	assert b"too long" in ask(b"x" * 500 + b"\n")
 END
 kill -USR1 "$pid"
-await grep -q 'in flight' err
+await grep -q 'in flight: ' err
 await grep -q 'stats: read' err
 kill "$pid"
+ended() {
+	! kill -0 "$pid"
+}
+await ended
 wait
 # from the line of the device to the end, which looks into /proc who uses it
 grep "^$pid " trace | sed -n '/\/dev\/ublkb7/,/--- SIGTERM/p' >live
