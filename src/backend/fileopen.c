@@ -240,7 +240,7 @@ static int fileopen_fill(const struct ublkev__fileopen *f,
 static int fileopen_make_room(const struct ublkev__fileopen *f,
 			      const struct ublkev_file_conf *conf)
 {
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	int err;
 
 	if (f->is_block || conf->fd >= 0 ||
@@ -255,7 +255,7 @@ static int fileopen_make_room(const struct ublkev__fileopen *f,
 static int fileopen_measure_disk(struct ublkev__fileopen *f,
 				 const struct ublkev_file_conf *conf)
 {
-	uint64_t bytes, room;
+	uint64_t bytes = 0, room;
 	int err = fileopen_size(f, &bytes);
 
 	if (err)
@@ -349,7 +349,7 @@ int ublkev__fileopen(struct ublkev__fileopen *f, const char *path,
 
 int ublkev__fileopen_lengthen(struct ublkev__fileopen *f, uint64_t dev_bytes)
 {
-	uint64_t end_bytes = f->offset_bytes + dev_bytes, bytes;
+	uint64_t end_bytes = f->offset_bytes + dev_bytes, bytes = 0;
 	int err = fileopen_size(f, &bytes);
 
 	if (err)
