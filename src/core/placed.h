@@ -9,13 +9,13 @@
  * none is with the kernel.
  *
  *	            next             cqe: all of it, an error
- *	    TODO ----------> FLYING ------------------------->
+ *	    DUE -----------> FLYING ------------------------->
  *	     ^                  |
  *	     +------------------+ cqe: a part of it, EAGAIN, EINTR
  *
  * A WRITE_ZEROES that is to be durable has a second round of pieces, the syncs
  * of its files, when the first is done. After the first error, and after an
- * abort, nothing that is TODO is begun any more; an abort has what is FLYING
+ * abort, nothing that is DUE is begun any more; an abort has what is FLYING
  * cancelled as well, each piece once.
  */
 #ifndef UBLKEV_CORE_PLACED_H
