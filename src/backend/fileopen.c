@@ -7,6 +7,7 @@
  * file can be read and written in, or clients' requests would fail.
  */
 #include "backend/fileopen.h"
+#include "backend/filelimit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -207,17 +207,10 @@ static int fileopen_size(const struct ublkev__fileopen *f, uint64_t *bytesp)
 	return 0;
 }
 
-/*
- * Whoever writes beyond RLIMIT_FSIZE is sent SIGXFSZ, which ends the process,
- * even where the file is that long already (generic_write_checks()).
- */
 static bool fileopen_beyond_limit(const struct ublkev__fileopen *f,
 				  uint64_t end_bytes)
 {
-	struct rlimit limit;
-
-	return !f->is_block && !getrlimit(RLIMIT_FSIZE, &limit) &&
-	       limit.rlim_cur != RLIM_INFINITY && end_bytes > limit.rlim_cur;
+	return !f->is_block && ublkev__beyond_file_limit(end_bytes);
 }
 
 static int fileopen_fill(const struct ublkev__fileopen *f,

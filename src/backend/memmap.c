@@ -5,6 +5,7 @@
  * differs, and only this file knows.
  */
 #include "backend/memmap.h"
+#include "backend/filelimit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -172,17 +172,9 @@ static uint64_t memmap_file_bytes(const struct ublkev__memmap *m,
 					  dev_bytes;
 }
 
-/*
- * Beyond RLIMIT_FSIZE the kernel does not only refuse (inode_newsize_ok()),
- * but sends SIGXFSZ, which ends the process and with it every disk in it.
- */
 static int memmap_truncate(const struct ublkev__memmap *m, uint64_t bytes)
 {
-	struct rlimit most;
-
-	if (getrlimit(RLIMIT_FSIZE, &most))
-		return -errno;
-	if (most.rlim_cur != RLIM_INFINITY && bytes > most.rlim_cur)
+	if (ublkev__beyond_file_limit(bytes))
 		return -EFBIG;
 	return ftruncate(m->fd, (off_t)bytes) ? -errno : 0;
 }
