@@ -2,7 +2,8 @@
 #include "backend/diskconf.h"
 
 #include <errno.h>
-#include <string.h>
+
+#include "util/sized.h"
 
 #define DISK_FLAGS	(UBLKEV_DISK_READ_ONLY | UBLKEV_DISK_HUGE_PAGES | \
 			 UBLKEV_DISK_SHARED | UBLKEV_DISK_NO_DATA)
@@ -16,20 +17,14 @@ static const struct ublkev_disk_conf defaults = {
 
 void ublkev_disk_conf_init(struct ublkev_disk_conf *conf, size_t size)
 {
-	size_t known = size < sizeof(defaults) ? size : sizeof(defaults);
-
-	/* what a later version may have added is 0 */
-	memset(conf, 0, size);
-	memcpy(conf, &defaults, known);
-	if (known >= sizeof(conf->size))
-		conf->size = size;
+	ublkev__sized_fill(conf, size, &defaults, sizeof(defaults));
 }
 
 static int diskconf_check(const struct ublkev_disk_conf *conf)
 {
 	uint32_t block = conf->logical_block_bytes;
 
-	if (block < 512 || block > 4096 || (block & (block - 1)))
+	if (!ublkev__is_block(block))
 		return -EINVAL;
 	if (conf->dev_bytes < block || (conf->dev_bytes & (block - 1)) ||
 	    conf->dev_bytes > INT64_MAX)
@@ -40,17 +35,14 @@ static int diskconf_check(const struct ublkev_disk_conf *conf)
 int ublkev__disk_take(struct ublkev_disk_conf *own,
 		      const struct ublkev_disk_conf *conf)
 {
-	size_t known = sizeof(*own);
+	int err;
 
 	*own = defaults;
 	if (!conf)
 		return 0;
-	if (conf->size < sizeof(conf->size))
-		return -EINVAL;
-	if (conf->size < known)
-		known = conf->size;
-	memcpy(own, conf, known);
-	own->size = sizeof(*own);
+	err = ublkev__sized_take(own, sizeof(*own), conf);
+	if (err)
+		return err;
 	return diskconf_check(own);
 }
 

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * diskconf.h - what the built-in disks without a file behind them share
+ * diskconf.h - what the built-in disks share
  */
 #ifndef UBLKEV_BACKEND_DISKCONF_H
 #define UBLKEV_BACKEND_DISKCONF_H
 
+#include <stdbool.h>
+
 #include <ublkev/backend.h>
+
+/* a logical block as the driver takes it */
+static inline bool ublkev__is_block(uint32_t bytes)
+{
+	return bytes >= 512 && bytes <= 4096 && !(bytes & (bytes - 1));
+}
 
 /*
  * `own` is `conf`, from a caller whose struct may be shorter or longer than

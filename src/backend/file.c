@@ -4,13 +4,14 @@
  */
 #include <ublkev/file.h>
 
+#include "backend/diskconf.h"
 #include "backend/fileopen.h"
 #include "backend/guard.h"
+#include "util/sized.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* a punch holds a thread of the kernel's for as long as it takes */
 #define MOST_PUNCH_BYTES	(UINT32_C(1) << 30)
@@ -34,14 +35,7 @@ static const struct ublkev_file_conf file_defaults = {
 
 void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size)
 {
-	size_t known = size < sizeof(file_defaults) ? size :
-		       sizeof(file_defaults);
-
-	/* what a later version may have added is 0 */
-	memset(conf, 0, size);
-	memcpy(conf, &file_defaults, known);
-	if (known >= sizeof(conf->size))
-		conf->size = size;
+	ublkev__sized_fill(conf, size, &file_defaults, sizeof(file_defaults));
 }
 
 static int file_check_conf(const struct ublkev_file_conf *conf)
@@ -50,7 +44,7 @@ static int file_check_conf(const struct ublkev_file_conf *conf)
 
 	if (conf->flags & ~FILE_FLAGS)
 		return -EINVAL;
-	if (block && (block < 512 || block > 4096 || block & (block - 1)))
+	if (block && !ublkev__is_block(block))
 		return -EINVAL;
 	if (conf->offset_bytes > INT64_MAX ||
 	    conf->dev_bytes > INT64_MAX - conf->offset_bytes)
@@ -65,14 +59,14 @@ static int file_check_conf(const struct ublkev_file_conf *conf)
 static int file_take_conf(struct ublkev_file_conf *own,
 			  const struct ublkev_file_conf *conf)
 {
+	int err;
+
 	*own = file_defaults;
 	if (!conf)
 		return 0;
-	if (conf->size < sizeof(conf->size))
-		return -EINVAL;
-	memcpy(own, conf, conf->size < sizeof(*own) ? conf->size :
-	       sizeof(*own));
-	own->size = sizeof(*own);
+	err = ublkev__sized_take(own, sizeof(*own), conf);
+	if (err)
+		return err;
 	return file_check_conf(own);
 }
 

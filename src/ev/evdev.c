@@ -18,6 +18,7 @@
 #include "ev/evpump.h"
 #include "ev/evworker.h"
 #include "util/check.h"
+#include "util/sized.h"
 #include "util/thread.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -27,8 +28,7 @@
 
 void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 {
-	struct ublkev_conf defaults = {
-		.size = size,
+	static const struct ublkev_conf defaults = {
 		.id = -1,
 		.queues = 1,
 		.depth = 128,
@@ -43,9 +43,7 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 		.wait_us = 200,
 	};
 
-	memset(conf, 0, size);
-	memcpy(conf, &defaults,
-	       size < sizeof(defaults) ? size : sizeof(defaults));
+	ublkev__sized_fill(conf, size, &defaults, sizeof(defaults));
 }
 
 static void dev_log_fault(const struct ublkev_conf *conf,
