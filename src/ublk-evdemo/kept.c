@@ -17,7 +17,7 @@
 
 static const struct kept {
 	const char *name;
-	enum { KEPT_FLAG, KEPT_NUMBER, KEPT_PATH, KEPT_OTHER } sort;
+	enum { KEPT_FLAG, KEPT_NUMBER, KEPT_BYTES, KEPT_PATH, KEPT_OTHER } sort;
 	size_t at;
 	unsigned int group;
 } kept[] = {
@@ -36,7 +36,7 @@ static const struct kept {
 	LIFE("memory-file", KEPT_PATH, memory_file),
 	DISK("backend", KEPT_OTHER, backend),
 	DISK("size", KEPT_OTHER, size_bytes),
-	DISK("offset", KEPT_OTHER, offset_bytes),
+	DISK("offset", KEPT_BYTES, offset_bytes),
 	DISK("buffered", KEPT_FLAG, buffered),
 	DISK("block-size", KEPT_NUMBER, block_bytes),
 	DISK("read-only", KEPT_FLAG, read_only),
@@ -102,19 +102,23 @@ static void kept_tell_path(const char *name, const char *path,
 		fn(data, name, path);
 }
 
+static void kept_tell_bytes(const char *name, uint64_t bytes, opts_kept_fn *fn,
+			    void *data)
+{
+	char buf[32];
+
+	snprintf(buf, sizeof(buf), "%llu", (unsigned long long)bytes);
+	fn(data, name, buf);
+}
+
 /* the size of what is in a file is the file's, which may have grown */
 static void kept_tell_other(const struct opts *o, const char *name,
 			    opts_kept_fn *fn, void *data)
 {
-	char buf[32];
-
 	if (!strcmp(name, "backend")) {
 		fn(data, name, opts_backend_name(o->backend));
-	} else if (!strcmp(name, "offset") ||
-		   (!strcmp(name, "size") && o->backend == OPTS_NULL)) {
-		snprintf(buf, sizeof(buf), "%llu", (unsigned long long)
-			 (*name == 'o' ? o->offset_bytes : o->size_bytes));
-		fn(data, name, buf);
+	} else if (!strcmp(name, "size") && o->backend == OPTS_NULL) {
+		kept_tell_bytes(name, o->size_bytes, fn, data);
 	} else if (!strcmp(name, "control") && o->control) {
 		kept_tell_path(name, o->control, fn, data);
 	} else if (!strcmp(name, "control")) {
@@ -135,6 +139,9 @@ static void kept_tell(const struct opts *o, const struct kept *k,
 	case KEPT_NUMBER:
 		snprintf(buf, sizeof(buf), "%u", *(const unsigned int *)at);
 		fn(data, k->name, buf);
+		break;
+	case KEPT_BYTES:
+		kept_tell_bytes(k->name, *(const uint64_t *)at, fn, data);
 		break;
 	case KEPT_PATH:
 		kept_tell_path(k->name, *(const char *const *)at, fn, data);
@@ -163,8 +170,6 @@ static void kept_copy_other(struct opts *to, const struct opts *from,
 	} else if (!strcmp(name, "size")) {
 		to->size_bytes = from->size_bytes;
 		to->size_given = 1;
-	} else if (!strcmp(name, "offset")) {
-		to->offset_bytes = from->offset_bytes;
 	} else {
 		to->control = from->control;
 		to->no_control = from->no_control;
@@ -174,17 +179,18 @@ static void kept_copy_other(struct opts *to, const struct opts *from,
 static void kept_copy(struct opts *to, const struct opts *from,
 		      const struct kept *k)
 {
-	size_t len;
+	static const size_t len[] = {
+		[KEPT_FLAG] = sizeof(int),
+		[KEPT_NUMBER] = sizeof(unsigned int),
+		[KEPT_BYTES] = sizeof(uint64_t),
+		[KEPT_PATH] = sizeof(const char *),
+	};
 
 	if (k->sort == KEPT_OTHER) {
 		kept_copy_other(to, from, k->name);
 		return;
 	}
-	len = k->sort == KEPT_FLAG ? sizeof(int) :
-		     k->sort == KEPT_NUMBER ? sizeof(unsigned int) :
-		     sizeof(const char *);
-
-	memcpy((char *)to + k->at, (const char *)from + k->at, len);
+	memcpy((char *)to + k->at, (const char *)from + k->at, len[k->sort]);
 	/* where there is a file, that is the disk, unless another was asked for */
 	if (k->at == offsetof(struct opts, file) &&
 	    !opts_was_given(to, "backend"))
