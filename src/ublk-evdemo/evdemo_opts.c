@@ -155,14 +155,20 @@ const char *opts_recovery_name(unsigned int recovery)
 	return recovery < UBLKEV_NR_RECOVERIES ? recovery_names[recovery] : "?";
 }
 
+static int opts_find(const char *const names[], unsigned int nr,
+		     const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (!strcmp(name, names[i]))
+			return (int)i;
+	return -1;
+}
+
 int opts_recovery(const char *name)
 {
-	int i;
-
-	for (i = 0; i < UBLKEV_NR_RECOVERIES; i++)
-		if (!strcmp(name, recovery_names[i]))
-			return i;
-	return -1;
+	return opts_find(recovery_names, UBLKEV_NR_RECOVERIES, name);
 }
 
 static const char *const backend_names[] = {
@@ -180,12 +186,7 @@ const char *opts_backend_name(unsigned int backend)
 
 int opts_backend(const char *name)
 {
-	unsigned int i;
-
-	for (i = 0; i < NR_BACKENDS; i++)
-		if (!strcmp(name, backend_names[i]))
-			return (int)i;
-	return -1;
+	return opts_find(backend_names, NR_BACKENDS, name);
 }
 
 static const char *opts_opt_name(int opt)
@@ -319,17 +320,15 @@ static int opts_set_copy(const struct parse *p, const char *text)
 		[UBLKEV_COPY_DIRECT] = "direct",
 		[UBLKEV_COPY_USER] = "user",
 	};
-	unsigned int i;
+	int copy = opts_find(names, UBLKEV_NR_COPIES, text);
 
 	static_assert(sizeof(names) / sizeof(names[0]) == UBLKEV_NR_COPIES,
 		      "each has a name");
-	for (i = 0; i < UBLKEV_NR_COPIES; i++)
-		if (!strcmp(text, names[i])) {
-			p->o->copy = (enum ublkev_copy)i;
-			return 0;
-		}
-	return opts_fail_value(p, OPT_COPY, text, "is no way to copy",
-			       "give auto, plain, direct or user");
+	if (copy < 0)
+		return opts_fail_value(p, OPT_COPY, text, "is no way to copy",
+				       "give auto, plain, direct or user");
+	p->o->copy = (enum ublkev_copy)copy;
+	return 0;
 }
 
 static int opts_set_recovery(const struct parse *p, const char *text)
