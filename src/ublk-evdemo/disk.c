@@ -12,20 +12,27 @@
 #include "ublk-evdemo/filedisk.h"
 #include "ublk-evdemo/logger.h"
 
-/* a killed server lets go of its files last of all */
 #define LOCK_TRIES 250
 
-static int disk_lock(int fd, int patient)
+int disk_try_again(const struct opts *o, unsigned int *tries)
 {
 	const struct timespec pause = { 0, 20 * 1000 * 1000 };
-	int tries = patient ? LOCK_TRIES : 1;
+
+	if (o->recover_id < 0 || ++*tries == LOCK_TRIES)
+		return 0;
+	nanosleep(&pause, NULL);
+	return 1;
+}
+
+static int disk_lock(const struct opts *o, int fd)
+{
+	unsigned int tries = 0;
 
 	while (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EWOULDBLOCK)
 			return -errno;
-		if (!--tries)
+		if (!disk_try_again(o, &tries))
 			return -EBUSY;
-		nanosleep(&pause, NULL);
 	}
 	return 0;
 }
@@ -90,7 +97,7 @@ static int disk_check_file(struct opts *o, int fd, struct complaint *c)
 	/* before the lock, which whoever may open it can hold for ever */
 	err = disk_trust(&st, c);
 	if (!err)
-		err = disk_lock(fd, o->recover_id >= 0);
+		err = disk_lock(o, fd);
 	/* the server that is recovered from may have resized it until now */
 	if (!err && fstat(fd, &st))
 		err = -errno;

@@ -11,8 +11,8 @@
 
 /*
  * Makes the disk. Its data are in `fd` if that is not -1 (which stays the
- * caller's), else in --file, see ublkev_file_new(), or in --memory-file, which is locked (flock(2)) as long as the
- * disk is there, else in a memfd if the device is to outlive this process,
+ * caller's), else in --file, see ublkev_file_new(), or in --memory-file, which
+ * is locked (flock(2)) as long as the disk is there, else in a memfd if the device is to outlive this process,
  * else in memory of its own. A size that was not given is the file's, unless
  * that is empty, and written to *o.
  * 0 with *made set if the file was not there before, or -1 after a line to the
@@ -21,6 +21,13 @@
  */
 int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
 	     int *made);
+
+/*
+ * Whether the lock of a disk's file is to be tried again, which somebody has: a
+ * server that was killed, and is recovered from, lets go of its files last of
+ * all. Waits a little for that; *tries begins with 0.
+ */
+int disk_try_again(const struct opts *o, unsigned int *tries);
 
 /* what the disk's data are in and another process can be handed; -1: nothing */
 int disk_fd(const struct ublkev_backend *backend);

@@ -7,14 +7,11 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "ublk-evdemo/disk.h"
 #include "ublk-evdemo/filedisk.h"
 #include "ublk-evdemo/logger.h"
-
-/* a killed server lets go of its files last of all: 250 times 20 ms */
-#define LOCK_TRIES 250
 
 static const char *filedisk_remedy(const struct opts *o, int err)
 {
@@ -115,18 +112,15 @@ static void filedisk_conf(struct ublkev_file_conf *conf, const struct opts *o,
 static int filedisk_open(struct ublkev_backend **backendp,
 			 const struct opts *o, int fd)
 {
-	const struct timespec pause = { 0, 20 * 1000 * 1000 };
-	int tries = o->recover_id >= 0 ? LOCK_TRIES : 1;
 	struct ublkev_file_conf conf;
+	unsigned int tries = 0;
 	int err;
 
 	filedisk_conf(&conf, o, fd);
-	for (;;) {
+	do {
 		err = ublkev_file_new(backendp, o->file, &conf);
-		if (err != -EBUSY || !--tries)
-			return err;
-		nanosleep(&pause, NULL);
-	}
+	} while (err == -EBUSY && disk_try_again(o, &tries));
+	return err;
 }
 
 int filedisk_new(struct ublkev_backend **backendp, const struct opts *o,
