@@ -31,6 +31,7 @@
 #include <ublkev/backend.h>
 #include <ublkev/file.h>
 #include <ublkev/broker.h>
+#include <ublkev/conf.h>
 #include <ublkev/dev.h>
 #include <ublkev/cmd.h>
 

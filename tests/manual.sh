@@ -62,8 +62,8 @@ done
 
 # ublkev_conf(3) has every flag and member
 for word in $(sed -n 's/^#define \(UBLKEV_CONF_[A-Z_]*\).*/\1/p' \
-		"$src/include/ublkev/dev.h") \
-	$(sed -n '/^struct ublkev_conf {/,/^};/p' "$src/include/ublkev/dev.h" |
+		"$src/include/ublkev/conf.h") \
+	$(sed -n '/^struct ublkev_conf {/,/^};/p' "$src/include/ublkev/conf.h" |
 		sed -n 's/^\t[a-z].*[ *]\([a-z_]*\);.*/\1/p'); do
 	case $word in
 	size|*_data) continue ;;	# of init, and behind a function
