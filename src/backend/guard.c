@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The calls into a backend, with the checks before and after each. A limit that
- * no kernel takes is logged with its member, an answer that is no errno with
- * its number; a request beyond the limits is refused here and never gets to the
- * backend.
+ * The calls into a backend, with the checks before and after each. What its
+ * limits may be is judged in limits.c. An answer that is no errno is logged
+ * with its number; a request beyond the limits is refused here and never gets
+ * to the backend.
  */
 #include "backend/guard.h"
 
@@ -11,17 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/limits.h"
 #include "util/check.h"
 
 #define MAX_ERRNO	4095
-#define IO_UNIT_BYTES	4096u	/* the driver counts max I/O in pages */
-#define MAX_HINT_BYTES	(1u << 28)	/* the driver's largest shift */
-/* "any" in words that need no case of its own */
-#define ANY_IO_BYTES	(UINT32_MAX & ~(IO_UNIT_BYTES - 1))
-
-#define LIMIT_FLAGS	(UBLKEV_LIMIT_READ_ONLY | UBLKEV_LIMIT_ROTATIONAL | \
-			 UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA | \
-			 UBLKEV_LIMIT_NO_DATA | UBLKEV_LIMIT_THREADS)
 
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
@@ -96,144 +89,6 @@ const char *ublkev_backend_name(const struct ublkev_backend *b)
 	return b->ops.name;
 }
 
-/* ---- limits ------------------------------------------------------------- */
-
-struct fault {
-	const char *member;
-	uint64_t value;
-	const char *remedy;
-};
-
-static bool guard_fault(struct fault *f, const char *member, uint64_t value,
-			const char *remedy)
-{
-	f->member = member;
-	f->value = value;
-	f->remedy = remedy;
-	return true;
-}
-
-static bool guard_power_of_2(uint64_t x)
-{
-	return x && !(x & (x - 1));
-}
-
-static void guard_complete(struct ublkev_limits *l)
-{
-	if (!l->physical_block_bytes)
-		l->physical_block_bytes = l->logical_block_bytes;
-	if (!l->io_min_bytes)
-		l->io_min_bytes = l->physical_block_bytes;
-	if (!l->max_io_bytes)
-		l->max_io_bytes = ANY_IO_BYTES;
-	if (!l->discard_granularity_bytes)
-		l->discard_granularity_bytes = l->logical_block_bytes;
-	if (l->flags & UBLKEV_LIMIT_READ_ONLY) {
-		l->max_discard_bytes = 0;
-		l->max_write_zeroes_bytes = 0;
-	}
-}
-
-static bool guard_bad_sizes(const struct ublkev_limits *l, struct fault *f)
-{
-	uint32_t block = l->logical_block_bytes;
-
-	if (!guard_power_of_2(block) || block < 512 || block > 4096)
-		return guard_fault(f, "logical_block_bytes", block,
-				   "a power of 2 from 512 to 4096 is needed");
-	if (l->dev_bytes < block)
-		return guard_fault(f, "dev_bytes", l->dev_bytes,
-				   "one logical block is needed at least");
-	if (l->dev_bytes & (block - 1))
-		return guard_fault(f, "dev_bytes", l->dev_bytes,
-				   "round it down to whole logical blocks");
-	if (l->dev_bytes > INT64_MAX)
-		return guard_fault(f, "dev_bytes", l->dev_bytes,
-				   "keep it below 2^63");
-	return false;
-}
-
-static bool guard_bad_hints(const struct ublkev_limits *l, struct fault *f)
-{
-	uint32_t phys = l->physical_block_bytes;
-
-	if (!guard_power_of_2(phys) || phys < l->logical_block_bytes ||
-	    phys > MAX_HINT_BYTES)
-		return guard_fault(f, "physical_block_bytes", phys,
-			     "a power of 2 from logical_block_bytes to 2^28 "
-				   "is needed, or 0");
-	if (l->io_min_bytes > MAX_HINT_BYTES)
-		return guard_fault(f, "io_min_bytes", l->io_min_bytes,
-				   "2^28 is the most");
-	if (l->io_opt_bytes > MAX_HINT_BYTES)
-		return guard_fault(f, "io_opt_bytes", l->io_opt_bytes,
-				   "2^28 is the most");
-	return false;
-}
-
-static bool guard_bad_io(const struct ublkev_limits *l, struct fault *f)
-{
-	if (l->max_io_bytes % IO_UNIT_BYTES)
-		return guard_fault(f, "max_io_bytes", l->max_io_bytes,
-				   "a multiple of 4096 is needed, or 0");
-	if (l->chunk_bytes && (!guard_power_of_2(l->chunk_bytes) ||
-			       l->chunk_bytes < IO_UNIT_BYTES))
-		return guard_fault(f, "chunk_bytes", l->chunk_bytes,
-			     "a power of 2, 4096 at least, is needed, or 0");
-	return false;
-}
-
-static bool guard_bad_ranges(const struct ublkev_limits *l, struct fault *f)
-{
-	uint64_t mask = l->logical_block_bytes - 1;
-
-	if (l->discard_granularity_bytes & mask)
-		return guard_fault(f, "discard_granularity_bytes",
-				   l->discard_granularity_bytes,
-			     "a multiple of logical_block_bytes is needed, "
-				   "or 0");
-	if (l->max_discard_bytes & mask)
-		return guard_fault(f, "max_discard_bytes", l->max_discard_bytes,
-				   "round it down to whole logical blocks");
-	/* the block layer splits no discard then, however long */
-	if (l->max_discard_bytes &&
-	    l->max_discard_bytes < l->discard_granularity_bytes)
-		return guard_fault(f, "max_discard_bytes", l->max_discard_bytes,
-			     "discard_granularity_bytes is the least, or 0");
-	if (l->max_write_zeroes_bytes & mask)
-		return guard_fault(f, "max_write_zeroes_bytes",
-				   l->max_write_zeroes_bytes,
-				   "round it down to whole logical blocks");
-	return false;
-}
-
-static bool guard_bad_flags(const struct ublkev_limits *l, struct fault *f)
-{
-	if (l->flags & ~LIMIT_FLAGS)
-		return guard_fault(f, "flags", l->flags,
-				   "a bit is unknown to this version");
-	if ((l->flags & UBLKEV_LIMIT_FUA) &&
-	    !(l->flags & UBLKEV_LIMIT_VOLATILE_CACHE))
-		return guard_fault(f, "flags", l->flags,
-				   "FUA needs VOLATILE_CACHE beside it");
-	return false;
-}
-
-static unsigned int guard_supported(const struct ublkev_limits *l)
-{
-	unsigned int ops = 1u << UBLKEV_OP_READ;
-
-	if (l->flags & UBLKEV_LIMIT_VOLATILE_CACHE)
-		ops |= 1u << UBLKEV_OP_FLUSH;
-	if (!(l->flags & UBLKEV_LIMIT_READ_ONLY))
-		ops |= 1u << UBLKEV_OP_WRITE;
-	if (l->max_discard_bytes)
-		ops |= 1u << UBLKEV_OP_DISCARD;
-	if (l->max_write_zeroes_bytes)
-		ops |= 1u << UBLKEV_OP_WRITE_ZEROES;
-	return ops;
-}
-
 /* ---- open to close ------------------------------------------------------ */
 
 /* a backend's answer, made legal */
@@ -248,31 +103,6 @@ static int guard_legal_errno(const struct ublkev_backend *b,
 	return -EIO;
 }
 
-/* a file is read into a buffer, which there is none of without data */
-static bool guard_bad_place(const struct ublkev_backend *b, struct fault *f)
-{
-	if (b->ops.place && b->limits.flags & UBLKEV_LIMIT_NO_DATA)
-		return guard_fault(f, "flags", b->limits.flags,
-				   "NO_DATA is not for a backend with place()");
-	return false;
-}
-
-static int guard_check_limits(const struct ublkev_backend *b,
-			      const struct ublkev__log *log)
-{
-	const struct ublkev_limits *l = &b->limits;
-	struct fault f;
-
-	if (!guard_bad_sizes(l, &f) && !guard_bad_hints(l, &f) &&
-	    !guard_bad_io(l, &f) && !guard_bad_ranges(l, &f) &&
-	    !guard_bad_flags(l, &f) && !guard_bad_place(b, &f))
-		return 0;
-	ublkev__log(log, LOG_ERR, "backend %s: open() answered limits.%s %llu: "
-		    "%s", b->ops.name, f.member, (unsigned long long)f.value,
-		    f.remedy);
-	return -EINVAL;
-}
-
 int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 		       void *owner, const struct ublkev__log *log)
 {
@@ -280,22 +110,20 @@ int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 
 	if (b->phase != UBLKEV__GUARD_CLOSED)
 		return -EBUSY;
-	memset(&b->limits, 0, sizeof(b->limits));
-	b->limits.size = sizeof(b->limits);
-	b->limits.logical_block_bytes = 512;
+	ublkev__limits_default(&b->limits);
 	err = b->ops.open(b->ctx, &b->limits);
 	if (err)
 		return guard_legal_errno(b, log, "open()", err);
-	guard_complete(&b->limits);
+	ublkev__limits_complete(&b->limits);
 	b->phase = UBLKEV__GUARD_OPEN;
 	b->owner = owner;
 	b->log = log;
-	err = guard_check_limits(b, log);
+	err = ublkev__limits_check(&b->limits, b->ops.place, b->ops.name, log);
 	if (err) {
 		(void)ublkev__guard_close(b);
 		return err;
 	}
-	b->supported = guard_supported(&b->limits);
+	b->supported = ublkev__limits_ops(&b->limits);
 	b->done = done;
 	return 0;
 }
