@@ -87,7 +87,7 @@ not_included() {
 includes core '^(<(stdint|stddef|stdbool|errno|string|assert)\.h>|<ublkev/[a-z]*\.h>|"core/[a-z_]*\.h")$'
 not_included util 'ev\.h|liburing|core/|uring/|ev/|backend/'
 not_included uring 'ev\.h|ev/|backend/'
-not_included ev 'liburing|uring/(abi|sqe|ring|cdev|udata|iobuf)\.h'
+not_included ev 'liburing|uring/(abi|sqe|ring|cdev|udata|iobuf|io_priv)\.h'
 not_included backend 'core/|uring/|ev/|liburing'
 not_included common 'core/|uring/|ev/|backend/|util/|liburing|ublk-evdemo/'
 not_included ublk-evctl 'core/|uring/|ev/|backend/|util/|liburing|ublk-evdemo/'

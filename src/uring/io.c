@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The data plane of a device: makes and opens ring, eventfd and buffers, and on
+ * the way of every request queues commands, enters the kernel and reaps what
+ * has completed. What a sleep in the ring adds is in io_sleep.c.
+ */
 #include "uring/io.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "uring/abi.h"
 #include "uring/batch.h"
 #include "uring/cdev.h"
+#include "uring/io_priv.h"
 #include "uring/iobuf.h"
 #include "uring/privilege.h"
 #include "uring/ring.h"
@@ -31,37 +35,6 @@
 
 /* SQEs for operations on files, at the least */
 #define FILE_ENTRIES 64u
-
-struct ublkev__io {
-	const struct ublkev__alloc *mem;
-	struct ublkev__ring ring;
-	struct ublkev__cdev cdev;
-	struct ublkev__iobuf bufs;	/* when they were needed */
-	struct ublkev__iobuf spare;
-	size_t nr_bufs;
-	uint32_t max_io_bytes;
-	const struct ublkev__desc **descs;
-	uint64_t evfd_count;		/* where the eventfd is read to */
-	size_t queue_bytes;		/* of a queue's buffers */
-	int evfd;
-	bool by_ring;
-	bool woken;			/* the read is queued */
-	int watch_fd;			/* -1: no sleep */
-	bool watching;			/* its poll is with the kernel, or queued */
-	bool alarmed;			/* likewise the timeout of a sleep */
-	bool unwatching;		/* the end of these was asked for */
-	struct __kernel_timespec alarm;
-	bool files;			/* are registered */
-	bool apart;			/* ublkc and descs are another io's */
-	bool dormant;			/* the ring is no thread's yet */
-	bool user_copy;
-	bool for_files;
-	unsigned int nr_file_sqes;	/* since the SQ was empty */
-	unsigned int most_file_sqes;
-	unsigned int first;		/* number of the first queue */
-	struct ublkev__batch *batch;	/* [nr_batch], of each queue */
-	unsigned int nr_batch;
-};
 
 int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem)
 {
@@ -315,10 +288,7 @@ void ublkev__io_close(struct ublkev__io *io, bool drained)
 {
 	io_let_go(io, drained);
 	ublkev__ring_close(&io->ring);
-	io->watching = false;
-	io->alarmed = false;
-	io->unwatching = false;
-	io->watch_fd = -1;
+	ublkev__io_forget_sleep(io);
 }
 
 const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
@@ -326,15 +296,6 @@ const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
 					   unsigned int tag)
 {
 	return &io->descs[queue][tag];
-}
-
-static struct io_uring_sqe *io_get_sqe(struct ublkev__io *io)
-{
-	struct io_uring_sq *sq = &io->ring.u.sq;
-
-	ublkev__check(sq->sqe_tail - *sq->khead < sq->ring_entries,
-		      "a tag has one SQE at a time");
-	return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
 }
 
 /* the driver wants no address where it copies nothing */
@@ -462,17 +423,6 @@ static bool io_batch_has_sqe(const struct ublkev__io *io)
 	return false;
 }
 
-/* after the copies that tags' commits follow; what finds no SQE waits */
-static void io_batch_sqes(struct ublkev__io *io)
-{
-	struct ublkev__batch *b = io->batch;
-
-	for (; b < io->batch + io->nr_batch; b++)
-		while (ublkev__batch_has_sqe(b) &&
-		       io_uring_sq_space_left(&io->ring.u))
-			ublkev__batch_sqe(b, io_get_sqe(io));
-}
-
 bool ublkev__io_has_cqes(const struct ublkev__io *io)
 {
 	return io->ring.open && io_uring_cq_ready(&io->ring.u);
@@ -521,111 +471,6 @@ int ublkev__io_enter(struct ublkev__io *io)
 	return err ? err : 1;
 }
 
-/* ---- sleep -------------------------------------------------------------- */
-
-void ublkev__io_watch(struct ublkev__io *io, int fd)
-{
-	io->watch_fd = fd;
-}
-
-/*
- * The eventfd's read would swallow a signal which that enter then sleeps
- * through: the poll finds the file as it was before.
- */
-bool ublkev__io_can_sleep(const struct ublkev__io *io)
-{
-	return io->watch_fd >= 0 && io->ring.open && !io->dormant &&
-	       !io->by_ring && !io->woken;
-}
-
-bool ublkev__io_is_watching(const struct ublkev__io *io)
-{
-	return io->watching;
-}
-
-bool ublkev__io_is_alarmed(const struct ublkev__io *io)
-{
-	return io->alarmed;
-}
-
-/* it stays for the sleeps to come, as long as they are in the ring */
-static void io_begin_watch(struct ublkev__io *io)
-{
-	struct io_uring_sqe *sqe = io_get_sqe(io);
-
-	io_uring_prep_poll_add(sqe, io->watch_fd, POLLIN);
-	sqe->user_data = UDATA_WATCH;
-	io->watching = true;
-	ublkev__io_mute(io);
-}
-
-/*
- * A timeout of its own and not one of the enter, which would set the clock's
- * interrupt anew for every request.
- */
-static void io_set_alarm(struct ublkev__io *io, unsigned int us)
-{
-	struct io_uring_sqe *sqe = io_get_sqe(io);
-
-	io->alarm.tv_sec = us / 1000000;
-	io->alarm.tv_nsec = us % 1000000 * 1000;
-	io_uring_prep_timeout(sqe, &io->alarm, 0, 0);
-	sqe->user_data = UDATA_ALARM;
-	io->alarmed = true;
-}
-
-int ublkev__io_sleep(struct ublkev__io *io, unsigned int us)
-{
-	int err;
-
-	io_batch_sqes(io);
-	if (!io->watching)
-		io_begin_watch(io);
-	if (!io->alarmed && us != UINT_MAX)
-		io_set_alarm(io, us);
-	err = ublkev__ring_wait(&io->ring);
-	return err ? err : 1;
-}
-
-/*
- * In 6.12 (io_eventfd_do_signal) a ring with DEFER_TASKRUN signals its eventfd
- * once in its life for work that a poll adds while another eventfd is being
- * signalled, and what is added behind such work, a request, signals nothing.
- * So neither is left in the ring when the loop goes to sleep elsewhere.
- */
-void ublkev__io_unwatch(struct ublkev__io *io)
-{
-	struct io_uring_sqe *sqe;
-
-	if (io->unwatching)
-		return;
-	if (io->watching) {
-		sqe = io_get_sqe(io);
-		io_uring_prep_poll_remove(sqe, UDATA_WATCH);
-		sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
-		sqe->user_data = UDATA_NONE;
-	}
-	if (io->alarmed) {
-		sqe = io_get_sqe(io);
-		io_uring_prep_timeout_remove(sqe, UDATA_ALARM, 0);
-		sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
-		sqe->user_data = UDATA_NONE;
-	}
-	io->unwatching = io->watching || io->alarmed;
-}
-
-static void io_woke(struct ublkev__io *io, const struct io_uring_cqe *cqe)
-{
-	if (cqe->user_data == UDATA_WATCH) {
-		io->watching = false;
-		if (cqe->res < 0 && cqe->res != -ECANCELED)
-			io->watch_fd = -1;	/* it can't be polled */
-	}
-	if (cqe->user_data == UDATA_ALARM)
-		io->alarmed = false;
-	io->unwatching &= io->watching || io->alarmed;
-}
-
 int ublkev__io_enter_unprivileged(struct ublkev__io *io)
 {
 	struct ublkev__privilege was;
@@ -656,7 +501,7 @@ static unsigned int io_reap_other(struct ublkev__io *io,
 {
 	if (cqe->user_data & UDATA_BATCH)
 		return io_reap_batch(io, cqe, v, max, more);
-	io_woke(io, cqe);
+	ublkev__io_woke(io, cqe);
 	return 0;
 }
 

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * io_priv.h - what io.c and io_sleep.c know of an io
+ */
+#ifndef UBLKEV_URING_IO_PRIV_H
+#define UBLKEV_URING_IO_PRIV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <liburing.h>
+
+#include "uring/batch.h"
+#include "uring/cdev.h"
+#include "uring/iobuf.h"
+#include "uring/ring.h"
+#include "util/alloc.h"
+#include "util/check.h"
+
+struct ublkev__io {
+	const struct ublkev__alloc *mem;
+	struct ublkev__ring ring;
+	struct ublkev__cdev cdev;
+	struct ublkev__iobuf bufs;	/* when they were needed */
+	struct ublkev__iobuf spare;
+	size_t nr_bufs;
+	uint32_t max_io_bytes;
+	const struct ublkev__desc **descs;
+	uint64_t evfd_count;		/* where the eventfd is read to */
+	size_t queue_bytes;		/* of a queue's buffers */
+	int evfd;
+	bool by_ring;
+	bool woken;			/* the read is queued */
+	int watch_fd;			/* -1: no sleep */
+	bool watching;			/* its poll is with the kernel, or queued */
+	bool alarmed;			/* likewise the timeout of a sleep */
+	bool unwatching;		/* the end of these was asked for */
+	struct __kernel_timespec alarm;
+	bool files;			/* are registered */
+	bool apart;			/* ublkc and descs are another io's */
+	bool dormant;			/* the ring is no thread's yet */
+	bool user_copy;
+	bool for_files;
+	unsigned int nr_file_sqes;	/* since the SQ was empty */
+	unsigned int most_file_sqes;
+	unsigned int first;		/* number of the first queue */
+	struct ublkev__batch *batch;	/* [nr_batch], of each queue */
+	unsigned int nr_batch;
+};
+
+/* There is room: the ring was made with an SQE for all that may be queued. */
+static inline struct io_uring_sqe *io_get_sqe(struct ublkev__io *io)
+{
+	struct io_uring_sq *sq = &io->ring.u.sq;
+
+	ublkev__check(sq->sqe_tail - *sq->khead < sq->ring_entries,
+		      "a tag has one SQE at a time");
+	return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
+}
+
+/*
+ * The SQEs of batch mode, which carry the commits of all tags: to be called
+ * after the copies that these commits follow were queued. What finds no SQE
+ * waits for the next submission.
+ */
+static inline void io_batch_sqes(struct ublkev__io *io)
+{
+	struct ublkev__batch *b = io->batch;
+
+	for (; b < io->batch + io->nr_batch; b++)
+		while (ublkev__batch_has_sqe(b) &&
+		       io_uring_sq_space_left(&io->ring.u))
+			ublkev__batch_sqe(b, io_get_sqe(io));
+}
+
+/* a completion of what sleep has queued: its poll, or its alarm */
+void ublkev__io_woke(struct ublkev__io *io, const struct io_uring_cqe *cqe);
+
+/* The ring was closed, and what sleep had in it went with it. */
+void ublkev__io_forget_sleep(struct ublkev__io *io);
+
+#endif
