@@ -12,7 +12,8 @@
  *
  *	fake_carrier.c  control commands, the driver's side and the seam
  *	fake_io.c       an io's life: eventfd, ublkc, buffers
- *	fake_ring.c     its ring, what is submitted there, and the tags
+ *	fake_ring.c     its ring: what is submitted, task work, the sleep
+ *	fake_tags.c     what becomes of a tag by commands and task work
  *	fake_file.c     operations on files, which are real ones
  *	fake_recover.c  devices without a server, and commands to live ones
  *	fake_driver.c   devices, clients

@@ -87,6 +87,12 @@ struct fake_cmd {
 	struct ublkev_cpus cpus;
 };
 
+/* whether the device has one of these features, FAKE_F_* */
+static inline bool fake__has(const struct fake_dev *d, uint64_t features)
+{
+	return d->info.features & features;
+}
+
 /* fake_driver.c */
 struct fake_dev *fake__dev(int id);
 /* a rule applies now; *err is its errno */
@@ -121,11 +127,15 @@ int fake__look(const struct fake_dev *d, struct fake_cmd *c);
 void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 		int res);
 void fake__signal(struct ublkev__io *io);
+
+/* fake_tags.c: the driver's part of a command of a tag, and of its task work */
+struct fake_sqe;
+void fake__io_cmd(struct ublkev__io *io, const struct fake_sqe *sqe);
+void fake__run_one(struct ublkev__io *io, const struct ublkev__cqe *w);
 /* the driver aborts all armed tags */
 void fake__abort_armed(struct fake_dev *d);
 
 /* fake_file.c: what is submitted, and what the ring's end leaves of it */
-struct fake_sqe;
 void fake__file(struct ublkev__io *io, const struct fake_sqe *sqe);
 void fake__forget_files(struct ublkev__io *io);
 /* one of that tag's is not done yet */

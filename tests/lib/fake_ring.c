@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The ring of the fake driver's io: submissions, task work, completions, the
+ * eventfd and whether it is muted, and the sleep. What the driver does with a
+ * command that it is handed is in fake_tags.c.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -8,17 +13,6 @@
 #include <unistd.h>
 
 #include "fake_io_priv.h"
-
-static bool has(const struct fake_dev *d, uint64_t feature)
-{
-	return d->info.features & feature;
-}
-
-/* the driver copies a WRITE's data before it tells of the request */
-static bool moves_itself(const struct fake_dev *d)
-{
-	return !has(d, FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY);
-}
 
 /* ---- eventfd, work, completions ----------------------------------------- */
 
@@ -45,8 +39,6 @@ static void ring_signal(struct ublkev__io *io)
 		fake__signal(io);
 }
 
-static void run_one(struct ublkev__io *io, const struct ublkev__cqe *w);
-
 /* io_req_local_work_add(): only the first of a list signals */
 void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 		int res)
@@ -63,7 +55,7 @@ void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 		(uint16_t)queue, (uint16_t)tag, res,
 	};
 	if (io->by_ring && fake.runs_work) {
-		run_one(io, &io->work[--io->nr_work]);
+		fake__run_one(io, &io->work[--io->nr_work]);
 		ring_signal(io);
 		return;
 	}
@@ -73,20 +65,14 @@ void fake__work(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 	ring_signal(io);
 }
 
-static void post(struct ublkev__io *io, unsigned int queue, unsigned int tag,
-		 int res)
+void fake__post(struct ublkev__io *io, unsigned int queue, unsigned int tag,
+		int res)
 {
 	if (io->nr_cqes == io->size)
 		abort();
 	io->cqes[io->nr_cqes++] = (struct ublkev__cqe){
 		(uint16_t)queue, (uint16_t)tag, res,
 	};
-}
-
-void fake__post(struct ublkev__io *io, unsigned int queue, unsigned int tag,
-		int res)
-{
-	post(io, queue, tag, res);
 }
 
 void fake_spurious(int id, unsigned int queue, unsigned int tag, int res)
@@ -100,38 +86,8 @@ void fake_spurious(int id, unsigned int queue, unsigned int tag, int res)
 	io = d->queues[queue < d->info.queues ? queue : 0].io;
 	if (!io)
 		return;
-	post(io, queue, tag, res);
+	fake__post(io, queue, tag, res);
 	ring_signal(io);
-}
-
-/* FETCH_IO_CMDS ends, once, in place of the tags' own */
-static void end_fetch(struct fake_dev *d, unsigned int queue)
-{
-	struct fake_queue *q = &d->queues[queue];
-
-	if (!q->io || q->fetch_ended)
-		return;
-	q->fetch_ended = true;
-	fake__work(q->io, queue, UBLKEV__ALL_TAGS, -ENODEV);
-}
-
-void fake__abort_armed(struct fake_dev *d)
-{
-	bool batch = has(d, FAKE_F_BATCH_IO);
-	unsigned int q, i;
-	struct fake_tag *t;
-
-	for (q = 0; q < d->info.queues; q++)
-		for (i = 0; i < d->info.depth; i++) {
-			t = &d->queues[q].tags[i];
-			if (t->state != TAG_ARMED)
-				continue;
-			t->state = TAG_ABORTED;
-			if (!batch)
-				fake__work(d->queues[q].io, q, i, -ENODEV);
-		}
-	for (q = 0; q < d->info.queues && batch; q++)
-		end_fetch(d, q);
 }
 
 /* ---- commands ----------------------------------------------------------- */
@@ -193,9 +149,9 @@ void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 		     unsigned int tag, bool in, void *buf, uint32_t bytes)
 {
 	FAKE_LOCKED;
-	bool user = io->dev && has(io->dev, FAKE_F_USER_COPY);
+	bool user = io->dev && fake__has(io->dev, FAKE_F_USER_COPY);
 
-	if (io->dev && !user && !has(io->dev, FAKE_F_NEED_GET_DATA))
+	if (io->dev && !user && !fake__has(io->dev, FAKE_F_NEED_GET_DATA))
 		fake__violates("a move without a feature for it");
 	io_sqe(io, user ? SQE_COPY : SQE_GET, queue, tag, 0, buf);
 	io->sqes[io->nr_sqes - 1].in = in;
@@ -217,148 +173,6 @@ void ublkev__io_file(struct ublkev__io *io, unsigned int queue,
 	io->nr_file_sqes++;
 	io_sqe(io, SQE_FILE, queue, tag, 0, NULL);
 	io->sqes[io->nr_sqes - 1].op = *op;
-}
-
-/*
- * PLAIN: only the tag's own buffer, since the driver will put the next WRITE
- * there. NEED_GET_DATA: a READ's may come from anywhere.
- */
-static void check_buf(const struct ublkev__io *io, const struct fake_sqe *sqe)
-{
-	unsigned int nth = sqe->queue - io->first;
-	size_t n = (size_t)nth * io->depth + sqe->tag;
-	char *queue = ublkev__io_bufs(io, nth);
-	char *own = queue + (size_t)sqe->tag * io->dev->info.max_io_bytes;
-
-	if (!moves_itself(io->dev))
-		return;
-	if (sqe->result < 0 && sqe->buf == ublkev__io_spare_buf(io))
-		return;
-	if (n >= (size_t)io->queues * io->depth || sqe->buf != own)
-		fake__violates("not the tag's buffer");
-	if (fake__file_holds(io, sqe->queue, sqe->tag))
-		fake__violates("a buffer that an operation on a file still uses");
-}
-
-static void do_fetch(struct ublkev__io *io, const struct fake_sqe *sqe)
-{
-	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
-	int err;
-
-	check_buf(io, sqe);
-	if (fake__rule(FAKE_FETCH, 0, &err)) {
-		post(io, sqe->queue, sqe->tag, err);
-		return;
-	}
-	if (t->state != TAG_NONE)
-		fake__violates("FETCH of a tag that was fetched");
-	io->dev->queues[sqe->queue].io = io;
-	t->buf = sqe->buf;
-	t->state = TAG_ARMED;
-	io->dev->no_scan |= io->unprivileged;
-	if (!io->dev->was_stopped)
-		return;
-	t->state = TAG_ABORTED;
-	if (!has(io->dev, FAKE_F_BATCH_IO))
-		post(io, sqe->queue, sqe->tag, -ENODEV);
-	else
-		end_fetch(io->dev, sqe->queue);
-}
-
-static int answer_of(const struct fake_dev *d, const struct fake_req *req,
-		     const struct fake_sqe *sqe)
-{
-	uint32_t op = req->op_flags & 0xff;
-	bool data = op == FAKE_READ || op == FAKE_WRITE;
-
-	if (sqe->result < 0)
-		return sqe->result;
-	if ((uint32_t)sqe->result != (data ? req->len : 0))
-		fake__violates("a result that is neither whole nor an error");
-	if (op == FAKE_READ && req->data && !has(d, FAKE_F_USER_COPY))
-		memcpy(req->data, sqe->buf, (size_t)sqe->result);
-	return 0;
-}
-
-static bool is_op(const struct fake_req *req, uint32_t op)
-{
-	return (req->op_flags & 0xff) == op;
-}
-
-static void do_commit(struct ublkev__io *io, const struct fake_sqe *sqe)
-{
-	struct fake_dev *d = io->dev;
-	struct fake_tag *t = &d->queues[sqe->queue].tags[sqe->tag];
-	struct fake_req *req = t->req;
-	int err;
-
-	check_buf(io, sqe);
-	if (d->queues[sqe->queue].io != io)
-		fake__violates("COMMIT by another than who fetched");
-	if (t->state != TAG_OWNED) {
-		fake__violates(t->state == TAG_NEED_DATA ?
-			       "COMMIT of a WRITE whose data were not taken" :
-			       "COMMIT of a tag that is not owned");
-		return;
-	}
-	if (has(d, FAKE_F_NEED_GET_DATA) && is_op(req, FAKE_READ) && !sqe->buf)
-		fake__violates("COMMIT of a READ without an address");
-	if (has(d, FAKE_F_USER_COPY) && sqe->result > 0 && !fake.no_data &&
-	    !t->copied)
-		fake__violates("COMMIT before the data were copied");
-	if (fake__rule(FAKE_COMMIT, 0, &err)) {
-		post(io, sqe->queue, sqe->tag, err);
-		return;
-	}
-	t->req = NULL;
-	t->buf = sqe->buf;
-	/* no command is with the driver any more that could bring another */
-	t->state = d->queues[sqe->queue].fetch_ended ? TAG_ABORTED : TAG_ARMED;
-	fake__answer(d, req, answer_of(d, req, sqe));
-	/* the client may have ended all of this */
-	if (t->state == TAG_ARMED)
-		fake__feed(d, sqe->queue, sqe->tag);
-}
-
-/* NEED_GET_DATA, as on 6.12: done by task work, with a result of its own */
-static void do_get(struct ublkev__io *io, const struct fake_sqe *sqe)
-{
-	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
-
-	if (t->state != TAG_NEED_DATA) {
-		fake__violates("GET_DATA of a tag that needs none");
-		return;
-	}
-	if (!sqe->buf)
-		fake__violates("GET_DATA without an address");
-	t->buf = sqe->buf;
-	t->state = TAG_GETTING;
-	fake__work(io, sqe->queue, sqe->tag, 0);
-}
-
-/* USER_COPY: ublkc is O_NONBLOCK, so done at once */
-static void do_copy(struct ublkev__io *io, const struct fake_sqe *sqe)
-{
-	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
-	int err;
-
-	if (t->state != TAG_OWNED ||
-	    !is_op(t->req, sqe->in ? FAKE_WRITE : FAKE_READ)) {
-		fake__violates("a copy for which there is no request");
-		return;
-	}
-	if (sqe->bytes != t->req->len)
-		fake__violates("a copy that is not the whole request");
-	if (fake__rule(FAKE_COPY, 0, &err)) {
-		post(io, sqe->queue, sqe->tag, err);
-		return;
-	}
-	t->copied = true;
-	if (t->req->data && sqe->in)
-		memcpy(sqe->buf, t->req->data, sqe->bytes);
-	else if (t->req->data)
-		memcpy(t->req->data, sqe->buf, sqe->bytes);
-	post(io, sqe->queue, sqe->tag, (int)sqe->bytes);
 }
 
 /* ---- the seam ----------------------------------------------------------- */
@@ -450,57 +264,16 @@ static void submit_all(struct ublkev__io *io)
 	io->nr_sqes = 0;
 	io->nr_file_sqes = 0;
 	for (i = 0; i < n; i++) {
-		if (io->sqes[i].kind == SQE_FETCH)
-			do_fetch(io, &io->sqes[i]);
-		else if (io->sqes[i].kind == SQE_COMMIT)
-			do_commit(io, &io->sqes[i]);
-		else if (io->sqes[i].kind == SQE_GET)
-			do_get(io, &io->sqes[i]);
-		else if (io->sqes[i].kind == SQE_COPY)
-			do_copy(io, &io->sqes[i]);
-		else if (io->sqes[i].kind == SQE_FILE)
+		if (io->sqes[i].kind == SQE_FILE)
 			fake__file(io, &io->sqes[i]);
 		else if (io->sqes[i].kind == SQE_UNWATCH)
 			io->watching = io->alarmed = io->unwatching = false;
+		else if (io->sqes[i].kind != SQE_READ)
+			fake__io_cmd(io, &io->sqes[i]);
 		else if (read(io->evfd, &count, sizeof(count)) < 0)
 			continue;
 	}
 	io->woken = false;
-}
-
-/* ublk's task work: WRITE data goes to the server, then the completion */
-static void run_one(struct ublkev__io *io, const struct ublkev__cqe *w)
-{
-	struct fake_tag *t;
-	bool write;
-	int res = w->res;
-	int err;
-
-	if (ublkev__cqe_is_file(w)) {
-		post(io, w->queue, w->tag, res);
-		return;
-	}
-	if (res == 0) {
-		t = &io->dev->queues[w->queue].tags[w->tag];
-		write = is_op(t->req, FAKE_WRITE);
-		if (t->state == TAG_GETTING &&
-		    fake__rule(FAKE_COPY, 0, &err)) {
-			/* queued anew, and here it is again */
-			t->state = TAG_NEED_DATA;
-			res = 1;
-		} else if (t->state != TAG_GETTING && write &&
-			   has(io->dev, FAKE_F_NEED_GET_DATA)) {
-			t->state = TAG_NEED_DATA;
-			res = 1;
-		} else {
-			t->state = TAG_OWNED;
-			t->copied = false;
-			if (write && t->req->data &&
-			    !has(io->dev, FAKE_F_USER_COPY))
-				memcpy(t->buf, t->req->data, t->req->len);
-		}
-	}
-	post(io, w->queue, w->tag, res);
 }
 
 static void run_work(struct ublkev__io *io)
@@ -512,7 +285,7 @@ static void run_work(struct ublkev__io *io)
 		n = fake.work_cap;
 	io->taskrun = false;
 	for (i = 0; i < n; i++)
-		run_one(io, &io->work[i]);
+		fake__run_one(io, &io->work[i]);
 	io->nr_work -= n;
 	memmove(io->work, io->work + n, io->nr_work * sizeof(*io->work));
 	io->taskrun = io->nr_work;

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the fake driver does with the commands of tags, and holds a server to:
+ * who may fetch and commit a tag, with which buffer, after which copy; and with
+ * a tag of the server's when the device ends.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fake_io_priv.h"
+
+/* the driver copies a WRITE's data before it tells of the request */
+static bool moves_itself(const struct fake_dev *d)
+{
+	return !fake__has(d, FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY);
+}
+
+/* FETCH_IO_CMDS ends, once, in place of the tags' own */
+static void end_fetch(struct fake_dev *d, unsigned int queue)
+{
+	struct fake_queue *q = &d->queues[queue];
+
+	if (!q->io || q->fetch_ended)
+		return;
+	q->fetch_ended = true;
+	fake__work(q->io, queue, UBLKEV__ALL_TAGS, -ENODEV);
+}
+
+void fake__abort_armed(struct fake_dev *d)
+{
+	bool batch = fake__has(d, FAKE_F_BATCH_IO);
+	unsigned int q, i;
+	struct fake_tag *t;
+
+	for (q = 0; q < d->info.queues; q++)
+		for (i = 0; i < d->info.depth; i++) {
+			t = &d->queues[q].tags[i];
+			if (t->state != TAG_ARMED)
+				continue;
+			t->state = TAG_ABORTED;
+			if (!batch)
+				fake__work(d->queues[q].io, q, i, -ENODEV);
+		}
+	for (q = 0; q < d->info.queues && batch; q++)
+		end_fetch(d, q);
+}
+
+/*
+ * PLAIN: only the tag's own buffer, since the driver will put the next WRITE
+ * there. NEED_GET_DATA: a READ's may come from anywhere.
+ */
+static void check_buf(const struct ublkev__io *io, const struct fake_sqe *sqe)
+{
+	unsigned int nth = sqe->queue - io->first;
+	size_t n = (size_t)nth * io->depth + sqe->tag;
+	char *queue = ublkev__io_bufs(io, nth);
+	char *own = queue + (size_t)sqe->tag * io->dev->info.max_io_bytes;
+
+	if (!moves_itself(io->dev))
+		return;
+	if (sqe->result < 0 && sqe->buf == ublkev__io_spare_buf(io))
+		return;
+	if (n >= (size_t)io->queues * io->depth || sqe->buf != own)
+		fake__violates("not the tag's buffer");
+	if (fake__file_holds(io, sqe->queue, sqe->tag))
+		fake__violates("a buffer that an operation on a file still uses");
+}
+
+static void do_fetch(struct ublkev__io *io, const struct fake_sqe *sqe)
+{
+	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
+	int err;
+
+	check_buf(io, sqe);
+	if (fake__rule(FAKE_FETCH, 0, &err)) {
+		fake__post(io, sqe->queue, sqe->tag, err);
+		return;
+	}
+	if (t->state != TAG_NONE)
+		fake__violates("FETCH of a tag that was fetched");
+	io->dev->queues[sqe->queue].io = io;
+	t->buf = sqe->buf;
+	t->state = TAG_ARMED;
+	io->dev->no_scan |= io->unprivileged;
+	if (!io->dev->was_stopped)
+		return;
+	t->state = TAG_ABORTED;
+	if (!fake__has(io->dev, FAKE_F_BATCH_IO))
+		fake__post(io, sqe->queue, sqe->tag, -ENODEV);
+	else
+		end_fetch(io->dev, sqe->queue);
+}
+
+static int answer_of(const struct fake_dev *d, const struct fake_req *req,
+		     const struct fake_sqe *sqe)
+{
+	uint32_t op = req->op_flags & 0xff;
+	bool data = op == FAKE_READ || op == FAKE_WRITE;
+
+	if (sqe->result < 0)
+		return sqe->result;
+	if ((uint32_t)sqe->result != (data ? req->len : 0))
+		fake__violates("a result that is neither whole nor an error");
+	if (op == FAKE_READ && req->data && !fake__has(d, FAKE_F_USER_COPY))
+		memcpy(req->data, sqe->buf, (size_t)sqe->result);
+	return 0;
+}
+
+static bool is_op(const struct fake_req *req, uint32_t op)
+{
+	return (req->op_flags & 0xff) == op;
+}
+
+static void do_commit(struct ublkev__io *io, const struct fake_sqe *sqe)
+{
+	struct fake_dev *d = io->dev;
+	struct fake_tag *t = &d->queues[sqe->queue].tags[sqe->tag];
+	struct fake_req *req = t->req;
+	int err;
+
+	check_buf(io, sqe);
+	if (d->queues[sqe->queue].io != io)
+		fake__violates("COMMIT by another than who fetched");
+	if (t->state != TAG_OWNED) {
+		fake__violates(t->state == TAG_NEED_DATA ?
+			       "COMMIT of a WRITE whose data were not taken" :
+			       "COMMIT of a tag that is not owned");
+		return;
+	}
+	if (fake__has(d, FAKE_F_NEED_GET_DATA) && is_op(req, FAKE_READ) && !sqe->buf)
+		fake__violates("COMMIT of a READ without an address");
+	if (fake__has(d, FAKE_F_USER_COPY) && sqe->result > 0 && !fake.no_data &&
+	    !t->copied)
+		fake__violates("COMMIT before the data were copied");
+	if (fake__rule(FAKE_COMMIT, 0, &err)) {
+		fake__post(io, sqe->queue, sqe->tag, err);
+		return;
+	}
+	t->req = NULL;
+	t->buf = sqe->buf;
+	/* no command is with the driver any more that could bring another */
+	t->state = d->queues[sqe->queue].fetch_ended ? TAG_ABORTED : TAG_ARMED;
+	fake__answer(d, req, answer_of(d, req, sqe));
+	/* the client may have ended all of this */
+	if (t->state == TAG_ARMED)
+		fake__feed(d, sqe->queue, sqe->tag);
+}
+
+/* NEED_GET_DATA, as on 6.12: done by task work, with a result of its own */
+static void do_get(struct ublkev__io *io, const struct fake_sqe *sqe)
+{
+	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
+
+	if (t->state != TAG_NEED_DATA) {
+		fake__violates("GET_DATA of a tag that needs none");
+		return;
+	}
+	if (!sqe->buf)
+		fake__violates("GET_DATA without an address");
+	t->buf = sqe->buf;
+	t->state = TAG_GETTING;
+	fake__work(io, sqe->queue, sqe->tag, 0);
+}
+
+/* USER_COPY: ublkc is O_NONBLOCK, so done at once */
+static void do_copy(struct ublkev__io *io, const struct fake_sqe *sqe)
+{
+	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
+	int err;
+
+	if (t->state != TAG_OWNED ||
+	    !is_op(t->req, sqe->in ? FAKE_WRITE : FAKE_READ)) {
+		fake__violates("a copy for which there is no request");
+		return;
+	}
+	if (sqe->bytes != t->req->len)
+		fake__violates("a copy that is not the whole request");
+	if (fake__rule(FAKE_COPY, 0, &err)) {
+		fake__post(io, sqe->queue, sqe->tag, err);
+		return;
+	}
+	t->copied = true;
+	if (t->req->data && sqe->in)
+		memcpy(sqe->buf, t->req->data, sqe->bytes);
+	else if (t->req->data)
+		memcpy(t->req->data, sqe->buf, sqe->bytes);
+	fake__post(io, sqe->queue, sqe->tag, (int)sqe->bytes);
+}
+
+/* ublk's task work: WRITE data goes to the server, then the completion */
+void fake__run_one(struct ublkev__io *io, const struct ublkev__cqe *w)
+{
+	struct fake_tag *t;
+	bool write;
+	int res = w->res;
+	int err;
+
+	if (ublkev__cqe_is_file(w)) {
+		fake__post(io, w->queue, w->tag, res);
+		return;
+	}
+	if (res == 0) {
+		t = &io->dev->queues[w->queue].tags[w->tag];
+		write = is_op(t->req, FAKE_WRITE);
+		if (t->state == TAG_GETTING &&
+		    fake__rule(FAKE_COPY, 0, &err)) {
+			/* queued anew, and here it is again */
+			t->state = TAG_NEED_DATA;
+			res = 1;
+		} else if (t->state != TAG_GETTING && write &&
+			   fake__has(io->dev, FAKE_F_NEED_GET_DATA)) {
+			t->state = TAG_NEED_DATA;
+			res = 1;
+		} else {
+			t->state = TAG_OWNED;
+			t->copied = false;
+			if (write && t->req->data &&
+			    !fake__has(io->dev, FAKE_F_USER_COPY))
+				memcpy(t->buf, t->req->data, t->req->len);
+		}
+	}
+	fake__post(io, w->queue, w->tag, res);
+}
+
+void fake__io_cmd(struct ublkev__io *io, const struct fake_sqe *sqe)
+{
+	if (sqe->kind == SQE_FETCH)
+		do_fetch(io, sqe);
+	else if (sqe->kind == SQE_COMMIT)
+		do_commit(io, sqe);
+	else if (sqe->kind == SQE_GET)
+		do_get(io, sqe);
+	else
+		do_copy(io, sqe);
+}
