@@ -31,7 +31,7 @@ restore() {
 
 # A line that is none of these would be passed over for ever.
 strange=$(grep -v -n -e '^#' -e '^[a-z]*: [a-z/_ ]*$' \
-	-e '^[a-z/]* | src/[a-z/_]*\.c | [a-z/_ ]* | .' "$table")
+	-e '^[a-z/]* | src/[a-z/_]*\.[ch] | [a-z/_ ]* | .' "$table")
 if [ "$strange" ]; then
 	wrong "mutants.txt:$strange: no mutation"
 	exit 2
