@@ -17,6 +17,7 @@
 #include "ev/evfile.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
+#include "ev/evresize.h"
 #include "ev/evworker.h"
 #include "util/check.h"
 #include "util/thread.h"
@@ -383,68 +384,12 @@ static void act_close_backend(struct ublkev__engine *e)
 		ublkev__life_backend_closed(&e->life);
 }
 
-static bool act_all_held(struct ublkev__engine *e)
-{
-	ublkev__threads_hold(&e->threads);
-	ublkev__workers_do(e);
-	return ublkev__threads_held(&e->threads);
-}
-
-static void act_resume(struct ublkev__engine *e)
-{
-	ublkev__threads_resume(&e->threads);
-	ublkev__workers_do(e);
-}
-
-int ublkev__act_resize(struct ublkev__engine *e, uint64_t dev_bytes)
-{
-	ublkev__pump_settle(&e->lane);
-	return ublkev__guard_resize(e->backend, dev_bytes);
-}
-
-/*
- * To what size the backend has to come before RESIZED is told; 0: it has it. A
- * backend grew before its device, and shrinks after it. Where the driver has
- * not answered, it may still do either: the backend keeps the larger size.
- */
-static uint64_t act_size_after(const struct ublkev__engine *e, int res)
-{
-	if (e->resize_bytes > e->old_bytes)
-		return res && res != -ETIMEDOUT ? e->old_bytes : 0;
-	return res ? 0 : e->resize_bytes;
-}
-
-/*
- * A piece of the backend's part; the threads go on between two. What the device
- * is to do next does not wait for the rest. true: RESIZED can be told.
- */
-static bool act_end_resize(struct ublkev__engine *e, int res)
-{
-	uint64_t dev_bytes = act_size_after(e, res);
-	int err;
-
-	e->resize = UBLKEV__RESIZE_ASKED;
-	if (!dev_bytes || !act_all_held(e))
-		return !dev_bytes;
-	err = ublkev__act_resize(e, dev_bytes);
-	if (err == UBLKEV_AGAIN && !ublkev__life_has_work(&e->life)) {
-		e->resize = UBLKEV__RESIZE_CUTS;
-		act_resume(e);
-		return false;
-	}
-	if (err)
-		ublkev__log(&e->log, LOG_WARNING,
-			    "the backend did not shrink: %d",
-			    err == UBLKEV_AGAIN ? -ECANCELED : err);
-	return true;
-}
-
 /* whether it can be told by now */
 static bool act_may_tell(struct ublkev__engine *e,
 			 const struct ublkev__life_action *a)
 {
 	if (a->revents == UBLKEV_RESIZED)
-		return act_end_resize(e, a->res);
+		return ublkev__resize_end(e, a->res);
 	return a->revents != UBLKEV_STOPPED || act_threads_have_closed(e);
 }
 
@@ -481,10 +426,8 @@ static bool act_tell(struct ublkev__engine *e,
 	dev->err = e->life.err;
 	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED))
 		dev->res = a->res;
-	if (a->revents == UBLKEV_RESIZED) {
-		e->resize = UBLKEV__RESIZE_NONE;
-		act_resume(e);
-	}
+	if (a->revents == UBLKEV_RESIZED)
+		ublkev__resize_told(e);
 	if (a->revents == UBLKEV_LIVE) {
 		ublkev__threads_live(&e->threads);
 		ublkev__workers_do(e);
@@ -539,36 +482,18 @@ static bool act(struct ublkev__engine *e, const struct ublkev__life_action *a)
 	return false;
 }
 
-void ublkev__act_grow(struct ublkev__engine *e)
-{
-	e->resize = UBLKEV__RESIZE_HOLDS;
-	(void)act_all_held(e);
-}
-
-void ublkev__act_ask_resize(struct ublkev__engine *e)
-{
-	e->resize = UBLKEV__RESIZE_ASKED;
-	ublkev__life_resize(&e->life, e->resize_bytes >> 9,
-			    ublkev__engine_now_ms(e));
-}
-
-/* the threads are out of the backend: a resize begins, if it still may */
+/* a resize that waits for threads begins, or its refusal is told */
 static void act_grow(struct ublkev__engine *e)
 {
 	struct ublkev__life_action a = {
 		.act = UBLKEV__LIFE_EVENT,
 		.revents = UBLKEV_RESIZED,
 		.step = e->life.step,
+		.res = ublkev__resize_grow(e),
 	};
 
-	a.res = ublkev__life_can_resize(&e->life) ? -ECANCELED :
-		ublkev__act_resize(e, e->resize_bytes);
-	if (!a.res) {
-		act_resume(e);
-		ublkev__act_ask_resize(e);
-		return;
-	}
-	(void)act_tell(e, &a);
+	if (a.res)
+		(void)act_tell(e, &a);
 }
 
 __attribute__((noinline))
@@ -606,7 +531,7 @@ bool ublkev__act_run(struct ublkev__engine *e)
 {
 	struct ublkev__life_action *a = &e->action;
 
-	if (e->resize == UBLKEV__RESIZE_HOLDS && act_all_held(e))
+	if (e->resize == UBLKEV__RESIZE_HOLDS)
 		act_grow(e);
 	while (e->blocked || ublkev__life_next(&e->life, a)) {
 		e->blocked = !act_may(e, a);

@@ -14,13 +14,6 @@ struct ublkev__lane;
 /* tells the core what control commands were answered */
 void ublkev__act_answer(struct ublkev__engine *e);
 
-/* the guard's, at a moment when that may be */
-int ublkev__act_resize(struct ublkev__engine *e, uint64_t dev_bytes);
-/* A resize of a backend that threads use, as soon as none of them does. */
-void ublkev__act_grow(struct ublkev__engine *e);
-/* that of the device, to e->resize_bytes */
-void ublkev__act_ask_resize(struct ublkev__engine *e);
-
 /*
  * Facts for the device's life. By the application's lane, or by all of the
  * queue threads, each once: the driver took a tag back; it has none any more;

@@ -16,6 +16,7 @@
 #include "ev/act.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
+#include "ev/evresize.h"
 #include "ev/evworker.h"
 #include "util/check.h"
 #include "util/sized.h"
@@ -284,23 +285,6 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev)
 	return err;
 }
 
-/* the driver is entered for it, which may be where a fault shows */
-static int dev_grow(struct ublkev__engine *e, uint64_t dev_bytes)
-{
-	uint64_t was_bytes = e->backend->limits.dev_bytes;
-	int err = ublkev__act_resize(e, dev_bytes);
-
-	ublkev__evloop_kick(&e->lane);
-	if (err)
-		return err;
-	err = ublkev__life_can_resize(&e->life);
-	/* what has just grown is empty, so there is little to be done */
-	while (err && ublkev__guard_resize(e->backend, was_bytes) ==
-		      UBLKEV_AGAIN)
-		;
-	return err;
-}
-
 int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 		      uint64_t dev_bytes, unsigned int flags)
 {
@@ -318,18 +302,9 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 		err = ublkev__life_can_resize(&e->life);
 	if (!err && e->resize != UBLKEV__RESIZE_NONE)
 		err = -EINVAL;
-	if (!err && dev_bytes > now_bytes && !e->nr_workers)
-		err = dev_grow(e, dev_bytes);
-	if (err)
-		return err;
-	e->resize_bytes = dev_bytes;
-	e->old_bytes = now_bytes;
-	if (dev_bytes > now_bytes && e->nr_workers)
-		ublkev__act_grow(e);
-	else
-		ublkev__act_ask_resize(e);
-	ublkev__evloop_kick(&e->lane);
-	return 0;
+	if (!err)
+		err = ublkev__resize_begin(e, dev_bytes);
+	return err;
 }
 
 void ublkev_dev_abort(struct ev_loop *loop, struct ublkev_dev *dev)
