@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reads the command line: each option by itself, its value against what it may
+ * be. What goes with what is judged in opts_check.c.
+ */
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
 #include "ublk-evdemo/evdemo_opts.h"
+#include "ublk-evdemo/evdemo_opts_priv.h"
 #include "common/number.h"
 
 /* values of the long options that have no letter */
@@ -102,9 +106,6 @@ struct number {
 	const char *remedy;
 };
 
-/* of all queues together; what the library takes */
-#define MAX_REQS 32767
-
 #define SIZE_REMEDY "give digits and one of K, M, G, T, such as 256M"
 
 static const struct number numbers[] = {
@@ -128,18 +129,6 @@ static const struct number numbers[] = {
 };
 
 #define NR_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
-
-struct parse {
-	struct opts *o;
-	char *err;
-	size_t err_size;
-	/* the first option given that does not go with ... */
-	const char *not_delete;
-	const char *not_recover;
-	const char *not_take_over;
-	/* the first one given that is of a file disk only */
-	const char *of_file;
-};
 
 static const char *const recovery_names[] = {
 	[UBLKEV_RECOVERY_NONE] = "none",
@@ -197,17 +186,6 @@ static const char *opts_opt_name(int opt)
 		if (l->val == opt)
 			return l->name;
 	return "?";
-}
-
-static int __attribute__((format(printf, 2, 3)))
-opts_fail(const struct parse *p, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(p->err, p->err_size, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
 }
 
 static int opts_fail_value(const struct parse *p, int opt, const char *value,
@@ -501,116 +479,6 @@ static int opts_refuse(const struct parse *p, int got, char **argv)
 			 number_shown(buf, sizeof(buf), argv[optind - 1]));
 }
 
-static int opts_refuse_with(const struct parse *p, const char *opt,
-			    const char *other)
-{
-	return opts_fail(p, "option --%s: does not go with --%s: leave it out",
-			 opt, other);
-}
-
-static int opts_check_file(const struct parse *p)
-{
-	const struct opts *o = p->o;
-
-	if (o->memory_file)
-		return opts_refuse_with(p, "memory-file", "file");
-	if (o->huge_pages)
-		return opts_refuse_with(p, "huge-pages", "file");
-	return 0;
-}
-
-/* what goes with what */
-static int opts_check_modes(const struct parse *p)
-{
-	const struct opts *o = p->o;
-
-	if (o->mode == OPTS_DELETE && p->not_delete)
-		return opts_refuse_with(p, p->not_delete, "delete");
-	if (o->take_over && p->not_take_over)
-		return opts_refuse_with(p, p->not_take_over, "take-over");
-	if (o->recover_id >= 0 && p->not_recover)
-		return opts_refuse_with(p, p->not_recover, "recover");
-	if (o->unprivileged && o->recovery != UBLKEV_RECOVERY_NONE)
-		return opts_refuse_with(p, "recovery", "unprivileged");
-	return 0;
-}
-
-/* what goes with a disk in memory, or with one that keeps no data */
-static int opts_check_memory(const struct parse *p)
-{
-	const struct opts *o = p->o;
-
-	if (p->of_file)
-		return opts_refuse_with(p, p->of_file, o->backend == OPTS_MEM ?
-					"backend mem" : "backend null");
-	if (o->backend != OPTS_NULL)
-		return 0;
-	if (o->huge_pages)
-		return opts_fail(
-			p, "option --huge-pages: the null backend keeps "
-			   "no data: leave it out, or give --backend mem");
-	if (o->memory_file)
-		return opts_fail(
-			p, "option --memory-file: the null backend keeps "
-			   "no data: leave it out, or give --backend mem");
-	return 0;
-}
-
-static int opts_check_backend(const struct parse *p)
-{
-	return p->o->backend == OPTS_FILE ? opts_check_file(p) :
-	       opts_check_memory(p);
-}
-
-static int opts_check_size(const struct parse *p)
-{
-	const struct opts *o = p->o;
-
-	if (o->size_bytes % o->block_bytes)
-		return opts_fail(p,
-				 "option --size: '%llu' is no multiple of the "
-				 "block size %u: round it",
-				 (unsigned long long)o->size_bytes,
-				 o->block_bytes);
-	return 0;
-}
-
-int opts_check_disk(const struct opts *o, char *err, size_t err_size)
-{
-	struct opts copy = *o;
-	const struct parse p = { .o = &copy, .err = err, .err_size = err_size };
-	int ret = opts_check_backend(&p);
-
-	if (!ret)
-		ret = opts_check_size(&p);
-	if (!ret && o->backend == OPTS_FILE && !o->file)
-		ret = opts_fail(&p, "option --backend file: in which one? give "
-				"--file");
-	if (!ret && o->recover_id >= 0 && o->backend == OPTS_MEM &&
-	    !o->memory_file)
-		ret = opts_fail(&p, "option --recover: where are the data? "
-				"give --file or --memory-file, or --backend null");
-	return ret;
-}
-
-/* what single options cannot tell */
-static int opts_check(const struct parse *p)
-{
-	const struct opts *o = p->o;
-	int err = opts_check_modes(p);
-
-	if (!err)
-		err = opts_check_backend(p);
-	if (err)
-		return err;
-	if (o->queues * o->depth > MAX_REQS)
-		return opts_fail(p,
-				 "option --queues: '%u' queues of --depth %u "
-				 "are more than %d requests: lower one",
-				 o->queues, o->depth, MAX_REQS);
-	return opts_check_size(p);
-}
-
 /* a file is enough to say which disk is meant */
 static void opts_be_of_file(const struct parse *p)
 {
@@ -662,5 +530,5 @@ int opts_parse(struct opts *o, int argc, char **argv, char *err,
 				 "see ublk-evdemo --help",
 				 number_shown(buf, sizeof(buf), argv[optind]));
 	opts_be_of_file(&p);
-	return opts_check(&p);
+	return opts_check_all(&p);
 }

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which options go with which: what a single one cannot tell. Each refusal is
+ * one line that names both, or the value and what to do about it.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "ublk-evdemo/evdemo_opts.h"
+#include "ublk-evdemo/evdemo_opts_priv.h"
+
+/* of all queues together; what the library takes */
+#define MAX_REQS 32767
+
+int opts_fail(const struct parse *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->err, p->err_size, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static int opts_refuse_with(const struct parse *p, const char *opt,
+			    const char *other)
+{
+	return opts_fail(p, "option --%s: does not go with --%s: leave it out",
+			 opt, other);
+}
+
+static int opts_check_file(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
+	if (o->memory_file)
+		return opts_refuse_with(p, "memory-file", "file");
+	if (o->huge_pages)
+		return opts_refuse_with(p, "huge-pages", "file");
+	return 0;
+}
+
+/* what goes with what */
+static int opts_check_modes(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
+	if (o->mode == OPTS_DELETE && p->not_delete)
+		return opts_refuse_with(p, p->not_delete, "delete");
+	if (o->take_over && p->not_take_over)
+		return opts_refuse_with(p, p->not_take_over, "take-over");
+	if (o->recover_id >= 0 && p->not_recover)
+		return opts_refuse_with(p, p->not_recover, "recover");
+	if (o->unprivileged && o->recovery != UBLKEV_RECOVERY_NONE)
+		return opts_refuse_with(p, "recovery", "unprivileged");
+	return 0;
+}
+
+/* what goes with a disk in memory, or with one that keeps no data */
+static int opts_check_memory(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
+	if (p->of_file)
+		return opts_refuse_with(p, p->of_file, o->backend == OPTS_MEM ?
+					"backend mem" : "backend null");
+	if (o->backend != OPTS_NULL)
+		return 0;
+	if (o->huge_pages)
+		return opts_fail(
+			p, "option --huge-pages: the null backend keeps "
+			   "no data: leave it out, or give --backend mem");
+	if (o->memory_file)
+		return opts_fail(
+			p, "option --memory-file: the null backend keeps "
+			   "no data: leave it out, or give --backend mem");
+	return 0;
+}
+
+static int opts_check_backend(const struct parse *p)
+{
+	return p->o->backend == OPTS_FILE ? opts_check_file(p) :
+	       opts_check_memory(p);
+}
+
+static int opts_check_size(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
+	if (o->size_bytes % o->block_bytes)
+		return opts_fail(p,
+				 "option --size: '%llu' is no multiple of the "
+				 "block size %u: round it",
+				 (unsigned long long)o->size_bytes,
+				 o->block_bytes);
+	return 0;
+}
+
+int opts_check_disk(const struct opts *o, char *err, size_t err_size)
+{
+	struct opts copy = *o;
+	const struct parse p = { .o = &copy, .err = err, .err_size = err_size };
+	int ret = opts_check_backend(&p);
+
+	if (!ret)
+		ret = opts_check_size(&p);
+	if (!ret && o->backend == OPTS_FILE && !o->file)
+		ret = opts_fail(&p, "option --backend file: in which one? give "
+				"--file");
+	if (!ret && o->recover_id >= 0 && o->backend == OPTS_MEM &&
+	    !o->memory_file)
+		ret = opts_fail(&p, "option --recover: where are the data? "
+				"give --file or --memory-file, or --backend null");
+	return ret;
+}
+
+/* what single options cannot tell */
+int opts_check_all(const struct parse *p)
+{
+	const struct opts *o = p->o;
+	int err = opts_check_modes(p);
+
+	if (!err)
+		err = opts_check_backend(p);
+	if (err)
+		return err;
+	if (o->queues * o->depth > MAX_REQS)
+		return opts_fail(p,
+				 "option --queues: '%u' queues of --depth %u "
+				 "are more than %d requests: lower one",
+				 o->queues, o->depth, MAX_REQS);
+	return opts_check_size(p);
+}
