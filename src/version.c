@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The version of the library that runs, which may be another than the
+ * header's.
+ */
 #include <ublkev.h>
 
 #define STR(x) #x

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The names of the house: no private name equals a public one up to its
 # underscores, no basename occurs twice, and the static functions of a file
-# begin with its noun, so that a backtrace says where it is.
+# begin with its noun, so that a backtrace says where it is. And its files: each
+# begins with a comment that says what it is for, and can be read in one sitting.
 
 src=${abs_top_srcdir:-${srcdir:-.}}
 dir=$(mktemp -d) || exit 99
@@ -55,4 +56,24 @@ for f in "$src"/src/*/*.c; do
 		wrong "$f: $n() does not begin with one of $begins"
 	done <"$dir/odd"
 done
+
+# ---- files --------------------------------------------------------------------
+# behind the licence, whatever has words in its first two lines
+awk -v most=620 '
+	function ended() {
+		if (lines > most)
+			print file ": " lines " lines, " most " are the most"
+		if (file != "" && !head)
+			print file ": does not begin with what it is for"
+	}
+	FNR == 1 { ended(); file = FILENAME; head = 0 }
+	FNR == 2 { comment = /^\/\*/ }
+	FNR <= 3 && comment && /^(\/| )\*.*[a-z][a-z].* [a-z]/ { head = 1 }
+	{ lines = FNR }
+	END { ended() }' "$src"/include/*.h "$src"/include/ublkev/*.h \
+	"$src"/src/*.c "$src"/src/*/*.[ch] "$src"/tests/*/*.[ch] \
+	"$src"/examples/*.c >"$dir/files"
+while read -r n; do
+	wrong "$n"
+done <"$dir/files"
 exit $bad

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the memory disk and the null disk are told, judged once for both, and
+ * the limits that follow from it.
+ */
 #include "backend/diskconf.h"
 
 #include <errno.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Percentiles, counted up in the buckets from the shortest one. A value is
+ * told as the longest time of its bucket, so it is never too small, and at
+ * most an eighth too large.
+ */
 #include "common/latency.h"
 
 /* The longest time that is counted in bucket b. */

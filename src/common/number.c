@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Digits and a unit, read by hand: strtoull(3) takes signs, blanks and other
+ * bases, and wraps around where a user has to be told.
+ */
 #include <ctype.h>
 #include <string.h>
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The parent's side of a probe: makes the child that asks, reads what it
+ * tells without waiting, and ends it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

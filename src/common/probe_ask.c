@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The child's side of a probe: asks what may wait for the disk's server, and
+ * tells each answer as soon as it is there. Between two questions it tells
+ * that it is alive, so that a parent knows a slow answer from one that never
+ * comes.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

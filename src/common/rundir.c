@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * /run/ublk-ev for root, $XDG_RUNTIME_DIR/ublk-ev for everybody else.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

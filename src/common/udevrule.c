@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Looks through udev's rules for one that names ublk's character devices.
+ * Whether it gives them to the right user is not judged.
+ */
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One command of a tool's, from the question whose device it is to its
+ * answer or the end of all patience.
+ */
 #include "core/cmdlife.h"
 
 #include <errno.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reads a descriptor, which lies in memory that the driver writes, and
+ * judges what it says: an operation nobody knows, no bytes, more of them
+ * than a tag's buffer has.
+ */
 #include "core/decode.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a lane makes of the wishes of the application's thread, and what it
+ * tells of itself, each fact once.
+ */
 #include "core/lanelife.h"
 
 #include <assert.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names for what the driver counts, for logs and tools.
+ */
 #include "core/names.h"
 
 #include <assert.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Time, of which only that part is counted in which whoever waits could have
+ * looked.
+ */
 #include "core/pace.h"
 
 void ublkev__pace_init(struct ublkev__pace *p, uint64_t real_ms)

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A request in up to UBLKEV_MAX_EXTENTS pieces: which of them is due, which
+ * is with the kernel, what its completion means, and what an abort has to
+ * cancel.
+ */
 #include "core/placed.h"
 
 #include <assert.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The counters of answered requests, and the buckets of their latencies.
+ */
 #include "core/stats.h"
 
 void ublkev__stats_answer(struct ublkev_stats *s,

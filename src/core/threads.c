@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The queue threads' phases as the application's thread knows them: wishes
+ * go to them, facts come back, what is so of all of them is told to the
+ * device's life.
+ */
 #include "core/threads.h"
 
 #include <assert.h>

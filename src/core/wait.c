@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A balance of waits that paid and waits that did not, and rests that double
+ * while it stays used up.
+ */
 #include "core/wait.h"
 
 /* How many waits in vain, one after the other, use the balance up. */

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evdev.h - what other public calls share with those of a device
+ */
 #ifndef UBLKEV_EV_EVDEV_H
 #define UBLKEV_EV_EVDEV_H
 

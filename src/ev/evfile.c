@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Carries the operations that core/placed.h wants done to the ring and their
+ * completions back. What found no room waits in a list of its lane, in its
+ * order.
+ */
 #include "ev/evfile.h"
 
 #include "backend/guard.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Decides how a turn ends: when its budget is used up, how long it looks at
+ * the ring before the loop sleeps, and whether the sleep may be in the ring.
+ */
 #include "ev/evturn.h"
 
 #include <limits.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Runs a program, and takes its output and its end from the loop, so that a
+ * deadline holds meanwhile.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

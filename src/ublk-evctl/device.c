@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Finds devices in /sys and asks the driver about each; who serves one is
+ * read from /proc, what its disk is like from /sys.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A device as the JSON of list and info.
+ */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command doctor: gathers what only a running system tells (limits,
+ * rings, /dev/ublk-control), has it judged with what the files below the
+ * root say, and prints the report.
+ */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>

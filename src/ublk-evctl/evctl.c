@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main() of ublk-evctl. What a command does is in the library that the tests
+ * link.
+ */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

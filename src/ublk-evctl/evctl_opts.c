@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line of ublk-evctl: commands, their options and arguments, as
+ * tables.
+ */
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How a command ends: its line for people, or its object for --json, and its
+ * exit status.
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

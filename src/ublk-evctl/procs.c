@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reads /proc: which processes have a ublk character device open, who they
+ * are, and whether there may be others that /proc does not show.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

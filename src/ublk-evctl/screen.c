@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Draws top's table where a terminal is, over what was there before; writes
+ * it as text or as JSON where there is none.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * server.h - one question to a device's server, and what is said when it
+ * fails
+ */
 #ifndef EVCTL_SERVER_H
 #define EVCTL_SERVER_H
 

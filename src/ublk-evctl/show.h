@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * show.h - the table of devices, for the commands that end with one
+ */
 #ifndef EVCTL_SHOW_H
 #define EVCTL_SHOW_H
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A client's connection in the loop: sends a line, and waits with a deadline
+ * for the one that answers it. A server whose queue of connections is full
+ * is tried again.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Columns as wide as what is in them, and numbers as short as they can be
+ * read.
+ */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>

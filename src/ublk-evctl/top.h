@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * top.h - a device on top's screen, and where its counters come from
+ */
 #ifndef EVCTL_TOP_H
 #define EVCTL_TOP_H
 

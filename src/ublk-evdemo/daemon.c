@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Becomes a daemon: forks, and the parent stays until the child says that
+ * its disk is there, or why not. Also what every server does about
+ * descriptors that it did not open.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Makes the backend that the options ask for. The file of a memory disk is
+ * opened, distrusted, locked and measured here; that of a file disk in
+ * filedisk.c.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main() of ublk-evdemo: which of its modes is meant, and what is to be
+ * looked at before a device is made.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opens the disk of --file, and says in one line why it could not be.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

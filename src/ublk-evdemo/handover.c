@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A release that a client has asked for: who may end it, and what becomes of
+ * the device when that client goes away.
+ */
 #include <errno.h>
 #include <string.h>
 #include <syslog.h>

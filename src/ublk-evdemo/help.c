@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The text of --help; what each option may be is evdemo_opts.c's.
+ */
 #include "ublk-evdemo/evdemo_opts.h"
 
 const char opts_help[] =

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writes each answer of the control socket. The manual page lists their
+ * members.
+ */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Binds the socket where nobody listens any more. One that is to replace
+ * another's gets a name of its own and is renamed over it, so that there is
+ * no moment without a socket; a lock keeps two servers from replacing each
+ * other's.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The name of a device's control socket in the directory of its user's
+ * servers.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>

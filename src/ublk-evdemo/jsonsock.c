@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Clients in the loop: each has its lines read, its answers sent, and is
+ * dropped when it does not read them.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

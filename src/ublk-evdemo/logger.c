@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sends each line where the log is, without waiting: what finds no room is
+ * counted and told later.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>

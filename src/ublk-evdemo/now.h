@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * now.h - the time that rates and patience are measured by
+ */
 #ifndef EVDEMO_NOW_H
 #define EVDEMO_NOW_H
 

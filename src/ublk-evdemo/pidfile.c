@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Takes the file, by its lock, and writes the process id into it; or says
+ * who has it.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

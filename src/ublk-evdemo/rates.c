@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writes a line of rates since the last one, of counters since the start,
+ * and of a request in flight.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scribe's process, which obeys messages from a socket one after the
+ * other, and the server's end of that socket.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

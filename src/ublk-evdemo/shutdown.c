@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Looks who holds the disk, a piece of /proc a turn of the loop, and decides
+ * when the device is stopped.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writes the file of a live device, and reads that of a dead server: only
+ * one that nobody else could have written, and of the very disk that is to
+ * be recovered.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

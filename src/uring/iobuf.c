@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reserves the buffers' addresses. The kernel gives memory page by page as
+ * the driver touches it.
+ */
 #include "uring/iobuf.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Makes an io_uring and enters it. What a submission costs is a store and a
+ * system call; how the kernel's refusals are met is said at each.
+ */
 #include "uring/ring.h"
 
 #include <errno.h>

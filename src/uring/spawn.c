@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * clone(2) without an exit signal, what a child has to close, and memory
+ * that a broker's process takes from mmap(2), for malloc(3) may be locked in
+ * a child.
+ */
 #include "uring/spawn.h"
 
 #include <errno.h>

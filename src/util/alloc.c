@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The application's allocation function, or the C library's with one meaning
+ * for "no bytes".
+ */
 #include "util/alloc.h"
 
 #include <stdint.h>

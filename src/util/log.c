@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A line is put together only where somebody listens, and with the number of
+ * its device in front of it.
+ */
 #include "util/log.h"
 
 #include <stdarg.h>

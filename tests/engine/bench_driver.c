@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The driver of bench_core: what it makes of the SQEs that the library
+ * submits, and the clients' requests that it sends to the library's ring.
+ */
 #include "bench_driver.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Starts a broker, finds its process in /proc, and waits for what it does.
+ */
 #include "broker_kit.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Runs a broker's loop in a thread, with the test at the other end of its
+ * sockets.
+ */
 #include "broker_rig.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A client writes what it can recognise, reads it back, and counts what it
+ * is told.
+ */
 #include "engine_client.h"
 
 #include <stdlib.h>

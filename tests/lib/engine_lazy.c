@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A disk in memory that answers at once, later, or when the test says so,
+ * and looks at what it is asked meanwhile.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

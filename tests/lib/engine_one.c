@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One device for tests of a single request.
+ */
 #include "engine_one.h"
 
 struct lazy lazy;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A disk of a part for each queue, whose calls check that they come in the
+ * queue's own thread.
+ */
 #include "engine_parts.h"
 
 #include <signal.h>

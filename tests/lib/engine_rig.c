@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Runs the loop until something has come about, verifies the engine after
+ * every turn of it, and remembers the events of each device.
+ */
 #include "engine_rig.h"
 #include "ev/engine.h"
 

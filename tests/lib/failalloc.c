@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Stands in front of the C library's allocation, counts down to the one that
+ * fails, and counts what is not given back.
+ */
 #include "failalloc.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The fake driver's control commands: which are done at once, which wait for
+ * something, and the carrier through which the library sends them.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

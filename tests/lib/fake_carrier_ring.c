@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rings for a broker under test: each command waits until the test answers
+ * it.
+ */
 #include "fake_carrier_ring.h"
 
 #include <errno.h>

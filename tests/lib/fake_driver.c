@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The fake driver's devices, the requests of their users, and what is to go
+ * wrong.
+ */
 #include "fake_driver.h"
 
 #include <errno.h>

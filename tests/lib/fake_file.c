@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Operations on files, done to real files at once, or held until the test
+ * lets them go.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An io of the fake driver from its making to its end, and what that end
+ * does to the device.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <sys/eventfd.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A backend that writes down each call and answers as it was told to.
+ */
 #include "guard_kit.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A client of a server in the same loop: it says a line and hears what
+ * comes.
+ */
 #include "json_kit.h"
 
 #include <errno.h>

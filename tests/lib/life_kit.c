@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Leads a device's life to a step, and writes what it wants done as text
+ * that a test compares.
+ */
 #include "life_kit.h"
 
 #include <errno.h>

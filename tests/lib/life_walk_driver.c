@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A driver in little for random walks of life: it has devices and tags, does
+ * what it is asked late or wrongly, and checks that it is never asked what
+ * would do harm.
+ */
 #include "life_walk.h"
 
 #include <errno.h>

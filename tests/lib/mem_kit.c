@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory disks through the guard, and their memory as smaps shows it.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writes files, links and processes below a directory that a test has for
+ * itself.
+ */
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tells facts to a queue of four tags, and asserts what is pulled from it.
+ */
 #include <string.h>
 
 #include "queue_kit.h"

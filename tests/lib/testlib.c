@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Runs a suite, seeds and draws random numbers, and reads from /proc what a
+ * test wants to know of its own process.
+ */
 #include "testlib.h"
 
 #include <dirent.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tells a host without io_uring from one with it.
+ */
 #include "uring_kit.h"
 
 #include <liburing.h>
