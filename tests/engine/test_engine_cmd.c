@@ -11,9 +11,11 @@
 
 #include "core/names.h"
 #include "core/params.h"
+#include "ev/clock.h"
 #include "engine_rig.h"
 
 #define ID 3
+#define TIMEOUT_MS 30
 
 static struct ublkev_cmd cmd;
 static struct ublkev_conf conf;
@@ -24,6 +26,17 @@ static void (*then)(void);
 
 static struct lazy disk;
 static struct rig_dev dev;
+
+/* what the command's clock says, 0: what the machine's does */
+static uint64_t clock_us;
+
+uint64_t __real_ublkev__clock_us(void);
+uint64_t __wrap_ublkev__clock_us(void);
+
+uint64_t __wrap_ublkev__clock_us(void)
+{
+	return clock_us ? clock_us : __real_ublkev__clock_us();
+}
 
 static void on_answer(struct ev_loop *loop, struct ublkev_cmd *c,
 		      const struct ublkev_cmd_answer *a)
@@ -48,10 +61,11 @@ static void setup(void)
 	rig_setup();
 	fake.features = 0x1fffff;
 	answers = 0;
+	clock_us = 0;
 	then = NULL;
 	memset(&alloc, 0, sizeof(alloc));
 	ublkev_conf_init(&conf, sizeof(conf));
-	conf.cmd_timeout_ms = 30;
+	conf.cmd_timeout_ms = TIMEOUT_MS;
 	conf.grace_ms = 20;
 	conf.alloc = rig_alloc_fn;
 	conf.alloc_data = &alloc;
@@ -124,9 +138,20 @@ static void served(const char *events)
 
 START_TEST(features)
 {
+	static const struct ublkev_cmd_answer none;
+
 	ck_assert_int_eq(ask(UBLKEV_CMD_GET_FEATURES, -1, 0), 0);
 	ck_assert_uint_eq(got.u.features, 0x1fffff);
-	/* that needs no device, and asks for none */
+	/* and nothing of that in the next answer, which has no data */
+	ck_assert_int_eq(ask(UBLKEV_CMD_STOP_DEV, ID, 0), -ENODEV);
+	ck_assert_mem_eq(&got.u, &none.u, sizeof(got.u));
+}
+END_TEST
+
+/* that needs no device, and asks for none */
+START_TEST(features_of_nobody)
+{
+	ck_assert_int_eq(ask(UBLKEV_CMD_GET_FEATURES, -1, 0), 0);
 	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CTRL_GET_DEV_INFO2], 0);
 }
 END_TEST
@@ -332,23 +357,30 @@ END_TEST
 
 static void be_late(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	struct timespec late = { 0, 2 * 30 * 1000000 };
+	struct timespec late = { 0, 2 * TIMEOUT_MS * 1000000 };
 
 	(void)revents;
 	if (!fake_counts.pending)
 		return;
 	fake_tick();
 	nanosleep(&late, NULL);
+	/* it is passed, but not so late that a part of it is not counted */
+	if (clock_us)
+		clock_us += TIMEOUT_MS * 1000;
 	ev_timer_stop(loop, w);
 }
 
-/* the loop hears of the deadline first, but the answer was there before it */
+/*
+ * The loop hears of the deadline first, but the answer was there before it:
+ * whether the thread was late, or the two came together.
+ */
 START_TEST(late_ourselves)
 {
 	struct ev_timer blocks;
 
+	clock_us = _i & 2 ? 1000000 : 0;
 	ck_assert_int_eq(fake_leave(ID), 0);
-	fake_rule(FAKE_HANG_TICKS, _i ? UBLKEV__CTRL_STOP_DEV :
+	fake_rule(FAKE_HANG_TICKS, _i & 1 ? UBLKEV__CTRL_STOP_DEV :
 		  UBLKEV__CTRL_GET_DEV_INFO2, 1, 1, 1);
 	ev_timer_init(&blocks, be_late, .001, .001);
 	ev_timer_start(rig_loop, &blocks);
@@ -450,7 +482,7 @@ static void add_ends(TCase *tc)
 	tcase_add_test(tc, bad_conf);
 	tcase_add_test(tc, no_memory);
 	tcase_add_loop_test(tc, times_out, 0, 2);
-	tcase_add_loop_test(tc, late_ourselves, 0, 2);
+	tcase_add_loop_test(tc, late_ourselves, 0, 4);
 	tcase_add_test(tc, lost);
 	tcase_add_loop_test(tc, cancelled, 0, 2);
 	tcase_add_loop_test(tc, freed_inside, 0, 2);
@@ -465,6 +497,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, features);
+	tcase_add_test(tc, features_of_nobody);
 	tcase_add_loop_test(tc, info, 0, 2);
 	tcase_add_test(tc, params);
 	tcase_add_test(tc, no_device);
