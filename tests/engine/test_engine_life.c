@@ -297,21 +297,31 @@ START_TEST(backend_serves_one)
 }
 END_TEST
 
+static struct one nested;
+
+/* its own device waits until the callback is over */
 static void nested_run(struct rig_dev *d, int revents)
 {
+	static char data[512];
 	int i;
 
-	(void)d;
-	(void)revents;
+	if (revents == UBLKEV_LIVE)
+		fake_submit(d->dev.id, FAKE_READ, 0, sizeof(data), data,
+			    one_tell, &nested);
 	for (i = 0; i < 10; i++)
 		ev_run(rig_loop, EVRUN_NOWAIT);
+	if (revents == UBLKEV_LIVE)
+		ck_assert_uint_eq(lazy.submits, 0);
 }
 
 /* an application that runs the loop inside a callback */
 START_TEST(nested_loop)
 {
+	nested.done = 0;
 	r.on_event = nested_run;
 	rig_up(&r, lazy.backend);
+	rig_until(one_done, &nested);
+	ck_assert_int_eq(nested.res, 0);
 	rig_down(&r);
 }
 END_TEST
