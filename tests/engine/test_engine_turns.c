@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ev/clock.h"
 #include "engine_client.h"
 #include "engine_one.h"
 
@@ -139,6 +140,65 @@ START_TEST(slow_requests_one_a_turn)
 	rig_down(&r);
 }
 END_TEST
+
+/* ---- how often the clock is looked at ------------------------------------------ */
+
+#define FAST_DEPTH	512
+
+static bool stands;		/* the clock does */
+static unsigned int submits_looked, most_between;
+
+uint64_t __real_ublkev__clock_us(void);
+uint64_t __wrap_ublkev__clock_us(void);
+
+uint64_t __wrap_ublkev__clock_us(void)
+{
+	unsigned int n = lazy.submits - submits_looked;
+
+	if (!stands)
+		return __real_ublkev__clock_us();
+	submits_looked = lazy.submits;
+	if (n > most_between)
+		most_between = n;
+	return 1000000;
+}
+
+static bool all_fast_answered(void *arg)
+{
+	(void)arg;
+	return answered == FAST_DEPTH;
+}
+
+/*
+ * Requests that cost nothing for a long while: the clock is looked at more and
+ * more seldom, but often enough for the first that is slow to be noticed.
+ */
+START_TEST(looks_seldom_but_looks)
+{
+	static char buf[512];
+	unsigned int i, n;
+
+	r.conf.depth = FAST_DEPTH;
+	r.conf.wait_us = 0;
+	rig_up(&r, lazy.backend);
+	submits_looked = lazy.submits;
+	most_between = 0;
+	stands = true;
+	for (n = 0; n < 20; n++) {
+		answered = 0;
+		for (i = 0; i < FAST_DEPTH; i++)
+			fake_submit(0, FAKE_READ, 0, sizeof(buf), buf, count,
+				    NULL);
+		rig_until(all_fast_answered, NULL);
+	}
+	stands = false;
+	ck_assert_uint_ge(most_between, 16);
+	ck_assert_uint_le(most_between, 64);
+	rig_down(&r);
+}
+END_TEST
+
+/* ---- who has the next turn ------------------------------------------------------ */
 
 #define LARGE	(256u << 10)
 
@@ -287,6 +347,7 @@ int main(void)
 	tcase_add_loop_test(tc, done_in_pieces, 0, RIG_MODES);
 	tcase_add_test(tc, aborted_between_pieces);
 	tcase_add_loop_test(tc, slow_requests_one_a_turn, 0, 2);
+	tcase_add_test(tc, looks_seldom_but_looks);
 	tcase_add_test(tc, large_requests_in_parts);
 	tcase_add_loop_test(tc, budget, 0, 3);
 	tcase_add_test(tc, queues_are_fair);
