@@ -24,6 +24,7 @@
 #include "ublk-evdemo/command.h"
 #include "ublk-evdemo/daemon.h"
 #include "ublk-evdemo/disk.h"
+#include "ublk-evdemo/jsonpath.h"
 #include "ublk-evdemo/logger.h"
 #include "ublk-evdemo/rates.h"
 #include "ublk-evdemo/scribe.h"
@@ -179,6 +180,21 @@ static void app_fini(struct app *app)
 	ev_loop_destroy(app->loop);
 }
 
+/*
+ * The predecessor's socket becomes ours; where that is not where it is by
+ * default, it is what somebody set, and a recovery after this server is told.
+ */
+static void app_take_socket(struct opts *o)
+{
+	char path[256];
+
+	o->control = o->take_over;
+	if (jsonpath_default(path, sizeof(path), statefile_root(), geteuid(),
+			     getenv("XDG_RUNTIME_DIR"), o->recover_id) ||
+	    strcmp(path, o->control))
+		opts_kept_note(o, "control");
+}
+
 /* what the predecessor says of the disk, and the options that it hands on */
 static int app_ask_predecessor(struct app *app)
 {
@@ -193,7 +209,7 @@ static int app_ask_predecessor(struct app *app)
 	if (app->opts.verbose)
 		log_init(LOG_DEBUG);
 	if (!app->opts.control && !app->opts.no_control)
-		app->opts.control = app->opts.take_over;
+		app_take_socket(&app->opts);
 	return 0;
 }
 

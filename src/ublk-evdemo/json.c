@@ -216,13 +216,15 @@ char *json_memory(const struct json_source *s)
 	const struct opts *o = s->opts;
 
 	return json_dump(json_pack(
-		"{s:i, s:i, s:i, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:s, s:o}",
+		"{s:i, s:i, s:i, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:b, "
+		"s:s, s:o}",
 		"schema", JSON_SCHEMA, "pid", (int)getpid(), "id", s->id,
 		"backend", s->backend, "dev_bytes", json_n(s->info->dev_bytes),
 		"logical_block_bytes", json_n(s->info->logical_block_bytes),
 		"offset_bytes", json_n(o->offset_bytes),
-		"read_only", o->read_only, "huge_pages", o->huge_pages,
-		"unprivileged", o->unprivileged, "stays", json_stays(s->info),
+		"buffered", o->buffered, "read_only", o->read_only,
+		"huge_pages", o->huge_pages, "unprivileged", o->unprivileged,
+		"stays", json_stays(s->info),
 		"recovery", json_recovery_name(s->info),
 		"options", json_kept(o, OPTS_OF_LIFE)));
 }

@@ -225,24 +225,36 @@ static json_t *statefile_read(int dir, int id, const char **why)
 	return NULL;
 }
 
-/* Who says where the data are does not want those of the dead server. */
-static int statefile_is_moot(const char *name, int elsewhere)
+/*
+ * Who says where the data are does not want those of the dead server. Of a
+ * file with another name, it is the same disk that is meant, at its offset.
+ */
+static int statefile_is_moot(const struct opts *o, const char *name)
 {
-	return elsewhere && (!strcmp(name, "backend") ||
-			     !strcmp(name, "size") ||
-			     !strcmp(name, "huge-pages") ||
-			     !strcmp(name, "memory-file"));
+	static const char *const places[] = {
+		"backend", "size", "huge-pages", "memory-file", "file",
+		"offset", "buffered",
+	};
+	const int of_file = opts_was_given(o, "file");
+	unsigned int i, n = sizeof(places) / sizeof(places[0]);
+
+	if (!of_file && !opts_was_given(o, "backend") &&
+	    !opts_was_given(o, "memory-file"))
+		return 0;
+	for (i = 0; i < (of_file ? n - 2 : n); i++)
+		if (!strcmp(name, places[i]))
+			return 1;
+	return 0;
 }
 
 static void statefile_inherit(struct opts *o, json_t *top)
 {
-	const int elsewhere = opts_was_given(o, "backend") ||
-			      opts_was_given(o, "memory-file");
+	const struct opts given = *o;
 	const char *name;
 	json_t *value;
 
 	json_object_foreach(json_object_get(top, "options"), name, value)
-		if (!statefile_is_moot(name, elsewhere) &&
+		if (!statefile_is_moot(&given, name) &&
 		    opts_inherit(o, OPTS_OF_LIFE | OPTS_OF_DISK, name,
 				 json_string_value(value)))
 			log_msg(LOG_WARNING, "option --%s of the server that "

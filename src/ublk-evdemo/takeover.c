@@ -137,23 +137,29 @@ static void takeover_note_disk(struct opts *o)
 		opts_kept_note(o, "read-only");
 	if (o->huge_pages)
 		opts_kept_note(o, "huge-pages");
+	if (o->offset_bytes)
+		opts_kept_note(o, "offset");
+	if (o->buffered)
+		opts_kept_note(o, "buffered");
 }
 
 /* 0, or what it lacks */
 static int takeover_take_disk(struct takeover *t, struct opts *o, json_t *top)
 {
 	const char *backend, *recovery;
-	int read_only, huge_pages, unprivileged, id;
+	int read_only, huge_pages, unprivileged, id, buffered = 0;
 	json_int_t bytes, block, offset = 0;
 	int mode, kind;
 
 	if (json_unpack(top,
-			"{s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:s, s?:I}",
+			"{s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:s, s?:I, "
+			"s?:b}",
 			"id", &id, "backend", &backend, "dev_bytes", &bytes,
 			"logical_block_bytes", &block, "read_only", &read_only,
 			"huge_pages", &huge_pages, "unprivileged",
 			&unprivileged, "stays", &t->stays, "recovery",
-			&recovery, "offset_bytes", &offset))
+			&recovery, "offset_bytes", &offset, "buffered",
+			&buffered))
 		return -EPROTO;
 	mode = opts_recovery(recovery);
 	kind = opts_backend(backend);
@@ -170,6 +176,7 @@ static int takeover_take_disk(struct takeover *t, struct opts *o, json_t *top)
 	o->block_bytes = (uint32_t)block;
 	o->read_only = read_only;
 	o->huge_pages = huge_pages;
+	o->buffered = buffered;
 	o->unprivileged = unprivileged;
 	o->recovery = (enum ublkev_recovery)mode;
 	takeover_note_disk(o);

@@ -562,6 +562,40 @@ fi
 pid=$(cat pid)
 kill "$pid"
 check "daemon ends" await dead "$pid"
+# whoever says where the data are means it, here too
+killed --memory-file mem7 --size 1M --control none
+"$demo" --recover 7 --file img --daemon --pidfile pid >out 2>err
+check "a file in place of memory" [ $? = 0 ]
+kill -KILL "$(cat pid)"
+check "its state" has '"file": ".*/img"' $state
+"$demo" --recover 7 --memory-file mem7 --daemon --pidfile pid >out 2>err
+check "memory in place of a file" [ $? = 0 ]
+kill "$(cat pid)"
+check "nothing left" await gone $state
+# a file that was moved, with the disk where it was in it
+killed --file img --offset 4K --buffered --control ctl
+mv img moved
+"$demo" --recover 7 --file moved --daemon --pidfile pid >out 2>err
+check "moved" [ $? = 0 ]
+if [ -n "$python" ]; then
+	check "its offset" has '"offset_bytes":4096,"buffered":true' \
+		<(ask ctl memory)
+	# and after an upgrade and a crash
+	"$demo" --take-over ctl --daemon >out2 2>err2
+	check "upgraded" [ $? = 0 ]
+	kill -KILL "$(cat pid)"
+	check "its offset is kept" has '"offset": "4096"' $state
+	check "so is --buffered" has '"buffered": true' $state
+	check "and its socket" has "\"control\": \"$dir/ctl\"" $state
+	"$demo" --recover 7 --daemon >out 2>err
+	check "recovers" [ $? = 0 ]
+	check "its disk" has '"dev_bytes":1044480,.*"offset_bytes":4096,"buff' \
+		<(ask ctl memory)
+fi
+pid=$(cat pid)
+kill "$pid"
+check "daemon ends" await dead "$pid"
+mv moved img
 
 # --- a stop that hangs is ended by the second signal
 forget
