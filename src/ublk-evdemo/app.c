@@ -292,26 +292,53 @@ int app_new_dev(struct app *app, int id)
 	return err;
 }
 
+/*
+ * A server that was killed, and is recovered from, has the pidfile and the
+ * socket until the kernel has taken it down: disk_try_again().
+ */
+static int app_new_pidfile(struct app *app)
+{
+	const struct opts *o = &app->opts;
+	unsigned int tries = 0;
+	char line[512];
+	int err;
+
+	do {
+		err = pidfile_open(&app->pidfile, o->pidfile, line,
+				   sizeof(line));
+	} while (err == -EBUSY && disk_try_again(o, &tries));
+	if (err)
+		log_msg(LOG_ERR, "%s", line);
+	return err;
+}
+
+static int app_new_socket(struct app *app)
+{
+	const struct opts *o = &app->opts;
+	unsigned int tries = 0;
+	char line[512];
+	int err;
+
+	do {
+		err = jsonsock_new(&app->json, app->loop, o->control,
+				   JSONLISTEN_WAIT, &command_ops, app, line,
+				   sizeof(line));
+	} while (err == -EADDRINUSE && disk_try_again(o, &tries));
+	if (err)
+		log_msg(LOG_ERR, "%s", line);
+	return err;
+}
+
 /* a successor's files are its predecessor's until that has let go of them */
 static int app_new_files(struct app *app)
 {
 	const struct opts *o = &app->opts;
-	char line[512];
 
 	if (o->take_over)
 		return 0;
-	if (o->pidfile && pidfile_open(&app->pidfile, o->pidfile, line,
-				       sizeof(line))) {
-		log_msg(LOG_ERR, "%s", line);
+	if (o->pidfile && app_new_pidfile(app))
 		return -1;
-	}
-	if (o->control && jsonsock_new(&app->json, app->loop, o->control,
-				       JSONLISTEN_WAIT, &command_ops, app,
-				       line, sizeof(line))) {
-		log_msg(LOG_ERR, "%s", line);
-		return -1;
-	}
-	return 0;
+	return o->control ? app_new_socket(app) : 0;
 }
 
 static int app_run(struct app *app)

@@ -23,8 +23,8 @@ int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
 	     int *made);
 
 /*
- * Whether the lock of a disk's file is to be tried again, which somebody has: a
- * server that was killed, and is recovered from, lets go of its files last of
+ * Whether a file that somebody has, the disk's or another of a server's, is to be
+ * tried again: a server that was killed, and is recovered from, lets go of its files last of
  * all. Waits a little for that; *tries begins with 0.
  */
 int disk_try_again(const struct opts *o, unsigned int *tries);

@@ -161,7 +161,7 @@ int pidfile_open(struct pidfile *p, const char *path, char *err_text,
 		return 0;
 	pidfile_explain(err_text, err_size, path, err, pid);
 	pidfile_close(p);
-	return err == -EBUSY ? -EEXIST : err;
+	return err;
 }
 
 void pidfile_close(struct pidfile *p)

@@ -17,7 +17,7 @@ struct pidfile {
 
 /*
  * Takes `path` for this process. 0, or a negative errno and one line in
- * err: -EEXIST (a process has locked it, or it is some other file),
+ * err: -EBUSY (a process has locked it), -EEXIST (it is some other file),
  * those of open(2) and write(2).
  */
 int pidfile_open(struct pidfile *p, const char *path, char *err,

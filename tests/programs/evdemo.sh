@@ -503,6 +503,41 @@ if [ -n "$python" ]; then
 	kill "$(cat pid)"
 	check "nothing left" await gone $state
 fi
+# what a dying server still has is waited for
+killed --backend null --size 1M --control ctl --pidfile pid
+exec 8>pid
+flock 8
+"$demo" --recover 7 >out 2>err &
+pid=$!
+scribe() { [ -n "$(cat /proc/$pid/task/$pid/children)" ]; }
+check "it has begun" await scribe
+exec 8>&-
+check "line" await has ublkb7 out
+kill $pid
+wait $pid
+check "status" [ $? = 0 ]
+if [ -n "$python" ]; then
+	killed --backend null --size 1M --control ctl
+	rm ctl
+	python3 - "$demo" <<-'END' >out 2>err
+	import socket, subprocess, sys
+	s = socket.socket(socket.AF_UNIX)
+	s.settimeout(20)
+	s.bind("ctl")
+	s.listen()
+	p = subprocess.Popen([sys.argv[1], "--recover", "7"],
+			     stdout=subprocess.PIPE)
+	try:
+	    s.accept() # it has looked whether somebody listens
+	    s.close()
+	    assert p.stdout.readline() == b"/dev/ublkb7\n"
+	    p.terminate()
+	    assert p.wait() == 0
+	finally:
+	    p.kill()
+	END
+	check "a socket of the dead" [ $? = 0 ]
+fi
 # a device that is deleted needs none
 killed --memory-file mem7 --control none
 "$demo" --delete 7 >out 2>err

@@ -60,7 +60,7 @@ START_TEST(pidfile_life)
 	snprintf(want, sizeof(want), "%d\n", (int)getpid());
 	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), 0);
 	ck_assert_str_eq(content(path), want);
-	ck_assert_int_eq(pidfile_open(&q, path, err, sizeof(err)), -EEXIST);
+	ck_assert_int_eq(pidfile_open(&q, path, err, sizeof(err)), -EBUSY);
 	want[strlen(want) - 1] = '\0';
 	ck_assert_ptr_nonnull(strstr(err, want));
 	ck_assert_ptr_nonnull(strstr(err, path));
@@ -91,7 +91,7 @@ START_TEST(pidfile_locked_by_another)
 		_exit(1);
 	}
 	ck_assert_int_eq(read(ready[0], want, 1), 1);
-	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), -EEXIST);
+	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), -EBUSY);
 	snprintf(want, sizeof(want), "process %d has locked it", (int)pid);
 	ck_assert_ptr_nonnull(strstr(err, want));
 	ck_assert_ptr_null(strstr(err, "lives"));
