@@ -42,30 +42,31 @@ static int disk_lock(const struct opts *o, int fd)
 	return 0;
 }
 
-/* what is wrong with a file, and what to do about it */
-struct complaint {
-	const char *cause, *remedy;
-};
-
-/*
- * Who owns the file, or may write to it, reads and changes what others keep on
- * the disk, and ends the server by cutting the file short: its next access is
- * a SIGBUS. No seal helps: a file on tmpfs takes none, only a memfd does.
- */
-static int disk_trust(const struct stat *st, struct complaint *c)
+int disk_distrust(const struct stat *st, struct complaint *c)
 {
-	if (!S_ISREG(st->st_mode)) {
-		c->cause = "it is no regular file";
-		c->remedy = "give another --memory-file";
-	} else if (st->st_uid != geteuid()) {
+	if (st->st_uid != geteuid()) {
 		c->cause = "it belongs to another user, who could change the "
 			   "disk";
-		c->remedy = "chown it, or give another --memory-file";
+		c->remedy = "chown it, or give another";
 	} else if (st->st_mode & (S_IWGRP | S_IWOTH)) {
 		c->cause = "others may write to it, and so change the disk";
 		c->remedy = "chmod it to 0600";
 	}
 	return c->cause ? -EPERM : 0;
+}
+
+/*
+ * Whoever may write to it also ends the server by cutting the file short: its
+ * next access is a SIGBUS. No seal helps: a file on tmpfs takes none, only a
+ * memfd does.
+ */
+static int disk_trust(const struct stat *st, struct complaint *c)
+{
+	if (S_ISREG(st->st_mode))
+		return disk_distrust(st, c);
+	c->cause = "it is no regular file";
+	c->remedy = "give another --memory-file";
+	return -EPERM;
 }
 
 static void disk_explain(int err, struct complaint *c)

@@ -5,6 +5,8 @@
 #ifndef EVDEMO_DISK_H
 #define EVDEMO_DISK_H
 
+#include <sys/stat.h>
+
 #include <ublkev.h>
 
 #include "ublk-evdemo/evdemo_opts.h"
@@ -21,6 +23,18 @@
  */
 int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
 	     int *made);
+
+/* what is wrong with a file, and what to do about it */
+struct complaint {
+	const char *cause, *remedy;
+};
+
+/*
+ * Who owns the file of a disk, or may write to it, reads and changes what
+ * others keep there: 0, or -EPERM and why *c is not to be one. (c is zeroed
+ * by the caller.)
+ */
+int disk_distrust(const struct stat *st, struct complaint *c);
 
 /*
  * Whether a file that somebody has, the disk's or another of a server's, is to be

@@ -112,18 +112,45 @@ static void filedisk_conf(struct ublkev_file_conf *conf, const struct opts *o,
 		conf->flags |= UBLKEV_FILE_BUFFERED;
 }
 
+/*
+ * Of a block device the system's administrator decides, and what is only read
+ * from there is whoever's it is.
+ */
+static int filedisk_is_trusted(const struct opts *o, const struct stat *st)
+{
+	struct complaint c = { NULL, NULL };
+
+	if (!S_ISREG(st->st_mode) || o->read_only || !disk_distrust(st, &c))
+		return 1;
+	log_msg(LOG_ERR, "file %s: %s: %s", o->file, c.cause, c.remedy);
+	return 0;
+}
+
+/* 0, an error of ublkev_file_new(), or 1: it is not trusted, which was said */
 static int filedisk_open(struct ublkev_backend **backendp,
 			 const struct opts *o, int fd)
 {
 	struct ublkev_file_conf conf;
+	struct stat st;
 	unsigned int tries = 0;
 	int err;
 
 	filedisk_conf(&conf, o, fd);
+	if (fd >= 0)
+		return ublkev_file_new(backendp, NULL, &conf);
+	/* before the lock, which who may write to it can hold for ever */
+	if (!stat(o->file, &st) && !filedisk_is_trusted(o, &st))
+		return 1;
 	do {
 		err = ublkev_file_new(backendp, o->file, &conf);
 	} while (err == -EBUSY && disk_try_again(o, &tries));
-	return err;
+	/* it may be another one by now */
+	if (err || fstat(ublkev_file_fd(*backendp), &st) ||
+	    filedisk_is_trusted(o, &st))
+		return err;
+	ublkev_backend_free(*backendp);
+	*backendp = NULL;
+	return 1;
 }
 
 int filedisk_new(struct ublkev_backend **backendp, const struct opts *o,
@@ -143,6 +170,8 @@ int filedisk_new(struct ublkev_backend **backendp, const struct opts *o,
 	if (!err)
 		return 0;
 	*made = 0;
+	if (err > 0)
+		return -1;
 	log_msg(LOG_ERR, "file %s: %s: %s", o->file ? o->file : "taken over",
 		filedisk_cause(err), filedisk_remedy(o, err));
 	return -1;

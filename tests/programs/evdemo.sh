@@ -575,6 +575,28 @@ check "no room" has 'file img: no room in it for one block' err2
 refuses --file img --offset 1000
 check "odd offset" has 'file img: Invalid argument: its --offset' err2
 check "it is as it was" [ "$(stat -c %s img)" = 1048576 ]
+# whose disk it would be
+for mode in 0666 0620 0602; do
+	rm -f theirs
+	(umask 0; : >theirs)
+	chmod $mode theirs
+	refuses --file theirs --size 1M
+	check "file of $mode" has 'file theirs: others may write to it.*chmod' err2
+	check "it is as it was" [ ! -s theirs ]
+done
+chmod 0600 theirs
+if chown 1 theirs 2>/dev/null; then
+	refuses --file theirs --size 1M
+	check "file of another's" has 'file theirs: it belongs to another' err2
+	check "it is as it was" [ ! -s theirs ]
+	truncate -s 1M theirs
+	forget
+	"$demo" --file theirs --read-only --control none >out 2>err &
+	pid=$!
+	check "only read" await has ublkb7 out
+	kill $pid
+	wait $pid
+fi
 FAKE_ERR=17 refuses --file new --size 1M
 check "nothing left" gone new
 FAKE_ERR=17 refuses --file img
