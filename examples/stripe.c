@@ -61,19 +61,10 @@ static int stripe_place(void *ctx, const struct ublkev_req *req,
 	return n;
 }
 
-/* never called, since place() takes everything */
-static int stripe_submit(void *ctx, struct ublkev_req *req)
-{
-	(void)ctx;
-	(void)req;
-	return -EOPNOTSUPP;
-}
-
 static const struct ublkev_backend_ops stripe_ops = {
 	.size = sizeof(stripe_ops),
 	.name = "stripe",
 	.open = stripe_open,
-	.submit = stripe_submit,
 	.place = stripe_place,
 };
 

@@ -100,7 +100,7 @@ struct ublkev_extent {
 /*
  * The calls into a backend. All come from the loop's thread, none from
  * inside another, and none before the call that causes it has returned to
- * the loop. Only `open` and `submit` are needed; others may be NULL.
+ * the loop. Needed are `open`, and `submit` or `place`; others may be NULL.
  * With UBLKEV_CONF_QUEUE_THREADS submit(), map(), flush(), place() and placed()
  * come from the queue's thread, and so does its queue_start() before and its queue_stop()
  * after all of them; no thread is in any of them during the other calls. The
@@ -138,7 +138,8 @@ struct ublkev_backend_ops {
 	 * Do one request, or begin to. Answers UBLKEV_DONE, UBLKEV_LATER,
 	 * UBLKEV_AGAIN or a negative errno, which is the request's. Must not block: what it
 	 * waits for, everybody in the loop waits for. The request was checked
-	 * before: op and range are inside the limits.
+	 * before: op and range are inside the limits. NULL: place() takes them
+	 * all.
 	 */
 	int (*submit)(void *ctx, struct ublkev_req *req);
 	/*
@@ -200,7 +201,8 @@ struct ublkev_backend_ops {
 	 * UBLKEV_MAX_EXTENTS, in the order of the range, none of them empty,
 	 * together len_bytes long; for a FLUSH, which has no range, a file to
 	 * be synced each, of offset and length 0. Answers how many; 0: submit()
-	 * gets the request; or a negative errno, which is the request's.
+	 * gets the request, which fails with EIO where there is none; or a
+	 * negative errno, which is the request's.
 	 * Checked before as for submit(), which it must be as quick as.
 	 *
 	 *	READ		read(2); of fd -1: zeroes
@@ -257,7 +259,7 @@ struct ublkev_backend_ops {
  * A backend from its calls. `ops` and its name (NULL: "backend") are copied,
  * `ctx` is handed to every call and stays the caller's.
  * The backend serves one device at a time.
- * Errors: -EINVAL (no open or submit, size too small), -ENOMEM.
+ * Errors: -EINVAL (no open, neither submit nor place, size too small), -ENOMEM.
  * Owner: the caller, who frees it after STOPPED.
  */
 int ublkev_backend_new(struct ublkev_backend **backendp,

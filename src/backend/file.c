@@ -112,14 +112,6 @@ static int file_place(void *ctx, const struct ublkev_req *req,
 	return 1;
 }
 
-/* every request has its place */
-static int file_submit(void *ctx, struct ublkev_req *req)
-{
-	(void)ctx;
-	(void)req;
-	return -EIO;
-}
-
 /*
  * fdatasync(2), and RWF_DSYNC, tell of an error in the write-back once for
  * each open file, and the pages count as clean: the next one would be a lie.
@@ -147,7 +139,6 @@ static const struct ublkev_backend_ops file_ops = {
 	.size = sizeof(file_ops),
 	.name = "file",
 	.open = file_open,
-	.submit = file_submit,
 	.place = file_place,
 	.placed = file_placed,
 	.resize = file_resize,

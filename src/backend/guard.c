@@ -33,19 +33,23 @@ int ublkev__guard_new(struct ublkev_backend **backendp,
 		      const struct ublkev_backend_ops *ops, void *ctx,
 		      void (*ctx_free)(void *ctx))
 {
+	struct ublkev_backend_ops own = { .size = sizeof(own) };
 	struct ublkev_backend *b;
 	const char *name;
 	size_t name_bytes;
 
-	if (ops->size < OPS_LEAST_BYTES || !ops->open || !ops->submit)
+	if (ops->size < OPS_LEAST_BYTES)
 		return -EINVAL;
-	name = ops->name ? ops->name : "backend";
+	memcpy(&own, ops, guard_least(ops->size, sizeof(own)));
+	own.size = sizeof(own);
+	if (!own.open || !(own.submit || own.place))
+		return -EINVAL;
+	name = own.name ? own.name : "backend";
 	name_bytes = strlen(name) + 1;
 	b = calloc(1, sizeof(*b) + name_bytes);
 	if (!b)
 		return -ENOMEM;
-	memcpy(&b->ops, ops, guard_least(ops->size, sizeof(b->ops)));
-	b->ops.size = sizeof(b->ops);
+	b->ops = own;
 	b->ops.name = memcpy(b + 1, name, name_bytes);
 	b->ctx = ctx;
 	b->ctx_free = ctx_free;
@@ -375,6 +379,8 @@ static const char *guard_bad_extents(const struct ublkev_req *req,
 	uint64_t left = req->len_bytes;
 	int i;
 
+	if (!n)
+		return "0, which leaves it to a submit() that there is not";
 	if (n > UBLKEV_MAX_EXTENTS)
 		return "more than UBLKEV_MAX_EXTENTS";
 	for (i = 0; i < n; i++) {
@@ -398,7 +404,7 @@ int ublkev__guard_place(const struct ublkev_backend *b,
 	if (*rejected)
 		return answer;
 	answer = b->ops.place(b->ctx, req, extents);
-	if (answer <= 0)
+	if (answer < 0 || (!answer && b->ops.submit))
 		return guard_legal_errno(b, b->log, "place()", answer);
 	bad = guard_bad_extents(req, extents, answer);
 	if (!bad)

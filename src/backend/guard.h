@@ -100,8 +100,8 @@ int ublkev__guard_go_on(struct ublkev_backend *b, struct ublkev_req *req,
 
 /*
  * Of a backend that has place(): how many extents the request has, 0 when it is
- * for submit(), or a negative errno. The checks are those of guard_submit; an
- * answer that is none, which is told to the log, is -EIO.
+ * for submit(), which there is then, or a negative errno. The checks are those
+ * of guard_submit; an answer that is none, which is told to the log, is -EIO.
  */
 int ublkev__guard_place(const struct ublkev_backend *b,
 			const struct ublkev_req *req,

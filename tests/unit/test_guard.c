@@ -10,7 +10,7 @@
 
 /* ---- ublkev_backend_new ------------------------------------------------- */
 
-START_TEST(new_needs_open_and_submit)
+START_TEST(new_needs_open_and_requests)
 {
 	struct ublkev_backend *b = NULL;
 	struct ublkev_backend_ops ops = guard_fake_ops;
@@ -523,7 +523,7 @@ int main(void)
 	Suite *suite = suite_create("guard");
 	TCase *tc = tcase_create("new");
 
-	tcase_add_test(tc, new_needs_open_and_submit);
+	tcase_add_test(tc, new_needs_open_and_requests);
 	tcase_add_test(tc, new_of_an_older_caller);
 	tcase_add_test(tc, new_of_a_newer_caller);
 	tcase_add_test(tc, new_copies);

@@ -19,12 +19,11 @@ static int open_plain(void *ctx, struct ublkev_limits *limits)
 	return 0;
 }
 
-static int submit_none(void *ctx, struct ublkev_req *req)
+static int submit_one(void *ctx, struct ublkev_req *req)
 {
 	(void)ctx;
 	(void)req;
-	ck_abort_msg("a request of a backend that places it was submitted");
-	return 0;
+	return UBLKEV_LATER;
 }
 
 static int place(void *ctx, const struct ublkev_req *req,
@@ -49,9 +48,15 @@ static const struct ublkev_backend_ops place_ops = {
 	.size = sizeof(place_ops),
 	.name = "place",
 	.open = open_plain,
-	.submit = submit_none,
 	.place = place,
 	.placed = placed,
+};
+
+static const struct ublkev_backend_ops both_ops = {
+	.size = sizeof(both_ops),
+	.open = open_plain,
+	.submit = submit_one,
+	.place = place,
 };
 
 static const struct {
@@ -63,9 +68,9 @@ static const struct {
 	{ UBLKEV_OP_READ, 1, { { 3, 0, 4096 } }, 1 },
 	{ UBLKEV_OP_READ, 3, { { 3, 7, 512 }, { 3, 0, 512 }, { -1, 0, 3072 } },
 	  3 },
-	{ UBLKEV_OP_READ, 0, { { 0, 0, 0 } }, 0 },
 	{ UBLKEV_OP_READ, -ENOMEDIUM, { { 0, 0, 0 } }, -ENOMEDIUM },
-	/* no answers */
+	/* no answers; of 0 there is no submit() that could have it */
+	{ UBLKEV_OP_READ, 0, { { 0, 0, 0 } }, -EIO },
 	{ UBLKEV_OP_READ, INT_MIN, { { 0, 0, 0 } }, -EIO },
 	{ UBLKEV_OP_READ, UBLKEV_MAX_EXTENTS + 1, { { 3, 0, 4096 } }, -EIO },
 	{ UBLKEV_OP_READ, INT_MAX, { { 3, 0, 4096 } }, -EIO },
@@ -116,6 +121,42 @@ START_TEST(extents)
 		ck_assert_ptr_nonnull(strstr(guard_said.line,
 					     "place: place() answered"));
 	guard_finish(&f);
+}
+END_TEST
+
+/* what place() leaves is submit()'s, where there is one */
+START_TEST(left_to_submit)
+{
+	struct ublkev_req req = { .op = UBLKEV_OP_READ, .len_bytes = 512 };
+	struct ublkev_extent x[UBLKEV_MAX_EXTENTS];
+	bool rejected = true;
+	struct owner o;
+	struct fake f;
+
+	guard_make(&f, &both_ops);
+	guard_start_it(&f, &o);
+	answered = 0;
+	ck_assert_int_eq(ublkev__guard_place(f.b, &req, x, &rejected), 0);
+	ck_assert(!rejected);
+	ck_assert_int_eq(ublkev__guard_submit(f.b, &req, &rejected),
+			 UBLKEV_LATER);
+	ck_assert(!rejected);
+	ck_assert_uint_eq(guard_said.lines, 0);
+	guard_finish(&f);
+}
+END_TEST
+
+/* a place() that an older caller's struct does not reach is none */
+START_TEST(place_alone)
+{
+	struct ublkev_backend_ops ops = place_ops;
+	struct ublkev_backend *b = NULL;
+
+	ops.size = offsetof(struct ublkev_backend_ops, place);
+	ck_assert_int_eq(ublkev_backend_new(&b, &ops, NULL), -EINVAL);
+	ck_assert_ptr_null(b);
+	ck_assert_int_eq(ublkev_backend_new(&b, &place_ops, NULL), 0);
+	ublkev_backend_free(b);
 }
 END_TEST
 
@@ -189,6 +230,8 @@ int main(void)
 	TCase *tc = tcase_create("place");
 
 	tcase_add_loop_test(tc, extents, 0, TEST_COUNT(cases));
+	tcase_add_test(tc, left_to_submit);
+	tcase_add_test(tc, place_alone);
 	tcase_add_test(tc, checked_before);
 	tcase_add_test(tc, placed_answers);
 	tcase_add_test(tc, no_data);
