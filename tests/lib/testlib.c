@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -179,6 +180,7 @@ void test_log_fn(void *log_data, int priority, const char *line)
 	struct test_log *log = log_data;
 
 	log->lines++;
+	log->errors += priority <= LOG_ERR;
 	log->priority = priority;
 	snprintf(log->line, sizeof(log->line), "%s", line);
 }

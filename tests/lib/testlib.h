@@ -62,6 +62,7 @@ bool test_aborts(void (*fn)(void *arg), void *arg, const char *text);
 /* a ublkev_log_fn whose log_data is one of these: counts, keeps the last */
 struct test_log {
 	unsigned int lines;
+	unsigned int errors;		/* LOG_ERR, or worse */
 	int priority;
 	char line[512];
 };
