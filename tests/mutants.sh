@@ -93,8 +93,11 @@ for room in ${*:-$(sed -n '/^#/d; s/ | .*//p' "$table" | sort -u)}; do
 	all=0 killed=0
 	tests=$(programs "$(sed 's/^[^|]*|[^|]*| \([^|]*\) |.*/\1/' "$list" |
 		tr ' ' '\n' | sort -u)" | sort -u)
-	build "$tests" && run "$tests" ||
-		{ wrong "$room: fails without a mutation: $t"; continue; }
+	build "$tests" && run "$tests" || {
+		tail -5 "$log" >&2
+		wrong "$room: fails without a mutation: $t"
+		continue
+	}
 	while IFS= read -r line; do
 		rest=${line#* | }
 		file=${rest%% | *}
