@@ -4,11 +4,21 @@
 # time, in a build of TREE (an unpacked tarball, which is changed), and runs the
 # tests named there: who survives lacks a test. Prints each survivor and a score
 # for each room. 1 when one survived, 2 when a mutation does not apply or build.
+# With MUTANTS_RECORD=FILE the row of each room in FILE's table is made anew, or
+# added: the score, today's date and what MUTANTS_COMMIT says of the sources.
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 2
 table=$here/mutants.txt
 tree=$1
 shift
+record=
+[ -z "$MUTANTS_RECORD" ] || {
+	record=$(cd "$(dirname "$MUTANTS_RECORD")" && pwd)/${MUTANTS_RECORD##*/}
+	[ -w "$record" ] || {
+		echo "mutants: no $record to record in" >&2
+		exit 2
+	}
+}
 list=$(mktemp) || exit 2
 log=$(mktemp) || exit 2
 victim=
@@ -87,6 +97,18 @@ mutate() {
 	restore
 }
 
+# ROOM KILLED ALL
+record() {
+	row="| $1 | $2 | $3 | $(date -u +%Y-%m-%d) | ${MUTANTS_COMMIT:-unknown} |"
+	if grep -q "^| $1 |" "$record"; then
+		sed "s,^| $1 |.*,$row," "$record" >"$list.record" &&
+			cat "$list.record" >"$record"
+		rm -f "$list.record"
+	else
+		echo "$row" >>"$record"
+	fi
+}
+
 for room in ${*:-$(sed -n '/^#/d; s/ | .*//p' "$table" | sort -u)}; do
 	grep "^$room | " "$table" >"$list" ||
 		{ wrong "no mutant of $room"; continue; }
@@ -114,5 +136,6 @@ for room in ${*:-$(sed -n '/^#/d; s/ | .*//p' "$table" | sort -u)}; do
 		fi
 	done <"$list"
 	echo "$room: $killed of $all killed"
+	[ -z "$record" ] || record "$room" "$killed" "$all"
 done
 exit $status
