@@ -398,13 +398,6 @@ int ublkev__workers_run(struct ublkev__engine *e)
 	return ublkev__workers_do(e);
 }
 
-/* its facts are taken no more, but for a line that tells what went wrong */
-static void worker_join(struct ublkev__engine *e, struct ublkev__worker *w)
-{
-	pthread_join(w->thread, NULL);
-	worker_put_line(e, w);
-}
-
 int ublkev__workers_do(struct ublkev__engine *e)
 {
 	struct ublkev__threads_action a;
@@ -420,7 +413,7 @@ int ublkev__workers_do(struct ublkev__engine *e)
 			worker_wish(&e->workers[a.n], a.wishes);
 			break;
 		case UBLKEV__THREADS_JOIN:
-			worker_join(e, &e->workers[a.n]);
+			pthread_join(e->workers[a.n].thread, NULL);
 			break;
 		case UBLKEV__THREADS_TELL_TAG_DIED:
 			ublkev__act_tag_died(e);
