@@ -80,7 +80,8 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  * -EFBIG (beyond RLIMIT_FSIZE, where a write would end the process),
  * -EACCES (conf.fd is open for reading only),
  * -EOVERFLOW (the file ends before offset_bytes + dev_bytes), -ENOMEM.
- * A file that was made is removed again when this fails.
+ * A file that was made is removed again when this fails, one that was empty is so
+ * again.
  */
 int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
 		    const struct ublkev_file_conf *conf);

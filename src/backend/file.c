@@ -172,8 +172,10 @@ int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
 		return err;
 	}
 	err = ublkev__guard_new(backendp, &file_ops, f, file_free);
-	if (err)
-		file_free(f);
+	if (err) {
+		ublkev__fileopen_undo(&f->f, path);
+		free(f);
+	}
 	return err;
 }
 

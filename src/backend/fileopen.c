@@ -230,7 +230,7 @@ static int fileopen_fill(const struct ublkev__fileopen *f,
 }
 
 /* whether there is nothing in it, and it is to be made */
-static int fileopen_make_room(const struct ublkev__fileopen *f,
+static int fileopen_make_room(struct ublkev__fileopen *f,
 			      const struct ublkev_file_conf *conf)
 {
 	uint64_t bytes = 0;
@@ -242,6 +242,7 @@ static int fileopen_make_room(const struct ublkev__fileopen *f,
 	err = fileopen_size(f, &bytes);
 	if (err || bytes)
 		return err;
+	f->filled = true;
 	return fileopen_fill(f, conf);
 }
 
@@ -334,9 +335,7 @@ int ublkev__fileopen(struct ublkev__fileopen *f, const char *path,
 	err = fileopen_take(f, conf);
 	if (!err)
 		return 0;
-	if (f->made)
-		unlink(path);
-	ublkev__fileopen_close(f);
+	ublkev__fileopen_undo(f, path);
 	return err;
 }
 
@@ -355,6 +354,16 @@ int ublkev__fileopen_lengthen(struct ublkev__fileopen *f, uint64_t dev_bytes)
 		return -errno;
 	f->dev_bytes = dev_bytes;
 	return 0;
+}
+
+void ublkev__fileopen_undo(struct ublkev__fileopen *f, const char *path)
+{
+	if (f->made)
+		unlink(path);
+	/* an fallocate(2) without room may have come part of the way */
+	else if (f->filled)
+		(void)!ftruncate(f->fd, 0);
+	ublkev__fileopen_close(f);
 }
 
 void ublkev__fileopen_close(struct ublkev__fileopen *f)

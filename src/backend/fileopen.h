@@ -16,6 +16,7 @@ struct ublkev__fileopen {
 	bool is_block;			/* a block device, not a regular file */
 	bool direct;			/* O_DIRECT */
 	bool made;			/* was not there before */
+	bool filled;			/* was empty before */
 	uint64_t offset_bytes;
 	uint64_t dev_bytes;
 	uint32_t logical_block_bytes;
@@ -25,7 +26,7 @@ struct ublkev__fileopen {
 
 /*
  * `conf` is complete. Errors as of ublkev_file_new(), after which nothing is
- * open and no file was made.
+ * open, no file was made, and one that was empty is.
  */
 int ublkev__fileopen(struct ublkev__fileopen *f, const char *path,
 		     const struct ublkev_file_conf *conf);
@@ -36,6 +37,9 @@ int ublkev__fileopen(struct ublkev__fileopen *f, const char *path,
  * (RLIMIT_FSIZE); -ENOSPC: a block device is not that large.
  */
 int ublkev__fileopen_lengthen(struct ublkev__fileopen *f, uint64_t dev_bytes);
+
+/* leaves the file as it was before ublkev__fileopen(), and closes it */
+void ublkev__fileopen_undo(struct ublkev__fileopen *f, const char *path);
 
 /* closes it, and so unlocks it */
 void ublkev__fileopen_close(struct ublkev__fileopen *f);

@@ -380,8 +380,8 @@ int app_serve(const struct opts *opts, int ready_fd)
 	jsonsock_free(app.json);
 	app_unwatch(&app);
 	/* nobody ever saw what is in it */
-	if (app.made_file && !app.live)
-		disk_discard(&app.opts, disk_fd(app.backend));
+	if (!app.live && app.backend)
+		disk_discard(&app.opts, disk_fd(app.backend), app.made_file);
 	ublkev_backend_free(app.backend);
 	scribe_stop();
 	log_to_scribe(0);

@@ -10,6 +10,7 @@
 #include <ev.h>
 #include <ublkev.h>
 
+#include "ublk-evdemo/disk.h"
 #include "ublk-evdemo/jsonsock.h"
 #include "ublk-evdemo/handover.h"
 #include "ublk-evdemo/evdemo_opts.h"
@@ -24,7 +25,7 @@ struct app {
 	struct ublkev_dev dev;
 	int has_dev;			/* dev has to be fini'd */
 	struct ublkev_backend *backend;
-	int made_file;			/* the disk's file was not there before */
+	enum disk_made made_file;
 	struct ublkev_broker *broker;
 	struct pidfile pidfile;
 	struct jsonsock *json;

@@ -93,7 +93,8 @@ static int disk_take_size(struct opts *o, const struct stat *st,
 	return -EINVAL;
 }
 
-static int disk_check_file(struct opts *o, int fd, struct complaint *c)
+static int disk_check_file(struct opts *o, int fd, enum disk_made *made,
+			   struct complaint *c)
 {
 	struct stat st;
 	int err;
@@ -107,22 +108,24 @@ static int disk_check_file(struct opts *o, int fd, struct complaint *c)
 	/* the server that is recovered from may have resized it until now */
 	if (!err && fstat(fd, &st))
 		err = -errno;
+	if (!err && *made == DISK_FOUND && !st.st_size)
+		*made = DISK_FILLED;
 	return err ? err : disk_take_size(o, &st, c);
 }
 
-/* as open(2); *made: the file was not there before */
-static int disk_open_or_make(const struct opts *o, int *made)
+/* as open(2) */
+static int disk_open_or_make(const struct opts *o, enum disk_made *made)
 {
 	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
 			  O_NONBLOCK;
 	int fd;
 
 	for (;;) {
-		*made = 0;
+		*made = DISK_FOUND;
 		fd = open(o->memory_file, flags);
 		if (fd >= 0 || errno != ENOENT || o->recover_id >= 0)
 			return fd;
-		*made = 1;
+		*made = DISK_MADE;
 		fd = open(o->memory_file, flags | O_CREAT | O_EXCL, 0600);
 		/* somebody else made it in between */
 		if (fd >= 0 || errno != EEXIST)
@@ -131,7 +134,7 @@ static int disk_open_or_make(const struct opts *o, int *made)
 }
 
 /* an fd that keeps the lock, or -1 */
-static int disk_open_file(struct opts *o, int *made)
+static int disk_open_file(struct opts *o, enum disk_made *made)
 {
 	struct complaint c = { NULL, NULL };
 	int err = 0, fd;
@@ -140,17 +143,16 @@ static int disk_open_file(struct opts *o, int *made)
 	if (fd < 0)
 		err = -errno;
 	if (!err)
-		err = disk_check_file(o, fd, &c);
+		err = disk_check_file(o, fd, made, &c);
 	if (!err)
 		return fd;
 	disk_explain(err, &c);
 	log_msg(LOG_ERR, "memory file %s: %s: %s", o->memory_file, c.cause,
 		c.remedy);
-	if (fd >= 0 && *made)
-		disk_discard(o, fd);
+	disk_discard(o, fd, *made);
 	if (fd >= 0)
 		close(fd);
-	*made = 0;
+	*made = DISK_FOUND;
 	return -1;
 }
 
@@ -213,13 +215,15 @@ static int disk_new_backend(struct ublkev_backend **backendp,
 	return -1;
 }
 
-void disk_discard(const struct opts *o, int fd)
+void disk_discard(const struct opts *o, int fd, enum disk_made made)
 {
 	const char *path = o->file ? o->file : o->memory_file;
 	struct stat a, b;
 
-	if (!fstat(fd, &a) && !lstat(path, &b) &&
-	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+	if (made == DISK_FILLED)
+		(void)!ftruncate(fd, 0);
+	else if (made == DISK_MADE && !fstat(fd, &a) && !lstat(path, &b) &&
+		 a.st_dev == b.st_dev && a.st_ino == b.st_ino)
 		unlink(path);
 }
 
@@ -231,12 +235,12 @@ int disk_fd(const struct ublkev_backend *backend)
 }
 
 int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
-	     int *made)
+	     enum disk_made *made)
 {
 	int own = -1;
 	int err;
 
-	*made = 0;
+	*made = DISK_FOUND;
 	if (o->backend == OPTS_FILE)
 		return filedisk_new(backendp, o, fd, made);
 	if (fd < 0 && o->memory_file) {
@@ -245,9 +249,9 @@ int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
 			return -1;
 	}
 	err = disk_new_backend(backendp, o, fd < 0 ? own : fd);
-	if (err && *made) {
-		disk_discard(o, own);
-		*made = 0;
+	if (err) {
+		disk_discard(o, own, *made);
+		*made = DISK_FOUND;
 	}
 	/* the backend's duplicate keeps the lock */
 	if (own >= 0)

@@ -154,7 +154,7 @@ static int filedisk_open(struct ublkev_backend **backendp,
 }
 
 int filedisk_new(struct ublkev_backend **backendp, const struct opts *o,
-		 int fd, int *made)
+		 int fd, enum disk_made *made)
 {
 	struct stat st;
 	int err;
@@ -165,11 +165,14 @@ int filedisk_new(struct ublkev_backend **backendp, const struct opts *o,
 			o->recover_id);
 		return -1;
 	}
-	*made = fd < 0 && stat(o->file, &st) && errno == ENOENT;
+	if (fd < 0 && stat(o->file, &st))
+		*made = errno == ENOENT ? DISK_MADE : DISK_FOUND;
+	else if (fd < 0 && S_ISREG(st.st_mode) && !st.st_size)
+		*made = DISK_FILLED;
 	err = filedisk_open(backendp, o, fd);
 	if (!err)
 		return 0;
-	*made = 0;
+	*made = DISK_FOUND;
 	if (err > 0)
 		return -1;
 	log_msg(LOG_ERR, "file %s: %s: %s", o->file ? o->file : "taken over",

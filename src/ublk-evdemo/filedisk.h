@@ -7,10 +7,10 @@
 
 #include <ublkev.h>
 
-#include "ublk-evdemo/evdemo_opts.h"
+#include "ublk-evdemo/disk.h"
 
 /* as disk_new(), whose part for --file this is */
 int filedisk_new(struct ublkev_backend **backendp, const struct opts *o,
-		 int fd, int *made);
+		 int fd, enum disk_made *made);
 
 #endif /* EVDEMO_FILEDISK_H */

@@ -601,6 +601,13 @@ FAKE_ERR=17 refuses --file new --size 1M
 check "nothing left" gone new
 FAKE_ERR=17 refuses --file img
 check "what was there stays" [ -s img ]
+for at in file memory-file; do
+	: >empty
+	chmod 0600 empty
+	FAKE_ERR=17 refuses --$at empty --size 1M
+	check "--$at: what was empty is" [ -e empty ]
+	check "--$at: what was empty is" [ ! -s empty ]
+done
 "$demo" --recover 3 --file img --control none --daemon --pidfile pid >out 2>err
 check "recovers" [ $? = 0 ]
 pid=$(cat pid)

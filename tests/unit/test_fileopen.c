@@ -234,6 +234,19 @@ START_TEST(not_made)
 }
 END_TEST
 
+/* what was empty is so again, even if it was filled before that was known */
+START_TEST(not_filled)
+{
+	struct ublkev_file_conf conf = conf_of(MIB, UBLKEV_FILE_CREATE);
+
+	make(0);
+	conf.offset_bytes = 100;
+	ck_assert_int_eq(try_conf(&conf), -EINVAL);
+	ck_assert_int_eq(stat_of().st_size, 0);
+	ck_assert_int_eq(stat_of().st_blocks, 0);
+}
+END_TEST
+
 /* ---- files that are none ------------------------------------------------- */
 
 START_TEST(no_disk)
@@ -392,6 +405,7 @@ int main(void)
 	tcase_add_loop_test(tc, made, 0, TEST_COUNT(ways_to_make));
 	tcase_add_test(tc, empty_is_made);
 	tcase_add_test(tc, not_made);
+	tcase_add_test(tc, not_filled);
 	tcase_add_test(tc, no_disk);
 	tcase_add_test(tc, fd_of_reader);
 	tcase_add_test(tc, locked);
