@@ -19,6 +19,8 @@
 #define SLICE 32
 /* lines about holders at a time */
 #define MAX_LINES 16
+/* what was said last, in place of a hash */
+#define BLIND 1u
 
 static void shutdown_later(struct shutdown *s, double seconds)
 {
@@ -41,19 +43,46 @@ static void shutdown_stop(struct shutdown *s)
 	s->conf.stop(s->conf.data);
 }
 
+static double shutdown_waited(const struct shutdown *s)
+{
+	return (double)(now_ns() - s->began_ns) / 1e9;
+}
+
+/* and look again */
+static void shutdown_wait(struct shutdown *s)
+{
+	shutdown_end_scan(s);
+	s->state = SHUTDOWN_HELD;
+	shutdown_later(s, s->conf.recheck_s);
+}
+
+/*
+ * Without /proc, or a descriptor to read it with, the disk may be a mounted
+ * one: it is served on as that would be.
+ */
+static void shutdown_blind(struct shutdown *s, int err)
+{
+	if (s->said != BLIND)
+		log_msg(LOG_WARNING, "cannot see who holds /dev/ublkb%d: %s; "
+			"waiting up to %.0f s (a second signal stops it now)",
+			s->conf.id, strerror(-err), s->conf.timeout_s);
+	s->said = BLIND;
+	if (shutdown_waited(s) < s->conf.timeout_s)
+		shutdown_wait(s);
+	else
+		shutdown_stop(s);
+}
+
 static void shutdown_look(struct shutdown *s)
 {
 	int err;
 
 	s->state = SHUTDOWN_LOOKING;
 	err = holders_new(&s->scan, s->conf.root, s->conf.id, getpid());
-	if (err) {
-		log_msg(LOG_WARNING, "cannot see who holds the device: %s",
-			strerror(-err));
-		shutdown_stop(s);
-		return;
-	}
-	shutdown_later(s, 0.);
+	if (err)
+		shutdown_blind(s, err);
+	else
+		shutdown_later(s, 0.);
 }
 
 /* how long to wait for those who hold it; 0: nobody does */
@@ -132,17 +161,14 @@ static void shutdown_warn_held(const struct shutdown *s)
 
 static void shutdown_judge(struct shutdown *s)
 {
-	double waited = (double)(now_ns() - s->began_ns) / 1e9;
 	double wait_s;
 	int held;
 
 	wait_s = shutdown_patience(s, &held);
 	if (held)
 		shutdown_say(s, wait_s);
-	if (held && waited < wait_s) {
-		shutdown_end_scan(s);
-		s->state = SHUTDOWN_HELD;
-		shutdown_later(s, s->conf.recheck_s);
+	if (held && shutdown_waited(s) < wait_s) {
+		shutdown_wait(s);
 		return;
 	}
 	if (held)
@@ -165,9 +191,7 @@ static void shutdown_on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 	ret = holders_step(s->scan, SLICE);
 	if (ret < 0) {
-		log_msg(LOG_WARNING, "cannot see who holds the device: %s",
-			strerror(-ret));
-		shutdown_stop(s);
+		shutdown_blind(s, ret);
 	} else if (ret) {
 		shutdown_later(s, holders_pause(s->scan));
 	} else {

@@ -92,10 +92,40 @@ START_TEST(not_held)
 }
 END_TEST
 
+/* a disk that may well be mounted is not stopped for want of a look */
 START_TEST(no_proc)
+{
+	ev_tstamp began = ev_time();
+
+	conf.root = "/nonexistent";
+	conf.timeout_s = .3;
+	shutdown_next(&s, &conf);
+	ck_assert_int_eq(stops, 0);
+	ck_assert_uint_ne(s.said, 0);
+	ev_run(loop, 0);
+	ck_assert_int_eq(stops, 1);
+	ck_assert_double_ge(ev_time() - began, .25);
+}
+END_TEST
+
+START_TEST(no_proc_no_patience)
+{
+	conf.root = "/nonexistent";
+	conf.timeout_s = 0;
+	shutdown_next(&s, &conf);
+	ck_assert_int_eq(stops, 1);
+}
+END_TEST
+
+/* who it is cannot be seen for a while, and then that it is nobody */
+START_TEST(blind_then_free)
 {
 	conf.root = "/nonexistent";
 	shutdown_next(&s, &conf);
+	run_for(.1);
+	ck_assert_int_eq(stops, 0);
+	s.conf.root = root;
+	run_for(5);
 	ck_assert_int_eq(stops, 1);
 }
 END_TEST
@@ -195,6 +225,8 @@ int main(void)
 	tcase_add_test(t, not_live);
 	tcase_add_test(t, not_held);
 	tcase_add_test(t, no_proc);
+	tcase_add_test(t, no_proc_no_patience);
+	tcase_add_test(t, blind_then_free);
 	tcase_add_test(t, held_then_free);
 	tcase_add_test(t, held_too_long);
 	tcase_add_test(t, own_mount);
