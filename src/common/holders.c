@@ -170,21 +170,29 @@ static void holders_mount_line(struct holders *h, char *line)
 			    h->pid, h->comm, holders_unmangle(f[4]));
 }
 
-static FILE *holders_open_file(const char *dir, const char *name)
+static FILE *holders_open_file(struct holders *h, const char *dir,
+			       const char *name)
 {
 	char path[HOLDEV_PATH];
+	FILE *f;
 
 	if (!holdev_path(path, "%s/%s", dir, name))
 		return NULL;
-	return fopen(path, "re");
+	f = fopen(path, "re");
+	if (!f)
+		holdev_not_opened(&h->dev);
+	return f;
 }
 
 static void holders_read_mounts(struct holders *h, const char *dir)
 {
-	FILE *f = holders_open_file(dir, "mountinfo");
+	FILE *f = holders_open_file(h, dir, "mountinfo");
 	char *line = NULL;
 	size_t size = 0;
 
+	/* of a process that ends: the next one of the namespace will do */
+	if (!f && h->ns)
+		h->nr_ns--;
 	if (!f)
 		return;
 	while (getline(&line, &size, f) > 0)
@@ -195,7 +203,7 @@ static void holders_read_mounts(struct holders *h, const char *dir)
 
 static void holders_read_swaps(struct holders *h)
 {
-	FILE *f = holders_open_file(h->proc, "swaps");
+	FILE *f = holders_open_file(h, h->proc, "swaps");
 	char *line = NULL, *save;
 	size_t size = 0;
 
@@ -213,7 +221,7 @@ static void holders_read_swaps(struct holders *h)
 
 static void holders_read_comm(struct holders *h, const char *dir)
 {
-	FILE *f = holders_open_file(dir, "comm");
+	FILE *f = holders_open_file(h, dir, "comm");
 	size_t n;
 
 	h->comm[0] = '\0';
@@ -321,14 +329,19 @@ static void holders_begin_pid(struct holders *h)
 	if (h->pid == h->self)
 		return;
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		holdev_not_opened(&h->dev);
 		return;
+	}
 	holders_look_at(h, fd, "cwd");
 	holders_look_at(h, fd, "root");
 	holders_look_at(h, fd, "exe");
 	close(fd);
-	if (holdev_path(dir, "%s/%d/fd", h->proc, (int)h->pid))
-		h->fds = opendir(dir);
+	if (!holdev_path(dir, "%s/%d/fd", h->proc, (int)h->pid))
+		return;
+	h->fds = opendir(dir);
+	if (!h->fds)
+		holdev_not_opened(&h->dev);
 }
 
 static int holders_next_pid(struct holders *h)
@@ -411,10 +424,12 @@ static void holders_filesystems(struct holders *h)
 
 static void holders_start_child(struct holders *h)
 {
+	int err = probe_start(&h->probe, &h->dev, h->root, h->self);
+
 	h->to_probe = 0;
-	/* without a child the scan ends with what it has found so far */
-	if (probe_start(&h->probe, &h->dev, h->root, h->self))
-		return;
+	/* without the child nobody knows whether the disk is claimed */
+	if (err && !holders_is_claimed(h))
+		h->err = err;
 	h->heard_s = holders_now();
 }
 
@@ -467,10 +482,12 @@ int holders_step(struct holders *h, unsigned int budget)
 		}
 		used += cost;
 	}
-	if (h->err)
-		return h->err;
 	if (!h->pids && !h->seen_fs)
 		holders_filesystems(h);
+	if (!h->err)
+		h->err = h->dev.err;
+	if (h->err)
+		return h->err;
 	if (!h->pids && h->to_probe)
 		holders_start_child(h);
 	else if (h->probe.pid)
@@ -511,9 +528,10 @@ int holders_new(struct holders **hp, const char *root, int id, pid_t self)
 		h->own_ns = 0;
 	holdev_init(&h->dev, root, id, holders_add_stacked, h);
 	holders_read_swaps(h);
-	if (h->err) {
+	err = h->err ? h->err : h->dev.err;
+	if (err) {
 		holders_free(h);
-		return -ENOMEM;
+		return err;
 	}
 	*hp = h;
 	return 0;

@@ -55,15 +55,16 @@ struct holders;
  * Begins a scan for holders of /dev/ublkb<id> and its partitions. `root`, which
  * has to outlive the scan, is put before /proc and /sys: "" for the real ones.
  * The files of `self` are left out. A device that is not there has no holders.
- * Errors: -ENOMEM, those of opening /proc.
+ * Errors: -ENOMEM, those of opening /proc, -EMFILE, -ENFILE.
  */
 int holders_new(struct holders **hp, const char *root, int id, pid_t self);
 void holders_free(struct holders *h);
 
 /*
  * Goes on for about `budget` directory entries, and answers 1 when there is
- * more to do, 0 when all is done, or -ENOMEM. What vanishes meanwhile, or may
- * not be read, is skipped. A child that says nothing for HOLDERS_SILENCE_S
+ * more to do, 0 when all is done, or -ENOMEM, -EMFILE, -ENFILE, or the error of
+ * fork(2): then nobody knows who holds it. What vanishes meanwhile, or may not
+ * be read, is skipped. A child that says nothing for HOLDERS_SILENCE_S
  * seconds is taken for an unnamed holder, since it waits for somebody who just
  * opens or closes the disk.
  */

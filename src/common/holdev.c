@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,27 +39,56 @@ int holdev_read_line(const char *path, char *buf, int size)
 	return ok;
 }
 
+void holdev_not_opened(struct holdev *d)
+{
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		d->err = -errno;
+}
+
+static DIR *holdev_open_dir(struct holdev *d, const char *path)
+{
+	DIR *v = opendir(path);
+
+	if (!v)
+		holdev_not_opened(d);
+	return v;
+}
+
+/* as holdev_read_line() */
+static int holdev_look_at_line(struct holdev *d, const char *path, char *buf,
+			       int size)
+{
+	int ok;
+
+	errno = 0;
+	ok = holdev_read_line(path, buf, size);
+	if (!ok)
+		holdev_not_opened(d);
+	return ok;
+}
+
 static void holdev_read_number(struct holdev *d, const char *dir)
 {
 	char path[HOLDEV_PATH], buf[32];
 	unsigned int major, minor;
 
 	if (d->nr == HOLDEV_MAX || !holdev_path(path, "%s/dev", dir) ||
-	    !holdev_read_line(path, buf, sizeof(buf)) ||
+	    !holdev_look_at_line(d, path, buf, sizeof(buf)) ||
 	    sscanf(buf, "%u:%u", &major, &minor) != 2)
 		return;
 	d->v[d->nr].major = major;
 	d->v[d->nr++].minor = minor;
 }
 
-static void holdev_read_holders(const char *dir,
+static void holdev_read_holders(struct holdev *d, const char *dir,
 				holdev_cb *stacked, void *data)
 {
 	char path[HOLDEV_PATH];
 	struct dirent *e;
 	DIR *h;
 
-	h = holdev_path(path, "%s/holders", dir) ? opendir(path) : NULL;
+	h = holdev_path(path, "%s/holders", dir) ? holdev_open_dir(d, path) :
+						   NULL;
 	if (!h)
 		return;
 	while ((e = readdir(h)))
@@ -68,12 +98,12 @@ static void holdev_read_holders(const char *dir,
 }
 
 /* A loop device has no entry in holders/, but names its file. */
-static void holdev_read_loops(const struct holdev *d,
+static void holdev_read_loops(struct holdev *d,
 			      holdev_cb *stacked, void *data)
 {
 	char path[HOLDEV_PATH], file[HOLDEV_PATH];
 	struct dirent *e;
-	DIR *all = opendir(d->sys);
+	DIR *all = holdev_open_dir(d, d->sys);
 
 	if (!all)
 		return;
@@ -81,7 +111,7 @@ static void holdev_read_loops(const struct holdev *d,
 		if (!strncmp(e->d_name, "loop", 4) &&
 		    holdev_path(path, "%s/%s/loop/backing_file", d->sys,
 				e->d_name) &&
-		    holdev_read_line(path, file, sizeof(file)) &&
+		    holdev_look_at_line(d, path, file, sizeof(file)) &&
 		    holdev_is_node(d, file))
 			stacked(data, e->d_name);
 	closedir(all);
@@ -95,21 +125,22 @@ void holdev_init(struct holdev *d, const char *root, int id,
 	DIR *disk;
 
 	d->nr = 0;
+	d->err = 0;
 	snprintf(d->name, sizeof(d->name), "ublkb%d", id);
 	disk = NULL;
 	if (holdev_path(d->sys, "%s/sys/class/block", root) &&
 	    holdev_path(dir, "%s/%s", d->sys, d->name))
-		disk = opendir(dir);
+		disk = holdev_open_dir(d, dir);
 	if (!disk)
 		return;
 	holdev_read_number(d, dir);
-	holdev_read_holders(dir, stacked, data);
+	holdev_read_holders(d, dir, stacked, data);
 	while ((e = readdir(disk))) {
 		if (strncmp(e->d_name, d->name, strlen(d->name)) ||
 		    !holdev_path(part, "%s/%s", dir, e->d_name))
 			continue;
 		holdev_read_number(d, part);
-		holdev_read_holders(part, stacked, data);
+		holdev_read_holders(d, part, stacked, data);
 	}
 	closedir(disk);
 	holdev_read_loops(d, stacked, data);
@@ -152,13 +183,13 @@ int holdev_is_node(const struct holdev *d, const char *path)
 }
 
 /* Whether a directory has an entry that is named as the disk or a partition. */
-static int holdev_is_in(const struct holdev *d, const char *dir)
+static int holdev_is_in(struct holdev *d, const char *dir)
 {
 	struct dirent *e;
 	int found = 0;
 	DIR *v;
 
-	v = opendir(dir);
+	v = holdev_open_dir(d, dir);
 	if (!v)
 		return 0;
 	while (!found && (e = readdir(v)))
@@ -171,15 +202,15 @@ static int holdev_is_in(const struct holdev *d, const char *dir)
  * btrfs has a directory for each filesystem that is open (btrfs_sysfs_add_fsid,
  * called by open_ctree()), with a link for each of its devices.
  */
-static void holdev_read_btrfs(const struct holdev *d, const char *root,
+static void holdev_read_btrfs(struct holdev *d, const char *root,
 			      holdev_cb *found, void *data)
 {
 	char path[HOLDEV_PATH], what[64];
 	struct dirent *e;
 	DIR *all;
 
-	all = holdev_path(path, "%s/sys/fs/btrfs", root) ? opendir(path) :
-							   NULL;
+	all = holdev_path(path, "%s/sys/fs/btrfs", root) ?
+		holdev_open_dir(d, path) : NULL;
 	if (!all)
 		return;
 	while ((e = readdir(all))) {
@@ -200,14 +231,14 @@ static void holdev_read_btrfs(const struct holdev *d, const char *root,
  * a "-" the inode of one that is no device of its own (jbd2_journal_init_dev()
  * and _inode()).
  */
-static void holdev_read_named(const struct holdev *d, const char *dir,
+static void holdev_read_named(struct holdev *d, const char *dir,
 			      const char *kind, holdev_cb *found, void *data)
 {
 	char name[256], what[280];
 	struct dirent *e;
 	DIR *all;
 
-	all = opendir(dir);
+	all = holdev_open_dir(d, dir);
 	if (!all)
 		return;
 	while ((e = readdir(all))) {
@@ -221,7 +252,7 @@ static void holdev_read_named(const struct holdev *d, const char *dir,
 	closedir(all);
 }
 
-void holdev_filesystems(const struct holdev *d, const char *root,
+void holdev_filesystems(struct holdev *d, const char *root,
 			holdev_cb *found, void *data)
 {
 	static const char *const dirs[][2] = {

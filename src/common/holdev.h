@@ -16,6 +16,11 @@
 struct holdev {
 	char sys[HOLDEV_PATH];		/* /sys/class/block */
 	char name[16];			/* ublkbN */
+	/*
+	 * For want of a descriptor, or of memory, something was not looked at:
+	 * a negative errno, which whoever looks asks for
+	 */
+	int err;
 	unsigned int nr;
 	struct {
 		unsigned int major, minor;
@@ -39,7 +44,7 @@ void holdev_init(struct holdev *d, const char *root, int id,
  * "btrfs UUID", "ext4 on ublkb3p1", "journal ublkb3". mountinfo names one
  * member of a btrfs only, and no journal.
  */
-void holdev_filesystems(const struct holdev *d, const char *root,
+void holdev_filesystems(struct holdev *d, const char *root,
 			holdev_cb *found, void *data);
 
 /* Whether the device number is the disk's or a partition's. */
@@ -53,6 +58,13 @@ int holdev_is_name(const struct holdev *d, const char *name);
 
 /* The same of a path such as "/dev/ublkb3p1". */
 int holdev_is_node(const struct holdev *d, const char *path);
+
+/*
+ * To be called when an open(2) of the look has failed: what is not there, or is
+ * others' secret, holds nothing that could be told; what cannot be opened for
+ * want of descriptors or memory may.
+ */
+void holdev_not_opened(struct holdev *d);
 
 /* Reads the first line of a file, without its end; 0 when there is none. */
 int holdev_read_line(const char *path, char *buf, int size);

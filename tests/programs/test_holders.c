@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -60,6 +61,43 @@ static unsigned int count(enum holder_kind kind, int pid, const char *what)
 	}
 	return n;
 }
+
+/*
+ * However few files it may open, it finds who holds the disk, or says that it
+ * could not look: it never says that nobody does.
+ */
+START_TEST(few_files)
+{
+	struct rlimit few, all;
+	unsigned int seen = 0, n;
+	int ret, first;
+
+	proctree_pid(root, 10, "bash", 200,
+		     "30 22 259:7 / /mnt rw - ext4 /dev/x rw\n");
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
+	first = dup(0);
+	ck_assert_int_ge(first, 0);
+	close(first);
+	for (n = 0; n < 8; n++) {
+		few = all;
+		few.rlim_cur = (rlim_t)first + n;
+		holders_free(h);
+		h = NULL;
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+		ret = holders_new(&h, root, 7, SELF);
+		while (!ret && (ret = holders_step(h, 3)) == 1)
+			ret = 0;
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
+		if (!ret)
+			seen++;
+		else
+			ck_assert_int_eq(ret, -EMFILE);
+		ck_assert(ret || holders_count(h));
+	}
+	ck_assert_uint_gt(seen, 0);
+	ck_assert_uint_lt(seen, n);
+}
+END_TEST
 
 START_TEST(nobody)
 {
@@ -507,6 +545,7 @@ int main(void)
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, nobody);
+	tcase_add_test(t, few_files);
 	tcase_add_test(t, no_device);
 	tcase_add_test(t, no_proc);
 	tcase_add_test(t, mounts);
