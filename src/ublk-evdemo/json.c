@@ -4,6 +4,7 @@
  * members.
  */
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -186,11 +187,52 @@ char *json_stats(const struct json_source *s)
 	return json_dump(top);
 }
 
-/* "pidfile":"/run/x.pid"; a path that is no UTF-8 cannot be told, and is left */
+/* JSON has no text but UTF-8, and a path is any bytes: their numbers */
+static json_t *json_bytes(const char *text)
+{
+	json_t *list = json_array();
+
+	for (; list && *text; text++)
+		json_array_append_new(list, json_integer((unsigned char)*text));
+	return list;
+}
+
+/* "pidfile":"/run/x.pid" */
 static void json_add_kept(void *data, const char *name, const char *value)
 {
-	json_object_set_new(data, name, value ? json_string(value) :
-			    json_true());
+	json_t *v = value ? json_string(value) : json_true();
+
+	json_object_set_new(data, name, v ? v : json_bytes(value));
+}
+
+/* NULL: these are no numbers of bytes, or too many */
+static json_t *json_text_of(const json_t *bytes)
+{
+	size_t n = json_array_size(bytes), i;
+	char text[PATH_MAX];
+	json_int_t c;
+
+	for (i = 0; i < n && n < sizeof(text); i++) {
+		c = json_integer_value(json_array_get(bytes, i));
+		if (c < 1 || c > 255)
+			return NULL;
+		text[i] = (char)c;
+	}
+	if (!n || n >= sizeof(text))
+		return NULL;
+	return json_stringn_nocheck(text, n);
+}
+
+void json_take_kept(json_t *options)
+{
+	void *at = json_object_iter(options);
+	json_t *v;
+
+	for (; at; at = json_object_iter_next(options, at)) {
+		v = json_text_of(json_object_iter_value(at));
+		if (v)
+			json_object_iter_set_new(options, at, v);
+	}
 }
 
 static json_t *json_kept(const struct opts *o, unsigned int groups)

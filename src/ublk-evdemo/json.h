@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include <ublkev.h>
 
 #include "ublk-evdemo/evdemo_opts.h"
@@ -40,6 +42,12 @@ char *json_stats(const struct json_source *s);
 char *json_memory(const struct json_source *s);	/* with its info */
 /* what a recovery has to know, for statefile.h */
 char *json_state(const struct opts *o);
+/*
+ * Makes text of what is the bytes of one in an object "options" that was read
+ * from either of these: paths that are no UTF-8. It is not to be written as it
+ * is then.
+ */
+void json_take_kept(json_t *options);
 char *json_help(const char *const *names, const char *const *whats,
 		unsigned int n);
 char *json_resized(uint64_t dev_bytes);

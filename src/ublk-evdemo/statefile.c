@@ -249,11 +249,12 @@ static int statefile_is_moot(const struct opts *o, const char *name)
 
 static void statefile_inherit(struct opts *o, json_t *top)
 {
+	json_t *options = json_object_get(top, "options"), *value;
 	const struct opts given = *o;
 	const char *name;
-	json_t *value;
 
-	json_object_foreach(json_object_get(top, "options"), name, value)
+	json_take_kept(options);
+	json_object_foreach(options, name, value)
 		if (!statefile_is_moot(&given, name) &&
 		    opts_inherit(o, OPTS_OF_LIFE | OPTS_OF_DISK, name,
 				 json_string_value(value)))

@@ -15,6 +15,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "ublk-evdemo/json.h"
 #include "ublk-evdemo/logger.h"
 #include "ublk-evdemo/now.h"
 #include "ublk-evdemo/takeover.h"
@@ -225,6 +226,7 @@ static void takeover_inherit(struct takeover *t, struct opts *o, json_t *top)
 	json_t *value;
 
 	t->options = json_incref(json_object_get(top, "options"));
+	json_take_kept(t->options);
 	json_object_foreach(t->options, name, value)
 		if (opts_inherit(o, OPTS_OF_LIFE, name,
 				 json_string_value(value)))

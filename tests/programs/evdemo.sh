@@ -661,6 +661,25 @@ kill "$pid"
 check "daemon ends" await dead "$pid"
 mv moved img
 
+# a path is any bytes
+killed --memory-file $'m\xff\\ \n' --size 1M --control ctl --pidfile $'p\xe4'
+"$demo" --recover 7 --daemon >out 2>err
+check "recovers" [ $? = 0 ]
+pid=$(cat $'p\xe4')
+if [ -n "$python" ]; then
+	"$demo" --take-over ctl --daemon >out 2>err
+	check "upgraded" [ $? = 0 ]
+	check "its pidfile" [ "$(cat $'p\xe4')" != "$pid" ]
+	pid=$(cat $'p\xe4')
+fi
+kill -KILL "$pid"
+"$demo" --recover 7 --daemon >out 2>err
+check "recovers" [ $? = 0 ]
+check "its file" [ "$(stat -c %s $'m\xff\\ \n')" = 1048576 ]
+pid=$(cat $'p\xe4')
+kill "$pid"
+check "daemon ends" await dead "$pid"
+
 # --- a stop that hangs is ended by the second signal
 forget
 FAKE_STUCK=1 "$demo" --control none >out 2>err &
