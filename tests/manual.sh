@@ -61,7 +61,7 @@ for symbol in $symbols; do
 done
 
 # ublkev_conf(3) has every flag and member
-for word in $(sed -n 's/^#define \(UBLKEV_CONF_[A-Z_]*\).*/\1/p' \
+for word in $(sed -n 's/^#define \(UBLKEV_CONF_[A-Z_]*\)[ \t]*(.*/\1/p' \
 		"$src/include/ublkev/conf.h") \
 	$(sed -n '/^struct ublkev_conf {/,/^};/p' "$src/include/ublkev/conf.h" |
 		sed -n 's/^\t[a-z].*[ *]\([a-z_]*\);.*/\1/p'); do
