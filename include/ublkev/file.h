@@ -93,6 +93,21 @@ int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
  */
 int ublkev_file_fd(const struct ublkev_backend *backend);
 
+/* what there was before ublkev_file_new() */
+enum ublkev_file_was {
+	/* the file, with what is in it; also of conf.fd, and another backend */
+	UBLKEV_FILE_WAS_THERE,
+	UBLKEV_FILE_WAS_MISSING,	/* no file: CREATE made it */
+	UBLKEV_FILE_WAS_EMPTY,		/* an empty one: CREATE lengthened it */
+};
+
+/*
+ * So that whoever does not come to serve the disk can undo it, by removing or
+ * emptying the file. What ublkev_file_new() itself has done before it failed it
+ * has undone. Any thread.
+ */
+enum ublkev_file_was ublkev_file_was(const struct ublkev_backend *backend);
+
 #ifdef __cplusplus
 }
 #endif

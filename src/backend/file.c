@@ -185,3 +185,12 @@ int ublkev_file_fd(const struct ublkev_backend *backend)
 
 	return backend->ctx_free == file_free ? f->f.fd : -1;
 }
+
+enum ublkev_file_was ublkev_file_was(const struct ublkev_backend *backend)
+{
+	const struct file *f = backend->ctx;
+
+	if (backend->ctx_free != file_free || !f->f.filled)
+		return UBLKEV_FILE_WAS_THERE;
+	return f->f.made ? UBLKEV_FILE_WAS_MISSING : UBLKEV_FILE_WAS_EMPTY;
+}

@@ -44,7 +44,18 @@ static int fileopen_open(const char *path, const struct ublkev_file_conf *conf)
 	return fd < 0 ? -errno : fd;
 }
 
-/* *madep: it was not there before */
+static int fileopen_make(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
+		      0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * *madep: it was not there before. Somebody else may make it between the two
+ * calls; a symbolic link that leads nowhere is there for the second only.
+ */
 static int fileopen_open_or_make(const char *path,
 				 const struct ublkev_file_conf *conf,
 				 bool *madep)
@@ -53,11 +64,12 @@ static int fileopen_open_or_make(const char *path,
 
 	if (fd != -ENOENT || !(conf->flags & UBLKEV_FILE_CREATE))
 		return fd;
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
-	if (fd < 0)
-		return -errno;
-	*madep = true;
-	return fd;
+	fd = fileopen_make(path);
+	*madep = fd >= 0;
+	if (fd != -EEXIST)
+		return fd;
+	fd = fileopen_open(path, conf);
+	return fd == -ENOENT ? -EEXIST : fd;
 }
 
 static int fileopen_check_kind(struct ublkev__fileopen *f,

@@ -16,7 +16,7 @@ struct ublkev__fileopen {
 	bool is_block;			/* a block device, not a regular file */
 	bool direct;			/* O_DIRECT */
 	bool made;			/* was not there before */
-	bool filled;			/* was empty before */
+	bool filled;			/* was empty before, or just made */
 	uint64_t offset_bytes;
 	uint64_t dev_bytes;
 	uint32_t logical_block_bytes;

@@ -153,10 +153,22 @@ static int filedisk_open(struct ublkev_backend **backendp,
 	return 1;
 }
 
+static enum disk_made filedisk_made(const struct ublkev_backend *backend)
+{
+	switch (ublkev_file_was(backend)) {
+	case UBLKEV_FILE_WAS_MISSING:
+		return DISK_MADE;
+	case UBLKEV_FILE_WAS_EMPTY:
+		return DISK_FILLED;
+	case UBLKEV_FILE_WAS_THERE:
+		break;
+	}
+	return DISK_FOUND;
+}
+
 int filedisk_new(struct ublkev_backend **backendp, const struct opts *o,
 		 int fd, enum disk_made *made)
 {
-	struct stat st;
 	int err;
 
 	if (fd < 0 && filedisk_is_on_itself(o)) {
@@ -165,14 +177,12 @@ int filedisk_new(struct ublkev_backend **backendp, const struct opts *o,
 			o->recover_id);
 		return -1;
 	}
-	if (fd < 0 && stat(o->file, &st))
-		*made = errno == ENOENT ? DISK_MADE : DISK_FOUND;
-	else if (fd < 0 && S_ISREG(st.st_mode) && !st.st_size)
-		*made = DISK_FILLED;
-	err = filedisk_open(backendp, o, fd);
-	if (!err)
-		return 0;
 	*made = DISK_FOUND;
+	err = filedisk_open(backendp, o, fd);
+	if (!err) {
+		*made = filedisk_made(*backendp);
+		return 0;
+	}
 	if (err > 0)
 		return -1;
 	log_msg(LOG_ERR, "file %s: %s: %s", o->file ? o->file : "taken over",

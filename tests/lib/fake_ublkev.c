@@ -41,6 +41,7 @@ struct ublkev_backend {
 	int fd;
 	uint64_t dev_bytes;
 	bool is_file;
+	enum ublkev_file_was file_was;
 };
 
 static struct ublkev_backend the_backend;
@@ -356,6 +357,9 @@ int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
 	the_backend.fd = f.fd;
 	the_backend.dev_bytes = f.dev_bytes;
 	the_backend.is_file = true;
+	if (f.filled)
+		the_backend.file_was = f.made ? UBLKEV_FILE_WAS_MISSING :
+						UBLKEV_FILE_WAS_EMPTY;
 	*backendp = &the_backend;
 	return 0;
 }
@@ -363,6 +367,11 @@ int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
 int ublkev_file_fd(const struct ublkev_backend *backend)
 {
 	return backend->is_file ? backend->fd : -1;
+}
+
+enum ublkev_file_was ublkev_file_was(const struct ublkev_backend *backend)
+{
+	return backend->file_was;
 }
 
 void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size)

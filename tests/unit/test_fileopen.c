@@ -208,6 +208,46 @@ START_TEST(made)
 }
 END_TEST
 
+static enum ublkev_file_was backend_was(uint32_t flags)
+{
+	struct ublkev_file_conf conf = conf_of(MIB, flags);
+	enum ublkev_file_was was;
+	struct ublkev_backend *b;
+
+	ck_assert_int_eq(ublkev_file_new(&b, path, &conf), 0);
+	was = ublkev_file_was(b);
+	ublkev_backend_free(b);
+	return was;
+}
+
+/* what a server that never came to serve has to undo */
+START_TEST(was_is_told)
+{
+	struct ublkev_backend *null;
+
+	ck_assert_int_eq(backend_was(UBLKEV_FILE_CREATE),
+			 UBLKEV_FILE_WAS_MISSING);
+	ck_assert_int_eq(backend_was(UBLKEV_FILE_CREATE),
+			 UBLKEV_FILE_WAS_THERE);
+	ck_assert_int_eq(backend_was(0), UBLKEV_FILE_WAS_THERE);
+	ck_assert_int_eq(truncate(path, 0), 0);
+	ck_assert_int_eq(backend_was(UBLKEV_FILE_CREATE),
+			 UBLKEV_FILE_WAS_EMPTY);
+	ck_assert_int_eq(ublkev_null_new(&null, NULL), 0);
+	ck_assert_int_eq(ublkev_file_was(null), UBLKEV_FILE_WAS_THERE);
+	ublkev_backend_free(null);
+}
+END_TEST
+
+/* it is not there to be opened, and is to be made */
+START_TEST(link_to_nowhere)
+{
+	ck_assert_int_eq(symlink("nowhere", path), 0);
+	ck_assert_int_eq(try_open(MIB, UBLKEV_FILE_CREATE), -EEXIST);
+	ck_assert_int_eq(try_open(MIB, 0), -ENOENT);
+}
+END_TEST
+
 /* mktemp(1) made it */
 START_TEST(empty_is_made)
 {
@@ -403,6 +443,8 @@ int main(void)
 	tcase_add_test(tc, odd_sizes);
 	tcase_add_test(tc, ways);
 	tcase_add_loop_test(tc, made, 0, TEST_COUNT(ways_to_make));
+	tcase_add_test(tc, was_is_told);
+	tcase_add_test(tc, link_to_nowhere);
 	tcase_add_test(tc, empty_is_made);
 	tcase_add_test(tc, not_made);
 	tcase_add_test(tc, not_filled);
