@@ -21,6 +21,8 @@
 
 #define SECTOR_SHIFT	9
 
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
 static int decode_op(uint32_t op)
 {
 	switch (op) {
@@ -30,15 +32,13 @@ static int decode_op(uint32_t op)
 	case 3: return UBLKEV_OP_DISCARD;
 	case 5: return UBLKEV_OP_WRITE_ZEROES;
 	}
-	return -EOPNOTSUPP;
+	return UBLKEV_NR_OPS;
 }
 
 static uint32_t decode_flags(uint32_t op_flags)
 {
 	uint32_t flags = 0;
 
-	if (!(op_flags & ~OP_MASK))
-		return 0;
 	if (op_flags & F_FUA)
 		flags |= UBLKEV_REQ_FUA;
 	if (op_flags & F_NOUNMAP)
@@ -50,26 +50,42 @@ static uint32_t decode_flags(uint32_t op_flags)
 	return flags;
 }
 
+/* all but a READ or WRITE without flags, which most requests are */
+__attribute__((noinline))
+static void decode_rare(uint32_t op_flags, struct ublkev_req *req)
+{
+	req->flags = decode_flags(op_flags);
+	req->op = (uint8_t)decode_op(op_flags & OP_MASK);
+}
+
+static int decode_no_range(struct ublkev_req *req, int err)
+{
+	req->offset_bytes = 0;
+	req->len_bytes = 0;
+	return err;
+}
+
 int ublkev__decode(const struct ublkev__desc *desc, uint32_t max_io_bytes,
 		   struct ublkev_req *req)
 {
 	uint64_t len = (uint64_t)desc->nr_sectors << SECTOR_SHIFT;
-	int op = decode_op(desc->op_flags & OP_MASK);
+	uint64_t start = desc->start_sector;
 
-	req->offset_bytes = 0;
-	req->len_bytes = 0;
-	req->flags = decode_flags(desc->op_flags);
-	req->op = UBLKEV_NR_OPS;
-	if (op < 0)
-		return op;
-	req->op = (uint8_t)op;
-	if (op == UBLKEV_OP_FLUSH)
-		return 0;
-	if (!len || desc->start_sector > (UINT64_MAX - len) >> SECTOR_SHIFT)
-		return -EINVAL;
-	if (op <= UBLKEV_OP_WRITE && len > max_io_bytes)
-		return -EINVAL;
-	req->offset_bytes = desc->start_sector << SECTOR_SHIFT;
+	/* a READ's or WRITE's number is that of ours, see decode_op() */
+	req->flags = 0;
+	req->op = (uint8_t)desc->op_flags;
+	if (unlikely(desc->op_flags > UBLKEV_OP_WRITE)) {
+		decode_rare(desc->op_flags, req);
+		if (req->op == UBLKEV_NR_OPS)
+			return decode_no_range(req, -EOPNOTSUPP);
+		if (req->op == UBLKEV_OP_FLUSH)
+			return decode_no_range(req, 0);
+	}
+	if (!len || start > (UINT64_MAX - len) >> SECTOR_SHIFT)
+		return decode_no_range(req, -EINVAL);
+	if (len > max_io_bytes && req->op <= UBLKEV_OP_WRITE)
+		return decode_no_range(req, -EINVAL);
+	req->offset_bytes = start << SECTOR_SHIFT;
 	req->len_bytes = len;
 	return 0;
 }

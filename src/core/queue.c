@@ -64,8 +64,9 @@ void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
 	q->max_io_bytes = max_io_bytes;
 }
 
-static void queue_push(struct ublkev__queue *q, struct ublkev__taglist *list,
-		       const struct ublkev__tag *t)
+static inline void queue_push(struct ublkev__queue *q,
+			      struct ublkev__taglist *list,
+			      const struct ublkev__tag *t)
 {
 	uint16_t i = t->req.tag;
 
@@ -76,8 +77,8 @@ static void queue_push(struct ublkev__queue *q, struct ublkev__taglist *list,
 	list->tail = i;
 }
 
-static struct ublkev__tag *queue_shift(struct ublkev__queue *q,
-				       struct ublkev__taglist *list)
+static inline struct ublkev__tag *queue_shift(struct ublkev__queue *q,
+					      struct ublkev__taglist *list)
 {
 	struct ublkev__tag *t = &q->tags[list->head];
 
@@ -92,8 +93,8 @@ static void queue_kill_tag(struct ublkev__queue *q, struct ublkev__tag *t)
 	q->nr_dead++;
 }
 
-static void queue_result(struct ublkev__queue *q, struct ublkev__tag *t,
-			 enum ublkev__tag_state state)
+static inline void queue_result(struct ublkev__queue *q, struct ublkev__tag *t,
+				enum ublkev__tag_state state)
 {
 	t->state = (uint8_t)state;
 	queue_push(q, &q->out, t);
@@ -117,8 +118,9 @@ static bool queue_must_move(const struct ublkev__queue *q,
  * A READ or WRITE is answered with its length, always whole: what the driver
  * makes of a short answer depends on the kernel, and is data loss on some.
  */
-static void queue_set_result(struct ublkev__queue *q, struct ublkev__tag *t,
-			     const struct ublkev_req *req, int err)
+static inline void queue_set_result(struct ublkev__queue *q,
+				    struct ublkev__tag *t,
+				    const struct ublkev_req *req, int err)
 {
 	bool move = q->copy && queue_must_move(q, t, req, err);
 
@@ -160,8 +162,8 @@ static void queue_fail_request(struct ublkev__queue *q, struct ublkev__tag *t,
 	queue_set_result(q, t, &req, err ? err : -EIO);
 }
 
-static void queue_request(struct ublkev__queue *q, struct ublkev__tag *t,
-			  const struct ublkev__desc *desc)
+static inline void queue_request(struct ublkev__queue *q, struct ublkev__tag *t,
+				 const struct ublkev__desc *desc)
 {
 	int err;
 
@@ -428,7 +430,7 @@ static void queue_fetch_data(struct ublkev__queue *q, struct ublkev__tag *t)
 	queue_result(q, t, UBLKEV__TAG_MOVE);
 }
 
-static void queue_give(struct ublkev__queue *q, struct ublkev__tag *t)
+static inline void queue_give(struct ublkev__queue *q, struct ublkev__tag *t)
 {
 	queue_shift(q, &q->in);
 	/* RELEASE: see queue_give_anew() */

@@ -4,23 +4,6 @@
  */
 #include "core/stats.h"
 
-void ublkev__stats_answer(struct ublkev_stats *s,
-			  const struct ublkev_req *req, int err)
-{
-	struct ublkev_op_stats *op;
-
-	if (req->op >= UBLKEV_NR_OPS)
-		return;
-	op = &s->op[req->op];
-	op->reqs++;
-	if (err)
-		op->errors++;
-	else
-		op->bytes += req->len_bytes;
-	if (req->flags & UBLKEV_REQ_FUA)
-		s->fua++;
-}
-
 void ublkev__stats_unanswer(struct ublkev_stats *s,
 			    const struct ublkev_req *req)
 {

@@ -13,8 +13,22 @@
 #include <ublkev/dev.h>
 
 /* The request was answered with `err`: 0, or a negative errno. */
-void ublkev__stats_answer(struct ublkev_stats *s,
-			  const struct ublkev_req *req, int err);
+static inline void ublkev__stats_answer(struct ublkev_stats *s,
+					const struct ublkev_req *req, int err)
+{
+	struct ublkev_op_stats *op;
+
+	if (req->op >= UBLKEV_NR_OPS)
+		return;
+	op = &s->op[req->op];
+	op->reqs++;
+	if (err)
+		op->errors++;
+	else
+		op->bytes += req->len_bytes;
+	if (req->flags & UBLKEV_REQ_FUA)
+		s->fua++;
+}
 
 /*
  * Takes an answer without error back: the data of the request could not be
