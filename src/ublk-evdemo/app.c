@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -351,10 +352,15 @@ static int app_run(struct app *app)
 	    app_new_dev(app, o->recover_id < 0 ? o->id : o->recover_id))
 		return -1;
 	/*
-	 * A daemon tells whoever waits for it of the errors of its start, and
-	 * syslog of the rest, whose socket does not wait.
+	 * The scribe has stderr for the errors of a daemon's start, and goes
+	 * over to syslog when that is live. The close of a terminal, or of a
+	 * file on some file systems, may wait as well, so it is done now.
 	 */
-	log_to_scribe(!o->daemon);
+	log_to_scribe(1);
+	if (o->daemon) {
+		daemon_detach();
+		log_to_dev_log(getpid());
+	}
 	life_start(app);
 	if (!app->failed)
 		ev_run(app->loop, 0);
@@ -383,6 +389,9 @@ int app_serve(const struct opts *opts, int ready_fd)
 	if (!app.live && app.backend)
 		disk_discard(&app.opts, disk_fd(app.backend), app.made_file);
 	ublkev_backend_free(app.backend);
+	/* the scribe has it, too, and may wait for a terminal */
+	if (app.ready_fd >= 0)
+		shutdown(app.ready_fd, SHUT_RDWR);
 	scribe_stop();
 	log_to_scribe(0);
 	/* A device that is left without a server keeps its state file. */

@@ -17,6 +17,7 @@
 #include "common/escape.h"
 #include "ublk-evdemo/logger.h"
 #include "ublk-evdemo/scribe.h"
+#include "ublk-evdemo/statefile.h"
 
 #define LINE_BYTES 1024
 
@@ -26,8 +27,9 @@ static struct {
 	int use_scribe;
 	int fd;			/* syslog's, -1: not connected */
 	struct sockaddr_un addr;
+	pid_t pid;		/* whose lines they are, for syslog */
 	unsigned long lost;
-} state = { LOG_NOTICE, 0, 0, -1, { 0 }, 0 };
+} state = { .level = LOG_NOTICE, .fd = -1 };
 
 void log_init(int level)
 {
@@ -35,9 +37,10 @@ void log_init(int level)
 	tzset();	/* now, not when the disk is in use */
 }
 
-void log_to_syslog(const char *path)
+void log_to_syslog(const char *path, pid_t pid)
 {
 	state.use_syslog = 1;
+	state.pid = pid;
 	state.addr.sun_family = AF_UNIX;
 	snprintf(state.addr.sun_path, sizeof(state.addr.sun_path), "%s", path);
 	if (state.fd >= 0)
@@ -45,9 +48,28 @@ void log_to_syslog(const char *path)
 	state.fd = -1;
 }
 
+void log_to_dev_log(pid_t pid)
+{
+	char path[sizeof(state.addr.sun_path)];
+
+	snprintf(path, sizeof(path), "%s/dev/log", statefile_root());
+	log_to_syslog(path, pid);
+}
+
 void log_to_scribe(int on)
 {
 	state.use_scribe = on;
+}
+
+const char *log_text(char *buf, size_t size, const char *line)
+{
+	snprintf(buf, size, "ublk-evdemo: %s\n", line);
+	return buf;
+}
+
+int log_is_syslog(void)
+{
+	return state.use_syslog;
 }
 
 int log_write(int fd, const char *text)
@@ -94,7 +116,7 @@ static int logger_syslog_send(int priority, const char *line)
 	localtime_r(&now, &tm);
 	strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
 	len = snprintf(buf, sizeof(buf), "<%d>%s ublk-evdemo[%d]: %s",
-		       LOG_DAEMON | priority, when, (int)getpid(), line);
+		       LOG_DAEMON | priority, when, (int)state.pid, line);
 	if (send(state.fd, buf, (size_t)len, MSG_NOSIGNAL) >= 0)
 		return 0;
 	if (errno == EAGAIN)
@@ -105,15 +127,29 @@ static int logger_syslog_send(int priority, const char *line)
 	return -ECONNREFUSED;
 }
 
+static int logger_scribe_tell(int priority, const char *line)
+{
+	char buf[LINE_BYTES + 1];
+
+	snprintf(buf, sizeof(buf), "%c%s", '0' + priority, line);
+	return scribe_tell(SCRIBE_LOG, buf, strlen(buf));
+}
+
 static int logger_emit(int priority, const char *line)
 {
 	char buf[LINE_BYTES + 32];
+	int err;
 
+	if (state.use_scribe) {
+		err = logger_scribe_tell(priority, line);
+		if (!err || err == -EAGAIN || !state.use_syslog)
+			return err;
+		/* somebody has killed it, and a daemon has no stderr */
+		state.use_scribe = 0;
+	}
 	if (state.use_syslog)
 		return logger_syslog_send(priority, line);
-	snprintf(buf, sizeof(buf), "ublk-evdemo: %s\n", line);
-	if (state.use_scribe)
-		return scribe_tell(SCRIBE_LOG, buf, strlen(buf));
+	log_text(buf, sizeof(buf), line);
 	return log_write(STDERR_FILENO, buf);
 }
 

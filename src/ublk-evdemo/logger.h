@@ -2,25 +2,39 @@
 /*
  * logger.h - where messages go: stderr, or syslog for a daemon
  *
- * No call here waits, but for stderr that is a terminal or a file, which the
- * scribe is for. A line for which a full pipe, a busy syslog or a busy scribe
- * has no room is dropped, and the next one that goes through says how many
- * were: a reader that sleeps must not stop the disk.
+ * Two things here may wait: stderr that is a terminal or a file, and finding
+ * syslog's socket by its name, which is a look-up in a file system. Once there
+ * is a disk, both are the scribe's. A line for which a full pipe, a busy syslog
+ * or a busy scribe has no room is dropped, and the next one that goes through
+ * says how many were: a reader that sleeps must not stop the disk.
  */
 #ifndef EVDEMO_LOGGER_H
 #define EVDEMO_LOGGER_H
 
+#include <sys/types.h>
+
 /* priorities above `level` are dropped; to stderr until told otherwise */
 void log_init(int level);
 
-/* from here on to the datagram socket at `path`: "/dev/log" */
-void log_to_syslog(const char *path);
+/* from here on to the datagram socket at `path`, in the name of process pid */
+void log_to_syslog(const char *path, pid_t pid);
+/* likewise to that of this system: /dev/log, with UBLK_EV_ROOT before it */
+void log_to_dev_log(pid_t pid);
 
-/* whether what is for stderr goes by the scribe, see scribe.h */
+/* whether it is syslog that lines go to */
+int log_is_syslog(void);
+
+/*
+ * Whether lines go by the scribe, see scribe.h. When that is gone, what was
+ * meant for syslog goes there without it.
+ */
 void log_to_scribe(int on);
 
 void log_msg(int priority, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* a line as stderr has it, with its \n; answers buf */
+const char *log_text(char *buf, size_t size, const char *line);
 
 /* a ublkev_log_fn */
 void log_line(void *unused, int priority, const char *line);

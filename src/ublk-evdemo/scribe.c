@@ -25,6 +25,7 @@
 
 /* the longest message: a server's options, some paths among them */
 #define TEXT_BYTES (128 << 10)
+#define LINE_BYTES (2 << 10)
 #define END_MS 1000
 
 /* the server's side; fd -1: there is no scribe */
@@ -35,6 +36,7 @@ static struct {
 
 /* in that process: who waits for a daemon; -1: nobody */
 static int scribe_ready_fd;
+static pid_t scribe_server;
 
 /* ---- the process -------------------------------------------------------- */
 
@@ -54,9 +56,10 @@ static void scribe_ignore_signals(void)
 }
 
 /* all of it, however long that takes; nobody is left to hear of an error */
-static void scribe_write(int fd, const char *text, size_t len)
+static void scribe_write(int fd, const char *text)
 {
 	struct pollfd p = { fd, POLLOUT, 0 };
+	size_t len = strlen(text);
 	ssize_t n;
 
 	while (len) {
@@ -85,6 +88,8 @@ static void scribe_print(char *text)
 	if (scribe_ready_fd >= 0) {
 		daemon_say_ready(scribe_ready_fd, text);
 		close(scribe_ready_fd);
+		daemon_detach();
+		log_to_dev_log(scribe_server);
 		return;
 	}
 	err = log_write(STDOUT_FILENO, text);
@@ -102,11 +107,23 @@ static void scribe_keep(char *text)
 		statefile_write(atoi(text), json + 1);
 }
 
+/* the server has escaped it, which is no more for being done twice */
+static void scribe_log(int priority, const char *line)
+{
+	char text[LINE_BYTES];
+
+	if (log_is_syslog())
+		log_line(NULL, priority, line);
+	else
+		scribe_write(STDERR_FILENO, log_text(text, sizeof(text), line));
+}
+
 static void scribe_obey(char *message, size_t len)
 {
 	switch ((enum scribe_sort)message[0]) {
 	case SCRIBE_LOG:
-		scribe_write(STDERR_FILENO, message + 1, len - 1);
+		if (len > 2)
+			scribe_log(message[1] - '0', message + 2);
 		break;
 	case SCRIBE_OUT:
 		scribe_print(message + 1);
@@ -123,10 +140,6 @@ static void scribe_run(int fd)
 	static char message[TEXT_BYTES];
 	ssize_t n;
 
-	if (scribe_ready_fd >= 0) {
-		daemon_detach();
-		log_to_syslog("/dev/log");
-	}
 	scribe_ignore_signals();
 	prctl(PR_SET_NAME, "ublkev-scribe");
 	close(STDIN_FILENO);
@@ -150,7 +163,7 @@ int scribe_start(int ready_fd)
 	int p[2], err;
 
 	scribe_ready_fd = ready_fd;
-
+	scribe_server = getpid();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p))
 		return -errno;
 	scribe.pid = fork();
@@ -183,7 +196,7 @@ int scribe_tell(enum scribe_sort sort, const char *text, size_t len)
 	return 0;
 }
 
-void scribe_leave(void)
+static void scribe_leave(void)
 {
 	if (scribe.fd >= 0)
 		close(scribe.fd);

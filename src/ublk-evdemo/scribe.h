@@ -3,7 +3,8 @@
  * scribe.h - the process that writes for a server whose loop may not wait
  *
  * A file on a slow disk, or a terminal that somebody has stopped, takes a
- * line when it pleases. Whoever serves a disk hands the line to this process
+ * line when it pleases, and syslog's socket is found by a name in some file
+ * system. Whoever serves a disk hands the line to this process
  * instead, which waits in its place. The socket between the two has room for
  * about a hundred lines; what does not fit is the caller's to count.
  */
@@ -12,15 +13,17 @@
 
 /* what a message is; its text follows */
 enum scribe_sort {
-	SCRIBE_LOG = 'L',	/* for stderr */
-	SCRIBE_OUT = 'O',	/* for stdout, which is closed then, or for
-				   who waits for a daemon */
+	SCRIBE_LOG = 'L',	/* its priority, a digit, and a line: for
+				   stderr, or of a live daemon for syslog */
+	SCRIBE_OUT = 'O',	/* the disk is there: for stdout, which is
+				   closed then, or for who waits for a daemon,
+				   whose log is syslog from here on */
 	SCRIBE_STATE = 'S'	/* "ID TEXT": see statefile_write() */
 };
 
 /*
  * Forks the process, "ublkev-scribe", before there is a loop, a mapping or a
- * thread. It lives until scribe_stop() or scribe_leave(), or until this process
+ * thread. It lives until scribe_stop(), or until this process
  * is dead, and holds nothing open but its socket, stdout and stderr; where
  * ready_fd is not -1 (see daemon.h), that and no other file of the caller's.
  * 0, or a negative errno of socketpair(2) or fork(2).
@@ -32,9 +35,6 @@ int scribe_start(int ready_fd);
  * -ENOTCONN (there is no such process), or another negative errno of send(2).
  */
 int scribe_tell(enum scribe_sort sort, const char *text, size_t len);
-
-/* lets it write what it has, and end, without a look at it */
-void scribe_leave(void);
 
 /*
  * Lets it write what it has, for a second at most, and end. One that is stuck

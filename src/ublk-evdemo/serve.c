@@ -136,11 +136,8 @@ static void serve_announce(struct app *app)
 	if (app->ready_fd >= 0) {
 		if (err)
 			daemon_say_ready(app->ready_fd, line);
-		daemon_detach();
 		close(app->ready_fd);
 		app->ready_fd = -1;
-		log_to_syslog("/dev/log");
-		scribe_leave();
 	} else if (err) {
 		/* who waited for the line is gone; who uses the disk is not */
 		log_msg(LOG_WARNING, "stdout: %s; serving /dev/ublkb%d",

@@ -30,50 +30,102 @@ allowed() { # the words before two blanks
 		tr -d ' ' | tr ',' '\n'
 }
 export UBLK_EV_ROOT=$dir
-mkdir -p run sys/block/ublkb7
+mkdir -p dev run sys/block/ublkb7
 echo 1 >sys/block/ublkb7/diskseq
-strace -f -s 64 -o trace "$demo" --size 1M --recovery reissue --control ctl \
-	--stats 1 >out 2>err &
-await grep -q ublkb7 out
-# the server says so to its scribe, which may have met the name before
-pid=$(awk '/sendmsg\(.*\/dev\/ublkb7/ { print $1; exit }' trace)
-[ -n "$pid" ] || { echo "calls.sh: nobody says that it is live"; exit 1; }
-python3 - <<-'END' || exit 1
-	import socket
-	def ask(text):
-	    s = socket.socket(socket.AF_UNIX)
-	    s.settimeout(20)
-	    s.connect("ctl")
-	    s.sendall(text)
-	    s.shutdown(socket.SHUT_WR)
-	    return b"".join(iter(lambda: s.recv(4096), b""))
-	assert len(ask(b"stats\nresize 2M\nmemory\nhelp\nbad\n").splitlines()) == 5
-	assert b"too long" in ask(b"x" * 500 + b"\n")
+# syslogd: writes what it is sent to the file of its second argument
+cat >syslogd.py <<-'END'
+	import socket, sys
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.bind(sys.argv[1])
+	while True:
+	    line = s.recv(4096)
+	    with open(sys.argv[2], "ab") as f:
+	        f.write(line + b"\n")
 END
-kill -USR1 "$pid"
-await grep -q 'in flight: ' err
-await grep -q 'stats: read' err
-kill "$pid"
+python3 syslogd.py dev/log syslog &
+syslogd=$!
+trap 'kill $syslogd; rm -rf "$dir"' EXIT
+await test -S dev/log
 ended() {
 	! kill -0 "$pid"
 }
-await ended
-wait
-# from the line of the device to the end, which looks into /proc who uses it
-grep "^$pid " trace | sed -n '/\/dev\/ublkb7/,/--- SIGTERM/p' >live
-grep -v '^[0-9]* *[-+<]' live |
-	sed -n 's/^[0-9]* *\([a-z_0-9]*\)(.*/\1/p' | sort -u >called
-[ "$(wc -l <called)" -ge 5 ] || { echo "calls.sh: nothing seen"; exit 1; }
-allowed | sort -u >may
-bad=$(comm -23 called may)
-[ -z "$bad" ] || {
-	echo "calls.sh: not in \"What the loop's thread may call\": $bad"
-	# shellcheck disable=SC2086  # a line each
-	grep -F "$(printf '%s(\n' $bad)" live | head
+bad() {
+	echo "calls.sh:${how:+ $how:} $*"
 	exit 1
 }
-if grep '[a-z](\([12]\),' live; then
-	echo "calls.sh: the loop writes to stdout or stderr itself"
-	exit 1
-fi
-echo "calls.sh: $(wc -l <called) system calls, each of them listed"
+# watch LOG [OPTION...]: a server's whole life, whose log is that file
+watch() {
+	log=$1
+	shift
+	rm -f out err trace syslog
+	strace -f -s 64 -o trace "$demo" --size 1M --recovery reissue \
+		--control "$dir/ctl" --stats 1 "$@" >out 2>err &
+	await grep -q ublkb7 out
+	# the server says so to its scribe, which may have met the name before
+	pid=$(awk '/sendmsg\(.*\/dev\/ublkb7/ { print $1; exit }' trace)
+	[ -n "$pid" ] || bad "nobody says that it is live"
+	python3 - <<-'END' || exit 1
+		import socket
+		def ask(text):
+		    s = socket.socket(socket.AF_UNIX)
+		    s.settimeout(20)
+		    s.connect("ctl")
+		    s.sendall(text)
+		    s.shutdown(socket.SHUT_WR)
+		    return b"".join(iter(lambda: s.recv(4096), b""))
+		text = b"stats\nresize 2M\nmemory\nhelp\nbad\n"
+		assert len(ask(text).splitlines()) == 5
+		assert b"too long" in ask(b"x" * 500 + b"\n")
+	END
+	kill -USR1 "$pid"
+	await grep -q 'in flight: ' "$log"
+	await grep -q 'stats: read' "$log"
+	kill "$pid"
+	await ended
+	wait $!
+	# from the line of the device to the end, which looks into /proc who
+	# uses it
+	grep "^$pid " trace | sed -n '/\/dev\/ublkb7/,/--- SIGTERM/p' >live
+	grep -v '^[0-9]* *[-+<]' live |
+		sed -n 's/^[0-9]* *\([a-z_0-9]*\)(.*/\1/p' | sort -u >called
+	[ "$(wc -l <called)" -ge 5 ] || bad "nothing seen"
+	unlisted=$(comm -23 called may)
+	[ -z "$unlisted" ] || {
+		# shellcheck disable=SC2086  # a line each
+		grep -F "$(printf '%s(\n' $unlisted)" live | head
+		bad "not in \"What the loop's thread may call\": $unlisted"
+	}
+	if grep '[a-z](\([12]\),' live; then
+		bad "the loop writes to stdout or stderr itself"
+	fi
+	echo "calls.sh:${how:+ $how:} $(wc -l <called) system calls, all listed"
+}
+allowed | sort -u >may
+how=
+watch err
+# what a daemon says is for syslog, in its own name
+how=daemon
+watch syslog --daemon
+grep -q "ublk-evdemo\[$pid\]: stats: read" syslog ||
+	bad "not in the name of $pid: $(head -1 syslog)"
+# a syslogd that sleeps holds up nobody
+how="syslogd stopped"
+"$demo" --size 1M --control ctl --daemon --pidfile pid >out 2>err ||
+	bad "$(cat err)"
+pid=$(cat pid)
+kill -STOP $syslogd
+for ((i = 0; i < 300; i++)); do
+	kill -USR1 "$pid"
+done
+python3 - <<-'END' || bad "it does not answer"
+	import socket
+	s = socket.socket(socket.AF_UNIX)
+	s.settimeout(20)
+	s.connect("ctl")
+	s.sendall(b"stats\n")
+	assert s.recv(4096).startswith(b"{")
+END
+kill "$pid"
+await ended
+kill -CONT $syslogd
+echo "calls.sh: $how: it serves on"
