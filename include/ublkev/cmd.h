@@ -143,6 +143,9 @@ int ublkev_cmd_init(struct ublkev_cmd *cmd, ublkev_cmd_cb *cb,
  * is asked first. STOP_DEV and DEL_DEV may wait for the device's server: from
  * a process that serves it they need a broker (see broker.h). It may be called
  * in any thread, that of `loop`, to which the command belongs until its answer.
+ * One without init, callback or loop, a copy of *cmd, another thread's cancel,
+ * and an ev_loop_destroy() before the answer end the process with an assertion
+ * that begins "ublkev:".
  * Errors, no callback then: -EBUSY (one is under way), -EINVAL (no such
  * command, or id or arg out of range); those of io_uring_setup(2), and of
  * open(2) of /dev/ublk-control; -EPIPE, the broker is dead.

@@ -25,9 +25,9 @@
  *                ublkev_dev_abort() has an effect. Ends in STOPPED.
  *
  * From start to STOPPED all calls are those of the thread of the start, with
- * its loop. Another thread's, a start without ublkev_dev_init() or callback,
- * and an ev_loop_destroy() before STOPPED end the process with an assertion
- * that begins "ublkev:". Only those that look (info, stats, inflight) do not
+ * its loop. Another thread's or a forked child's, those of a copy of *dev, a
+ * start without ublkev_dev_init() or callback, and an ev_loop_destroy() before
+ * STOPPED end the process with an assertion that begins "ublkev:". Only those that look (info, stats, inflight) do not
  * assert it; they take no lock, and are that thread's, too.
  *
  * STOPPED comes exactly once for each successful start, and is the last

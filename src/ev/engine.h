@@ -94,6 +94,7 @@ struct ublkev__engine {
 	struct ublkev__lane lane;	/* the application's thread's */
 
 	/* from start to STOPPED */
+	pid_t pid;			/* that of the start */
 	const void *thread;		/* the caller of start, whose is all
 					   but what workers do */
 	struct ublkev__life life;

@@ -17,6 +17,7 @@
 #include "ev/evdev.h"
 #include "uring/carrier.h"
 #include "util/check.h"
+#include "util/thread.h"
 #include "util/log.h"
 #include "util/alloc.h"
 
@@ -32,8 +33,10 @@ struct ublkev__cmdrun {
 	int evfd;
 	/* while a command is under way */
 	struct ev_loop *loop;
+	const void *thread;		/* the caller of submit */
 	struct ev_io on_fd;
 	struct ev_timer on_deadline;
+	struct ev_cleanup on_destroy;
 	enum ublkev_cmd_op op;
 	struct ublkev_cmd_answer answer;
 };
@@ -78,6 +81,7 @@ static void cmd_end(struct ublkev__cmdrun *c, bool lost)
 
 	ev_io_stop(loop, &c->on_fd);
 	ev_timer_stop(loop, &c->on_deadline);
+	ev_cleanup_stop(loop, &c->on_destroy);
 	answer.res = c->life.res;
 	if (!answer.res && c->op == UBLKEV_CMD_GET_DEV_INFO)
 		answer.u.info = c->life.info;
@@ -179,6 +183,15 @@ static void cmd_deadline_cb(struct ev_loop *loop, struct ev_timer *w,
 	cmd_go_on(c);
 }
 
+static void cmd_destroy_cb(struct ev_loop *loop, struct ev_cleanup *w,
+			   int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+	ublkev__check(false, "a loop to destroy has no command under way");
+}
+
 /* ---- public ----------------------------------------------------------------- */
 
 int ublkev_cmd_init(struct ublkev_cmd *cmd, ublkev_cmd_cb *cb,
@@ -206,6 +219,7 @@ int ublkev_cmd_init(struct ublkev_cmd *cmd, ublkev_cmd_cb *cb,
 	c->evfd = -1;
 	ev_init(&c->on_fd, cmd_fd_cb);
 	ev_init(&c->on_deadline, cmd_deadline_cb);
+	ev_cleanup_init(&c->on_destroy, cmd_destroy_cb);
 	c->on_fd.data = c;
 	c->on_deadline.data = c;
 	cmd->cb = cb;
@@ -237,8 +251,12 @@ int ublkev_cmd_submit(struct ev_loop *loop, struct ublkev_cmd *cmd,
 	struct ublkev__cmdrun *c = cmd->priv;
 	int err;
 
+	ublkev__check(c, "a ublkev_cmd to submit was initialised");
+	ublkev__check(c->shell == cmd,
+		      "a ublkev_cmd stays where it was initialised");
 	if (cmd->active)
 		return -EBUSY;
+	ublkev__check(cmd->cb && loop, "a command has a callback and a loop");
 	if (op == UBLKEV_CMD_UPDATE_SIZE) {
 		if (!arg || arg % 512)
 			return -EINVAL;
@@ -254,12 +272,14 @@ int ublkev_cmd_submit(struct ev_loop *loop, struct ublkev_cmd *cmd,
 	if (err)
 		return err;
 	c->loop = loop;
+	c->thread = ublkev__thread_self();
 	c->op = op;
 	c->log.id = id;
 	memset(&c->answer, 0, sizeof(c->answer));
 	c->answer.op = op;
 	c->answer.id = id;
 	cmd->active = 1;
+	ev_cleanup_start(loop, &c->on_destroy);
 	ev_io_set(&c->on_fd, c->evfd, EV_READ);
 	ev_io_start(loop, &c->on_fd);
 	/* sent from the loop: whatever happens, it calls back from there */
@@ -273,6 +293,10 @@ void ublkev_cmd_cancel(struct ev_loop *loop, struct ublkev_cmd *cmd)
 
 	if (!cmd->active)
 		return;
+	ublkev__check(c->shell == cmd,
+		      "a ublkev_cmd stays where it was initialised");
+	ublkev__check(c->thread == ublkev__thread_self() && c->loop == loop,
+		      "thread and loop are those of the submit");
 	ublkev__cmdlife_cancel(&c->life, cmd_now_ms(c));
 	ev_feed_event(loop, &c->on_fd, EV_CUSTOM);
 }
@@ -286,6 +310,8 @@ void ublkev_cmd_fini(struct ublkev_cmd *cmd)
 		      "no command of a ublkev_cmd to fini is under way");
 	if (!c)
 		return;
+	ublkev__check(c->shell == cmd,
+		      "a ublkev_cmd stays where it was initialised");
 	cmd_let_go(c);
 	mem = c->mem;
 	ublkev__alloc_free(&mem, c);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "backend/guard.h"
 #include "ev/engine.h"
@@ -184,6 +185,7 @@ static int dev_start(struct ev_loop *loop, struct ublkev_dev *dev,
 		return 0;
 	ublkev__check(dev->cb, "a device to start has a callback");
 	e->thread = ublkev__thread_self();
+	e->pid = getpid();
 	e->lane.loop = loop;
 	e->mode = mode;
 	e->log.id = e->conf.id;
@@ -209,9 +211,17 @@ static int dev_start(struct ev_loop *loop, struct ublkev_dev *dev,
 	return 0;
 }
 
+/* what was copied shares with the original what each takes for its own */
+static void dev_check_place(const struct ublkev_dev *dev)
+{
+	ublkev__check(!dev->priv || dev->priv->dev == dev,
+		      "a device stays where it was initialised");
+}
+
 static void dev_check_init(const struct ublkev_dev *dev)
 {
 	ublkev__check(dev->priv, "a device to start was initialised");
+	dev_check_place(dev);
 }
 
 int ublkev_dev_start(struct ev_loop *loop, struct ublkev_dev *dev)
@@ -244,8 +254,12 @@ static struct ublkev__engine *dev_active(struct ev_loop *loop,
 {
 	if (!dev->active)
 		return NULL;
+	dev_check_place(dev);
 	ublkev__check(dev->priv->thread == ublkev__thread_self(),
 		      "the thread is that of the start");
+	/* a forked child has neither rings nor buffers */
+	ublkev__check(dev->priv->pid == getpid(),
+		      "the process is that of the start");
 	ublkev__check(dev->priv->lane.loop == loop,
 		      "the loop is that of the start");
 	return dev->priv;
@@ -323,6 +337,7 @@ void ublkev_dev_fini(struct ublkev_dev *dev)
 	struct ublkev__alloc mem;
 
 	ublkev__check(!dev->active, "a device to fini is not active");
+	dev_check_place(dev);
 	if (!e)
 		return;
 	mem = e->mem;
@@ -336,6 +351,7 @@ static struct ublkev__engine *dev_by_hand(const struct ublkev_dev *dev)
 {
 	ublkev__check(dev->active && !dev->priv->lane.loop,
 		      "the device is active and driven by hand");
+	dev_check_place(dev);
 	ublkev__check(dev->priv->thread == ublkev__thread_self(),
 		      "the thread is that of the start");
 	return dev->priv;

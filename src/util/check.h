@@ -12,7 +12,13 @@
 #undef NDEBUG
 #include <assert.h>
 
-/* `text` is a string literal that says what should have been so. */
-#define ublkev__check(cond, text)	assert((cond) && "ublkev: " text)
+/*
+ * `text` is a string literal that says what should have been so. glibc and musl
+ * have the same function behind assert(), which is what can be told to show that
+ * instead of the expression: "Assertion `ublkev: a device ...' failed."
+ */
+#define ublkev__check(cond, text)					\
+	((cond) ? (void)0 : __assert_fail("ublkev: " text, __FILE__,	\
+					  __LINE__, __func__))
 
 #endif

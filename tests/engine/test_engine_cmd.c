@@ -4,6 +4,7 @@
  * that get none
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -257,6 +258,72 @@ END_TEST
 
 /* ---- not submitted ---------------------------------------------------------- */
 
+static struct ublkev_cmd bad;
+
+static void submit_bad(void *loop)
+{
+	(void)ublkev_cmd_submit(loop, &bad, UBLKEV_CMD_GET_FEATURES, 0, 0);
+}
+
+static void *cancel_it(void *loop)
+{
+	ublkev_cmd_cancel(loop, &cmd);
+	return NULL;
+}
+
+static void cancel_in_loop(void *loop)
+{
+	cancel_it(loop);
+}
+
+static void cancel_in_thread(void *loop)
+{
+	pthread_t thread;
+
+	if (!pthread_create(&thread, NULL, cancel_it, loop))
+		pthread_join(thread, NULL);
+}
+
+static void fini_bad(void *unused)
+{
+	(void)unused;
+	ublkev_cmd_fini(&bad);
+}
+
+static void destroy_loop(void *loop)
+{
+	ev_loop_destroy(loop);
+}
+
+/* a caller's bugs say whose they are */
+START_TEST(bugs)
+{
+	struct ev_loop *loop = ev_loop_new(0);
+
+	memset(&bad, 0, sizeof(bad));
+	ck_assert(test_aborts(submit_bad, rig_loop, "ublkev: a ublkev_cmd to"));
+	ublkev_cmd_cancel(rig_loop, &bad);
+	ublkev_cmd_fini(&bad);
+	bad = cmd;
+	ck_assert(test_aborts(submit_bad, rig_loop, "ublkev: a ublkev_cmd st"));
+	ck_assert(test_aborts(fini_bad, NULL, "ublkev: a ublkev_cmd stays"));
+	ck_assert_int_eq(ublkev_cmd_init(&bad, NULL, &conf), 0);
+	ck_assert(test_aborts(submit_bad, rig_loop, "ublkev: a command has"));
+	ublkev_cmd_fini(&bad);
+	ck_assert(test_aborts(submit_bad, rig_loop, "ublkev: a ublkev_cmd to"));
+	ck_assert_int_eq(ublkev_cmd_init(&bad, on_answer, &conf), 0);
+	ck_assert(test_aborts(submit_bad, NULL, "ublkev: a command has"));
+	ublkev_cmd_fini(&bad);
+
+	ck_assert_int_eq(submit(UBLKEV_CMD_GET_FEATURES, 0, 0), 0);
+	ck_assert(test_aborts(cancel_in_thread, rig_loop, "ublkev: thread and"));
+	ck_assert(test_aborts(cancel_in_loop, loop, "ublkev: thread and loop"));
+	ck_assert(test_aborts(destroy_loop, rig_loop, "ublkev: a loop to destr"));
+	ck_assert_int_eq(answered(), 0);
+	ev_loop_destroy(loop);
+}
+END_TEST
+
 START_TEST(wrong)
 {
 	ck_assert_int_eq(submit(UBLKEV_NR_CMDS, 1, 0), -EINVAL);
@@ -478,6 +545,7 @@ END_TEST
 static void add_ends(TCase *tc)
 {
 	tcase_add_test(tc, wrong);
+	tcase_add_test(tc, bugs);
 	tcase_add_loop_test(tc, no_driver, 0, 2);
 	tcase_add_test(tc, bad_conf);
 	tcase_add_test(tc, no_memory);

@@ -294,6 +294,58 @@ START_TEST(another_thread)
 }
 END_TEST
 
+static void stop_in_process(void *arg)
+{
+	(void)arg;
+	stop_it();
+}
+
+/* test_aborts() forks, and the child has the thread's number, so to speak */
+START_TEST(another_process)
+{
+	rig_up(&r, lazy.backend);
+	ck_assert(test_aborts(stop_in_process, NULL, "ublkev: the process is"));
+	rig_down(&r);
+}
+END_TEST
+
+static struct ublkev_dev moved;
+
+static void stop_moved(void *arg)
+{
+	(void)arg;
+	ublkev_dev_stop(rig_loop, &moved);
+}
+
+static void start_moved(void *arg)
+{
+	(void)arg;
+	(void)ublkev_dev_start(rig_loop, &moved);
+}
+
+static void fini_moved(void *arg)
+{
+	(void)arg;
+	ublkev_dev_fini(&moved);
+}
+
+/* an array of devices that was made longer, say */
+START_TEST(moved_device)
+{
+	static const char text[] = "ublkev: a device stays where";
+
+	rig_init(&r, lazy.backend);
+	moved = r.dev;
+	ck_assert(test_aborts(start_moved, NULL, text));
+	ck_assert(test_aborts(fini_moved, NULL, text));
+	rig_fini(&r);
+	rig_up(&r, lazy.backend);
+	moved = r.dev;
+	ck_assert(test_aborts(stop_moved, NULL, text));
+	rig_down(&r);
+}
+END_TEST
+
 static void destroy_it(void *arg)
 {
 	(void)arg;
@@ -324,6 +376,8 @@ int main(void)
 	tcase_add_loop_test(tc, start_of_what_is_no_device, 0,
 			    TEST_COUNT(starts));
 	tcase_add_loop_test(tc, another_thread, 0, TEST_COUNT(calls));
+	tcase_add_test(tc, another_process);
+	tcase_add_test(tc, moved_device);
 	tcase_add_test(tc, loop_destroyed_under_it);
 	suite_add_tcase(s, tc);
 	return test_main(s);
