@@ -3,7 +3,12 @@
  * backend.h - what stands behind a block device
  *
  * A backend answers requests. Write one by filling a struct
- * ublkev_backend_ops, or take a built-in one from the end of this page.
+ * ublkev_backend_ops, or take a built-in one from the end of this page, or
+ * that of file.h.
+ *
+ * What a call of a backend's answers is checked: an answer that is none of
+ * those told here is taken as -EIO, and a line of the device's log says which
+ * call gave it.
  */
 #ifndef UBLKEV_BACKEND_H
 #define UBLKEV_BACKEND_H
@@ -21,7 +26,15 @@ struct ev_loop;
 struct ublkev_backend;	/* opaque */
 
 /* limits.flags */
+/*
+ * The disk is read-only for its users, too: no WRITE, DISCARD or WRITE_ZEROES
+ * ever arrives, whatever the limits say of these (UBLK_ATTR_READ_ONLY).
+ */
 #define UBLKEV_LIMIT_READ_ONLY		(1u << 0)
+/*
+ * Seeks cost time: a hint for schedulers and file systems, as queue/rotational
+ * in /sys (UBLK_ATTR_ROTATIONAL).
+ */
 #define UBLKEV_LIMIT_ROTATIONAL		(1u << 1)
 /*
  * An answered write may be lost at a power cut until a FLUSH was answered.
@@ -61,15 +74,18 @@ struct ublkev_limits {
 					   multiple of the block; no default */
 	uint32_t logical_block_bytes;	/* 512 (default) .. 4096, power of 2 */
 	uint32_t physical_block_bytes;	/* 0 (default): the logical one */
-	uint32_t io_min_bytes;		/* 0 (default): the physical one;
-					   rounded down to a power of 2 */
-	uint32_t io_opt_bytes;		/* 0 (default): none known; rounded
-					   down to a power of 2 */
+	/* hints, which the driver takes as powers of 2: rounded down to one,
+	   2^28 at most */
+	uint32_t io_min_bytes;		/* 0 (default): the physical one */
+	uint32_t io_opt_bytes;		/* 0 (default): none known */
 	uint32_t max_io_bytes;		/* READ, WRITE; 0 (default): any */
 	uint32_t chunk_bytes;		/* no READ or WRITE crosses a multiple
 					   of this power of 2; 0 (default):
 					   none */
-	uint64_t max_discard_bytes;	/* 0 (default): DISCARD never arrives */
+	/* whole blocks; a request has less than 4 GiB, however much more is
+	   allowed: bi_size of the kernel's struct bio has 32 bits */
+	uint64_t max_discard_bytes;	/* 0 (default): DISCARD never arrives;
+					   else one granule at least */
 	uint32_t discard_granularity_bytes; /* 0 (default): the block */
 	uint64_t max_write_zeroes_bytes; /* 0 (default): WRITE_ZEROES never
 					   arrives, the block layer writes
@@ -98,22 +114,23 @@ struct ublkev_extent {
 #define UBLKEV_MAX_EXTENTS	8
 
 /*
- * The calls into a backend. All come from the loop's thread, none from
- * inside another, and none before the call that causes it has returned to
- * the loop. Needed are `open`, and `submit` or `place`; others may be NULL.
+ * The calls into a backend. All come from the loop's thread, none from inside
+ * another, and none about a request from inside ublkev_req_done(). Needed are
+ * `open`, and `submit` or `place`; others may be NULL.
  * With UBLKEV_CONF_QUEUE_THREADS submit(), map(), flush(), place() and placed()
- * come from the queue's thread, and so does its queue_start() before and its queue_stop()
- * after all of them; no thread is in any of them during the other calls. The
- * backend's own watchers in the threads' loops go on during these, resize()
- * too: what they touch of the backend's is the backend's to lock.
+ * come from the queue's thread, and so do its queue_start() before and its
+ * queue_stop() after all of them; no thread is in any of them during the other
+ * calls. The backend's own watchers in the threads' loops go on during these,
+ * resize() too: what they touch of the backend's is the backend's to lock.
  */
 struct ublkev_backend_ops {
 	size_t size;		/* sizeof(struct ublkev_backend_ops) */
 	const char *name;	/* for logs; one word */
 
 	/*
-	 * Make ready and say the limits. Called by ublkev_dev_start(), which
-	 * returns its error. After success one close() follows.
+	 * Make ready and say the limits. Called by ublkev_dev_start() or
+	 * _recover(), which returns its error, and may wait. After success one
+	 * close() follows, also where the limits are then refused.
 	 */
 	int (*open)(void *ctx, struct ublkev_limits *limits);
 	/*
@@ -124,8 +141,9 @@ struct ublkev_backend_ops {
 	void (*close)(void *ctx);
 	/*
 	 * Requests follow. `loop` is the loop for the backend's own watchers;
-	 * NULL when the application drives the device by hand. Error: the
-	 * device does not come up and ublkev_dev_start() returns it.
+	 * NULL when the application drives the device by hand. Still in
+	 * ublkev_dev_start(), so it may wait. Error: the device does not come
+	 * up and ublkev_dev_start() returns it.
 	 */
 	int (*start)(void *ctx, struct ev_loop *loop);
 	/*
@@ -136,7 +154,9 @@ struct ublkev_backend_ops {
 	void (*stop)(void *ctx);
 	/*
 	 * Do one request, or begin to. Answers UBLKEV_DONE, UBLKEV_LATER,
-	 * UBLKEV_AGAIN or a negative errno, which is the request's. Must not block: what it
+	 * UBLKEV_AGAIN or a negative errno, which is the request's; the client
+	 * sees EIO but for those that errno_to_blk_status() of the kernel
+	 * knows, as ENOSPC, ETIMEDOUT and ENOMEM. Must not block: what it
 	 * waits for, everybody in the loop waits for. The request was checked
 	 * before: op and range are inside the limits. NULL: place() takes them
 	 * all.
@@ -144,11 +164,12 @@ struct ublkev_backend_ops {
 	int (*submit)(void *ctx, struct ublkev_req *req);
 	/*
 	 * The batch of submit() calls ends here for now; send what was
-	 * gathered.
+	 * gathered. Once a round, if submit() was called in it.
 	 */
 	void (*flush)(void *ctx);
 	/*
 	 * Change the capacity to dev_bytes, a multiple of the logical block.
+	 * 0, UBLKEV_AGAIN or a negative errno, which the resize ends with.
 	 * Growing comes before the device grows, shrinking after it has
 	 * shrunk: requests beyond the new end may still be outstanding then.
 	 * NULL: the size is fixed. On an error the capacity is as it was.
@@ -211,8 +232,8 @@ struct ublkev_backend_ops {
 	 *	FLUSH		fdatasync(2)
 	 *	DISCARD		fallocate(2), PUNCH_HOLE
 	 *	WRITE_ZEROES	PUNCH_HOLE, with UBLKEV_REQ_NOUNMAP ZERO_RANGE;
-	 *			with UBLKEV_REQ_FUA fdatasync(2) of each file after
-	 *			it
+	 *			with UBLKEV_REQ_FUA fdatasync(2) of each file
+	 *			after it
 	 *
 	 * all of which leave the file's size as it is, but for a WRITE beyond
 	 * its end, and with fd -1 do nothing but what is said here. The ranges
@@ -258,9 +279,10 @@ struct ublkev_backend_ops {
 /*
  * A backend from its calls. `ops` and its name (NULL: "backend") are copied,
  * `ctx` is handed to every call and stays the caller's.
- * The backend serves one device at a time.
+ * The backend serves one device at a time: the start of a second one fails
+ * with -EBUSY.
  * Errors: -EINVAL (no open, neither submit nor place, size too small), -ENOMEM.
- * Owner: the caller, who frees it after STOPPED.
+ * Owner: the caller, who frees it after STOPPED. Any thread.
  */
 int ublkev_backend_new(struct ublkev_backend **backendp,
 		       const struct ublkev_backend_ops *ops, void *ctx);
@@ -268,14 +290,15 @@ int ublkev_backend_new(struct ublkev_backend **backendp,
 /*
  * Asserts that no device uses it. NULL is allowed. For a built-in backend
  * this also frees what its constructor made. One that has not closed by the
- * time its device ended (close_begin()) is freed when it has.
+ * time its device ended (close_begin()) is freed when it has. Any thread, and
+ * of such a one that in which it tells.
  */
 void ublkev_backend_free(struct ublkev_backend *backend);
 
 /* the ctx given to ublkev_backend_new(); NULL for a built-in one */
 void *ublkev_backend_ctx(const struct ublkev_backend *backend);
 
-/* ops->name, or "null", "mem"; valid as long as the backend */
+/* ops->name, or "null", "mem", "file"; valid as long as the backend */
 const char *ublkev_backend_name(const struct ublkev_backend *backend);
 
 /*
@@ -308,12 +331,14 @@ void ublkev_backend_closed(struct ublkev_backend *backend);
  */
 struct ublkev_disk_conf {
 	size_t size;			/* ro: set by the init call */
-	uint64_t dev_bytes;		/* 256 MiB */
-	uint32_t logical_block_bytes;	/* 512 */
+	uint64_t dev_bytes;		/* 256 MiB; whole logical blocks, below
+					   2^63 */
+	uint32_t logical_block_bytes;	/* 512; .. 4096, power of 2 */
 	uint32_t flags;			/* UBLKEV_DISK_*; 0 */
 	int fd;				/* mem: -1; see ublkev_mem_new() */
 };
 
+/* see UBLKEV_LIMIT_READ_ONLY */
 #define UBLKEV_DISK_READ_ONLY	(1u << 0)
 /* mem: ask for transparent huge pages (madvise MADV_HUGEPAGE) */
 #define UBLKEV_DISK_HUGE_PAGES	(1u << 1)
@@ -336,8 +361,10 @@ void ublkev_disk_conf_init(struct ublkev_disk_conf *conf, size_t size);
 /*
  * Answers everything at once and keeps nothing, for measuring the road to it:
  * a READ yields zeroes (but see UBLKEV_DISK_NO_DATA). A buffer is zeroed when
- * it is first read from, and after a WRITE was in it. Every op is supported.
- * Errors: -EINVAL (sizes, see struct ublkev_limits), -ENOMEM.
+ * it is first read from, and after a WRITE was in it. Every op is supported,
+ * and threads (UBLKEV_LIMIT_THREADS); the size is fixed. *backendp is the
+ * caller's, `conf` is copied.
+ * Errors: -EINVAL (sizes, flags), -ENOMEM. Any thread.
  */
 int ublkev_null_new(struct ublkev_backend **backendp,
 		    const struct ublkev_disk_conf *conf);
@@ -347,7 +374,9 @@ int ublkev_null_new(struct ublkev_backend **backendp,
  * that a backend can be stopped and served again. Sparse: only pages that
  * were written count, small ones unless UBLKEV_DISK_HUGE_PAGES. DISCARD and
  * WRITE_ZEROES without NOUNMAP give their pages back. Not copied into a forked
- * child (MADV_DONTFORK), nor into a core dump (MADV_DONTDUMP). It can be resized.
+ * child (MADV_DONTFORK), nor into a core dump (MADV_DONTDUMP). It has map(),
+ * can be resized, and serves threads (UBLKEV_LIMIT_THREADS). *backendp is the
+ * caller's, `conf` is copied.
  *
  * conf.fd, when not -1, is a memfd or a file on tmpfs or hugetlbfs, open for
  * reading and writing, in which the data are and stay: a process that comes
@@ -358,7 +387,7 @@ int ublkev_null_new(struct ublkev_backend **backendp,
  * Errors: -EINVAL (sizes, or no such file), -ENOMEM (no address space, or
  * vm.overcommit_memory is 2 and dev_bytes beyond the limit), -ENOSPC (tmpfs),
  * and with fd or UBLKEV_DISK_SHARED -EFBIG (dev_bytes beyond RLIMIT_FSIZE, also
- * of a resize) and those of memfd_create(2), ftruncate(2), mmap(2).
+ * of a resize) and those of memfd_create(2), ftruncate(2), mmap(2). Any thread.
  */
 int ublkev_mem_new(struct ublkev_backend **backendp,
 		   const struct ublkev_disk_conf *conf);

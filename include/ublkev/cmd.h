@@ -51,7 +51,7 @@ enum ublkev_dev_state {
 	UBLKEV_NR_STATES
 };
 
-/* GET_DEV_INFO(2) */
+/* what GET_DEV_INFO tells */
 struct ublkev_cmd_info {
 	uint64_t features;	/* the device's, UBLK_F_* */
 	uint64_t signature;	/* ublksrv_flags, as its server wrote them;
@@ -60,14 +60,14 @@ struct ublkev_cmd_info {
 	uint32_t owner_uid;	/* of an unprivileged device */
 	uint32_t owner_gid;
 	int id;
-	int pid;		/* of the server; of a dead one, too, before
-				   Linux 7; then -1 */
+	int pid;		/* of the server; when that is dead, still
+				   its pid before Linux 7.0, -1 from there */
 	unsigned int state;	/* enum ublkev_dev_state */
 	unsigned int queues;
 	unsigned int depth;
 };
 
-/* GET_PARAMS */
+/* what GET_PARAMS tells; members as in struct ublkev_limits */
 struct ublkev_cmd_params {
 	uint64_t dev_bytes;
 	uint64_t max_discard_bytes;
@@ -85,9 +85,10 @@ struct ublkev_cmd_params {
 						   there is none */
 };
 
+/* CPUs that a kernel can have: the most that CONFIG_NR_CPUS takes */
 #define UBLKEV_MAX_CPUS 8192u
 
-/* bit n % 64 of word n / 64 is CPU n */
+/* what GET_QUEUE_AFFINITY tells: bit n % 64 of word n / 64 is CPU n */
 struct ublkev_cpus {
 	uint64_t bits[UBLKEV_MAX_CPUS / 64];
 };
@@ -96,7 +97,7 @@ struct ublkev_cmd_answer {
 	enum ublkev_cmd_op op;
 	int id;				/* the device's */
 	int res;			/* 0 or a negative errno */
-	union {				/* by cmd, when res is 0 */
+	union {				/* by op, when res is 0 */
 		uint64_t features;
 		struct ublkev_cmd_info info;
 		struct ublkev_cmd_params params;
@@ -119,7 +120,7 @@ struct ublkev_cmd_answer {
 typedef void ublkev_cmd_cb(struct ev_loop *loop, struct ublkev_cmd *cmd,
 			   const struct ublkev_cmd_answer *answer);
 
-/* the caller's memory */
+/* the caller's memory, which stays where it is as long as it is active */
 struct ublkev_cmd {
 	void *data;			/* rw */
 	ublkev_cmd_cb *cb;		/* rw */
@@ -165,14 +166,14 @@ void ublkev_cmd_cancel(struct ev_loop *loop, struct ublkev_cmd *cmd);
  */
 void ublkev_cmd_fini(struct ublkev_cmd *cmd);
 
-/* Whether ublksrv_flags were written by this library. Any thread. */
-int ublkev_signature_is_ours(uint64_t tag);
+/* Whether info.signature was written by this library. Any thread. */
+int ublkev_signature_is_ours(uint64_t signature);
 
 /*
- * Whether they say that the device was made with UBLKEV_CONF_KEEP_SCHEDULER,
- * by this library. Any thread.
+ * Whether it says that the device was made with UBLKEV_CONF_KEEP_SCHEDULER, by
+ * this library. Any thread.
  */
-int ublkev_signature_keeps_scheduler(uint64_t tag);
+int ublkev_signature_keeps_scheduler(uint64_t signature);
 
 /* "GET_DEV_INFO"; "?" for no command. Static string, any thread. */
 const char *ublkev_cmd_name(unsigned int cmd);
@@ -188,7 +189,7 @@ const char *ublkev_state_name(unsigned int state);
 const char *ublkev_kernel_fault(const char *release);
 
 /*
- * Whether that fault is one by which ADD_DEV has crashed that kernel. A start
+ * Whether a fault of that release is one by which ADD_DEV crashes it. A start
  * warns of it and goes on: whether to start there is the application's choice,
  * to be made before. Any thread.
  */

@@ -22,15 +22,28 @@ extern "C" {
  * Driver features, with the driver's numbers (UBLK_F_*). Those that
  * concern the library alone are chosen by it; conf.features takes:
  */
-/* one command for many requests of a queue; see UBLKEV_COPY_DIRECT (7.0) */
+/*
+ * One command for many requests of a queue (Linux 7.0). UBLKEV_COPY_DIRECT is
+ * PLAIN then.
+ */
 #define UBLKEV_F_BATCH_IO		(UINT64_C(1) << 15)
-/* no partition scan at start; a later BLKRRPART works (7.0 and later) */
+/* no partition scan at start (Linux 7.0); a later BLKRRPART works */
 #define UBLKEV_F_NO_AUTO_PART_SCAN	(UINT64_C(1) << 18)
 
-/* priorities are those of syslog(3), LOG_ERR and so on; one line, no \n */
+/*
+ * Takes one line, without \n, that is the library's until this returns; its
+ * priority is one of syslog(3), LOG_ERR and so on. Called in the thread of the
+ * loop, from inside the library, so it must neither wait nor call that.
+ */
 typedef void ublkev_log_fn(void *log_data, int priority, const char *line);
 
-/* realloc-shaped: bytes 0 frees and returns NULL, ptr NULL allocates */
+/*
+ * As realloc(3), aligned for anything: ptr NULL allocates; bytes 0 frees and
+ * returns NULL; NULL else means that there is no memory, which is the call's
+ * -ENOMEM. Called in the thread of the loop, from init until LIVE and at the
+ * end, never while requests are served. What the kernel may still use of a
+ * device that was LOST is never given back.
+ */
 typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
 
 /* conf.flags */
@@ -90,9 +103,9 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  * (conf.broker) writes "none" to /sys/block/ublkb<id>/queue/scheduler when a
  * device was added and is live, unless this flag is set. A recovered device
  * keeps what it has. The udev rule that comes with the library does the same
- * and heeds the flag, too. Without a broker the library does not touch it: the write
- * freezes the queue until its requests are answered, so that the process that
- * serves them must not wait for it.
+ * and heeds the flag, too. Without a broker the library does not touch it: the
+ * write freezes the queue until its requests are answered, so that the process
+ * that serves them must not wait for it (elv_iosched_store()).
  */
 #define UBLKEV_CONF_KEEP_SCHEDULER (1u << 5)
 
@@ -182,12 +195,14 @@ struct ublkev_conf {
 	unsigned int stop_timeout_ms;	/* 30000; from ublkev_dev_stop(), and
 					   again from each request that is
 					   answered: after such a silence the
-					   others are failed. See stop_limit_ms */
+					   others are failed. See also
+					   stop_limit_ms */
 	unsigned int grace_ms;		/* 2000; after each deadline, for
 					   what was done about it to help */
 	/* fairness: a turn of the loop ends for this device when one is up */
 	unsigned int budget_us;		/* 250; 0: no bound; .. 1000000 */
 	unsigned int budget_reqs;	/* 1024; 0: no bound; .. 2^31 - 1 */
+	/* how the device meets the process */
 	ublkev_log_fn *log;		/* NULL: silent */
 	void *log_data;
 	ublkev_alloc_fn *alloc;		/* NULL: realloc(3) and free(3) */

@@ -170,8 +170,8 @@ int ublkev_dev_remove(struct ev_loop *loop, struct ublkev_dev *dev);
  * while it was resized: the device's size is served until ublkev_dev_resize()
  * finishes that, to the backend's size or back): the driver sends it again, in
  * recovery REISSUE, what the dead server had not answered. Errors as start, and
- * -EINVAL when conf.id is -1. Later ones, after which the device is as it was: in INFO
- * -ENODEV (no such device), -EOPNOTSUPP (it was made without recovery),
+ * -EINVAL when conf.id is -1. Later ones, after which the device is as it was:
+ * in INFO -ENODEV (no such device), -EOPNOTSUPP (it was made without recovery),
  * -EINVAL (the backend does not fit, a line to the log says in what), -ENOTCONN
  * (it is stopped, and can only be deleted); in RECOVER -EBUSY (until the
  * deadline its server lived, or something held /dev/ublkc<id>). An error from
@@ -322,15 +322,16 @@ int ublkev_dev_stats(const struct ublkev_dev *dev, struct ublkev_stats *stats,
  */
 uint64_t ublkev_latency_bucket_us(unsigned int b);
 
-/* a request that is with the backend */
+/* a request that is with the backend, see struct ublkev_req */
 struct ublkev_inflight {
 	uint64_t offset_bytes;
 	uint64_t len_bytes;
-	uint64_t age_us;	/* 0 without UBLKEV_CONF_LATENCY */
+	uint64_t age_us;	/* since it was reaped; 0 without
+				   UBLKEV_CONF_LATENCY */
 	uint32_t flags;		/* UBLKEV_REQ_* */
 	uint16_t queue;
 	uint16_t tag;
-	uint8_t op;
+	uint8_t op;		/* enum ublkev_op */
 };
 
 /*

@@ -27,7 +27,10 @@ extern "C" {
  */
 #define UBLKEV_FILE_THIN	(1u << 3)
 
-/* fill with ublkev_file_conf_init(), which sets the defaults */
+/*
+ * Fill with ublkev_file_conf_init(), which sets the defaults. Copied, so it may
+ * be one of the stack's; fd stays the caller's.
+ */
 struct ublkev_file_conf {
 	size_t size;			/* ro: set by the init call */
 	uint64_t offset_bytes;		/* where the disk begins in the file; 0.
@@ -80,8 +83,9 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  * -EFBIG (beyond RLIMIT_FSIZE, where a write would end the process),
  * -EACCES (conf.fd is open for reading only),
  * -EOVERFLOW (the file ends before offset_bytes + dev_bytes), -ENOMEM.
- * A file that was made is removed again when this fails, one that was empty is so
- * again.
+ * A file that was made is removed again when this fails, one that was empty is
+ * so again. *backendp is the caller's, `path` and `conf` are needed no longer.
+ * Any thread.
  */
 int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
 		    const struct ublkev_file_conf *conf);

@@ -43,7 +43,8 @@ enum ublkev_op {
  * submit() until it is answered; the pointer stays valid and the members
  * stay as they are for that time, so a request may be linked into a list of
  * the backend's through `data`. Members marked ro are read only for the
- * backend, rw are its own.
+ * backend, rw are its own. One that map() or place() is called with is lent for
+ * that call; what was placed, until its placed().
  */
 struct ublkev_req {
 	uint64_t cookie;	/* ro: names this request to
@@ -54,8 +55,8 @@ struct ublkev_req {
 	uint64_t len_bytes;	/* ro: multiple of the logical block, not 0;
 				   0 for FLUSH. At most max_io_bytes for READ
 				   and WRITE */
-	void *buf;		/* ro: page-aligned data of READ, WRITE;
-				   NULL for the rest */
+	void *buf;		/* ro: page-aligned data of READ, WRITE; NULL
+				   for the rest, and not set for map() */
 	void *data;		/* rw: NULL at the first submit() */
 	uint32_t flags;		/* ro: UBLKEV_REQ_* */
 	uint16_t queue;		/* ro: blk-mq hardware queue */

@@ -257,13 +257,13 @@ const char *ublkev__params_misfit(const struct ublkev__params *own,
 	return NULL;
 }
 
-int ublkev_signature_is_ours(uint64_t tag)
+int ublkev_signature_is_ours(uint64_t signature)
 {
-	return (tag & ~UINT64_C(0xffff)) == UBLKEV__SIGNATURE;
+	return (signature & ~UINT64_C(0xffff)) == UBLKEV__SIGNATURE;
 }
 
-int ublkev_signature_keeps_scheduler(uint64_t tag)
+int ublkev_signature_keeps_scheduler(uint64_t signature)
 {
-	return ublkev_signature_is_ours(tag) &&
-	       (tag & UBLKEV__SIGNED_KEEP_SCHEDULER) != 0;
+	return ublkev_signature_is_ours(signature) &&
+	       (signature & UBLKEV__SIGNED_KEEP_SCHEDULER) != 0;
 }
