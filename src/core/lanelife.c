@@ -141,7 +141,7 @@ void ublkev__lanelife_verify(const struct ublkev__lanelife *ll)
 	assert(legal[ll->phase].tags >> ll->tags & 1);
 	assert(legal[ll->phase].idle >> ll->idle & 1);
 	assert(ll->phase != UBLKEV__LANE_ENDED || !ll->wishes);
-	/* what is to be told is so */
+	/* a fact that waits to be told is true */
 	if (ll->facts & UBLKEV__FACT_TAG_DIED)
 		assert(ll->tags != UBLKEV__TAGS_WHOLE);
 	if (ll->facts & UBLKEV__FACT_DRAINED)

@@ -124,7 +124,7 @@ struct ublkev__life {
 	/* where it is */
 	enum ublkev_step step;
 	enum ublkev_step end;		/* BACKEND_CLOSE: the step after it */
-	enum ublkev_step err_step;	/* where err came up */
+	enum ublkev_step err_step;	/* in which err came up */
 	enum ublkev__ctrl_cmd pending;
 	unsigned int rung;		/* enum ublkev__rung: those below it have
 					   been climbed */

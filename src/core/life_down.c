@@ -71,7 +71,9 @@ void ublkev__life_progress(struct ublkev__life *c, uint64_t now_ms)
 	c->deadline_ms = down_later(c->deadline_ms, c->stop_deadline_ms);
 }
 
-/* ---- from step to step ---------------------------------------------------- */
+/*
+ * ---- from step to step ----------------------------------------------------
+ */
 
 /* Nothing is left to be done. What has become of the device? */
 static enum ublkev_step down_end(struct ublkev__life *c)
@@ -149,7 +151,8 @@ static void down_abort_io(struct ublkev__life *c)
 /*
  * Ring and ublkc are released while a command still waits: then the driver
  * fails the requests that it had given us, Linux 6.12 when the ring goes, 7.3
- * with the last reference to ublkc; and the command, which waits for them, ends.
+ * with the last reference to ublkc; and the command, which waits for them,
+ * ends.
  */
 static void down_close_early(struct ublkev__life *c)
 {
@@ -275,7 +278,9 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 	c->deadline_ms = now_ms + c->conf.grace_ms;
 }
 
-/* ---- answers on the way down ---------------------------------------------- */
+/*
+ * ---- answers on the way down ----------------------------------------------
+ */
 
 static void down_stopped(struct ublkev__life *c, int res, uint64_t now_ms)
 {
@@ -318,7 +323,7 @@ void ublkev__life_del_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 
 	if (cmd == UBLKEV__CTRL_DEL_DEV && res == -EINTR)
 		c->doomed = true;
-	/* Linux before 6.10 has no DEL_DEV_ASYNC; what DEL_DEV began goes on. */
+	/* Linux before 6.7 has no DEL_DEV_ASYNC; what DEL_DEV began goes on. */
 	if (c->doomed && cmd == UBLKEV__CTRL_DEL_DEV_ASYNC &&
 	    res == -EOPNOTSUPP)
 		res = 0;

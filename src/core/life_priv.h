@@ -65,12 +65,14 @@ void ublkev__life_begin(struct ublkev__life *c, enum ublkev_step step,
 /* the end of all, STOPPED in that step: once the backend has closed, and now */
 void ublkev__life_finish(struct ublkev__life *c, enum ublkev_step step);
 void ublkev__life_end(struct ublkev__life *c, enum ublkev_step step);
-/* what is wrong; only the first counts */
+/* Notes what is wrong, if nothing was before. */
 void ublkev__life_note_error(struct ublkev__life *c, int err);
 /* an error, after which there is only the way down */
 void ublkev__life_fail(struct ublkev__life *c, int err, uint64_t now_ms);
 
-/* ---- life_up.c ------------------------------------------------------------ */
+/*
+ * ---- life_up.c ------------------------------------------------------------
+ */
 
 /* `cmd`, pending in a step on the way up, is answered. */
 void ublkev__life_up_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
@@ -78,22 +80,26 @@ void ublkev__life_up_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 /* it is time for c->retry_ms' attempt */
 void ublkev__life_retry(struct ublkev__life *c, uint64_t now_ms);
 
-/* ---- life_live.c ---------------------------------------------------------- */
+/*
+ * ---- life_live.c ----------------------------------------------------------
+ */
 
-/* in LIVE */
+/* `cmd`, pending in LIVE, is answered. */
 void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 			    const struct ublkev__ctrl_answer *a,
 			    uint64_t now_ms);
-/* the deadline of a command to it has passed */
+/* The deadline of a command to a live device has passed. */
 void ublkev__life_live_expire(struct ublkev__life *c, uint64_t now_ms);
 /* why did a tag die? */
 void ublkev__life_live_ask(struct ublkev__life *c, uint64_t now_ms);
 /* TRY_STOP_DEV was refused */
 void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms);
-/* in QUIESCE */
+/* QUIESCE_DEV is answered with `res`. */
 void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms);
 
-/* ---- life_down.c ---------------------------------------------------------- */
+/*
+ * ---- life_down.c ----------------------------------------------------------
+ */
 
 void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms);
 /* A stop, or a release, begins, or goes on: sets its deadline, and the limit of

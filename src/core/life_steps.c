@@ -98,7 +98,9 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.undo = SERVED,
 		.cmds = CMD(NONE) | CMD(GET_DEV_INFO) | CMD(UPDATE_SIZE),
 	},
-	/* none is pending once the device is quiesced, and when others did it */
+	/*
+	 * none is pending once the device is quiesced, and when others did it
+	 */
 	[UBLKEV_STEP_QUIESCE] = {
 		.name = "QUIESCE_DEV",
 		.silence = STILL_OUT "are left to the next server: is the backend stuck?",
@@ -141,7 +143,7 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.cmds = CMD(DEL_DEV) | CMD(DEL_DEV_ASYNC),
 		.cmd = UBLKEV__CTRL_DEL_DEV,
 	},
-	/* it has a deadline from when the backend was called, not before */
+	/* the deadline runs from the call of the backend's close_begin() */
 	[UBLKEV_STEP_BACKEND_CLOSE] = {
 		.name = "BACKEND_CLOSE",
 		.silence = "the backend has not closed in time, the device has ended without it: what its threads may still touch is never freed",

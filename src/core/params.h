@@ -82,7 +82,7 @@ int ublkev__conf_check_size(size_t size, struct ublkev__conf_fault *fault);
 int ublkev__conf_check(const struct ublkev_conf *conf,
 		       struct ublkev__conf_fault *fault);
 
-/* in bytes */
+/* The same in bytes, as cmd.h tells them. */
 void ublkev__params_tell(const struct ublkev__params *p,
 			 struct ublkev_cmd_params *to);
 
@@ -95,22 +95,22 @@ void ublkev__params_make(struct ublkev__params *p,
 			 const struct ublkev_limits *limits,
 			 uint32_t max_io_bytes);
 
-/* of a checked conf: the features without which its device is none */
+/* The features without which a device of that checked conf cannot be had. */
 uint64_t ublkev__features_needed(const struct ublkev_conf *conf);
-/* what a backend can: the first three for the choice of how data are copied */
+/* traits of a backend; all but the last bear on how data are copied */
 #define UBLKEV__CAN_MAP		(1u << 0)	/* has map() */
-#define UBLKEV__CLOSES_LATER	(1u << 3)	/* has close_begin() */
 #define UBLKEV__NO_DATA		(1u << 1)	/* UBLKEV_LIMIT_NO_DATA */
-#define UBLKEV__READ_ONLY	(1u << 2)
+#define UBLKEV__READ_ONLY	(1u << 2)	/* UBLKEV_LIMIT_READ_ONLY */
+#define UBLKEV__CLOSES_LATER	(1u << 3)	/* has close_begin() */
 
 /*
- * The features that conf's wish for how data are copied, of a backend that
- * is so (bits above), makes with a kernel that offers these.
+ * What conf.copy comes to for a backend of these traits, where the kernel
+ * offers these features: the features to ask for.
  */
 uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 			       unsigned int traits, uint64_t offered);
 
-/* and what the features make, that the driver took */
+/* How data are moved, by the features that the driver took. */
 enum ublkev__xfer ublkev__xfer_of(uint64_t features);
 
 /*

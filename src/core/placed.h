@@ -49,7 +49,7 @@ struct ublkev__fileop {
 	uint8_t piece;		/* below UBLKEV_MAX_EXTENTS */
 };
 
-/* of no two queues is anything in one cache line */
+/* aligned, for another thread may serve the next queue's */
 struct ublkev__placed {
 	_Alignas(64) const struct ublkev_req *req; /* NULL: none */
 	struct ublkev__placed *next;	/* in a list of the owner's */

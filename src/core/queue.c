@@ -82,7 +82,7 @@ static inline struct ublkev__tag *queue_shift(struct ublkev__queue *q,
 {
 	struct ublkev__tag *t = &q->tags[list->head];
 
-	list->head = t->next;	/* whatever, when it was the last */
+	list->head = t->next;	/* stale once nr is 0, and not looked at then */
 	list->nr--;
 	return t;
 }
@@ -187,7 +187,7 @@ static inline void queue_request(struct ublkev__queue *q, struct ublkev__tag *t,
 	queue_push(q, &q->in, t);
 }
 
-/* -EPROTO is taken: nothing changes with that */
+/* -EPROTO of queue_cqe() means that nothing has changed: not so here */
 static int queue_fault_of(int res)
 {
 	return res < 0 && res != -EPROTO ? res : -EIO;
@@ -459,7 +459,7 @@ enum ublkev__queue_act ublkev__queue_next_in(struct ublkev__queue *q,
 
 	while (q->in.nr) {
 		*tagp = t = &q->tags[q->in.head];
-		/* with the cookie, buffer and data that the backend knows */
+		/* the backend knows its cookie, buffer and data: they stay */
 		if (t->how & UBLKEV__HOW_BEGUN) {
 			queue_give(q, t);
 			return UBLKEV__QUEUE_GO_ON;
@@ -497,7 +497,7 @@ enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
 	t->state = UBLKEV__TAG_DRIVER;
 	if (q->gone)
 		queue_kill_tag(q, t);
-	/* for the driver each tag has one, whatever its request was */
+	/* an IDLE tag has no request yet whose result could be committed */
 	if (!answered)
 		return UBLKEV__QUEUE_ARM;
 	if (q->since_us)

@@ -60,7 +60,7 @@ enum ublkev__tag_state {
 #define UBLKEV__HOW_DIRECT	(1u << 1)	/* req.buf is the backend's memory */
 #define UBLKEV__HOW_AGAIN	(1u << 2)	/* READY once the data are here */
 #define UBLKEV__HOW_FAULT	(1u << 3)	/* they could not be moved */
-#define UBLKEV__HOW_ASKED	(1u << 4)	/* the backend maps it not */
+#define UBLKEV__HOW_ASKED	(1u << 4)	/* map() has no address for it */
 #define UBLKEV__HOW_BEGUN	(1u << 5)	/* READY: the backend is to go on */
 
 /* one cache line on 64-bit machines */
@@ -78,7 +78,7 @@ struct ublkev__taglist {
 	uint16_t nr;
 };
 
-/* no cache line of it is another's, which another thread may serve */
+/* aligned, for another thread may serve the queue beside it */
 struct ublkev__queue {
 	_Alignas(64) struct ublkev__tag *tags;	/* [depth] */
 	struct ublkev_stats *stats;
@@ -143,16 +143,16 @@ void ublkev__queue_set_xfer(struct ublkev__queue *q, enum ublkev__xfer copy,
 void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
 			    uint32_t max_io_bytes);
 
-/* let every IDLE tag be armed */
+/* Wish: every IDLE tag is to be armed. */
 void ublkev__queue_arm(struct ublkev__queue *q);
 
 /*
- * Fact: the driver completed the tag's command with `res`; `desc` is the
- * tag's descriptor, looked at when that says a request. Answers 0, or what went wrong
- * with the device: -EPROTO, a completion for a tag that is none or not the
- * driver's (nothing changes); any other, the command was refused with it
- * (the tag is DEAD). A request that can't be decoded is no such case: the
- * request fails.
+ * Fact: the driver completed the tag's command with `res`; `desc` is the tag's
+ * descriptor, looked at when `res` says that there is a request. Answers 0, or
+ * what went wrong with the device: -EPROTO, a completion for a tag that is none
+ * or not the driver's (nothing changes); any other, the command was refused
+ * with it (the tag is DEAD). A request that can't be decoded is no such case:
+ * the request fails.
  */
 int ublkev__queue_cqe(struct ublkev__queue *q, unsigned int tag, int res,
 		      const struct ublkev__desc *desc);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* which states of a queue, and of its tags, there may be */
+/* Which states of a queue, and of its tags, there may be. */
 #include "core/queue.h"
 
 #include <assert.h>
 
-/* a set of values of tag.how, by what is set in them */
+/* HOW() is the set of one value of tag.how; sets are ORed. */
 #define AWAY	UBLKEV__HOW_AWAY
 #define DIRECT	UBLKEV__HOW_DIRECT
 #define AGAIN	UBLKEV__HOW_AGAIN
@@ -13,13 +13,17 @@
 #define BEGUN	UBLKEV__HOW_BEGUN
 #define HOW(bits)	(UINT64_C(1) << (bits))
 
-/* the backend has no address for it: a READ, and a WRITE whose data came */
+/*
+ * map() had no address: of a READ, and of a WRITE whose data came to a buffer.
+ */
 #define HOW_TO_BUFFER	(HOW(ASKED) | HOW(ASKED | BEGUN))
 #define HOW_FROM_BUFFER	(HOW(ASKED | AGAIN) | HOW(ASKED | AGAIN | BEGUN))
-/* without data, or not asked for yet */
+/* The request has no data, or the backend was not asked for its memory yet. */
 #define HOW_PLAIN	(HOW(0) | HOW(BEGUN))
 
-/* the driver brings and takes the data by itself: there is no more to it */
+/*
+ * PLAIN: the driver brings and takes the data, and how tells nothing of them.
+ */
 static const uint64_t queue_how_plain[UBLKEV__NR_TAG_STATES] = {
 	[UBLKEV__TAG_IDLE] = HOW(0),
 	[UBLKEV__TAG_DRIVER] = HOW_PLAIN,
@@ -29,7 +33,7 @@ static const uint64_t queue_how_plain[UBLKEV__NR_TAG_STATES] = {
 	[UBLKEV__TAG_DEAD] = HOW_PLAIN,
 };
 
-/* it is told to: DRIVER and DEAD have what the last request left */
+/* The driver is told to move data; DRIVER and DEAD have what a request left. */
 static const uint64_t queue_how_moved[UBLKEV__NR_TAG_STATES] = {
 	[UBLKEV__TAG_IDLE] = HOW(0),
 	[UBLKEV__TAG_DRIVER] = ~UINT64_C(0),
@@ -41,7 +45,7 @@ static const uint64_t queue_how_moved[UBLKEV__NR_TAG_STATES] = {
 	[UBLKEV__TAG_DEAD] = ~UINT64_C(0),
 };
 
-/* MOVE, MOVING: to the backend's memory, a buffer, or to be thrown away */
+/* A WRITE in MOVE, MOVING: to the backend's memory, a buffer, or for nobody. */
 #define HOW_IN	(HOW(AWAY | DIRECT) | HOW(AWAY | ASKED | AGAIN) | HOW(AWAY) | \
 		 HOW(AWAY | ASKED) | HOW(AWAY | FAULT))
 
@@ -61,7 +65,7 @@ static uint64_t queue_legal_how(const struct ublkev__queue *q,
 		return HOW_IN;
 	if (t->state != UBLKEV__TAG_RESULT)
 		return queue_how_moved[t->state];
-	/* a request that fails leaves its data where they are, if it may */
+	/* a request that fails leaves its data with the driver: USER_COPY */
 	return queue_how_moved[t->state] |
 	       (user && t->result < 0 ? HOW(AWAY) | HOW(AWAY | ASKED) :
 		user ? 0 : HOW(FAULT));
@@ -84,7 +88,7 @@ static void queue_verify_tag(const struct ublkev__queue *q,
 		assert(!q->failing);
 		if (!q->copy)
 			break;
-		/* it has a buffer, and of a WRITE the data are in it */
+		/* a request with data has a buffer; a WRITE's data are in it */
 		assert(data == !!(t->how & ASKED) && (!data || q->bufs));
 		assert(!(t->how & AGAIN) == (t->req.op != UBLKEV_OP_WRITE));
 		break;

@@ -29,7 +29,9 @@ static bool threads_are(const struct ublkev__threads *t, unsigned int n,
 	return true;
 }
 
-/* those in one of these phases, which they leave unless it is NONE */
+/*
+ * Tells those in one of these phases a wish, and their next phase if not NONE.
+ */
 static void threads_wish(struct ublkev__threads *t, unsigned int phases,
 			 unsigned int wish, enum ublkev__thread_phase next)
 {
@@ -50,7 +52,9 @@ static void threads_tell(struct ublkev__threads *t,
 	t->tells |= (uint8_t)(1u << act);
 }
 
-/* ---- what is so of all ------------------------------------------------------ */
+/*
+ * ---- what is so of all ------------------------------------------------------
+ */
 
 /* without queues nothing is drained, as nothing was armed */
 static void threads_look_tags(struct ublkev__threads *t)
@@ -73,7 +77,7 @@ static void threads_look_tags(struct ublkev__threads *t)
 	}
 }
 
-/* one that is to end may be in the backend, and have requests, until it has */
+/* a thread may be in the backend, and have requests, until it has ended */
 static void threads_look_hold(struct ublkev__threads *t)
 {
 	unsigned int i;
@@ -122,7 +126,9 @@ static void threads_look(struct ublkev__threads *t)
 	threads_look_phase(t);
 }
 
-/* ---- wishes ----------------------------------------------------------------- */
+/*
+ * ---- wishes -----------------------------------------------------------------
+ */
 
 void ublkev__threads_init(struct ublkev__threads *t, struct ublkev__thread *v,
 			  unsigned int nr)
@@ -189,7 +195,7 @@ void ublkev__threads_hold(struct ublkev__threads *t)
 	threads_look(t);
 }
 
-/* those that were told to end meanwhile are past it */
+/* threads that were told to end meanwhile are not told to resume */
 void ublkev__threads_resume(struct ublkev__threads *t)
 {
 	unsigned int i;
@@ -234,7 +240,9 @@ void ublkev__threads_join(struct ublkev__threads *t)
 	t->tells = 0;
 }
 
-/* ---- facts ------------------------------------------------------------------ */
+/*
+ * ---- facts ------------------------------------------------------------------
+ */
 
 void ublkev__threads_ran(struct ublkev__threads *t, unsigned int n, int err)
 {
@@ -253,7 +261,7 @@ static void thread_told(struct ublkev__thread *th, unsigned int facts)
 		th->tags = UBLKEV__TAGS_DYING;
 	if (facts & UBLKEV__FACT_DRAINED)
 		th->tags = UBLKEV__TAGS_DRAINED;
-	/* without ARMED, that says that it has never had a tag */
+	/* DRAINED without ARMED before it: the thread has never had a tag */
 	if (facts & UBLKEV__FACT_DRAINED && thread_is(th, IN(ARMING)))
 		th->phase = UBLKEV__THREAD_FAILED;
 	if (facts & UBLKEV__FACT_IDLE)
@@ -271,7 +279,9 @@ void ublkev__threads_told(struct ublkev__threads *t, unsigned int n,
 	threads_look(t);
 }
 
-/* ---- acts ------------------------------------------------------------------- */
+/*
+ * ---- acts -------------------------------------------------------------------
+ */
 
 static bool threads_next_wish(struct ublkev__threads *t,
 			      struct ublkev__threads_action *a)
@@ -330,7 +340,9 @@ bool ublkev__threads_next(struct ublkev__threads *t,
 	       threads_next_join(t, a);
 }
 
-/* ---- what there may be ------------------------------------------------------ */
+/*
+ * ---- what there may be ------------------------------------------------------
+ */
 
 #define TAGS(name)	(1u << UBLKEV__TAGS_##name)
 #define IDLE(name)	(1u << UBLKEV__IDLE_##name)

@@ -93,7 +93,9 @@ struct ublkev__threads {
 void ublkev__threads_init(struct ublkev__threads *t, struct ublkev__thread *v,
 			  unsigned int nr);
 
-/* ---- wishes ----------------------------------------------------------------- */
+/*
+ * ---- wishes -----------------------------------------------------------------
+ */
 
 /* once: make them all; after one that could not be made, no more are */
 void ublkev__threads_run(struct ublkev__threads *t);
@@ -123,24 +125,30 @@ void ublkev__threads_close(struct ublkev__threads *t);
 /* any time: as close, and wait for each; nothing is told any more */
 void ublkev__threads_join(struct ublkev__threads *t);
 
-/* ---- facts ------------------------------------------------------------------ */
+/*
+ * ---- facts ------------------------------------------------------------------
+ */
 
 /* RUN was done: 0, or the errno */
 void ublkev__threads_ran(struct ublkev__threads *t, unsigned int n, int err);
 
-/* thread n told UBLKEV__FACT_*; those that are not about its lane are passed */
+/* thread n told UBLKEV__FACT_*; LINE and FAULT are not looked at */
 void ublkev__threads_told(struct ublkev__threads *t, unsigned int n,
 			  unsigned int facts);
 
-/* ---- acts ------------------------------------------------------------------- */
+/*
+ * ---- acts -------------------------------------------------------------------
+ */
 
 /* false: DONE */
 bool ublkev__threads_next(struct ublkev__threads *t,
 			  struct ublkev__threads_action *a);
 
-/* ---- questions -------------------------------------------------------------- */
+/*
+ * ---- questions --------------------------------------------------------------
+ */
 
-/* no FETCH is to be sent any more */
+/* every thread has sent its FETCHes, or has failed to */
 static inline bool ublkev__threads_armed(const struct ublkev__threads *t)
 {
 	return t->phase != UBLKEV__THREADS_ARMING;

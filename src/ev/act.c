@@ -42,7 +42,7 @@ static void act_command(struct ublkev__engine *e,
 
 	if (a->cmd == UBLKEV__CTRL_SET_PARAMS)
 		act_own_params(e, &req.params);
-	/* recovered, it keeps what its administrator chose meanwhile */
+	/* a recovered device keeps what its administrator chose meanwhile */
 	req.no_scheduler = a->cmd == UBLKEV__CTRL_START_DEV &&
 			   !(e->conf.flags & UBLKEV_CONF_KEEP_SCHEDULER);
 	ublkev__log(&e->log, LOG_DEBUG, "%s", ublkev__ctrl_name(a->cmd));
@@ -52,7 +52,7 @@ static void act_command(struct ublkev__engine *e,
 				      ublkev__engine_now_ms(e));
 }
 
-/* before the core refuses to go on without them */
+/* Names the missing features, before the core refuses to go on without them. */
 static void act_log_missing(struct ublkev__engine *e, uint64_t offered)
 {
 	uint64_t missing = ublkev__features_needed(&e->conf) & ~offered;
@@ -81,7 +81,7 @@ static int act_check_size(struct ublkev__engine *e, uint64_t own_sectors,
 	return fits ? 0 : -EINVAL;
 }
 
-/* a device that is recovered has to be the backend's */
+/* The parameters of a device to recover must be what the backend can serve. */
 static int act_check_params(struct ublkev__engine *e,
 			    const struct ublkev__params *params)
 {
@@ -139,7 +139,7 @@ static void act_look_at_answer(struct ublkev__engine *e,
 		act_log_missing(e, a->features);
 	else if (done->cmd == UBLKEV__CTRL_GET_PARAMS)
 		a->res = act_check_params(e, &done->params);
-	/* threads are there before it is asked where they are to run */
+	/* next is GET_QUEUE_AFFINITY, whose answer pins threads: make them */
 	if (done->cmd == UBLKEV__CTRL_GET_PARAMS && !a->res &&
 	    e->conf.flags & UBLKEV_CONF_QUEUE_THREADS)
 		a->res = act_set_up(e);
@@ -189,7 +189,10 @@ void ublkev__act_fault(struct ublkev__engine *e, int err)
 	ublkev__life_fault(&e->life, err, ublkev__engine_now_ms(e));
 }
 
-/* requests may still come to a lane that has none, unless that is over */
+/*
+ * Whether it counts now that no request is with us: until QUIESCE_DEV is
+ * answered another one may come.
+ */
 static bool act_waits_for_idle(const struct ublkev__life *c)
 {
 	return c->step == UBLKEV_STEP_QUIESCE && c->kept &&
@@ -301,7 +304,7 @@ void ublkev__act_abort(struct ublkev__lane *l)
 
 void ublkev__act_close(struct ublkev__lane *l)
 {
-	/* what runs on files is no tag's that the driver has */
+	/* operations on files that still run are no commands of the driver's */
 	bool drained = l->life.tags == UBLKEV__TAGS_DRAINED ||
 		       ublkev__pump_drained(l);
 	unsigned int i;
@@ -372,7 +375,9 @@ static void act_on_backend_closed(void *owner)
 	ublkev__evloop_kick(&e->lane);
 }
 
-/* the threads are out of it, and only their exit is waited for */
+/*
+ * The threads are out of the backend: joining them waits for their exit only.
+ */
 static void act_close_backend(struct ublkev__engine *e)
 {
 	ublkev__workers_join(e);
@@ -384,7 +389,7 @@ static void act_close_backend(struct ublkev__engine *e)
 		ublkev__life_backend_closed(&e->life);
 }
 
-/* whether it can be told by now */
+/* Whether the event can be told by now. */
 static bool act_may_tell(struct ublkev__engine *e,
 			 const struct ublkev__life_action *a)
 {
@@ -440,8 +445,8 @@ static bool act_tell(struct ublkev__engine *e,
 	}
 	dev->cb(loop, dev, a->revents);
 	/*
-	 * Its number is nobody else's before the application has had the
-	 * chance to forget it: a loop may know its files by that.
+	 * The eventfd's number is nobody else's before the application has had
+	 * the chance to forget it: a loop may know its files by their numbers.
 	 */
 	if (fd >= 0)
 		close(fd);

@@ -15,9 +15,10 @@ struct ublkev__lane;
 void ublkev__act_answer(struct ublkev__engine *e);
 
 /*
- * Facts for the device's life. By the application's lane, or by all of the
- * queue threads, each once: the driver took a tag back; it has none any more;
- * every ring is closed, and the threads end. By any, often: the ring fails.
+ * Facts for the device's life: the driver took a tag back; the driver has no
+ * tag any more; every ring is closed, and the threads end. Each of these is
+ * told once, of the application's lane or of all queue threads together. A ring
+ * that fails is told by any of them, as often as it does.
  */
 void ublkev__act_tag_died(struct ublkev__engine *e);
 void ublkev__act_drained(struct ublkev__engine *e);
@@ -26,7 +27,9 @@ void ublkev__act_fault(struct ublkev__engine *e, int err);
 
 /* what the application's own lane has to say of its tags */
 void ublkev__act_lane_news(struct ublkev__engine *e);
-/* no request is with us, which the core may want to know: then tells it */
+/*
+ * Tells the core that no request is with us, if that is so and it waits for it.
+ */
 void ublkev__act_look_idle(struct ublkev__engine *e);
 
 /* the time, after the facts: an answer that is there is never late */
@@ -41,7 +44,9 @@ void ublkev__act_close(struct ublkev__lane *l);
 enum ublkev__need {
 	/* left alone, as a live device is whatever its requests do */
 	UBLKEV__NEED_NOTHING,
-	/* awaits an answer, a thread or a deadline: a look when the pump runs */
+	/*
+	 * awaits an answer, a thread or a deadline: a look when the pump runs
+	 */
 	UBLKEV__NEED_LOOK,
 	/* can go on by now: the loop is not to sleep before */
 	UBLKEV__NEED_RUN,

@@ -52,7 +52,7 @@ static void engine_on_done(void *owner, uint64_t cookie, int err)
 	ublkev__check(e->nr_workers || e->thread == ublkev__thread_self(),
 		      "requests are answered in the thread of the loop");
 
-	/* whoever's it is, its thread need not be that of the counter */
+	/* the backend may be in any thread, and the counter is one lane's */
 	if (!known)
 		__atomic_fetch_add(&e->lane.stats.stale_answers, 1,
 				   __ATOMIC_RELAXED);
@@ -308,7 +308,9 @@ int ublkev__engine_down(struct ublkev__engine *e)
 	return fd;
 }
 
-/* ---- what there may be ----------------------------------------------------- */
+/*
+ * ---- what there may be -----------------------------------------------------
+ */
 
 #define THREADS(name)	(1u << UBLKEV__THREADS_##name)
 
@@ -367,7 +369,7 @@ void ublkev__engine_verify(const struct ublkev__engine *e)
 	ublkev__life_verify(&e->life);
 	ublkev__lanelife_verify(&e->lane.life);
 	engine_verify_threads(e);
-	/* nobody tells the application's lane anything */
+	/* the application's lane gets no wishes: it is ARMED all its life */
 	assert(e->lane.life.phase == UBLKEV__LANE_ARMED);
 	assert(!e->lane.life.facts && !e->lane.pumping);
 	assert(e->resize == UBLKEV__RESIZE_NONE ||

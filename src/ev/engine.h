@@ -6,7 +6,8 @@
  *	engine.c   making and releasing the parts
  *	evpump.c   the one loop that moves facts and actions between them
  *	evfile.c   its part with requests whose data are in files
- *	act.c   its part in a device's life: commands, events, files
+ *	act.c      its part in a device's life: commands, events, files
+ *	evresize.c a resize: the backend's part of it
  *	evloop.c   when the pump runs: libev's watchers
  *	evturn.c   a turn's budget, and what is done before the loop sleeps
  *	evworker.c the same in threads, a queue each

@@ -28,7 +28,7 @@ static void file_list(struct ublkev__lane *l, struct ublkev__placed *p)
 	l->last_wanting = p;
 }
 
-/* aborted, its answer was given */
+/* The request is over. Of one that was aborted the answer was given before. */
 static void file_end(struct ublkev__lane *l, struct ublkev__placed *p)
 {
 	const struct ublkev_req *req = p->req;
@@ -82,7 +82,9 @@ void ublkev__file_out(struct ublkev__lane *l)
 	struct ublkev__placed *p;
 
 	while ((p = l->wanting)) {
-		/* over, it may have wanted to be cancelled only */
+		/*
+		 * one that is over was to be cancelled, and needs that no more
+		 */
 		if (p->req)
 			file_pull(l, p);
 		if (p->req && ublkev__placed_wants(p))

@@ -84,7 +84,9 @@ static void loop_deadline_cb(struct ev_loop *loop, struct ev_timer *w,
 	ev_prepare_start(loop, &e->lane.on_prepare);
 }
 
-/* active, it keeps the loop from sleeping; the prepare watcher does the rest */
+/*
+ * An active idle watcher keeps the loop from sleeping; that is all it is for.
+ */
 static void loop_backlog_cb(struct ev_loop *loop, struct ev_idle *w,
 			    int revents)
 {
@@ -115,7 +117,9 @@ static void loop_set_deadline(struct ublkev__engine *e)
 		return;
 	(void)ublkev__engine_now_ms(e);
 	ms = ublkev__pace_sleep(&e->pace, at_ms);
-	/* on the way to the same deadline it may fire early */
+	/*
+	 * a timer for this deadline is set, be it for a look on the way there
+	 */
 	if (at_ms == e->timer_ms)
 		return;
 	e->timer_ms = at_ms;
@@ -154,7 +158,7 @@ static void loop_pump(struct ublkev__lane *l)
 {
 	if (!ublkev__pump(l))
 		return;
-	/* held, its ring is not the thread's yet, or none of its business */
+	/* a lane that does not serve has no ring yet, or must not enter it */
 	if (l->by_ring && ublkev__lanelife_serves(&l->life))
 		loop_watch_ring(l);
 	if (!l->worker)

@@ -95,7 +95,10 @@ bool ublkev__pump_drained(const struct ublkev__lane *l)
 	return true;
 }
 
-/* what stops or quiesces a device takes a tag of every queue first */
+/*
+ * Stopping or quiescing a device takes back a tag of every queue first: the
+ * dead tags of the first queue tell.
+ */
 static void pump_look_drained(struct ublkev__lane *l)
 {
 	if (l->life.tags == UBLKEV__TAGS_DRAINED || !l->nr_queues ||
@@ -291,7 +294,10 @@ static void pump_stamp(struct ublkev__lane *l)
 		l->queues[i].now_us = now_us;
 }
 
-/* what wants an SQE after this has a full SQ before it, which is work */
+/*
+ * What still wants an SQE after this is behind a full SQ, which is work: so the
+ * lane goes on, and comes by here again.
+ */
 __attribute__((cold, noinline))
 static void pump_files_out(struct ublkev__lane *l)
 {
@@ -372,7 +378,9 @@ static bool pump_lane_has_work(const struct ublkev__lane *l)
 			    pump_queues_have_work(l));
 }
 
-/* what there may be for a lane's thread to do beside rounds, in pump_others() */
+/*
+ * what there may be for a lane's thread to do beside rounds, in pump_others()
+ */
 static enum ublkev__need pump_need(const struct ublkev__lane *l)
 {
 	if (!l->worker)
@@ -447,10 +455,10 @@ static bool pump_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
 }
 
 /*
- * The kernel is entered before only if nothing waits to be reaped, and after,
- * so that a lone request is got, served and answered in one round. Entering
- * with the answers brings the requests of the next round. Whether it slept in
- * the ring, and something came, so that there is nothing else to look at.
+ * The kernel is entered with the answers, which brings the requests of the next
+ * round; before the reaping only if nothing waits there, so that a lone request
+ * is got, served and answered in one round. true: the lane slept in the ring
+ * and something came, so that there is nothing else to look at.
  */
 static bool pump_round_of_io(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
@@ -470,11 +478,12 @@ static bool pump_round_of_io(struct ublkev__lane *l, struct ublkev__turn *turn)
 }
 
 /*
- * Between two rounds: what others have told the lane's thread. The order counts.
- * Facts come first, answers next, the time after them, so that nothing is late
- * that is there; then what the device's life wants done about all of it, which
- * may call the application. It may have called any public call when that
- * returns; with STOPPED the engine is gone. false: that, or the worker ended.
+ * Between two rounds: what others have told the lane's thread. The order
+ * counts. Facts come first, answers next, the time after them, so that nothing
+ * is late that is there; then what the device's life wants done about all of
+ * it, which may call the application. It may have called any public call when
+ * that returns; with STOPPED the engine is gone. false: that, or the worker
+ * ended.
  */
 static bool pump_others(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
@@ -497,9 +506,10 @@ static bool pump_others(struct ublkev__lane *l, struct ublkev__turn *turn)
 }
 
 /*
- * There is nothing to do. Whether a round is to follow; else the turn is over,
- * and the loop may sleep unless the lane stays. The ring may watch the loop
- * only as long as that does not sleep by itself, see ublkev__io_unwatch().
+ * Called when there is nothing to do. true: a round is to follow; false: the
+ * turn is over, and the loop may sleep unless the lane stays. The ring may
+ * watch the loop only as long as that does not sleep by itself:
+ * ublkev__io_unwatch().
  */
 static bool pump_wait(struct ublkev__lane *l, struct ublkev__turn *turn)
 {

@@ -60,7 +60,9 @@ void ublkev__turn_plan(struct ublkev__lane *l, struct ublkev__turn *turn)
 		turn->sleep_us = ublkev__wait_us(&l->sleep);
 }
 
-/* looks at the ring for so long; how long that was is learnt from */
+/*
+ * Looks at the ring until something comes or the time is over; wait.h learns.
+ */
 static bool turn_look_for(struct ublkev__lane *l, struct ublkev__turn *turn,
 			  unsigned int limit_us)
 {

@@ -19,34 +19,41 @@
 
 #include "ev/engine.h"
 
-/* a request costs its bytes, and as much as so many bytes more */
+/*
+ * Each request is charged its length, and this for what it costs without data.
+ */
 #define UBLKEV__REQ_COST_BYTES	4096u
 
-/* of a turn, whatever the budget: a ring that takes nothing always has work */
+/*
+ * No turn has more rounds, whatever the budget: a ring of which the kernel
+ * takes nothing always has work.
+ */
 #define UBLKEV__MOST_ROUNDS 4096u
 
 /* what a turn of the loop has spent of its budget */
 struct ublkev__turn {
-	uint64_t looked_us;	/* 0: the clock was not read yet */
-	uint64_t until_us;
-	uint64_t cost_bytes;	/* since it was */
-	uint64_t round_bytes;
-	unsigned int reqs, looked_reqs;
+	uint64_t looked_us;	/* when the clock was read last; 0: never */
+	uint64_t until_us;	/* when budget_us is up */
+	uint64_t cost_bytes;	/* charged since the clock was read */
+	uint64_t round_bytes;	/* of the requests of this round */
+	unsigned int reqs;	/* handed to the backend */
+	unsigned int looked_reqs; /* of them before the clock was read */
 	unsigned int rounds;
-	bool planned;		/* what to do before the loop sleeps: */
-	unsigned int look_us;	/* to look at the ring, for so long */
-	unsigned int sleep_us;	/* to sleep in the ring, for so long */
-	bool sleeps;		/* that has begun */
-	unsigned int slept_reqs;	/* before it did */
-	bool slept;		/* since the clock was looked at */
+	bool planned;		/* the next two are set: ublkev__turn_plan() */
+	unsigned int look_us;	/* to look at the ring before the loop sleeps */
+	unsigned int sleep_us;	/* to sleep in the ring before the loop does */
+	bool sleeps;		/* a sleep in the ring has begun */
+	unsigned int slept_reqs; /* reqs when it began */
+	bool slept;		/* in the ring, since the clock was read */
 	bool waited;		/* for a request, and it came */
-	bool over;
+	bool over;		/* the budget is spent */
 };
 
+/* Reads the clock: whether budget_us is up, and how seldom it need be read. */
 void ublkev__turn_look_at_clock(struct ublkev__lane *l,
 				struct ublkev__turn *turn);
 
-/* the budget is not spent */
+/* Whether the budget allows another request. */
 static inline bool ublkev__turn_goes_on(struct ublkev__lane *l,
 					struct ublkev__turn *turn)
 {
@@ -59,7 +66,9 @@ static inline bool ublkev__turn_goes_on(struct ublkev__lane *l,
 	return !turn->over;
 }
 
-/* the same for a round, which costs as much as a request, whatever it does */
+/*
+ * Whether it allows another round, which is charged as a request without data.
+ */
 static inline bool ublkev__turn_has_round(struct ublkev__lane *l,
 					  struct ublkev__turn *turn)
 {
@@ -67,18 +76,18 @@ static inline bool ublkev__turn_has_round(struct ublkev__lane *l,
 	return ublkev__turn_goes_on(l, turn);
 }
 
-/* decides, once there is nothing to do: look_us and sleep_us are set then */
+/* Sets look_us and sleep_us, once a turn, when there is nothing left to do. */
 void ublkev__turn_plan(struct ublkev__lane *l, struct ublkev__turn *turn);
 
 /* Looks at the ring, once a turn: whether something came. May set stays. */
 bool ublkev__turn_look(struct ublkev__lane *l, struct ublkev__turn *turn);
 
-/* it was planned, has not been ended by the loop, and may last longer */
+/* A sleep was planned, the loop has not ended it, and it may last longer. */
 bool ublkev__turn_may_sleep(const struct ublkev__lane *l,
 			    const struct ublkev__turn *turn);
-/* ublkev__io_sleep() */
+/* Sleeps in the ring: as ublkev__io_sleep(). */
 int ublkev__turn_sleep(struct ublkev__lane *l, struct ublkev__turn *turn);
-/* That is over, and brought no more requests. May set stays. */
+/* The sleep is over, and brought no more requests. May set stays. */
 void ublkev__turn_slept(struct ublkev__lane *l, struct ublkev__turn *turn);
 
 #endif

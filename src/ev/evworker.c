@@ -152,14 +152,16 @@ void ublkev__worker_log(void *engine, int priority, const char *line)
 	ublkev__worker_tell(&w->lane, UBLKEV__FACT_LINE, 0);
 }
 
-/* ---- a worker -------------------------------------------------------------- */
+/*
+ * ---- a worker --------------------------------------------------------------
+ */
 
 static unsigned int worker_number(const struct ublkev__worker *w)
 {
 	return (unsigned int)(w - w->lane.e->workers);
 }
 
-/* those of the queue that the application left us, or the errno */
+/* The CPUs of the queue that this thread may use: 0, or an errno (no minus). */
 static int worker_choose(const struct ublkev__worker *w, cpu_set_t *set,
 			 size_t bytes)
 {
@@ -174,7 +176,7 @@ static int worker_choose(const struct ublkev__worker *w, cpu_set_t *set,
 	return CPU_COUNT_S(bytes, set) ? 0 : ENODEV;
 }
 
-/* memory that is touched from now on is that of the node */
+/* Memory that the thread touches from now on is that of its CPUs' node. */
 static void worker_pin(struct ublkev__worker *w)
 {
 	cpu_set_t *set = CPU_ALLOC(UBLKEV_MAX_CPUS);
@@ -195,7 +197,7 @@ static void worker_pin(struct ublkev__worker *w)
 			    worker_number(w), -err);
 }
 
-/* the queue's clients are there, too, and would wait for our wait */
+/* With one CPU the queue's clients are on it, and would wait for our wait. */
 static bool worker_has_one_cpu(void)
 {
 	cpu_set_t set;
@@ -307,7 +309,7 @@ bool ublkev__worker_act(struct ublkev__lane *l)
 	return true;
 }
 
-/* a thread's all: the pump runs from its loop's watchers */
+/* What a thread does: run its loop, whose watchers run the pump. */
 static void *worker_run(void *arg)
 {
 	struct ublkev__worker *w = arg;
@@ -323,7 +325,9 @@ static void *worker_run(void *arg)
 	return NULL;
 }
 
-/* ---- making, releasing ---------------------------------------------------- */
+/*
+ * ---- making, releasing ----------------------------------------------------
+ */
 
 /*
  * Signals are the application's: its threads' masks say which gets them. But
@@ -490,15 +494,18 @@ struct ublkev__lane *ublkev__worker_lane(const struct ublkev__engine *e,
 	return &e->workers[n].lane;
 }
 
-/* ---- counters ---------------------------------------------------------------- */
+/*
+ * ---- counters
+ * ----------------------------------------------------------------
+ */
 
 #define ADD(member) (sum->member += __atomic_load_n(&s->member, \
 						    __ATOMIC_RELAXED))
 
 /*
- * They are a worker's plain words, for counting is to cost it nothing, and it
- * alone writes them. This reads each of them whole, as a machine with words
- * of that size does, but calls it no race.
+ * Counters are plain words of the worker's, which alone writes them: counting
+ * is to cost nothing. Here another thread reads them, each word whole, as a
+ * machine of that word size does; TSan is told that this is meant.
  */
 __attribute__((no_sanitize("thread")))
 static void worker_add(struct ublkev_stats *sum, const struct ublkev_stats *s)
