@@ -28,12 +28,12 @@
 #define RING_FLAGS (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_TASKRUN_FLAG | \
 		    IORING_SETUP_SUBMIT_ALL)
 
-/* of a wait, before the caller looks at the clock again */
+/* how often io_look() looks, for its caller reads the clock in between */
 #define LOOKS 16
 
 #define MOST_ENTRIES 32768u	/* IORING_MAX_ENTRIES */
 
-/* SQEs for operations on files, at the least */
+/* SQEs for operations on files, beside those of tags: so many at least */
 #define FILE_ENTRIES 64u
 
 int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem)
@@ -225,7 +225,7 @@ static void io_let_go(struct ublkev__io *io, bool drained)
 	ublkev__cdev_close(&io->cdev);
 }
 
-/* the ring learns of ublkc */
+/* Registers ublkc and the eventfd, which SQEs then name by their index. */
 static int io_take(struct ublkev__io *io, int ublkc, unsigned int queues,
 		   unsigned int depth, uint64_t features)
 {
@@ -277,7 +277,7 @@ void ublkev__io_wake(const struct ublkev__io *io)
 	uint64_t one = 1;
 
 	if (write(io->evfd, &one, sizeof(one)) < 0)
-		return;		/* EAGAIN: it is as awake as can be */
+		return;		/* EAGAIN: 2^64 - 2 signals wait already */
 }
 
 /*
@@ -434,7 +434,7 @@ bool ublkev__io_has_work(const struct ublkev__io *io)
 	       (ublkev__ring_has_work(&io->ring) || io_batch_has_sqe(io));
 }
 
-/* on x86, the CPU's other thread may have what this one leaves */
+/* A pause on x86 leaves the core to its other thread, perhaps the client's. */
 static inline void io_relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -492,7 +492,11 @@ static unsigned int io_reap_batch(struct ublkev__io *io,
 	return ublkev__batch_reap(io_batch_of(io, queue), cqe, v, max, more);
 }
 
-/* the eventfd's read completes only with EAGAIN: it was reset already */
+/*
+ * A completion of no tag: of a batch command; of what a sleep has queued; or of
+ * the eventfd's read, which is heard of only when it failed with EAGAIN, for it
+ * was reset already.
+ */
 __attribute__((noinline))
 static unsigned int io_reap_other(struct ublkev__io *io,
 				  const struct io_uring_cqe *cqe,

@@ -3,9 +3,11 @@
  * io.h - the data plane of one device: eventfd, ring, ublkc, buffers
  *
  * One ring serves all queues of the device, or, where threads of their own
- * serve them, one each: then there is a common io with eventfd and ublkc but
- * no ring, and one for each thread, with all but ublkc. tests/fake_driver.c
- * implements this page and carrier.h without a kernel.
+ * serve them, one each: then there is a common io with eventfd and ublkc but no
+ * ring, and one apart for each thread, with all but ublkc. An io is its
+ * thread's alone: a common one the application's, one apart from enable on that
+ * of its queue; but any thread may wake it. tests/lib/fake_io.c, fake_ring.c
+ * and their neighbours implement this page without a kernel.
  */
 #ifndef UBLKEV_URING_IO_H
 #define UBLKEV_URING_IO_H
@@ -20,17 +22,24 @@
 
 struct ublkev__io;
 
-/* in place of a tag: all that the driver has, and all that it will get */
+/*
+ * In place of a tag, with BATCH_IO: the completion is about all tags that the
+ * driver has, and about those that it is still to get.
+ */
 #define UBLKEV__ALL_TAGS	0xffffu
 
 /* a completed command of a tag, or an operation on a file for its request */
 struct ublkev__cqe {
-	uint16_t queue;		/* of a file: and more, see below */
-	uint16_t tag;
-	int32_t res;
+	uint16_t queue;		/* read with ublkev__cqe_queue() and the others
+				   unless it is known to be a tag's own */
+	uint16_t tag;		/* or UBLKEV__ALL_TAGS */
+	int32_t res;		/* as the command or the operation has it */
 };
 
-/* with the queue's number, below 4096: of a file; the piece, 3 bits */
+/*
+ * In `queue` of a completion of an operation on a file: this bit, the number of
+ * the piece in the 3 bits below it, and that of the queue below those.
+ */
 #define UBLKEV__CQE_FILE	(1u << 15)
 #define UBLKEV__CQE_PIECE_SHIFT	12
 
@@ -49,7 +58,10 @@ static inline unsigned int ublkev__cqe_queue(const struct ublkev__cqe *cqe)
 	return cqe->queue & ((1u << UBLKEV__CQE_PIECE_SHIFT) - 1);
 }
 
-/* The eventfd. `mem` stays the caller's. Errors: -ENOMEM, of eventfd(2). */
+/*
+ * Makes an io with its eventfd, and nothing else yet. `mem` stays the caller's.
+ * Errors: -ENOMEM, those of eventfd(2).
+ */
 int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem);
 
 /*
@@ -59,7 +71,7 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem);
  */
 void ublkev__io_by_ring(struct ublkev__io *io);
 
-/* Between new and set_up: there will be operations on files, too. */
+/* Between new and set_up: the ring is to have room for operations on files. */
 void ublkev__io_for_files(struct ublkev__io *io);
 
 /*
@@ -74,8 +86,8 @@ int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 int ublkev__io_set_up_common(struct ublkev__io *io, unsigned int queues);
 
 /*
- * Instead of set_up, for that of a thread, by whatever thread: a queue's ring
- * and buffers. Nothing can be submitted before enable. Errors as set_up.
+ * Instead of set_up, for an io apart, by whatever thread: the ring and buffers
+ * of that queue. Nothing can be submitted before enable. Errors as set_up.
  */
 int ublkev__io_set_up_apart(struct ublkev__io *io, unsigned int queue,
 			    unsigned int depth, uint32_t max_io_bytes);
@@ -103,7 +115,7 @@ int ublkev__io_need_bufs(struct ublkev__io *io);
  */
 void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue);
 
-/* one more of that size */
+/* one more of that size, for commits of requests whose own is still lent */
 void *ublkev__io_spare_buf(const struct ublkev__io *io);
 
 /*
@@ -141,56 +153,67 @@ void ublkev__io_wake(const struct ublkev__io *io);
  */
 void ublkev__io_close(struct ublkev__io *io, bool drained);
 
-/* between open and close */
+/*
+ * Between open and close, also the following: what the driver has written of
+ * the tag's request, which it changes when the tag is its again.
+ */
 const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
 					   unsigned int queue,
 					   unsigned int tag);
+/*
+ * Queue a tag's FETCH_REQ, or the COMMIT_AND_FETCH_REQ of `result`, a length or
+ * a negative errno: `buf` is where the data of the tag's next WRITE go, and for
+ * a commit where a READ's are (see ublkev__queue_buf()).
+ */
 void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 		      unsigned int tag, void *buf);
 void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 		       unsigned int tag, int result, void *buf);
 /*
- * Move a request's data to buf (`in`, a WRITE's) or from it: GET_DATA, or
- * with USER_COPY a read or write of ublkc. The tag's next completion has the
- * command's own result.
+ * Queues the move of a request's data to buf (`in`, a WRITE's) or from it:
+ * GET_DATA, or with USER_COPY a read or write of ublkc. The tag's next
+ * completion has the command's own result.
  */
 void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 		     unsigned int tag, bool in, void *buf, uint32_t bytes);
 
 /*
- * An operation on a file, for a request of the tag, which has one at a time of
- * each piece. Only where there is room: some SQEs that no tag's command needs,
- * as long as they were not used since the last enter that submitted all.
+ * Queues an operation on a file, for a request of the tag, which has one at a
+ * time of each piece. Only where there is room: some SQEs that no tag's command
+ * needs, as long as they were not used since the last enter that submitted all.
  */
 bool ublkev__io_has_file_room(const struct ublkev__io *io);
 void ublkev__io_file(struct ublkev__io *io, unsigned int queue,
 		     unsigned int tag, const struct ublkev__fileop *op);
 
 /*
- * Between new and close (after it, they do nothing): the eventfd was
- * readable, and is to be reset;
+ * Between new and close, also the following, which do nothing after it: the
+ * eventfd was readable, and the next enter is to reset it.
  */
 void ublkev__io_woken(struct ublkev__io *io);
 /* Resets the eventfd at once, for who will not enter soon. */
 void ublkev__io_reset(struct ublkev__io *io);
-/* no signals, signals again: see ring.h */
+/* The eventfd is not signalled any more; is signalled again: see ring.h. */
 void ublkev__io_mute(struct ublkev__io *io);
 void ublkev__io_unmute(struct ublkev__io *io);
 /*
- * Looks at the ring some times, without a system call: whether there is now
- * something to do
+ * Looks at the ring some times, for less than a microsecond, without a system
+ * call: whether has_work is true by now.
  */
 bool ublkev__io_look(const struct ublkev__io *io);
-/* something to submit, to run or to reap */
+/* Whether there is something to submit, to run or to reap. */
 bool ublkev__io_has_work(const struct ublkev__io *io);
-/* something to reap */
+/* Whether there is something to reap. */
 bool ublkev__io_has_cqes(const struct ublkev__io *io);
 /*
- * Enters the kernel if that would do anything. 1 when it did, 0 when there
- * was no need, or an error that will not go away.
+ * Enters the kernel if that would do anything: submits what is queued and runs
+ * the task work that waits. 1 when it did, 0 when there was no need. Errors,
+ * which will not go away: those of io_uring_enter(2) but EAGAIN, EBUSY, EINTR.
  */
 int ublkev__io_enter(struct ublkev__io *io);
-/* As enter, with CAP_SYS_ADMIN out of effect: ublkev__life_hides_privilege(). */
+/*
+ * As enter, with CAP_SYS_ADMIN out of effect: ublkev__life_hides_privilege().
+ */
 int ublkev__io_enter_unprivileged(struct ublkev__io *io);
 
 /*
@@ -210,15 +233,20 @@ bool ublkev__io_can_sleep(const struct ublkev__io *io);
  */
 int ublkev__io_sleep(struct ublkev__io *io, unsigned int us);
 /*
- * Whether the ring watches the file, the alarm is set: from a sleep on, until a
- * reap after the file was readable, or the alarm rang; or after unwatch, an
- * enter and a reap. It must not be unmuted to sleep elsewhere while either is.
+ * Whether the ring watches the file, and whether the alarm is set: from a sleep
+ * on, until a reap after the file was readable, or the alarm rang; or after
+ * unwatch, an enter and a reap. It must not be unmuted to sleep elsewhere while
+ * either is.
  */
 bool ublkev__io_is_watching(const struct ublkev__io *io);
 bool ublkev__io_is_alarmed(const struct ublkev__io *io);
+/* Queues the end of both, for the loop is to sleep by itself. */
 void ublkev__io_unwatch(struct ublkev__io *io);
 
-/* up to `max` completions; how many */
+/*
+ * Takes up to `max` completions, in their order, of tags and of operations on
+ * files: how many. Those of the io's own are not told.
+ */
 unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
 			     unsigned int max);
 

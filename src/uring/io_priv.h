@@ -22,30 +22,33 @@ struct ublkev__io {
 	const struct ublkev__alloc *mem;
 	struct ublkev__ring ring;
 	struct ublkev__cdev cdev;
-	struct ublkev__iobuf bufs;	/* when they were needed */
+	struct ublkev__iobuf bufs;	/* of all tags, once they were needed */
 	struct ublkev__iobuf spare;
-	size_t nr_bufs;
+	size_t nr_bufs;			/* that bufs has, or will have */
 	uint32_t max_io_bytes;
 	const struct ublkev__desc **descs;
 	uint64_t evfd_count;		/* where the eventfd is read to */
-	size_t queue_bytes;		/* of a queue's buffers */
+	size_t queue_bytes;		/* of a queue's buffers together */
 	int evfd;
-	bool by_ring;
-	bool woken;			/* the read is queued */
-	int watch_fd;			/* -1: no sleep */
-	bool watching;			/* its poll is with the kernel, or queued */
-	bool alarmed;			/* likewise the timeout of a sleep */
-	bool unwatching;		/* the end of these was asked for */
-	struct __kernel_timespec alarm;
-	bool files;			/* are registered */
+	bool by_ring;			/* the ring does not signal evfd */
+	bool woken;			/* a read of evfd is queued */
+	/* io_sleep.c */
+	int watch_fd;			/* the loop's file; -1: no sleep */
+	bool watching;			/* a poll of it is queued or with the
+					   kernel */
+	bool alarmed;			/* likewise a timeout */
+	bool unwatching;		/* the end of these is queued */
+	struct __kernel_timespec alarm;	/* of that timeout */
+
+	bool files;			/* ublkc and evfd are registered */
 	bool apart;			/* ublkc and descs are another io's */
 	bool dormant;			/* the ring is no thread's yet */
-	bool user_copy;
-	bool for_files;
+	bool user_copy;			/* the device has USER_COPY */
+	bool for_files;			/* there may be operations on files */
 	unsigned int nr_file_sqes;	/* since the SQ was empty */
-	unsigned int most_file_sqes;
+	unsigned int most_file_sqes;	/* that no tag's command needs */
 	unsigned int first;		/* number of the first queue */
-	struct ublkev__batch *batch;	/* [nr_batch], of each queue */
+	struct ublkev__batch *batch;	/* [nr_batch], of each queue; or NULL */
 	unsigned int nr_batch;
 };
 

@@ -19,8 +19,9 @@ void ublkev__io_watch(struct ublkev__io *io, int fd)
 }
 
 /*
- * The eventfd's read would swallow a signal which that enter then sleeps
- * through: the poll finds the file as it was before.
+ * Not while the eventfd's read is queued: the read would swallow a signal in
+ * the enter that then sleeps, and the poll of the loop's file would find
+ * nothing.
  */
 bool ublkev__io_can_sleep(const struct ublkev__io *io)
 {
@@ -38,7 +39,7 @@ bool ublkev__io_is_alarmed(const struct ublkev__io *io)
 	return io->alarmed;
 }
 
-/* it stays for the sleeps to come, as long as they are in the ring */
+/* The poll stays for the sleeps to come, as long as they are in the ring. */
 static void sleep_watch(struct ublkev__io *io)
 {
 	struct io_uring_sqe *sqe = io_get_sqe(io);
@@ -109,7 +110,7 @@ void ublkev__io_woke(struct ublkev__io *io, const struct io_uring_cqe *cqe)
 	if (cqe->user_data == UDATA_WATCH) {
 		io->watching = false;
 		if (cqe->res < 0 && cqe->res != -ECANCELED)
-			io->watch_fd = -1;	/* it can't be polled */
+			io->watch_fd = -1;	/* no file that can be polled */
 	}
 	if (cqe->user_data == UDATA_ALARM)
 		io->alarmed = false;

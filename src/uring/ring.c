@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Makes an io_uring and enters it. What a submission costs is a store and a
- * system call; how the kernel's refusals are met is said at each.
+ * Makes an io_uring and enters it: one system call submits what is queued and
+ * runs what task work waits. A refusal that goes away by itself is no error, and
+ * what was refused stays queued.
  */
 #include "uring/ring.h"
 
@@ -65,7 +66,7 @@ void ublkev__ring_close(struct ublkev__ring *r)
 	r->open = false;
 }
 
-/* how many SQEs the kernel may take now */
+/* Publishes the SQEs that are filled: how many the kernel has not taken yet. */
 static unsigned int ring_flush(struct ublkev__ring *r)
 {
 	struct io_uring_sq *sq = &r->u.sq;

@@ -2,12 +2,12 @@
 /*
  * ring.h - an io_uring: set-up, SQEs, entering, reaping
  *
- * The I/O ring is DEFER_TASKRUN | SINGLE_ISSUER | TASKRUN_FLAG: requests
- * reach the ring only inside io_uring_enter(GETEVENTS) of the thread that
- * made or enabled it, which the eventfd, or SQ_TASKRUN while awake, asks for. Of all
- * modes with an eventfd this costs the least instructions per request.
- * Without one it is COOP_TASKRUN: they reach it when the thread next leaves
- * the kernel, and that makes the ring's own file readable.
+ * The I/O ring is DEFER_TASKRUN | SINGLE_ISSUER | TASKRUN_FLAG: requests reach
+ * it only inside io_uring_enter(GETEVENTS) of the thread that made or enabled
+ * it, which the eventfd, or SQ_TASKRUN while awake, asks for. Of all modes with
+ * an eventfd this costs the least instructions per request. Without one it is
+ * COOP_TASKRUN: requests reach it when the thread next leaves the kernel, and
+ * that makes the ring's own file readable.
  */
 #ifndef UBLKEV_URING_RING_H
 #define UBLKEV_URING_RING_H
@@ -26,8 +26,8 @@ struct ublkev__ring {
 /*
  * `flags` are IORING_SETUP_*; the ring signals `evfd`, unless that is -1, for
  * every completion and, with DEFER_TASKRUN, for work that waits to become one.
- * Errors: those
- * of io_uring_setup(2) and io_uring_register(2).
+ * No forked child has its mappings. Errors: those of io_uring_setup(2) and
+ * io_uring_register(2).
  */
 int ublkev__ring_open(struct ublkev__ring *r, unsigned int entries,
 		      unsigned int flags, int evfd);
@@ -44,13 +44,14 @@ int ublkev__ring_enable(struct ublkev__ring *r);
  */
 void ublkev__ring_register_fd(struct ublkev__ring *r);
 
-/* closes and unmaps; nothing when not open */
+/* Closes and unmaps; a ring that is not open is left alone. */
 void ublkev__ring_close(struct ublkev__ring *r);
 
 /*
- * Submits what is queued and runs the task work that waits. 0, or an error
- * that will not go away by itself; what could not be submitted now (EAGAIN,
- * EBUSY, EINTR) stays queued.
+ * Submits what is queued and runs the task work that waits. 0, also when some
+ * of it could not be submitted now (EAGAIN, EBUSY, EINTR) and stays queued.
+ * Errors: the others of io_uring_enter(2), which will not go away by
+ * themselves.
  */
 int ublkev__ring_enter(struct ublkev__ring *r);
 
@@ -71,7 +72,9 @@ static inline bool ublkev__ring_has_work(const struct ublkev__ring *r)
 	return io_uring_cq_ready(&r->u) || ublkev__ring_needs_enter(r);
 }
 
-/* no signals to the eventfd; those that would have come are not replayed */
+/*
+ * The eventfd gets no signals; those that would have come are not made up for.
+ */
 static inline void ublkev__ring_mute(struct ublkev__ring *r)
 {
 	IO_URING_WRITE_ONCE(*r->u.cq.kflags, IORING_CQ_EVENTFD_DISABLED);
