@@ -39,15 +39,9 @@ static int diskconf_check(const struct ublkev_disk_conf *conf)
 int ublkev__disk_take(struct ublkev_disk_conf *own,
 		      const struct ublkev_disk_conf *conf)
 {
-	int err;
+	int err = ublkev__sized_take(own, &defaults, sizeof(*own), conf);
 
-	*own = defaults;
-	if (!conf)
-		return 0;
-	err = ublkev__sized_take(own, sizeof(*own), conf);
-	if (err)
-		return err;
-	return diskconf_check(own);
+	return err ? err : diskconf_check(own);
 }
 
 /*

@@ -59,15 +59,9 @@ static int file_check_conf(const struct ublkev_file_conf *conf)
 static int file_take_conf(struct ublkev_file_conf *own,
 			  const struct ublkev_file_conf *conf)
 {
-	int err;
+	int err = ublkev__sized_take(own, &file_defaults, sizeof(*own), conf);
 
-	*own = file_defaults;
-	if (!conf)
-		return 0;
-	err = ublkev__sized_take(own, sizeof(*own), conf);
-	if (err)
-		return err;
-	return file_check_conf(own);
+	return err ? err : file_check_conf(own);
 }
 
 /* ---- the disk ------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 
 #include "ublk-evctl/evctl_opts.h"
 #include "common/number.h"
+#include "common/optline.h"
 
 #define BIT(cmd)	(1u << (cmd))
 #define SOCKET_CMDS	(BIT(CMD_STATS) | BIT(CMD_RESIZE) | BIT(CMD_UPGRADE))
@@ -159,16 +160,6 @@ const char *opts_cmd_name(enum opts_cmd cmd)
 	return (unsigned int)cmd < NR_CMDS ? cmd_names[cmd] : "?";
 }
 
-static const char *opts_opt_name(int opt)
-{
-	const struct option *l;
-
-	for (l = long_options; l->name; l++)
-		if (l->val == opt)
-			return l->name;
-	return "?";
-}
-
 static int __attribute__((format(printf, 2, 3)))
 opts_fail(const struct parse *p, const char *fmt, ...)
 {
@@ -271,26 +262,6 @@ static int opts_set(struct parse *p, int opt, const char *value)
 	}
 }
 
-/* what getopt_long() did not like; a short option leaves its letter */
-static int opts_refuse(const struct parse *p, int got, char **argv)
-{
-	char buf[64];
-
-	if (got == ':')
-		return opts_fail(p, "option --%s: its value is missing: "
-			    "see ublk-evctl --help", opts_opt_name(optopt));
-	if (optopt >= OPT_SAFE || optopt == 'h')
-		return opts_fail(p, "option '%s': takes no value: leave it out",
-			    number_shown(buf, sizeof(buf), argv[optind - 1]));
-	if (optopt)
-		return opts_fail(p,
-				 "option '-%c': unknown: see ublk-evctl --help",
-				 isprint(optopt) ? optopt : '?');
-	return opts_fail(p, "option '%s': unknown or ambiguous: "
-			 "see ublk-evctl --help",
-			 number_shown(buf, sizeof(buf), argv[optind - 1]));
-}
-
 static int opts_find_cmd(const struct parse *p, const char *name)
 {
 	char buf[64];
@@ -387,7 +358,8 @@ static int opts_check(const struct parse *p)
 		    !(goes_with[i].cmds & BIT(o->cmd)))
 			return opts_fail(p, "option --%s: does not go with %s: "
 					 "leave it out",
-					 opts_opt_name(goes_with[i].opt),
+					 optline_name(long_options,
+						      goes_with[i].opt),
 					 opts_cmd_name(o->cmd));
 	if (o->safe && o->force)
 		return opts_fail(p,
@@ -426,8 +398,11 @@ int opts_parse(struct opts *o, int argc, char **argv, char *err,
 	optind = 0;	/* glibc: also forgets an earlier argv */
 	while ((got = getopt_long(argc, argv, ":h", long_options, NULL)) !=
 	       -1) {
-		if (got == '?' || got == ':')
-			return opts_refuse(&p, got, argv);
+		if (got == '?' || got == ':') {
+			optline_refusal(err, err_size, "ublk-evctl",
+					long_options, got, argv);
+			return -EINVAL;
+		}
 		if (got == 'h' || got == OPT_VERSION) {
 			o->cmd = got == 'h' ? CMD_HELP : CMD_VERSION;
 			return 0;

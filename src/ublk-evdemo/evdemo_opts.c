@@ -4,7 +4,6 @@
  * be. What goes with what is judged in opts_check.c.
  */
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stddef.h>
@@ -15,6 +14,7 @@
 #include "ublk-evdemo/evdemo_opts.h"
 #include "ublk-evdemo/evdemo_opts_priv.h"
 #include "common/number.h"
+#include "common/optline.h"
 
 /* values of the long options that have no letter */
 enum {
@@ -178,22 +178,13 @@ int opts_backend(const char *name)
 	return opts_find(backend_names, NR_BACKENDS, name);
 }
 
-static const char *opts_opt_name(int opt)
-{
-	const struct option *l;
-
-	for (l = long_options; l->name; l++)
-		if (l->val == opt)
-			return l->name;
-	return "?";
-}
-
 static int opts_fail_value(const struct parse *p, int opt, const char *value,
 			   const char *cause, const char *remedy)
 {
 	char buf[64];
 
-	return opts_fail(p, "option --%s: '%s' %s: %s", opts_opt_name(opt),
+	return opts_fail(p, "option --%s: '%s' %s: %s",
+			 optline_name(long_options, opt),
 			 number_shown(buf, sizeof(buf), value), cause, remedy);
 }
 
@@ -421,7 +412,7 @@ static int opts_is_of_disk(int opt)
 
 static void opts_note(struct parse *p, int opt)
 {
-	const char *name = opts_opt_name(opt);
+	const char *name = optline_name(long_options, opt);
 
 	opts_kept_note(p->o, name);
 	if (opt == OPT_FILE || opt == OPT_OFFSET || opt == OPT_THIN ||
@@ -457,26 +448,6 @@ static int opts_set(struct parse *p, int opt, const char *value)
 		return opts_set_flag(p, opt) ? 0 :
 		       opts_set_number(p, opt, value);
 	}
-}
-
-/* what getopt_long() did not like; a short option leaves its letter */
-static int opts_refuse(const struct parse *p, int got, char **argv)
-{
-	char buf[64];
-
-	if (got == ':')
-		return opts_fail(p, "option --%s: its value is missing: "
-			    "see ublk-evdemo --help", opts_opt_name(optopt));
-	if (optopt >= OPT_SIZE || optopt == 'v' || optopt == 'h')
-		return opts_fail(p, "option '%s': takes no value: leave it out",
-			    number_shown(buf, sizeof(buf), argv[optind - 1]));
-	if (optopt)
-		return opts_fail(p, "option '-%c': unknown: "
-				 "see ublk-evdemo --help",
-				 isprint(optopt) ? optopt : '?');
-	return opts_fail(p, "option '%s': unknown or ambiguous: "
-			 "see ublk-evdemo --help",
-			 number_shown(buf, sizeof(buf), argv[optind - 1]));
 }
 
 /* a file is enough to say which disk is meant */
@@ -515,8 +486,11 @@ int opts_parse(struct opts *o, int argc, char **argv, char *err,
 		got = getopt_long(argc, argv, ":vh", long_options, NULL);
 		if (got == -1)
 			break;
-		if (got == '?' || got == ':')
-			return opts_refuse(&p, got, argv);
+		if (got == '?' || got == ':') {
+			optline_refusal(err, err_size, "ublk-evdemo",
+					long_options, got, argv);
+			return -EINVAL;
+		}
 		if (got == 'h' || got == OPT_VERSION) {
 			o->mode = got == 'h' ? OPTS_HELP : OPTS_VERSION;
 			return 0;

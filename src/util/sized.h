@@ -26,13 +26,17 @@ static inline void ublkev__sized_fill(void *to, size_t size,
 }
 
 /*
- * `own`, whose `known` bytes have the defaults, takes what the caller's says.
- * Errors: -EINVAL (it has not even a size).
+ * `own` of `known` bytes gets the defaults, and what the caller's says, unless
+ * that is NULL. Errors: -EINVAL (it has not even a size).
  */
-static inline int ublkev__sized_take(void *own, size_t known, const void *from)
+static inline int ublkev__sized_take(void *own, const void *defaults,
+				     size_t known, const void *from)
 {
 	size_t size;
 
+	memcpy(own, defaults, known);
+	if (!from)
+		return 0;
 	memcpy(&size, from, sizeof(size));
 	if (size < sizeof(size))
 		return -EINVAL;
