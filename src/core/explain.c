@@ -118,6 +118,10 @@ static const struct explanation explanations[] = {
 	  "there is no such device" },
 	{ UBLKEV_STEP_STOP, -EPERM,
 	  "stopping a device needs CAP_SYS_ADMIN: run as root" },
+	{ UBLKEV_STEP_STOP, -EACCES,
+	  "the device is another user's: only that user may stop it, or root" },
+	{ UBLKEV_STEP_DEL, -EACCES,
+	  "the device is another user's: only that user may delete it, or root" },
 	{ UBLKEV_STEP_DEL, -EPERM,
 	  "deleting a device needs CAP_SYS_ADMIN: run as root" },
 };

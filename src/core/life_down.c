@@ -323,9 +323,13 @@ void ublkev__life_del_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 
 	if (cmd == UBLKEV__CTRL_DEL_DEV && res == -EINTR)
 		c->doomed = true;
-	/* Linux before 6.7 has no DEL_DEV_ASYNC; what DEL_DEV began goes on. */
+	/*
+	 * Linux before 6.7 has no DEL_DEV_ASYNC, and no release has it for an
+	 * ordinary user's device, which this may be, for who removes a device
+	 * does not know whose it is; what DEL_DEV began goes on.
+	 */
 	if (c->doomed && cmd == UBLKEV__CTRL_DEL_DEV_ASYNC &&
-	    res == -EOPNOTSUPP)
+	    (res == -EOPNOTSUPP || res == -EINVAL))
 		res = 0;
 	if (res >= 0 || res == -ENODEV || (goes && res == -EINTR)) {
 		c->undo = 0;

@@ -347,12 +347,13 @@ static void serve_on_stopped(struct app *app)
 	}
 	/* stopped or lost in the midst of it: the answer is due all the same */
 	handover_released(&app->handover, -ENODEV);
-	if (dev->step == UBLKEV_STEP_LOST) {
-		app->failed = 1;
+	/* a refusal was told, with what would help */
+	app->failed |= dev->step == UBLKEV_STEP_LOST;
+	if (dev->step == UBLKEV_STEP_LOST && dev->err != -EPERM &&
+	    dev->err != -EACCES)
 		log_msg(LOG_ERR, "the kernel did not let go of device %d: "
 			"look in dmesg; later: ublk-evdemo --delete %d",
 			dev->id, dev->id);
-	}
 	serve_leave(app);
 }
 

@@ -168,16 +168,27 @@ static void cring_put_payload(union payload *p,
 }
 
 /*
- * GET_DEV_INFO2 has the path of every device; ADD_DEV has no device yet, and
- * GET_FEATURES none at all.
+ * An ordinary user's device takes no command without its path but ADD_DEV, when
+ * there is none yet, and GET_FEATURES, which is about no device; the driver
+ * answers -EINVAL (ublk_ctrl_uring_cmd_permission()). Of other devices it looks
+ * at the path that goes with GET_DEV_INFO2, and passes over any other: so what
+ * ends a device, which may be sent by somebody who does not know whose it is,
+ * has it always.
  */
 static bool cring_wants_path(const struct ublkev__carrier_req *req)
 {
-	if (req->cmd == UBLKEV__CTRL_ADD_DEV ||
-	    req->cmd == UBLKEV__CTRL_GET_FEATURES)
+	switch (req->cmd) {
+	case UBLKEV__CTRL_ADD_DEV:
+	case UBLKEV__CTRL_GET_FEATURES:
 		return false;
-	return req->cmd == UBLKEV__CTRL_GET_DEV_INFO2 ||
-	       req->info.features & UBLKEV__F(UNPRIVILEGED_DEV);
+	case UBLKEV__CTRL_GET_DEV_INFO2:
+	case UBLKEV__CTRL_STOP_DEV:
+	case UBLKEV__CTRL_TRY_STOP_DEV:
+	case UBLKEV__CTRL_DEL_DEV:
+		return true;
+	default:
+		return req->info.features & UBLKEV__F(UNPRIVILEGED_DEV);
+	}
 }
 
 static void cring_fill(struct ublkev__cring *r, struct abi_ctrl_cmd *cmd,

@@ -156,27 +156,29 @@ static struct ublkev__carrier_req ask(enum ublkev__ctrl_cmd cmd, int id,
 
 /* ---- each command ---------------------------------------------------------- */
 
+enum path { NEVER, OF_USERS, ALWAYS };
+
 static const struct {
 	enum ublkev__ctrl_cmd cmd;
 	unsigned int bytes;	/* of its payload */
-	bool path;		/* for ordinary users' devices */
+	enum path path;		/* of ublkc; of ordinary users' devices only */
 } cmds[] = {
-	{ UBLKEV__CTRL_GET_FEATURES, 8, false },
-	{ UBLKEV__CTRL_ADD_DEV, 64, false },
-	{ UBLKEV__CTRL_SET_PARAMS, 80, true },
-	{ UBLKEV__CTRL_GET_DEV_INFO, 64, true },
-	{ UBLKEV__CTRL_GET_DEV_INFO2, 64, true },
-	{ UBLKEV__CTRL_GET_PARAMS, 80, true },
-	{ UBLKEV__CTRL_GET_QUEUE_AFFINITY, 1024, true },
-	{ UBLKEV__CTRL_START_USER_RECOVERY, 0, true },
-	{ UBLKEV__CTRL_START_DEV, 0, true },
-	{ UBLKEV__CTRL_END_USER_RECOVERY, 0, true },
-	{ UBLKEV__CTRL_UPDATE_SIZE, 0, true },
-	{ UBLKEV__CTRL_QUIESCE_DEV, 0, true },
-	{ UBLKEV__CTRL_TRY_STOP_DEV, 0, true },
-	{ UBLKEV__CTRL_STOP_DEV, 0, true },
-	{ UBLKEV__CTRL_DEL_DEV, 0, true },
-	{ UBLKEV__CTRL_DEL_DEV_ASYNC, 0, true },
+	{ UBLKEV__CTRL_GET_FEATURES, 8, NEVER },
+	{ UBLKEV__CTRL_ADD_DEV, 64, NEVER },
+	{ UBLKEV__CTRL_SET_PARAMS, 80, OF_USERS },
+	{ UBLKEV__CTRL_GET_DEV_INFO, 64, OF_USERS },
+	{ UBLKEV__CTRL_GET_DEV_INFO2, 64, ALWAYS },
+	{ UBLKEV__CTRL_GET_PARAMS, 80, OF_USERS },
+	{ UBLKEV__CTRL_GET_QUEUE_AFFINITY, 1024, OF_USERS },
+	{ UBLKEV__CTRL_START_USER_RECOVERY, 0, OF_USERS },
+	{ UBLKEV__CTRL_START_DEV, 0, OF_USERS },
+	{ UBLKEV__CTRL_END_USER_RECOVERY, 0, OF_USERS },
+	{ UBLKEV__CTRL_UPDATE_SIZE, 0, OF_USERS },
+	{ UBLKEV__CTRL_QUIESCE_DEV, 0, OF_USERS },
+	{ UBLKEV__CTRL_TRY_STOP_DEV, 0, ALWAYS },
+	{ UBLKEV__CTRL_STOP_DEV, 0, ALWAYS },
+	{ UBLKEV__CTRL_DEL_DEV, 0, ALWAYS },
+	{ UBLKEV__CTRL_DEL_DEV_ASYNC, 0, OF_USERS },
 };
 
 static void check_cmd(const struct ublkev__carrier_req *req)
@@ -192,20 +194,6 @@ static void check_cmd(const struct ublkev__carrier_req *req)
 	ck_assert_uint_eq(t.cmd.reserved, 0);
 }
 
-START_TEST(plain)
-{
-	struct ublkev__carrier_req req = ask(cmds[_i].cmd, 17, 0x42);
-
-	carry(&req);
-	check_cmd(&req);
-	if (req.cmd == UBLKEV__CTRL_GET_DEV_INFO2)
-		return;		/* always with its path, see below */
-	ck_assert_uint_eq(t.cmd.dev_path_len, 0);
-	ck_assert_uint_eq(t.cmd.len, cmds[_i].bytes);
-	ck_assert_int_eq(t.cmd.addr != 0, cmds[_i].bytes != 0);
-}
-END_TEST
-
 /* contract A.8: the name with its NUL, then the payload, len for both */
 static void check_path(const char *path, unsigned int bytes)
 {
@@ -214,6 +202,22 @@ static void check_path(const char *path, unsigned int bytes)
 	ck_assert_str_eq((const char *)t.lent, path);
 }
 
+START_TEST(plain)
+{
+	struct ublkev__carrier_req req = ask(cmds[_i].cmd, 17, 0x42);
+
+	carry(&req);
+	check_cmd(&req);
+	if (cmds[_i].path == ALWAYS) {
+		check_path("/dev/ublkc17", cmds[_i].bytes);
+		return;
+	}
+	ck_assert_uint_eq(t.cmd.dev_path_len, 0);
+	ck_assert_uint_eq(t.cmd.len, cmds[_i].bytes);
+	ck_assert_int_eq(t.cmd.addr != 0, cmds[_i].bytes != 0);
+}
+END_TEST
+
 START_TEST(with_path)
 {
 	struct ublkev__carrier_req req = ask(cmds[_i].cmd, 17,
@@ -221,7 +225,7 @@ START_TEST(with_path)
 
 	carry(&req);
 	check_cmd(&req);
-	if (cmds[_i].path) {
+	if (cmds[_i].path != NEVER) {
 		check_path("/dev/ublkc17", cmds[_i].bytes);
 		return;
 	}

@@ -58,7 +58,8 @@ chmod 644 ref
 ! "${as_other[@]}" "$UBLK_EVDEMO" --no-broker --delete "$ID" >del.out 2>&1 ||
 	fail "another user deleted it"
 ! dead $pid || fail "another user ended it"
-cat del.out
+grep -q "is another user's" del.out || fail "not said whose: $(cat del.out)"
+[ "$(wc -l <del.out)" = 1 ] || fail "more than one line: $(cat del.out)"
 demo_start --size 16M
 ! "${as_user[@]}" "$UBLK_EVDEMO" --no-broker --delete "$ID" >del.out 2>&1 ||
 	fail "an ordinary user deleted root's device"
@@ -79,4 +80,13 @@ ID=$(sed 's/.*ublkb//' un.out)
 kill -KILL $pid
 wait $pid
 wait_for 10 no_device "$ID" || fail "device $ID is not deleted"
+# Root need not say whose it is.
+: >un.out
+"${as_user[@]}" "$UBLK_EVDEMO" --unprivileged --size 16M >un.out 2>un.log &
+pid=$!
+wait_for 30 un_live || fail "no device after 30 s"
+ID=$(sed 's/.*ublkb//' un.out)
+"$UBLK_EVDEMO" --delete "$ID" || fail "root cannot delete it"
+no_device "$ID" || fail "device $ID is still there"
+wait $pid && fail "its server does not say that it was ended"
 wait_for 10 no_broker || fail "the broker is still there"
