@@ -283,31 +283,6 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 	conf->size = size;
 }
 
-int ublkev_broker_start(struct ublkev_broker **brokerp)
-{
-	*brokerp = NULL;
-	return 0;
-}
-
-void ublkev_broker_stop(struct ublkev_broker *broker)
-{
-	(void)broker;
-}
-
-const char *ublkev_version(void)
-{
-	return "fake";
-}
-
-const char *ublkev_op_name(unsigned int op)
-{
-	static const char *const names[] = {
-		"READ", "WRITE", "FLUSH", "DISCARD", "WRITE_ZEROES"
-	};
-
-	return op < UBLKEV_NR_OPS ? names[op] : "?";
-}
-
 const char *ublkev_feature_name(unsigned int bit)
 {
 	return bit == 3 ? "USER_RECOVERY" : bit == 7 ? "USER_COPY" : NULL;
@@ -318,9 +293,4 @@ const char *ublkev_explain(enum ublkev_step step, int err)
 	return step == UBLKEV_STEP_CONTROL && err == -ENOENT ?
 	       "load the module" : step == UBLKEV_STEP_SETUP &&
 	       err == -EPERM ? "io_uring is disabled" : NULL;
-}
-
-uint64_t ublkev_latency_bucket_us(unsigned int b)
-{
-	return b < 8 ? b : (uint64_t)(8 + b % 8) << (b / 8 - 1);
 }

@@ -403,31 +403,6 @@ const char *ublkev_backend_name(const struct ublkev_backend *backend)
 	return backend->is_file ? "file" : backend->fd < 0 ? "null" : "mem";
 }
 
-int ublkev_broker_start(struct ublkev_broker **brokerp)
-{
-	*brokerp = NULL;
-	return 0;
-}
-
-void ublkev_broker_stop(struct ublkev_broker *broker)
-{
-	(void)broker;
-}
-
-const char *ublkev_version(void)
-{
-	return "fake";
-}
-
-const char *ublkev_op_name(unsigned int op)
-{
-	static const char *const names[] = {
-		"READ", "WRITE", "FLUSH", "DISCARD", "WRITE_ZEROES"
-	};
-
-	return op < UBLKEV_NR_OPS ? names[op] : "?";
-}
-
 const char *ublkev_step_name(unsigned int step)
 {
 	return step == UBLKEV_STEP_ADD ? "ADD_DEV" :
@@ -445,9 +420,4 @@ const char *ublkev_explain(enum ublkev_step step, int err)
 {
 	return step == UBLKEV_STEP_ADD && err == -EEXIST ? "it is taken" :
 	       NULL;
-}
-
-uint64_t ublkev_latency_bucket_us(unsigned int b)
-{
-	return b < 8 ? b : (uint64_t)(8 + b % 8) << (b / 8 - 1);
 }

@@ -9,37 +9,16 @@
 
 #include "backend/guard.h"
 #include "failalloc.h"
+#include "mem_kit.h"
 #include "testlib.h"
-
-static struct test_log said;
-static const struct ublkev__log log_to_said = {
-	.fn = test_log_fn, .data = &said, .id = -1,
-};
-
-static void never_done(void *owner, uint64_t cookie, int err)
-{
-	(void)owner;
-	ck_abort_msg("answered twice: %llu %d", (unsigned long long)cookie,
-		     err);
-}
 
 static struct ublkev_backend *opened(const struct ublkev_disk_conf *conf)
 {
 	struct ublkev_backend *b = NULL;
 
 	ck_assert_int_eq(ublkev_null_new(&b, conf), 0);
-	ck_assert_int_eq(ublkev__guard_open(b, never_done, NULL, &log_to_said),
-			 0);
-	ck_assert_int_eq(ublkev__guard_start(b, NULL), 0);
+	mem_serve(b);
 	return b;
-}
-
-static void finish(struct ublkev_backend *b)
-{
-	ublkev__guard_stop(b);
-	ublkev__guard_close(b);
-	ublkev_backend_free(b);
-	ck_assert_uint_eq(said.lines, 0);
 }
 
 static int submit(struct ublkev_backend *b, unsigned int op,
@@ -88,7 +67,7 @@ START_TEST(conf_of_an_older_caller)
 	/* what it did not have is the default, not what lies there */
 	b = opened(&conf);
 	ck_assert_uint_eq(b->limits.logical_block_bytes, 512);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -109,7 +88,7 @@ START_TEST(conf_of_a_newer_caller)
 	ck_assert_uint_eq(newer.beyond, UINT64_C(0xa5a5a5a5a5a5a5a5));
 	b = opened(&newer.conf);
 	ck_assert_uint_eq(b->limits.dev_bytes, 256 << 20);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -128,11 +107,10 @@ static int try_sizes(uint64_t dev_bytes, uint32_t block)
 		return err;
 	}
 	/* what the constructor takes, the guard takes */
-	ck_assert_int_eq(ublkev__guard_open(b, never_done, NULL, &log_to_said),
-			 0);
+	mem_serve(b);
 	ck_assert_uint_eq(b->limits.dev_bytes, dev_bytes);
 	ck_assert_uint_eq(b->limits.logical_block_bytes, block);
-	finish(b);
+	mem_finish(b);
 	return 0;
 }
 
@@ -167,7 +145,7 @@ START_TEST(conf_flags)
 
 	init(&conf);
 	conf.flags = UBLKEV_DISK_HUGE_PAGES | UBLKEV_DISK_SHARED;
-	finish(opened(&conf));
+	mem_finish(opened(&conf));
 	conf.flags = 1u << 16;
 	ck_assert_int_eq(ublkev_null_new(&b, &conf), -EINVAL);
 	conf.flags = 1u << 31;
@@ -184,7 +162,7 @@ START_TEST(conf_null_is_defaults)
 	struct ublkev_backend *b = opened(NULL);
 
 	ck_assert_uint_eq(b->limits.dev_bytes, 256 << 20);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -196,10 +174,9 @@ START_TEST(conf_is_copied)
 	init(&conf);
 	ck_assert_int_eq(ublkev_null_new(&b, &conf), 0);
 	memset(&conf, 0xa5, sizeof(conf));
-	ck_assert_int_eq(ublkev__guard_open(b, never_done, NULL, &log_to_said),
-			 0);
+	mem_serve(b);
 	ck_assert_uint_eq(b->limits.dev_bytes, 256 << 20);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -219,7 +196,7 @@ START_TEST(only_reads_touch_data)
 	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE_ZEROES, 0, end, NULL),
 			 UBLKEV_DONE);
 	ck_assert_mem_eq(buf, before, sizeof(buf));
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -256,7 +233,7 @@ START_TEST(reads_are_zeroes)
 		if (req.op == UBLKEV_OP_READ)
 			ck_assert(is_zero(req.buf, req.len_bytes));
 	}
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -274,7 +251,7 @@ START_TEST(zeroes_once)
 	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE, 0, 512, buf), 0);
 	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, buf), 0);
 	ck_assert(is_zero(buf, sizeof(buf)));
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -287,7 +264,7 @@ START_TEST(zeroes_of_each_buffer)
 	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, first), 0);
 	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, other), 0);
 	ck_assert(is_zero(other, sizeof(other)));
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -312,7 +289,7 @@ START_TEST(zeroes_of_a_new_tag)
 	free(was);
 	ck_assert_int_eq(ublkev__guard_submit(b, &req, &rejected), 0);
 	ck_assert(is_zero(buf, sizeof(buf)));
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -329,7 +306,7 @@ START_TEST(zeroes_without_memory_to_know)
 		ck_assert(failalloc_disarm(&leaked));
 		ck_assert(is_zero(buf, sizeof(buf)));
 	}
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -345,7 +322,7 @@ START_TEST(no_data)
 	ck_assert(b->limits.flags & UBLKEV_LIMIT_NO_DATA);
 	/* nothing is copied, so there need be no buffer */
 	ck_assert_int_eq(submit(b, UBLKEV_OP_READ, 0, 4096, NULL), 0);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -362,7 +339,7 @@ START_TEST(fua_is_taken)
 	ck_assert(!rejected);
 	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_VOLATILE_CACHE |
 			  UBLKEV_LIMIT_FUA | UBLKEV_LIMIT_THREADS);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -384,7 +361,7 @@ START_TEST(read_only)
 	ck_assert_int_eq(submit(b, UBLKEV_OP_DISCARD, 0, 512, buf), -EROFS);
 	ck_assert_int_eq(submit(b, UBLKEV_OP_WRITE_ZEROES, 0, 512, buf),
 			 -EROFS);
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
@@ -394,7 +371,7 @@ START_TEST(name_and_ctx)
 
 	ck_assert_str_eq(ublkev_backend_name(b), "null");
 	ck_assert_ptr_null(ublkev_backend_ctx(b));
-	finish(b);
+	mem_finish(b);
 }
 END_TEST
 
