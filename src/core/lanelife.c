@@ -17,7 +17,7 @@ void ublkev__lanelife_init(struct ublkev__lanelife *ll,
 
 void ublkev__lanelife_wish(struct ublkev__lanelife *ll, unsigned int wishes)
 {
-	ll->wishes |= (uint8_t)wishes;
+	ll->wishes |= (uint16_t)wishes;
 }
 
 static enum ublkev__lane_act lanelife_grant(struct ublkev__lanelife *ll,
@@ -39,6 +39,9 @@ static enum ublkev__lane_act lanelife_grant(struct ublkev__lanelife *ll,
 	case UBLKEV__WISH_IDLE:
 		ll->idle = UBLKEV__IDLE_ASKED;
 		return UBLKEV__LANE_NONE;
+	case UBLKEV__WISH_LOOK:
+		ll->looks = true;
+		return UBLKEV__LANE_NONE;
 	default:
 		return UBLKEV__LANE_CLOSE;
 	}
@@ -51,7 +54,7 @@ enum ublkev__lane_act ublkev__lanelife_next(struct ublkev__lanelife *ll)
 
 	while (ll->wishes && act == UBLKEV__LANE_NONE) {
 		wish = ll->wishes & -(unsigned int)ll->wishes;
-		ll->wishes &= (uint8_t)~wish;
+		ll->wishes &= (uint16_t)~wish;
 		act = lanelife_grant(ll, wish);
 	}
 	return act;
@@ -110,6 +113,14 @@ void ublkev__lanelife_idle(struct ublkev__lanelife *ll)
 		return;
 	ll->idle = UBLKEV__IDLE_TOLD;
 	ll->facts |= UBLKEV__FACT_IDLE;
+}
+
+void ublkev__lanelife_looked(struct ublkev__lanelife *ll)
+{
+	if (!ll->looks)
+		return;
+	ll->looks = false;
+	ll->facts |= UBLKEV__FACT_LOOKED;
 }
 
 unsigned int ublkev__lanelife_facts(struct ublkev__lanelife *ll)

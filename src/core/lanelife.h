@@ -30,7 +30,9 @@
 #define UBLKEV__WISH_HOLD	(1u << 5)	/* no call into the backend, no
 						   address with the driver */
 #define UBLKEV__WISH_IDLE	(1u << 6)	/* say when no request is there */
-#define UBLKEV__WISH_CLOSE	(1u << 7)	/* let go of the ring, end */
+#define UBLKEV__WISH_LOOK	(1u << 7)	/* say when all that had come to
+						   it by now is seen */
+#define UBLKEV__WISH_CLOSE	(1u << 8)	/* let go of the ring, end */
 
 /* facts */
 #define UBLKEV__FACT_LINE	(1u << 0)	/* there is one for the log */
@@ -40,7 +42,8 @@
 #define UBLKEV__FACT_DRAINED	(1u << 4)	/* it has none of the tags */
 #define UBLKEV__FACT_IDLE	(1u << 5)	/* no request is there */
 #define UBLKEV__FACT_HELD	(1u << 6)	/* as wished; not RESUMEd since */
-#define UBLKEV__FACT_CLOSED	(1u << 7)	/* the last one: it has ended */
+#define UBLKEV__FACT_LOOKED	(1u << 7)	/* as wished */
+#define UBLKEV__FACT_CLOSED	(1u << 8)	/* the last one: it has ended */
 
 enum ublkev__lane_phase {
 	UBLKEV__LANE_WAITS,	/* its ring is not its thread's yet */
@@ -76,8 +79,9 @@ struct ublkev__lanelife {
 	uint8_t phase;		/* enum ublkev__lane_phase */
 	uint8_t tags;		/* enum ublkev__lane_tags */
 	uint8_t idle;		/* enum ublkev__lane_idle */
-	uint8_t wishes;		/* to be carried out */
-	uint8_t facts;		/* to be pulled */
+	bool looks;		/* LOOK was wished, and not yet looked */
+	uint16_t wishes;	/* to be carried out */
+	uint16_t facts;		/* to be pulled */
 };
 
 /* phase: WAITS, of a thread that is to be told; ARMED, without one */
@@ -100,6 +104,12 @@ void ublkev__lanelife_drained(struct ublkev__lanelife *ll);
 void ublkev__lanelife_let_go(struct ublkev__lanelife *ll);
 /* no request is there; only when it was asked for, and was not told */
 void ublkev__lanelife_idle(struct ublkev__lanelife *ll);
+
+/*
+ * Since it was last called, a whole round was gone through, unless it serves
+ * none: what LOOK was wished for before that is so.
+ */
+void ublkev__lanelife_looked(struct ublkev__lanelife *ll);
 
 /* UBLKEV__FACT_* for the application's thread, each once */
 unsigned int ublkev__lanelife_facts(struct ublkev__lanelife *ll);

@@ -258,6 +258,12 @@ void ublkev__life_backend_closed(struct ublkev__life *c)
 		ublkev__life_end(c, c->end);
 }
 
+void ublkev__life_postpone(struct ublkev__life *c, uint64_t deadline_ms)
+{
+	if (c->deadline_ms < deadline_ms)
+		c->deadline_ms = deadline_ms;
+}
+
 void ublkev__life_tick(struct ublkev__life *c, uint64_t now_ms)
 {
 	/* An attempt comes before the deadline: if it is the last one, its

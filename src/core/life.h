@@ -192,6 +192,12 @@ void ublkev__life_fault(struct ublkev__life *c, int err, uint64_t now_ms);
 /* the time is now_ms */
 void ublkev__life_tick(struct ublkev__life *c, uint64_t now_ms);
 
+/*
+ * Fact: threads of ours were late, and have found what came in time only now.
+ * The deadline of the step is not before that.
+ */
+void ublkev__life_postpone(struct ublkev__life *c, uint64_t deadline_ms);
+
 /* when to call ublkev__life_tick(); UINT64_MAX: no need */
 static inline uint64_t ublkev__life_deadline_ms(const struct ublkev__life *c)
 {

@@ -40,7 +40,7 @@ static void threads_wish(struct ublkev__threads *t, unsigned int phases,
 	for (th = t->v; th < t->v + t->nr; th++) {
 		if (!thread_is(th, phases))
 			continue;
-		th->wishes |= (uint8_t)wish;
+		th->wishes |= (uint16_t)wish;
 		if (next)
 			th->phase = (uint8_t)next;
 	}
@@ -104,6 +104,25 @@ static void threads_look_idle(struct ublkev__threads *t)
 	t->idle = UBLKEV__IDLE_TOLD;
 }
 
+bool ublkev__threads_awaits_look(const struct ublkev__threads *t,
+				 unsigned int n)
+{
+	return t->v[n].look == UBLKEV__LOOK_ASKED &&
+	       thread_is(&t->v[n], RUNNING);
+}
+
+static void threads_look_look(struct ublkev__threads *t)
+{
+	unsigned int i;
+
+	if (t->look != UBLKEV__LOOK_ASKED)
+		return;
+	for (i = 0; i < t->nr; i++)
+		if (ublkev__threads_awaits_look(t, i))
+			return;
+	t->look = UBLKEV__LOOK_TOLD;
+}
+
 static void threads_look_phase(struct ublkev__threads *t)
 {
 	if (t->phase == UBLKEV__THREADS_ARMING &&
@@ -123,6 +142,7 @@ static void threads_look(struct ublkev__threads *t)
 		threads_look_tags(t);
 	threads_look_hold(t);
 	threads_look_idle(t);
+	threads_look_look(t);
 	threads_look_phase(t);
 }
 
@@ -222,6 +242,27 @@ void ublkev__threads_ask_idle(struct ublkev__threads *t)
 	threads_look(t);
 }
 
+void ublkev__threads_ask_look(struct ublkev__threads *t)
+{
+	struct ublkev__thread *th;
+
+	if (!t->nr || t->look != UBLKEV__LOOK_UNASKED)
+		return;
+	t->look = UBLKEV__LOOK_ASKED;
+	for (th = t->v; th < t->v + t->nr; th++) {
+		if (!thread_is(th, RUNNING) || th->look == UBLKEV__LOOK_ASKED)
+			continue;
+		th->look = UBLKEV__LOOK_ASKED;
+		th->wishes |= UBLKEV__WISH_LOOK;
+	}
+	threads_look(t);
+}
+
+void ublkev__threads_forget_look(struct ublkev__threads *t)
+{
+	t->look = UBLKEV__LOOK_UNASKED;
+}
+
 void ublkev__threads_close(struct ublkev__threads *t)
 {
 	if (!t->nr || t->phase >= UBLKEV__THREADS_CLOSING)
@@ -268,6 +309,8 @@ static void thread_told(struct ublkev__thread *th, unsigned int facts)
 		th->idle = UBLKEV__IDLE_TOLD;
 	if (facts & UBLKEV__FACT_HELD)
 		th->hold = UBLKEV__HOLD_HELD;
+	if (facts & UBLKEV__FACT_LOOKED)
+		th->look = UBLKEV__LOOK_TOLD;
 	if (facts & UBLKEV__FACT_CLOSED)
 		th->phase = UBLKEV__THREAD_ENDED;
 }
@@ -357,20 +400,24 @@ static void thread_verify(const struct ublkev__thread *th)
 		[UBLKEV__THREAD_NONE] = { HOLD(FREE), TAGS(WHOLE),
 					  IDLE(UNASKED), 0 },
 		[UBLKEV__THREAD_WAITS] = { HOLD(FREE), TAGS(WHOLE),
-					   IDLE(UNASKED), 0 },
+					   IDLE(UNASKED), UBLKEV__WISH_LOOK },
 		[UBLKEV__THREAD_ARMING] = { HOLD(FREE), TAGS(WHOLE),
 					    IDLE(UNASKED), UBLKEV__WISH_ARM |
 					    UBLKEV__WISH_ARM_HIDDEN |
-					    UBLKEV__WISH_ABORT },
+					    UBLKEV__WISH_ABORT |
+					    UBLKEV__WISH_LOOK },
 		[UBLKEV__THREAD_FAILED] = { HOLD(FREE), TAGS(DRAINED),
-					    IDLE(UNASKED), UBLKEV__WISH_ABORT },
+					    IDLE(UNASKED), UBLKEV__WISH_ABORT |
+					    UBLKEV__WISH_LOOK },
 		[UBLKEV__THREAD_ARMED] = { HOLD(FREE), ANY, IDLE(UNASKED),
-					   UBLKEV__WISH_ABORT },
+					   UBLKEV__WISH_ABORT |
+					   UBLKEV__WISH_LOOK },
 		[UBLKEV__THREAD_LIVE] = { ANY, ANY, ANY, UBLKEV__WISH_LIVE |
 					  UBLKEV__WISH_ABORT |
 					  UBLKEV__WISH_RESUME |
 					  UBLKEV__WISH_HOLD |
-					  UBLKEV__WISH_IDLE },
+					  UBLKEV__WISH_IDLE |
+					  UBLKEV__WISH_LOOK },
 		[UBLKEV__THREAD_ENDING] = { ANY, ANY, ANY, ANY },
 		[UBLKEV__THREAD_ENDED] = { ANY, ANY, ANY, 0 },
 		[UBLKEV__THREAD_JOINED] = { ANY, ANY, ANY, 0 },
@@ -437,4 +484,6 @@ void ublkev__threads_verify(const struct ublkev__threads *t)
 		if (t->tags == UBLKEV__TAGS_DRAINED)
 			assert(t->v[i].tags == UBLKEV__TAGS_DRAINED);
 	}
+	for (i = 0; i < t->nr && t->look == UBLKEV__LOOK_TOLD; i++)
+		assert(!ublkev__threads_awaits_look(t, i));
 }

@@ -51,12 +51,20 @@ enum ublkev__threads_hold {
 	UBLKEV__HOLD_HELD,
 };
 
+/* of one, and of all: TOLD when all have, or are past it */
+enum ublkev__threads_look {
+	UBLKEV__LOOK_UNASKED,
+	UBLKEV__LOOK_ASKED,
+	UBLKEV__LOOK_TOLD,
+};
+
 struct ublkev__thread {
 	uint8_t phase;		/* enum ublkev__thread_phase */
 	uint8_t hold;		/* enum ublkev__threads_hold */
 	uint8_t tags;		/* enum ublkev__lane_tags */
 	uint8_t idle;		/* enum ublkev__lane_idle */
-	uint8_t wishes;		/* to be pulled */
+	uint8_t look;		/* enum ublkev__threads_look */
+	uint16_t wishes;	/* to be pulled */
 };
 
 enum ublkev__threads_act {
@@ -85,6 +93,7 @@ struct ublkev__threads {
 	uint8_t hold;		/* enum ublkev__threads_hold */
 	uint8_t tags;		/* enum ublkev__lane_tags, of all queues */
 	uint8_t idle;		/* enum ublkev__lane_idle: TOLD by all */
+	uint8_t look;		/* enum ublkev__threads_look */
 	bool joining;
 	uint8_t tells;		/* bits of acts: TELL_* to be pulled */
 };
@@ -118,6 +127,14 @@ void ublkev__threads_resume(struct ublkev__threads *t);
 
 /* from LIVE on: they are to say when they have no request */
 void ublkev__threads_ask_idle(struct ublkev__threads *t);
+
+/*
+ * Any time: they are to say when they have seen all that had come to them. One
+ * that ends is past it. To be forgotten before it is asked for again; what one
+ * of them is still asked for then, it tells then.
+ */
+void ublkev__threads_ask_look(struct ublkev__threads *t);
+void ublkev__threads_forget_look(struct ublkev__threads *t);
 
 /* any time, often: they are to close their rings and end */
 void ublkev__threads_close(struct ublkev__threads *t);
@@ -165,6 +182,16 @@ static inline bool ublkev__threads_idle(const struct ublkev__threads *t)
 	return t->phase == UBLKEV__THREADS_NONE ||
 	       t->idle == UBLKEV__IDLE_TOLD;
 }
+
+static inline bool ublkev__threads_looked(const struct ublkev__threads *t)
+{
+	return t->phase == UBLKEV__THREADS_NONE ||
+	       t->look == UBLKEV__LOOK_TOLD;
+}
+
+/* thread n was asked to look, may, and has not */
+bool ublkev__threads_awaits_look(const struct ublkev__threads *t,
+				 unsigned int n);
 
 static inline bool ublkev__threads_closed(const struct ublkev__threads *t)
 {

@@ -15,6 +15,7 @@
 #include "backend/guard.h"
 #include "ev/engine.h"
 #include "ev/evfile.h"
+#include "ev/evlook.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "ev/evresize.h"
@@ -234,11 +235,14 @@ void ublkev__act_tick(struct ublkev__engine *e)
 {
 	uint64_t now_ms;
 
-	if (ublkev__life_deadline_ms(&e->life) == UINT64_MAX)
+	if (ublkev__life_deadline_ms(&e->life) == UINT64_MAX) {
+		ublkev__look_end(e);
 		return;
+	}
 	now_ms = ublkev__engine_now_ms(e);
 	act_look_progress(e, now_ms);
-	ublkev__life_tick(&e->life, now_ms);
+	if (ublkev__look_may_judge(e, now_ms))
+		ublkev__life_tick(&e->life, now_ms);
 }
 
 /* ---- actions ------------------------------------------------------------- */

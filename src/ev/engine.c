@@ -236,6 +236,8 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	e->nr_queues = 0;
 	e->resize = UBLKEV__RESIZE_NONE;
 	e->blocked = false;
+	e->look_until_ms = UINT64_MAX;
+	e->look_given_ms = 0;
 	ublkev__threads_init(&e->threads, NULL, 0);
 	err = engine_make(e, step);
 	if (err)

@@ -74,6 +74,12 @@ struct ublkev__lane {
 
 	/* from start on, kept after STOPPED */
 	struct ublkev_stats stats;
+
+	/*
+	 * Of a worker: its thread may be in the backend, or is in a callback of
+	 * the loop that may be the backend's. The application's thread reads it.
+	 */
+	bool in_backend;
 };
 
 /* where a resize is */
@@ -119,6 +125,11 @@ struct ublkev__engine {
 	bool blocked;			/* by them, or a resize: this action */
 	struct ublkev__life_action action;
 	uint64_t answered;		/* requests, when it was told last */
+
+	/* evlook.c, in the time of pace */
+	uint64_t look_until_ms;		/* UINT64_MAX: no look is waited for */
+	uint64_t look_since_ms;		/* when it was asked for */
+	uint64_t look_given_ms;		/* the deadline after the last late one */
 
 	/* evloop.c */
 	struct ev_timer on_deadline;

@@ -15,6 +15,7 @@
 #include "ev/engine.h"
 #include "ev/evdev.h"
 #include "ev/act.h"
+#include "ev/evlook.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "ev/evresize.h"
@@ -382,6 +383,6 @@ int ublkev_dev_timeout_ms(const struct ublkev_dev *dev)
 	if (ublkev__pump_has_work(&e->lane))
 		return 0;
 	(void)ublkev__engine_now_ms(e);
-	ms = ublkev__pace_sleep(&e->pace, ublkev__life_deadline_ms(&e->life));
+	ms = ublkev__pace_sleep(&e->pace, ublkev__look_deadline_ms(e));
 	return ms == UINT64_MAX ? -1 : (int)ms;
 }

@@ -8,6 +8,7 @@
 #include "ev/evloop.h"
 
 #include "ev/engine.h"
+#include "ev/evlook.h"
 #include "ev/evpump.h"
 #include "util/check.h"
 
@@ -110,7 +111,7 @@ static void loop_prepare_cb(struct ev_loop *loop, struct ev_prepare *w,
 static void loop_set_deadline(struct ublkev__engine *e)
 {
 	struct ev_loop *loop = e->lane.loop;
-	uint64_t at_ms = ublkev__life_deadline_ms(&e->life);
+	uint64_t at_ms = ublkev__look_deadline_ms(e);
 	uint64_t ms;
 
 	if (at_ms == UINT64_MAX && e->timer_ms == UINT64_MAX)

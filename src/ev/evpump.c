@@ -314,10 +314,14 @@ static void pump_pull_queues(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	unsigned int i;
 
+	if (l->worker)
+		ublkev__worker_enters_backend(l);
 	if (pump_pull_in(l, turn)) {
 		ublkev__guard_flush(l->e->backend);
 		pump_stamp(l);
 	}
+	if (l->worker)
+		ublkev__worker_leaves_backend(l);
 	if (unlikely(l->wanting))
 		pump_files_out(l);
 	for (i = 0; i < l->nr_queues; i++)

@@ -26,6 +26,7 @@ struct ublkev__worker {
 	pthread_t thread;
 	bool pins;
 	struct ublkev_cpus cpus;
+	bool was_in_backend;		/* the application's thread's */
 	/* both threads', atomic: see evworker.h */
 	unsigned int wishes;
 	unsigned int facts;
@@ -36,6 +37,9 @@ struct ublkev__worker {
 	 * set, and the application's thread's to read while it is.
 	 */
 	bool line_full;
+	/* around the callbacks of a loop that the backend has watchers in */
+	struct ev_check on_woke;
+	struct ev_prepare on_sleep;
 	int priority;
 	char line[LINE_BYTES];
 };
@@ -81,7 +85,34 @@ static bool worker_may_tell_idle(const struct ublkev__lane *l)
 bool ublkev__worker_has_work(const struct ublkev__lane *l)
 {
 	return __atomic_load_n(&l->worker->wishes, __ATOMIC_RELAXED) ||
-	       worker_may_tell_idle(l);
+	       l->life.looks || worker_may_tell_idle(l);
+}
+
+void ublkev__worker_enters_backend(struct ublkev__lane *l)
+{
+	__atomic_store_n(&l->in_backend, true, __ATOMIC_RELAXED);
+}
+
+void ublkev__worker_leaves_backend(struct ublkev__lane *l)
+{
+	__atomic_store_n(&l->in_backend, false, __ATOMIC_RELAXED);
+}
+
+bool ublkev__workers_stay_in_backend(struct ublkev__engine *e)
+{
+	struct ublkev__worker *w;
+	bool any = false, was;
+	unsigned int i;
+
+	for (i = 0; i < e->nr_workers; i++) {
+		w = &e->workers[i];
+		was = w->was_in_backend;
+		w->was_in_backend =
+			ublkev__threads_awaits_look(&e->threads, i) &&
+			__atomic_load_n(&w->lane.in_backend, __ATOMIC_RELAXED);
+		any |= was && w->was_in_backend;
+	}
+	return any;
 }
 
 bool ublkev__workers_have_facts(const struct ublkev__engine *e)
@@ -156,6 +187,33 @@ void ublkev__worker_log(void *engine, int priority, const char *line)
  * ---- a worker --------------------------------------------------------------
  */
 
+static void worker_woke_cb(struct ev_loop *loop, struct ev_check *w,
+			   int revents)
+{
+	(void)loop;
+	(void)revents;
+	ublkev__worker_enters_backend(w->data);
+}
+
+static void worker_sleep_cb(struct ev_loop *loop, struct ev_prepare *w,
+			    int revents)
+{
+	(void)loop;
+	(void)revents;
+	ublkev__worker_leaves_backend(w->data);
+}
+
+/* first of all, after the loop's sleep and before it */
+static void worker_init_watchers(struct ublkev__worker *w)
+{
+	ev_check_init(&w->on_woke, worker_woke_cb);
+	ev_prepare_init(&w->on_sleep, worker_sleep_cb);
+	ev_set_priority(&w->on_woke, EV_MAXPRI);
+	ev_set_priority(&w->on_sleep, EV_MAXPRI);
+	w->on_woke.data = &w->lane;
+	w->on_sleep.data = &w->lane;
+}
+
 static unsigned int worker_number(const struct ublkev__worker *w)
 {
 	return (unsigned int)(w - w->lane.e->workers);
@@ -220,9 +278,13 @@ static int worker_take_ring(struct ublkev__worker *w)
 	if (worker_has_one_cpu())
 		ublkev__wait_init(&l->wait, 0);
 	err = ublkev__io_enable(l->io);
-	return err ? err : ublkev__guard_queue_start(l->e->backend,
-						     worker_number(w),
-						     l->loop);
+	if (err)
+		return err;
+	ublkev__worker_enters_backend(l);
+	err = ublkev__guard_queue_start(l->e->backend, worker_number(w),
+					l->loop);
+	ublkev__worker_leaves_backend(l);
+	return err;
 }
 
 static void worker_arm(struct ublkev__worker *w, bool hidden)
@@ -261,6 +323,8 @@ static void worker_close(struct ublkev__worker *w)
 	if (ublkev__lanelife_began(&l->life))
 		ublkev__guard_queue_stop(l->e->backend, worker_number(w));
 	ublkev__evloop_stop(l);
+	ev_check_stop(l->loop, &w->on_woke);
+	ev_prepare_stop(l->loop, &w->on_sleep);
 	ev_break(l->loop, EVBREAK_ALL);
 	ublkev__lanelife_ended(&l->life);
 }
@@ -294,6 +358,7 @@ bool ublkev__worker_act(struct ublkev__lane *l)
 	struct ublkev__worker *w = l->worker;
 	enum ublkev__lane_act act;
 
+	ublkev__lanelife_looked(&l->life);
 	if (__atomic_load_n(&w->wishes, __ATOMIC_RELAXED))
 		ublkev__lanelife_wish(&l->life,
 				      __atomic_exchange_n(&w->wishes, 0,
@@ -319,6 +384,10 @@ static void *worker_run(void *arg)
 	pthread_setname_np(pthread_self(), name);
 	__atomic_store_n(&w->self, pthread_self(), __ATOMIC_RELAXED);
 	ublkev__evloop_start(&w->lane);
+	if (!w->lane.alone) {
+		ev_check_start(w->lane.loop, &w->on_woke);
+		ev_prepare_start(w->lane.loop, &w->on_sleep);
+	}
 	ev_run(w->lane.loop, 0);
 	/* the application's thread may be joining from now on */
 	ublkev__worker_tell_news(&w->lane);
@@ -367,6 +436,7 @@ static int worker_make(struct ublkev__engine *e, struct ublkev__worker *w,
 	ublkev__engine_init_lane(e, l);
 	ublkev__evloop_init(l);
 	l->worker = w;
+	worker_init_watchers(w);
 	ublkev__lanelife_init(&l->life, UBLKEV__LANE_WAITS);
 	l->alone = !e->backend->ops.queue_start;
 	l->first_id = worker_number(w);

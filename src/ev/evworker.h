@@ -68,6 +68,12 @@ int ublkev__workers_do(struct ublkev__engine *e);
 void ublkev__workers_take(struct ublkev__engine *e);
 bool ublkev__workers_have_facts(const struct ublkev__engine *e);
 
+/*
+ * Whether one of them that was asked to look, and has not, is in the backend, as
+ * far as can be told, and was when this was called last.
+ */
+bool ublkev__workers_stay_in_backend(struct ublkev__engine *e);
+
 struct ublkev__lane *ublkev__worker_lane(const struct ublkev__engine *e,
 					 unsigned int n);
 
@@ -85,6 +91,9 @@ void ublkev__worker_tell(struct ublkev__lane *l, unsigned int facts, int err);
 /* the facts that the lane's life has to tell */
 void ublkev__worker_tell_news(struct ublkev__lane *l);
 bool ublkev__worker_has_work(const struct ublkev__lane *l);
+/* from here on its thread may be in the backend; no more */
+void ublkev__worker_enters_backend(struct ublkev__lane *l);
+void ublkev__worker_leaves_backend(struct ublkev__lane *l);
 /* carries out what was wished for, tells what is so; false: it has ended */
 bool ublkev__worker_act(struct ublkev__lane *l);
 

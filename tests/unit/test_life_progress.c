@@ -94,6 +94,23 @@ START_TEST(no_progress)
 }
 END_TEST
 
+/* our own threads were late: it is never put earlier */
+START_TEST(postponed)
+{
+	struct life l;
+	uint64_t at_ms;
+
+	life_begin(&l, busy_steps[_i].step);
+	at_ms = ublkev__life_deadline_ms(&l.c);
+	ublkev__life_postpone(&l.c, at_ms - 1);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), at_ms);
+	ublkev__life_postpone(&l.c, at_ms + GRACE_MS);
+	ck_assert_uint_eq(ublkev__life_deadline_ms(&l.c), at_ms + GRACE_MS);
+	life_climb(&l);
+	ck_assert_str_eq(l.text, busy_steps[_i].text);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("life_progress");
@@ -103,6 +120,7 @@ int main(void)
 	tcase_add_loop_test(tc, progress_with_a_limit, 0, 2);
 	tcase_add_test(tc, progress_then_drain);
 	tcase_add_loop_test(tc, no_progress, 0, 2);
+	tcase_add_loop_test(tc, postponed, 0, (int)TEST_COUNT(busy_steps));
 	suite_add_tcase(s, tc);
 	return test_main(s);
 }

@@ -30,7 +30,7 @@ static void say_wishes(unsigned int n, unsigned int wishes)
 {
 	static const char *const names[] = {
 		"ARM", "ARM_HIDDEN", "LIVE", "ABORT", "RESUME", "HOLD", "IDLE",
-		"CLOSE",
+		"LOOK", "CLOSE",
 	};
 	unsigned int i;
 
@@ -139,6 +139,9 @@ START_TEST(none)
 	ck_assert(ublkev__threads_armed(&k.t));
 	ck_assert(ublkev__threads_held(&k.t));
 	ck_assert(ublkev__threads_idle(&k.t));
+	ublkev__threads_ask_look(&k.t);
+	ck_assert(ublkev__threads_looked(&k.t));
+	ublkev__threads_forget_look(&k.t);
 	ublkev__threads_resume(&k.t);
 	ublkev__threads_close(&k.t);
 	ck_assert(ublkev__threads_closed(&k.t));
@@ -313,6 +316,52 @@ START_TEST(idle)
 }
 END_TEST
 
+START_TEST(looked)
+{
+	live();
+	ck_assert(!ublkev__threads_looked(&k.t));
+	ublkev__threads_ask_look(&k.t);
+	ublkev__threads_ask_look(&k.t);
+	assert_acts("LOOK0 LOOK1 LOOK2 ");
+	told(0, UBLKEV__FACT_LOOKED);
+	told(2, UBLKEV__FACT_LOOKED);
+	ck_assert(!ublkev__threads_looked(&k.t));
+	ck_assert(!ublkev__threads_awaits_look(&k.t, 0));
+	ck_assert(ublkev__threads_awaits_look(&k.t, 1));
+	/* given up: one that is asked still is not asked again */
+	ublkev__threads_forget_look(&k.t);
+	ublkev__threads_ask_look(&k.t);
+	assert_acts("LOOK0 LOOK2 ");
+	told(1, UBLKEV__FACT_LOOKED);
+	told(0, UBLKEV__FACT_LOOKED);
+	ck_assert(!ublkev__threads_looked(&k.t));
+	told(2, UBLKEV__FACT_LOOKED);
+	ck_assert(ublkev__threads_looked(&k.t));
+	ublkev__threads_forget_look(&k.t);
+	ck_assert(!ublkev__threads_looked(&k.t));
+}
+END_TEST
+
+/* before they have a ring, and when they are told to let go of it */
+START_TEST(looked_early_and_late)
+{
+	run();
+	ublkev__threads_ask_look(&k.t);
+	assert_acts("LOOK0 LOOK1 LOOK2 ");
+	all_told(UBLKEV__FACT_LOOKED);
+	ck_assert(ublkev__threads_looked(&k.t));
+	ublkev__threads_forget_look(&k.t);
+	ublkev__threads_ask_look(&k.t);
+	ublkev__threads_close(&k.t);
+	assert_acts("LOOK0 CLOSE0 LOOK1 CLOSE1 LOOK2 CLOSE2 ");
+	ck_assert(ublkev__threads_looked(&k.t));
+	ublkev__threads_forget_look(&k.t);
+	ublkev__threads_ask_look(&k.t);
+	assert_acts("");
+	ck_assert(ublkev__threads_looked(&k.t));
+}
+END_TEST
+
 /* ---- down ------------------------------------------------------------------- */
 
 /* what their tags do is no news once they are told to close their rings */
@@ -451,6 +500,21 @@ START_TEST(lane_idle)
 }
 END_TEST
 
+/* not before it has gone through a round since it heard of the wish; once */
+START_TEST(lane_looks)
+{
+	ublkev__lanelife_init(&ll, UBLKEV__LANE_ARMED);
+	ublkev__lanelife_looked(&ll);
+	lane_facts(0);
+	lane_acts(UBLKEV__WISH_LOOK, UBLKEV__LANE_NONE);
+	lane_facts(0);
+	ublkev__lanelife_looked(&ll);
+	lane_facts(UBLKEV__FACT_LOOKED);
+	ublkev__lanelife_looked(&ll);
+	lane_facts(0);
+}
+END_TEST
+
 /* ---- verify itself ---------------------------------------------------------- */
 
 static void hold_one_that_waits(void *arg)
@@ -499,6 +563,8 @@ int main(void)
 	tcase_add_test(tc, held);
 	tcase_add_loop_test(tc, held_while_closing, 0, 2);
 	tcase_add_test(tc, idle);
+	tcase_add_test(tc, looked);
+	tcase_add_test(tc, looked_early_and_late);
 	tcase_add_test(tc, closing);
 	tcase_add_test(tc, closed_while_arming);
 	tcase_add_test(tc, joined_in_the_middle);
@@ -506,6 +572,7 @@ int main(void)
 	tcase_add_test(tc, lane_fails);
 	tcase_add_test(tc, lane_tells_once);
 	tcase_add_test(tc, lane_idle);
+	tcase_add_test(tc, lane_looks);
 	tcase_add_test(tc, verify_bites);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);

@@ -41,7 +41,7 @@ static struct {
 } w;
 
 static struct {
-	unsigned long holds, idles, drained, closes, failures, joins;
+	unsigned long holds, idles, looks, drained, closes, failures, joins;
 } seen;
 
 static unsigned int below(unsigned int n)
@@ -79,6 +79,7 @@ static void lane_acts(struct lane *l)
 {
 	enum ublkev__lane_act act;
 
+	ublkev__lanelife_looked(&l->life);
 	ublkev__lanelife_wish(&l->life, l->wishes);
 	l->wishes = 0;
 	while ((act = ublkev__lanelife_next(&l->life)) != UBLKEV__LANE_NONE)
@@ -261,6 +262,12 @@ static void app_step(void)
 		if (w.lived)
 			ublkev__threads_ask_idle(&w.t);
 		break;
+	case 7:
+		ublkev__threads_ask_look(&w.t);
+		break;
+	case 8:
+		ublkev__threads_forget_look(&w.t);
+		break;
 	default:
 		if (w.t.phase < UBLKEV__THREADS_CLOSING)
 			go_up();
@@ -281,6 +288,8 @@ static void compare_lane(const struct lane *l)
 	if (w.t.idle == UBLKEV__IDLE_TOLD)
 		must(l->life.idle == UBLKEV__IDLE_TOLD ||
 		     !ublkev__lanelife_serves(&l->life));
+	if (w.t.look == UBLKEV__LOOK_TOLD && !w.closed)
+		must(!l->life.looks && !(l->wishes & UBLKEV__WISH_LOOK));
 }
 
 static void compare(void)
@@ -315,10 +324,12 @@ static void settle(void)
 	must(ublkev__threads_armed(&w.t));
 	must(w.t.hold != UBLKEV__HOLD_ASKED);
 	must(w.t.idle != UBLKEV__IDLE_ASKED);
+	must(w.t.look != UBLKEV__LOOK_ASKED);
 	must(w.t.phase != UBLKEV__THREADS_CLOSING);
 	must(w.ended == (w.t.phase == UBLKEV__THREADS_CLOSED));
 	seen.holds += w.t.hold == UBLKEV__HOLD_HELD;
 	seen.idles += w.t.idle == UBLKEV__IDLE_TOLD;
+	seen.looks += w.t.look == UBLKEV__LOOK_TOLD;
 }
 
 static void walk(void)
@@ -379,10 +390,11 @@ START_TEST(walks)
 			walk();
 		end();
 	}
-	printf("test_threads_walk: %lu times held, %lu idle, %lu drained, %lu closed, %lu not made, %lu joined\n",
-	       seen.holds, seen.idles, seen.drained, seen.closes,
+	printf("test_threads_walk: %lu times held, %lu idle, %lu looked, %lu drained, %lu closed, %lu not made, %lu joined\n",
+	       seen.holds, seen.idles, seen.looks, seen.drained, seen.closes,
 	       seen.failures, seen.joins);
 	must(seen.holds > 100 && seen.idles > 100 && seen.drained > 20);
+	must(seen.looks > 100);
 	must(seen.closes > 100 && seen.failures > 100 && seen.joins > 1000);
 }
 END_TEST
