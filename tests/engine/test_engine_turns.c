@@ -275,6 +275,29 @@ START_TEST(budget)
 }
 END_TEST
 
+#define AGAIN	10000u
+
+/* a ring that takes nothing has work in every round: no budget is spent by it */
+START_TEST(ring_that_takes_nothing)
+{
+	struct one one = { 0, 0 };
+	struct ev_check check;
+
+	r.conf.wait_us = r.conf.budget_us = r.conf.budget_reqs = 0;
+	rig_up(&r, lazy.backend);
+	ev_check_init(&check, on_turn);
+	ev_check_start(rig_loop, &check);
+	turns = 0;
+	fake_rule(FAKE_ENTER_AGAIN, 0, 1, AGAIN, 0);
+	fake_submit(0, FAKE_READ, 0, 512, data[0], one_tell, &one);
+	rig_until(one_done, &one);
+	ev_check_stop(rig_loop, &check);
+	ck_assert_int_eq(one.res, 0);
+	ck_assert_uint_ge(turns, 2);
+	rig_down(&r);
+}
+END_TEST
+
 /* a queue that is always busy does not starve the others */
 static unsigned int busy_left, quiet_done;
 
@@ -350,6 +373,7 @@ int main(void)
 	tcase_add_test(tc, looks_seldom_but_looks);
 	tcase_add_test(tc, large_requests_in_parts);
 	tcase_add_loop_test(tc, budget, 0, 3);
+	tcase_add_test(tc, ring_that_takes_nothing);
 	tcase_add_test(tc, queues_are_fair);
 	tcase_add_test(tc, flush_ends_the_batch);
 	suite_add_tcase(s, tc);
