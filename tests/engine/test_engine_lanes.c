@@ -10,6 +10,7 @@
 #include "core/names.h"
 #include "engine_client.h"
 #include "engine_parts.h"
+#include "ev/engine.h"
 
 #define ID		7
 #define CLIENTS		12u
@@ -285,6 +286,18 @@ static bool one_stuck(void *arg)
 	return __atomic_load_n(&disk.stuck, __ATOMIC_RELAXED);
 }
 
+static bool others_held(void *arg)
+{
+	const struct ublkev__threads *t = &r.dev.priv->threads;
+	unsigned int i;
+
+	(void)arg;
+	for (i = 0; i + 1 < PARTS; i++)
+		if (t->v[i].hold != UBLKEV__HOLD_HELD)
+			return false;
+	return true;
+}
+
 /*
  * While one of them stays in submit(), the others are held, and do not run
  * round and round for requests that they may not take yet.
@@ -300,8 +313,7 @@ START_TEST(held_is_quiet)
 	go(100, false);
 	rig_until(one_stuck, NULL);
 	ck_assert_int_eq(resize(2 * LAZY_BYTES), 0);
-	/* each client comes to the stuck queue, or to one that is held */
-	rig_run_ms(50);
+	rig_until(others_held, NULL);
 	wakes = rig_stats(&r).wakes;
 	rig_run_ms(50);
 	ck_assert_uint_le(rig_stats(&r).wakes, wakes + CLIENTS);
