@@ -66,6 +66,8 @@ struct ublkev__lane {
 	bool by_ring;
 	unsigned int idle_turns;	/* of the loop, since a pump */
 	int loop_file;			/* -1: none, or the io watches it */
+	bool rests;			/* until a call that runs the loop ends;
+					   the watchers are stopped */
 	struct ev_io on_ring;
 	struct ev_check on_check;
 	struct ev_io on_fd;

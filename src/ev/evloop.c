@@ -30,11 +30,38 @@ void ublkev__evloop_woken(struct ublkev__lane *l)
 		ublkev__io_reset(l->io);
 }
 
+/*
+ * The application runs its loop inside a call of ours. Nothing can be done for
+ * the lane before that returns, so nothing is to keep the loop from sleeping;
+ * the lane is one more thing for it to wait for all the same.
+ */
+static void loop_rest(struct ublkev__lane *l)
+{
+	ublkev__evloop_forget_ring(l);
+	ev_io_stop(l->loop, &l->on_fd);
+	ev_prepare_stop(l->loop, &l->on_prepare);
+	ev_idle_stop(l->loop, &l->on_backlog);
+	if (!l->rests)
+		ev_ref(l->loop);
+	l->rests = true;
+}
+
+static void loop_end_rest(struct ublkev__lane *l)
+{
+	if (l->rests)
+		ev_unref(l->loop);
+	l->rests = false;
+}
+
 static void loop_fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct ublkev__lane *l = w->data;
 
 	(void)revents;
+	if (l->pumping) {
+		loop_rest(l);
+		return;
+	}
 	/*
 	 * Not before: libev tells epoll of new files only when it next polls,
 	 * and until it has told it of this one, nothing would end a sleep.
@@ -103,8 +130,9 @@ static void loop_prepare_cb(struct ev_loop *loop, struct ev_prepare *w,
 
 	(void)loop;
 	(void)revents;
-	/* else the application runs its loop inside a call of ours */
-	if (!l->pumping)
+	if (l->pumping)
+		loop_rest(l);
+	else
 		loop_pump(l);
 }
 
@@ -159,12 +187,18 @@ static void loop_pump(struct ublkev__lane *l)
 {
 	if (!ublkev__pump(l))
 		return;
+	if (l->rests) {
+		loop_end_rest(l);
+		/* whatever was signalled meanwhile still is */
+		ev_io_start(l->loop, &l->on_fd);
+	}
 	/* a lane that does not serve has no ring yet, or must not enter it */
 	if (l->by_ring && ublkev__lanelife_serves(&l->life))
 		loop_watch_ring(l);
 	if (!l->worker)
 		loop_set_deadline(l->e);
 	if (ublkev__pump_has_work(l)) {
+		ev_prepare_start(l->loop, &l->on_prepare);
 		ev_idle_start(l->loop, &l->on_backlog);
 		return;
 	}
@@ -252,6 +286,7 @@ void ublkev__evloop_stop(struct ublkev__lane *l)
 	ev_io_stop(l->loop, &l->on_fd);
 	ev_prepare_stop(l->loop, &l->on_prepare);
 	ev_idle_stop(l->loop, &l->on_backlog);
+	loop_end_rest(l);
 	if (l->worker)
 		return;
 	ev_cleanup_stop(l->loop, &l->e->on_destroy);

@@ -315,6 +315,48 @@ static void nested_run(struct rig_dev *d, int revents)
 }
 
 /* an application that runs the loop inside a callback */
+static void end_nested(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	*(bool *)w->data = true;
+}
+
+/* a loop that is run in a callback sleeps, whatever waits for its end */
+static void nested_sleep(struct rig_dev *d, int revents)
+{
+	static char data[512];
+	struct ev_timer timer;
+	bool over = false;
+	unsigned int before;
+
+	if (revents != UBLKEV_LIVE)
+		return;
+	fake_submit(d->dev.id, FAKE_READ, 0, sizeof(data), data, one_tell,
+		    &nested);
+	before = ev_iteration(rig_loop);
+	ev_timer_init(&timer, end_nested, .05, 0.);
+	timer.data = &over;
+	ev_timer_start(rig_loop, &timer);
+	while (!over)
+		ev_run(rig_loop, EVRUN_ONCE);
+	ck_assert_uint_le(ev_iteration(rig_loop) - before, 10);
+	ck_assert_uint_eq(lazy.submits, 0);
+}
+
+START_TEST(nested_loop_sleeps)
+{
+	nested.done = 0;
+	rig_mode(&r, _i);
+	r.on_event = nested_sleep;
+	rig_init(&r, lazy.backend);
+	rig_start(&r);
+	rig_until(one_done, &nested);
+	ck_assert_int_eq(nested.res, 0);
+	rig_down(&r);
+}
+END_TEST
+
 START_TEST(nested_loop)
 {
 	nested.done = 0;
@@ -382,6 +424,7 @@ int main(void)
 	tcase_add_test(tc, start_errors_leave_nothing);
 	tcase_add_test(tc, backend_serves_one);
 	tcase_add_test(tc, nested_loop);
+	tcase_add_loop_test(tc, nested_loop_sleeps, 0, RIG_MODES);
 	tcase_add_test(tc, fewer_queues);
 	tcase_add_loop_test(tc, scheduler, 0, 2);
 	tcase_add_loop_test(tc, stopped_from_outside, 0, 2);
