@@ -226,8 +226,8 @@ struct ublkev_conf {
 	 * client with one request at a time a wake-up of the server. Once a
 	 * turn of the loop, only while no request is with the backend and no
 	 * other watcher is pending (one that becomes so meanwhile waits so
-	 * long), never longer than budget_us, not where one CPU is all there
-	 * is, and only as long as it pays: by the library's count requests
+	 * long), never longer than budget_us, not where one CPU is all that
+	 * the thread may use, and only as long as it pays: by the library's count requests
 	 * come in less than wait_us of waiting each; else it tries now and
 	 * then. Where that does not pay or there is one CPU, it sleeps in the
 	 * ring before the loop does, likewise as long as it pays: the answer

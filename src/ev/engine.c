@@ -197,8 +197,9 @@ static int engine_make(struct ublkev__engine *e, enum ublkev_step *step)
 }
 
 /*
- * The budget bounds a wait as well. With one CPU in the machine, the client
- * has none while we look at memory; the sleep in the ring leaves it that.
+ * The budget bounds a wait as well. With one CPU, of the machine or of the
+ * container that the client is in, too, it has none while we look at memory; the
+ * sleep in the ring leaves it that.
  */
 void ublkev__engine_init_lane(struct ublkev__engine *e,
 			      struct ublkev__lane *l)
@@ -208,7 +209,7 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 	if (e->conf.budget_us && us > e->conf.budget_us)
 		us = e->conf.budget_us;
 	ublkev__wait_init(&l->sleep, us);
-	if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
+	if (ublkev__thread_has_one_cpu())
 		us = 0;
 	ublkev__wait_init(&l->wait, us);
 	memset(&l->stats, 0, sizeof(l->stats));

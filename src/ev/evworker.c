@@ -17,6 +17,7 @@
 #include "ev/act.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
+#include "util/thread.h"
 
 #define LINE_BYTES 256
 
@@ -255,15 +256,6 @@ static void worker_pin(struct ublkev__worker *w)
 			    worker_number(w), -err);
 }
 
-/* With one CPU the queue's clients are on it, and would wait for our wait. */
-static bool worker_has_one_cpu(void)
-{
-	cpu_set_t set;
-
-	return !pthread_getaffinity_np(pthread_self(), sizeof(set), &set) &&
-	       CPU_COUNT(&set) == 1;
-}
-
 /*
  * From here on the ring is this thread's: whoever enables it is its only
  * submitter, and whoever sends FETCH is for the driver the queue's daemon.
@@ -275,7 +267,8 @@ static int worker_take_ring(struct ublkev__worker *w)
 
 	if (w->pins)
 		worker_pin(w);
-	if (worker_has_one_cpu())
+	/* the queue's clients are there, too, and would wait for our wait */
+	if (ublkev__thread_has_one_cpu())
 		ublkev__wait_init(&l->wait, 0);
 	err = ublkev__io_enable(l->io);
 	if (err)

@@ -13,7 +13,7 @@
  * count, is the same every time; prints the looks per request, for what one
  * costs is not counted.
  */
-#include <dlfcn.h>
+#include <sched.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -64,14 +64,12 @@ static uint64_t step_us(void)
 }
 
 /* the machine's other CPUs are not the clients': nobody looks at memory */
-long sysconf(int name)
+int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 {
-	long (*real)(int name);
-
-	if (name == _SC_NPROCESSORS_ONLN)
-		return 1;
-	*(void **)&real = dlsym(RTLD_NEXT, "sysconf");
-	return real(name);
+	(void)pid;
+	CPU_ZERO_S(size, set);
+	CPU_SET_S(0, size, set);
+	return 0;
 }
 
 static int real_clock(clockid_t id, struct timespec *ts)
