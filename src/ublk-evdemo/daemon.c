@@ -138,6 +138,8 @@ int daemon_fork(int *ready_fd)
 			strerror(errno));
 		return 1;
 	}
+	/* if whoever started us ignores it, there would be no status to have */
+	signal(SIGCHLD, SIG_DFL);
 	pid = fork();
 	if (pid < 0) {
 		log_msg(LOG_ERR, "cannot go to the background: fork: %s",

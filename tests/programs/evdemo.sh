@@ -747,6 +747,12 @@ check "daemon fails" [ $? = 1 ]
 check "daemon's error" has 'ADD_DEV: File exists' err
 check "daemon's pidfile" gone pid
 
+# of a caller who ignores that children end
+(trap '' CHLD; FAKE_ERR=17 exec "$demo" --daemon --pidfile pid) >out 2>err
+check "daemon fails" [ $? = 1 ]
+check "daemon's error" has 'ADD_DEV: File exists' err
+check "one line" [ "$(wc -l <err)" = 1 ]
+
 # --- what the caller has open is not held by the disk
 forget
 exec 9>lock
