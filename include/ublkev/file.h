@@ -70,7 +70,9 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  * not opened (NULL is allowed). CREATE is of no effect then.
  *
  * The disk can be resized: a file that is too short is lengthened, which may
- * wait for its file system; one that is too long keeps its length.
+ * wait for its file system, in the loop's thread; whoever has made it longer
+ * before, in another process, spares it that. One that is too long keeps its
+ * length.
  *
  * Opens, makes and perhaps allocates the file, and waits for that: to be
  * called before there is anything in the loop that is not to wait.

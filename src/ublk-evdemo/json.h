@@ -34,6 +34,9 @@ struct json_source {
  * START_USER_RECOVERY warns (WARN_ON) as long as the thread that served lives.
  */
 int json_stays(const struct ublkev_info *info);
+
+/* whether the kernel has UPDATE_SIZE (Linux 6.16) */
+int json_resizes(const struct ublkev_info *info);
 /* the device's, which one that was recovered was not told */
 enum ublkev_recovery json_recovery(const struct ublkev_info *info);
 

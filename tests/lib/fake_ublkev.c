@@ -9,7 +9,7 @@
  * FAKE_STUCK=1		a stop ends only by an abort
  * FAKE_REFUSE=errno	a release or a resize is refused
  * FAKE_PROBE=errno	GET_DEV_INFO fails
- * FAKE_OLD=1		a kernel without QUIESCE_DEV
+ * FAKE_OLD=1		a kernel without QUIESCE_DEV and UPDATE_SIZE
  * FAKE_RELEASE=text	uname(2)'s release of the kernel
  * FAKE_CONF=1		a line of log says what the device was told
  */
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -39,7 +40,7 @@ struct ublkev__engine {
 
 struct ublkev_backend {
 	int fd;
-	uint64_t dev_bytes;
+	uint64_t dev_bytes, offset_bytes;
 	bool is_file;
 	enum ublkev_file_was file_was;
 };
@@ -238,6 +239,15 @@ int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
 	return 0;
 }
 
+/* the library would make it longer, which is not to be waited for */
+static bool file_has(uint64_t dev_bytes)
+{
+	struct stat st;
+
+	return !fstat(the_backend.fd, &st) && (uint64_t)st.st_size >=
+		the_backend.offset_bytes + dev_bytes;
+}
+
 int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 		      uint64_t dev_bytes, unsigned int flags)
 {
@@ -246,8 +256,10 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 	     !(flags & UBLKEV_RESIZE_SHRINK)))
 		return -EINVAL;
 	dev->res = refusal();
-	if (!dev->res && the_backend.fd >= 0 &&
-	    ftruncate(the_backend.fd, (off_t)dev_bytes))
+	if (the_backend.is_file && !file_has(dev_bytes))
+		dev->res = -ENOSPC;
+	else if (!dev->res && the_backend.fd >= 0 && !the_backend.is_file &&
+		 ftruncate(the_backend.fd, (off_t)dev_bytes))
 		dev->res = -errno;
 	dev->priv->new_bytes = dev_bytes;
 	later(loop, dev, UBLKEV_RESIZED);
@@ -286,8 +298,8 @@ int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 	memset(info, 0, size);
 	info->dev_bytes = the_backend.dev_bytes;
 	info->logical_block_bytes = 512;
-	/* UBLK_F_QUIESCE */
-	info->kernel_features = getenv("FAKE_OLD") ? 0 : 1 << 12;
+	/* UBLK_F_UPDATE_SIZE, UBLK_F_QUIESCE */
+	info->kernel_features = getenv("FAKE_OLD") ? 0 : 1 << 10 | 1 << 12;
 	/* UBLK_F_USER_RECOVERY and _REISSUE */
 	if (dev->priv->recovering ||
 	    dev->priv->conf.recovery == UBLKEV_RECOVERY_REISSUE)
@@ -356,6 +368,7 @@ int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
 		return err;
 	the_backend.fd = f.fd;
 	the_backend.dev_bytes = f.dev_bytes;
+	the_backend.offset_bytes = f.offset_bytes;
 	the_backend.is_file = true;
 	if (f.filled)
 		the_backend.file_was = f.made ? UBLKEV_FILE_WAS_MISSING :

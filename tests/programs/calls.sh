@@ -74,7 +74,8 @@ watch() {
 		    s.shutdown(socket.SHUT_WR)
 		    return b"".join(iter(lambda: s.recv(4096), b""))
 		text = b"stats\nresize 2M\nmemory\nhelp\nbad\n"
-		assert len(ask(text).splitlines()) == 5
+		answers = ask(text).splitlines()
+		assert len(answers) == 5 and b'"resized":true' in answers[1]
 		assert b"too long" in ask(b"x" * 500 + b"\n")
 	END
 	kill -USR1 "$pid"
@@ -103,6 +104,13 @@ watch() {
 allowed | sort -u >may
 how=
 watch err
+# its child waits for the file system
+how=file
+watch err --file disk
+if grep ftruncate live; then
+	bad "the loop makes the file longer itself"
+fi
+[ "$(stat -c %s disk)" = $((2 << 20)) ] || bad "the file is not longer"
 # what a daemon says is for syslog, in its own name
 how=daemon
 watch syslog --daemon

@@ -807,6 +807,35 @@ if [ -n "$python" ]; then
 	rm -f big
 fi
 
+# --- a disk in a file grows, as far as the file may
+forget
+if [ -n "$python" ]; then
+	(ulimit -f 4096; exec "$demo" --size 1M --offset 1M --file grows \
+		--control ctl) >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	# an odd size makes no file longer, nor does one that is not to be
+	ask ctl 'resize 1048577' 'resize 1' 'resize 2M' 'resize 8M' \
+		'resize 1M shrink' 'stats' >answer
+	check "grown" has '"resized":true,"dev_bytes":2097152' answer
+	check "ulimit -f" has 'resize: File too large' answer
+	check "shrunk" has '"resized":true,"dev_bytes":1048576' answer
+	check "serves on" has '"state":"LIVE"' answer
+	check "as long as the largest" [ "$(stat -c %s grows)" = 3145728 ]
+	kill $pid
+	wait $pid
+	check "status" [ $? = 0 ]
+	FAKE_OLD=1 "$demo" --file grows --size 1M --offset 1M --control ctl \
+		>out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	ask ctl 'resize 4M' >answer
+	check "not without UPDATE_SIZE" [ "$(stat -c %s grows)" = 3145728 ]
+	kill $pid
+	wait $pid
+	rm grows
+fi
+
 # --- --delete
 "$demo" --delete 3 >out 2>err
 check "delete" [ $? = 0 ]
