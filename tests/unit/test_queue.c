@@ -180,6 +180,8 @@ START_TEST(in_order)
 		qk_done(qk.tags[i].req.cookie, 0, 0);
 	for (i = QK_DEPTH; i--;)
 		qk_assert_out(UBLKEV__QUEUE_COMMIT, i, 0);
+	/* the most that there ever were */
+	qk_done(qk_pulled(0, 0), 0, 0);
 	ck_assert_uint_eq(qk.stats.inflight_max, QK_DEPTH);
 }
 END_TEST
