@@ -30,3 +30,11 @@ have() {
 
 # depmod and modprobe live in sbin, which is not in everybody's PATH.
 PATH=$PATH:/usr/sbin:/sbin
+
+# kernel_arch NAME: Debian's word for the processor of the kernel of that name
+kernel_arch() {
+	case $1 in
+	*-arm64) echo arm64 ;;
+	*) echo amd64 ;;
+	esac
+}

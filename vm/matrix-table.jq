@@ -4,7 +4,8 @@ def cell: gsub("\\|"; "\\|") | gsub("\\s+"; " ");
 def row: "| " + join(" | ") + " |";
 def cases: if length == 0 then "-"
 	else map("\(.case): \(.why)" | cell) | join("; ") end;
-def short: sub("[+].*?(?<f>(-rt|-cloud)?)-amd64$"; .f);
+def short: sub("[+].*?(?<f>(-rt|-cloud)?)-amd64$"; .f) |
+	sub("[+].*?(?<f>(-rt|-cloud)?-arm64)$"; .f);
 . as $all |
 "",
 "## Results",
