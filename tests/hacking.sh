@@ -46,7 +46,7 @@ while read -r f; do
 	case $f in
 	wait|malloc) continue ;;			# the C library's
 	copy_to_iter|ublk_queue_reinit) continue ;;	# the kernel's
-	map|submit) continue ;;				# a backend's
+	map|place|submit) continue ;;				# a backend's
 	esac
 	defines "$f" "$src"/src/*/*.[ch] || wrong "nothing in src defines $f()"
 done <"$tmp/called"

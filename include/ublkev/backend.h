@@ -91,6 +91,18 @@ struct ublkev_limits {
 					   arrives, the block layer writes
 					   zeroes instead */
 	uint32_t flags;			/* UBLKEV_LIMIT_*; default 0 */
+	/*
+	 * What the files of place() want of pages that are not the library's
+	 * own: with UBLKEV_COPY_ZERO the kernel then asks it of clients, and
+	 * splits requests accordingly.
+	 */
+	uint32_t dma_align_bytes;	/* power of 2, at most 4096; 0 (default):
+					   as the kernel's default, 4 */
+	uint32_t max_segment_bytes;	/* 4096 at least; 0 (default): any */
+	uint32_t segment_boundary_bytes; /* no segment crosses a multiple of
+					   this power of 2, 4096 at least; 0
+					   (default): any may */
+	uint32_t max_segments;		/* at most 65535; 0 (default): any */
 };
 
 /* what submit() answers when it is not a negative errno */
@@ -243,7 +255,8 @@ struct ublkev_backend_ops {
 	 * with EIO. EAGAIN and EINTR are tried again, a hundred times. EDQUOT
 	 * becomes ENOSPC; other errors are the request's as they are. What
 	 * O_DIRECT wants of offsets and lengths is between the file and the
-	 * limits; buffers are page-aligned.
+	 * limits; buffers are page-aligned, and what it wants of clients' own
+	 * pages (UBLKEV_COPY_ZERO) is too: req->buf is NULL then.
 	 *
 	 * A file stays open until the request's placed(), or close(). What an
 	 * abort has taken from the backend is cancelled, and may go on for

@@ -163,6 +163,16 @@ enum ublkev_copy {
 	 * data (UBLKEV_LIMIT_NO_DATA) then has none copied.
 	 */
 	UBLKEV_COPY_USER,
+	/*
+	 * No copy: the pages of the kernel's request are lent to the ring
+	 * (UBLK_F_AUTO_BUF_REG, Linux 6.16), and the files that place() names
+	 * are read into them and written from them. What place() leaves to
+	 * submit(), what finds no room in the ring's table of buffers (16384),
+	 * and what a file refuses (EINVAL, EFAULT: pages that it can't do
+	 * O_DIRECT with) is copied as with USER. Needs a backend with place()
+	 * and root: the kernel lends nothing to an unprivileged device.
+	 */
+	UBLKEV_COPY_ZERO,
 	UBLKEV_NR_COPIES
 };
 

@@ -127,7 +127,7 @@ struct ublkev_dev {
  * it is. After an error there is nothing to fini, and a line to conf.log names
  * the member that was wrong, its value and what would be right.
  * Errors: -EINVAL (a member of conf is out of its range, or an unprivileged
- * device is to be recoverable), -EOPNOTSUPP (a bit of features or flags is
+ * device is to be recoverable or COPY_ZERO), -EOPNOTSUPP (a bit of features or flags is
  * unknown), -ENOMEM.
  */
 int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
@@ -140,7 +140,8 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
  * returns 0 when active already.
  * Errors, with dev->step telling where, nothing left behind, no event:
  * BACKEND: what the backend's open() or start() answered, -EINVAL (limits
- * that no kernel takes), -EOPNOTSUPP (QUEUE_THREADS without LIMIT_THREADS);
+ * that no kernel takes), -EOPNOTSUPP (QUEUE_THREADS without LIMIT_THREADS,
+ * COPY_ZERO without place());
  * SETUP: -ENOMEM, -EMFILE, -ENFILE, -EAGAIN (no more threads),
  * -EPERM (io_uring disabled), -ENOSYS (io_uring absent), -EACCES (no
  * IO_FLUSHER without CAP_SYS_RESOURCE); CONTROL: -ENOENT (module not loaded),
@@ -305,6 +306,8 @@ struct ublkev_stats {
 	/* see conf.wait_us */
 	uint64_t waits;
 	uint64_t waits_paid;		/* those that a request ended */
+	uint64_t lent;			/* requests in op[] whose data nobody
+					   copied, see UBLKEV_COPY_ZERO */
 };
 
 /*

@@ -137,6 +137,31 @@ static bool limits_bad_ranges(const struct ublkev_limits *l, struct fault *f)
 	return false;
 }
 
+static bool limits_bad_pages(const struct ublkev_limits *l, struct fault *f)
+{
+	uint32_t align = l->dma_align_bytes;
+
+	/* as ublk_validate_params() has them */
+	if (align && (!limits_power_of_2(align) || align > IO_UNIT_BYTES))
+		return limits_fault(f, "dma_align_bytes", align,
+				    "a power of 2 up to 4096 is needed, or 0");
+	if (l->max_segment_bytes && l->max_segment_bytes < IO_UNIT_BYTES)
+		return limits_fault(f, "max_segment_bytes",
+				    l->max_segment_bytes,
+				    "4096 is the least, or 0");
+	if (l->segment_boundary_bytes &&
+	    (!limits_power_of_2(l->segment_boundary_bytes) ||
+	     l->segment_boundary_bytes < IO_UNIT_BYTES))
+		return limits_fault(f, "segment_boundary_bytes",
+				    l->segment_boundary_bytes,
+				    "a power of 2, 4096 at least, is needed, "
+				    "or 0");
+	if (l->max_segments > UINT16_MAX)
+		return limits_fault(f, "max_segments", l->max_segments,
+				    "65535 is the most");
+	return false;
+}
+
 static bool limits_bad_flags(const struct ublkev_limits *l, struct fault *f)
 {
 	if (l->flags & ~LIMIT_FLAGS)
@@ -166,6 +191,7 @@ int ublkev__limits_check(const struct ublkev_limits *l, bool places,
 
 	if (!limits_bad_sizes(l, &f) && !limits_bad_hints(l, &f) &&
 	    !limits_bad_io(l, &f) && !limits_bad_ranges(l, &f) &&
+	    !limits_bad_pages(l, &f) &&
 	    !limits_bad_flags(l, &f) && !(places && limits_bad_place(l, &f)))
 		return 0;
 	ublkev__log(log, LOG_ERR, "backend %s: open() answered limits.%s %llu: "

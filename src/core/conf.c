@@ -105,6 +105,11 @@ static int conf_check_together(const struct ublkev_conf *conf,
 	if (conf->recovery && conf->flags & UBLKEV_CONF_UNPRIVILEGED)
 		return conf_bad_text(f, -EINVAL, "recovery", conf->recovery,
 			 "with UBLKEV_CONF_UNPRIVILEGED only 0 is possible");
+	/* ADD_DEV refuses it (ublk_ctrl_add_dev()) */
+	if (conf->copy == UBLKEV_COPY_ZERO &&
+	    conf->flags & UBLKEV_CONF_UNPRIVILEGED)
+		return conf_bad_text(f, -EINVAL, "copy", conf->copy,
+			 "UBLKEV_COPY_ZERO is not for UBLKEV_CONF_UNPRIVILEGED");
 	return 0;
 }
 

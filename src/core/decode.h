@@ -21,6 +21,12 @@ struct ublkev__desc {
 };
 
 /*
+ * UBLK_IO_F_NEED_REG_BUF in op_flags, of AUTO_BUF_REG: the request's pages did
+ * not get their slot in the ring's table of buffers.
+ */
+#define UBLKEV__DESC_NEED_REG_BUF	(1u << 17)
+
+/*
  * Sets op, flags, offset_bytes and len_bytes of *req and leaves its other
  * members alone: cookie, tag and buffer are the queue's. Errors: -EOPNOTSUPP,
  * an op that this library does not serve; -EINVAL, an empty or overflowing

@@ -23,7 +23,7 @@ static const struct explanation explanations[] = {
 	{ UBLKEV_STEP_BACKEND, -EINVAL,
 	  "the backend's limits are none that the kernel takes: the log names the member" },
 	{ UBLKEV_STEP_BACKEND, -EOPNOTSUPP,
-	  "the backend does not allow a thread for each queue (UBLKEV_LIMIT_THREADS): do without" },
+	  "the backend allows no thread for each queue (UBLKEV_LIMIT_THREADS), or has no place() for zero copy: the log says which; do without" },
 	{ UBLKEV_STEP_SETUP, -EAGAIN,
 	  "no more threads: raise the limit of processes (ulimit -u, TasksMax=), or have fewer queues" },
 	{ UBLKEV_STEP_SETUP, -EMFILE,

@@ -21,6 +21,7 @@
 #define MOST_SECTORS (UINT32_MAX >> SECTOR_SHIFT)
 
 #define F_NEEDED	UBLKEV__F(CMD_IOCTL_ENCODE)
+#define F_ZERO		(UBLKEV__F(USER_COPY) | UBLKEV__F(AUTO_BUF_REG))
 #define F_ALWAYS	(F_NEEDED | UBLKEV__F(URING_CMD_COMP_IN_TASK) | \
 			 UBLKEV__F(UPDATE_SIZE))
 
@@ -59,9 +60,28 @@ static uint32_t params_granules(uint64_t bytes, uint32_t granularity)
 	return sectors - sectors % (granularity >> SECTOR_SHIFT);
 }
 
+/*
+ * The driver takes none of the three as 0: there is a most, or the block layer's
+ * own 4 GiB, in its place (ublk_validate_params()).
+ */
+static void params_make_pages(struct ublkev__params *p,
+			      const struct ublkev_limits *limits)
+{
+	p->dma_align_bytes = limits->dma_align_bytes;
+	if (!limits->max_segments && !limits->max_segment_bytes &&
+	    !limits->segment_boundary_bytes)
+		return;
+	p->max_segments = limits->max_segments ?
+		(uint16_t)limits->max_segments : UINT16_MAX;
+	p->max_segment_bytes = limits->max_segment_bytes ?
+		limits->max_segment_bytes : UINT32_MAX;
+	p->segment_boundary_mask = limits->segment_boundary_bytes ?
+		limits->segment_boundary_bytes - 1 : UINT32_MAX;
+}
+
 void ublkev__params_make(struct ublkev__params *p,
 			 const struct ublkev_limits *limits,
-			 uint32_t max_io_bytes)
+			 uint32_t max_io_bytes, bool lent)
 {
 	uint32_t max_io = limits->max_io_bytes;
 
@@ -81,12 +101,15 @@ void ublkev__params_make(struct ublkev__params *p,
 	p->max_write_zeroes_sectors =
 		params_granules(limits->max_write_zeroes_bytes,
 				limits->logical_block_bytes);
+	if (lent)
+		params_make_pages(p, limits);
 }
 
 uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 			       unsigned int traits, uint64_t offered)
 {
 	enum ublkev_copy copy = conf->copy;
+	bool root = !(conf->flags & UBLKEV_CONF_UNPRIVILEGED);
 	uint64_t features = 0;
 
 	/*
@@ -97,10 +120,13 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 	 */
 	if (copy == UBLKEV_COPY_AUTO)
 		copy = UBLKEV_COPY_DIRECT;
-	/* ADD_DEV refuses it for a device of an ordinary user's. */
-	if (copy == UBLKEV_COPY_USER &&
-	    !(conf->flags & UBLKEV_CONF_UNPRIVILEGED))
+	/* ADD_DEV refuses these for a device of an ordinary user's. */
+	if (copy == UBLKEV_COPY_USER && root)
 		features = UBLKEV__F(USER_COPY);
+	/* a request that is not placed, or finds no slot, needs USER_COPY */
+	if (copy == UBLKEV_COPY_ZERO && root && traits & UBLKEV__CAN_PLACE &&
+	    !(F_ZERO & ~offered))
+		features = F_ZERO;
 	/* ADD_DEV clears NEED_GET_DATA where BATCH_IO is asked for. */
 	if (copy == UBLKEV_COPY_DIRECT && traits & UBLKEV__CAN_MAP &&
 	    !(conf->features & offered & UBLKEV_F_BATCH_IO))
@@ -108,8 +134,10 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 	return features & offered;
 }
 
-enum ublkev__xfer ublkev__xfer_of(uint64_t features)
+enum ublkev__xfer ublkev__xfer_of(uint64_t features, unsigned int traits)
 {
+	if (features & UBLKEV__F(AUTO_BUF_REG) && traits & UBLKEV__CAN_PLACE)
+		return UBLKEV__XFER_ZERO;
 	if (features & UBLKEV__F(USER_COPY))
 		return UBLKEV__XFER_USER;
 	if (features & UBLKEV__F(NEED_GET_DATA))
@@ -208,6 +236,10 @@ int ublkev__features_choose(const struct ublkev_conf *conf,
 
 bool ublkev__features_servable(uint64_t features)
 {
+	/* data that no buffer was lent for can be had by USER_COPY alone */
+	if (features & UBLKEV__F(AUTO_BUF_REG) &&
+	    !(features & UBLKEV__F(USER_COPY)))
+		return false;
 	return !(features & ~(F_ALWAYS | UBLKEV__F_WANTABLE |
 			      UBLKEV__F(USER_RECOVERY) |
 			      UBLKEV__F(USER_RECOVERY_REISSUE) |
@@ -215,6 +247,7 @@ bool ublkev__features_servable(uint64_t features)
 			      UBLKEV__F(QUIESCE) |
 			      UBLKEV__F(NEED_GET_DATA) |
 			      UBLKEV__F(USER_COPY) |
+			      UBLKEV__F(AUTO_BUF_REG) |
 			      UBLKEV__F(PER_IO_DAEMON) |
 			      UBLKEV__F(BUF_REG_OFF_DAEMON) |
 			      UBLKEV__F(SAFE_STOP_DEV)));

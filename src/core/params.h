@@ -19,6 +19,8 @@ enum ublkev__xfer {
 	UBLKEV__XFER_PLAIN,	/* the driver, before and after us */
 	UBLKEV__XFER_DIRECT,	/* NEED_GET_DATA: a WRITE's are asked for */
 	UBLKEV__XFER_USER,	/* USER_COPY: all are */
+	UBLKEV__XFER_ZERO,	/* as USER, but for a request whose data are in
+				   files: its pages are lent to the ring */
 };
 
 #define UBLKEV__MAX_DEPTH	4096u	/* UBLK_MAX_QUEUE_DEPTH */
@@ -48,10 +50,15 @@ struct ublkev__params {
 	uint32_t max_discard_sectors;
 	uint32_t max_write_zeroes_sectors;
 	uint32_t discard_granularity;
+	/* of clients' pages, where these are lent; 0: nothing is told */
+	uint32_t dma_align_bytes;
+	uint32_t max_segment_bytes;	/* the other two of SEGMENT go with it */
+	uint64_t segment_boundary_mask;
 	uint8_t logical_bs_shift;
 	uint8_t physical_bs_shift;
 	uint8_t io_min_shift;
 	uint8_t io_opt_shift;	/* 0: none */
+	uint16_t max_segments;
 	/* what the driver alone knows */
 	uint32_t char_major, char_minor, disk_major, disk_minor;
 };
@@ -89,19 +96,22 @@ void ublkev__params_tell(const struct ublkev__params *p,
 /*
  * From limits that the guard has completed. `max_io_bytes` is the device's,
  * and bounds READ and WRITE together with the backend's own. Fields that
- * are too narrow for a limit take the most they hold.
+ * are too narrow for a limit take the most they hold. `lent`: clients' pages
+ * are (XFER_ZERO), so that what the backend wants of these is told as well;
+ * else it is to hold up no client.
  */
 void ublkev__params_make(struct ublkev__params *p,
 			 const struct ublkev_limits *limits,
-			 uint32_t max_io_bytes);
+			 uint32_t max_io_bytes, bool lent);
 
 /* The features without which a device of that checked conf cannot be had. */
 uint64_t ublkev__features_needed(const struct ublkev_conf *conf);
-/* traits of a backend; all but the last bear on how data are copied */
+/* traits of a backend; all but CLOSES_LATER bear on how data are copied */
 #define UBLKEV__CAN_MAP		(1u << 0)	/* has map() */
 #define UBLKEV__NO_DATA		(1u << 1)	/* UBLKEV_LIMIT_NO_DATA */
 #define UBLKEV__READ_ONLY	(1u << 2)	/* UBLKEV_LIMIT_READ_ONLY */
 #define UBLKEV__CLOSES_LATER	(1u << 3)	/* has close_begin() */
+#define UBLKEV__CAN_PLACE	(1u << 4)	/* has place() */
 
 /*
  * What conf.copy comes to for a backend of these traits, where the kernel
@@ -110,8 +120,11 @@ uint64_t ublkev__features_needed(const struct ublkev_conf *conf);
 uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 			       unsigned int traits, uint64_t offered);
 
-/* How data are moved, by the features that the driver took. */
-enum ublkev__xfer ublkev__xfer_of(uint64_t features);
+/*
+ * How data are moved, by the features that the driver took, for such a backend:
+ * a recovered device has those that its former server asked for.
+ */
+enum ublkev__xfer ublkev__xfer_of(uint64_t features, unsigned int traits);
 
 /*
  * The features to ask for in ADD_DEV: what is wanted and offered, and what

@@ -38,23 +38,65 @@ static void placed_sync(struct ublkev__placed *p)
 		if (p->left[i].fd >= 0 && placed_is_first_of_file(p, i))
 			p->todo |= placed_bit(i);
 	memset(p->tries, 0, sizeof(p->tries));
-	p->syncs = true;
+	p->round = UBLKEV__ROUND_SYNC;
+}
+
+static bool placed_is_data(const struct ublkev__placed *p)
+{
+	return p->req->op <= UBLKEV_OP_WRITE;
 }
 
 /* nothing is to be done where there is no file, but that a READ is of zeroes */
 static void placed_begin(struct ublkev__placed *p, unsigned int piece)
 {
-	if (p->left[piece].fd >= 0)
-		p->todo |= placed_bit(piece);
-	else if (p->req->op == UBLKEV_OP_READ)
-		memset((char *)p->req->buf + p->at[piece], 0,
+	bool zeroes = p->left[piece].fd < 0;
+
+	if (zeroes && p->req->op != UBLKEV_OP_READ)
+		return;
+	if (zeroes && p->way != UBLKEV__WAY_LENT)
+		memset(p->buf + p->at[piece], 0,
 		       (size_t)p->left[piece].len_bytes);
+	else
+		p->todo |= placed_bit(piece);
+}
+
+/* the whole request is one piece */
+static void placed_move(struct ublkev__placed *p,
+			enum ublkev__placed_round round)
+{
+	p->round = (uint8_t)round;
+	p->todo = placed_bit(0);
+}
+
+static void placed_begin_pieces(struct ublkev__placed *p)
+{
+	unsigned int i;
+
+	p->round = UBLKEV__ROUND_PIECES;
+	for (i = 0; i < p->nr; i++)
+		placed_begin(p, i);
+	/* with nothing but zeroes, all is in the buffer already */
+	if (!p->todo && p->way == UBLKEV__WAY_COPY &&
+	    p->req->op == UBLKEV_OP_READ)
+		placed_move(p, UBLKEV__ROUND_STORE);
+}
+
+static void placed_first_round(struct ublkev__placed *p)
+{
+	memset(p->tries, 0, sizeof(p->tries));
+	if (p->way == UBLKEV__WAY_COPY && p->req->op == UBLKEV_OP_WRITE)
+		placed_move(p, UBLKEV__ROUND_FETCH);
+	else if (p->req->op == UBLKEV_OP_FLUSH)
+		placed_sync(p);
+	else
+		placed_begin_pieces(p);
 }
 
 void ublkev__placed_started(struct ublkev__placed *p,
 			    const struct ublkev_req *req,
 			    const struct ublkev_extent *extents,
-			    unsigned int nr)
+			    unsigned int nr, enum ublkev__placed_way way,
+			    void *buf)
 {
 	uint32_t at = 0;
 	unsigned int i;
@@ -63,29 +105,58 @@ void ublkev__placed_started(struct ublkev__placed *p,
 	p->err = 0;
 	p->nr = (uint8_t)nr;
 	p->todo = p->flying = p->cancel = 0;
-	p->syncs = p->aborted = false;
-	memset(p->tries, 0, sizeof(p->tries));
+	p->way = (uint8_t)way;
+	p->buf = buf;
+	p->aborted = false;
 	memcpy(p->left, extents, nr * sizeof(*extents));
-	if (req->op == UBLKEV_OP_FLUSH) {
-		placed_sync(p);
-		return;
-	}
 	for (i = 0; i < nr; i++) {
 		p->at[i] = at;
-		placed_begin(p, i);
 		at += (uint32_t)extents[i].len_bytes;
 	}
+	placed_first_round(p);
 }
 
-static uint8_t placed_kind(const struct ublkev__placed *p)
+void ublkev__placed_unlent(struct ublkev__placed *p)
+{
+	p->todo = 0;
+	p->err = -EFAULT;
+}
+
+/* whatever was done of a piece was done to its head: so much is put back */
+void ublkev__placed_by_copy(struct ublkev__placed *p, void *buf)
+{
+	struct ublkev_extent *x;
+	uint32_t at = 0, did;
+	unsigned int i;
+
+	for (i = 0; i < p->nr; i++) {
+		x = &p->left[i];
+		did = p->at[i] - at;
+		x->offset_bytes -= did;
+		x->len_bytes += did;
+		p->at[i] = at;
+		at += (uint32_t)x->len_bytes;
+	}
+	p->way = UBLKEV__WAY_COPY;
+	p->buf = buf;
+	p->err = 0;
+	placed_first_round(p);
+}
+
+static uint8_t placed_kind(const struct ublkev__placed *p, unsigned int piece)
 {
 	uint32_t flags = p->req->flags;
 
-	if (p->syncs)
+	if (p->round == UBLKEV__ROUND_SYNC)
 		return UBLKEV__FILEOP_SYNC;
+	if (p->round == UBLKEV__ROUND_FETCH)
+		return UBLKEV__FILEOP_FETCH;
+	if (p->round == UBLKEV__ROUND_STORE)
+		return UBLKEV__FILEOP_STORE;
 	switch (p->req->op) {
 	case UBLKEV_OP_READ:
-		return UBLKEV__FILEOP_READ;
+		return p->left[piece].fd < 0 ? UBLKEV__FILEOP_CLEAR
+					     : UBLKEV__FILEOP_READ;
 	case UBLKEV_OP_WRITE:
 		return flags & UBLKEV_REQ_FUA ? UBLKEV__FILEOP_WRITE_SYNC
 					      : UBLKEV__FILEOP_WRITE;
@@ -105,6 +176,25 @@ static unsigned int placed_take(uint8_t *set)
 	return piece;
 }
 
+static void placed_fill(const struct ublkev__placed *p, unsigned int i,
+			struct ublkev__fileop *op)
+{
+	if (p->round != UBLKEV__ROUND_PIECES) {
+		op->len_bytes = p->req->len_bytes;
+		op->addr = p->buf;
+		return;
+	}
+	op->offset_bytes = p->left[i].offset_bytes;
+	op->len_bytes = p->left[i].len_bytes;
+	if (!placed_is_data(p))
+		return;
+	op->at_bytes = p->at[i];
+	op->lent = p->way == UBLKEV__WAY_LENT &&
+		   op->kind != UBLKEV__FILEOP_CLEAR;
+	if (p->buf)
+		op->addr = p->buf + p->at[i];
+}
+
 bool ublkev__placed_next(struct ublkev__placed *p, struct ublkev__fileop *op)
 {
 	unsigned int i;
@@ -119,15 +209,13 @@ bool ublkev__placed_next(struct ublkev__placed *p, struct ublkev__fileop *op)
 		return false;
 	i = placed_take(&p->todo);
 	p->flying |= placed_bit(i);
-	op->kind = placed_kind(p);
+	op->kind = placed_kind(p, i);
 	op->piece = (uint8_t)i;
 	op->fd = p->left[i].fd;
-	if (op->kind == UBLKEV__FILEOP_SYNC)
-		return true;
-	op->offset_bytes = p->left[i].offset_bytes;
-	op->len_bytes = p->left[i].len_bytes;
-	if (p->req->op <= UBLKEV_OP_WRITE)
-		op->addr = (char *)p->req->buf + p->at[i];
+	if (op->kind >= UBLKEV__FILEOP_FETCH)
+		op->fd = -1;
+	if (op->kind != UBLKEV__FILEOP_SYNC)
+		placed_fill(p, i, op);
 	return true;
 }
 
@@ -170,6 +258,40 @@ static void placed_moved(struct ublkev__placed *p, unsigned int piece,
 		p->todo |= placed_bit(piece);
 }
 
+/* the driver copies all, or there is something wrong with the request */
+static void placed_copied(struct ublkev__placed *p, uint64_t bytes)
+{
+	if (p->round != UBLKEV__ROUND_SYNC && bytes != p->req->len_bytes)
+		placed_fail(p, -EIO);
+}
+
+static enum ublkev__placed_round placed_last_round(const struct ublkev__placed *p)
+{
+	if (p->req->op == UBLKEV_OP_FLUSH ||
+	    (p->req->op == UBLKEV_OP_WRITE_ZEROES &&
+	     p->req->flags & UBLKEV_REQ_FUA))
+		return UBLKEV__ROUND_SYNC;
+	return p->way == UBLKEV__WAY_COPY && p->req->op == UBLKEV_OP_READ ?
+		UBLKEV__ROUND_STORE : UBLKEV__ROUND_PIECES;
+}
+
+/* the round is done; an abort lets no other one begin */
+static void placed_next_round(struct ublkev__placed *p)
+{
+	enum ublkev__placed_round last = placed_last_round(p);
+
+	if (p->round == last)
+		return;
+	if (p->aborted)
+		placed_fail(p, -ECANCELED);
+	else if (p->round == UBLKEV__ROUND_FETCH)
+		placed_begin_pieces(p);
+	else if (last == UBLKEV__ROUND_SYNC)
+		placed_sync(p);
+	else
+		placed_move(p, last);
+}
+
 int ublkev__placed_cqe(struct ublkev__placed *p, unsigned int piece, int res)
 {
 	uint8_t bit = piece < UBLKEV_MAX_EXTENTS ? placed_bit(piece) : 0;
@@ -182,12 +304,12 @@ int ublkev__placed_cqe(struct ublkev__placed *p, unsigned int piece, int res)
 		p->todo |= bit;
 	else if (res < 0)
 		placed_fail(p, res);
-	else if (!p->syncs && p->req->op <= UBLKEV_OP_WRITE)
+	else if (p->round == UBLKEV__ROUND_PIECES && placed_is_data(p))
 		placed_moved(p, piece, (uint64_t)res);
-	if (ublkev__placed_over(p) && !p->err && !p->aborted && !p->syncs &&
-	    p->req->op == UBLKEV_OP_WRITE_ZEROES &&
-	    p->req->flags & UBLKEV_REQ_FUA)
-		placed_sync(p);
+	else if (p->round != UBLKEV__ROUND_PIECES)
+		placed_copied(p, (uint64_t)res);
+	if (ublkev__placed_over(p) && !p->err)
+		placed_next_round(p);
 	return 0;
 }
 

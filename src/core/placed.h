@@ -13,14 +13,21 @@
  *	     ^                  |
  *	     +------------------+ cqe: a part of it, EAGAIN, EINTR
  *
- * A WRITE_ZEROES that is to be durable has a second round of pieces, the syncs
- * of its files, when the first is done. After the first error, and after an
- * abort, nothing that is DUE is begun any more; an abort has what is FLYING
- * cancelled as well, each piece once.
+ * What is done to the pieces is one round of some:
+ *
+ *	FETCH ---> PIECES ---> STORE, SYNC
+ *
+ * A WRITE_ZEROES that is to be durable has its files synced at last. FETCH and
+ * STORE are there where the pieces' data are in a buffer between the driver and
+ * the files, which nobody else moves: the driver's own pages were to be used,
+ * and could not be (WAY_COPY). After the first error, and after an abort,
+ * nothing that is DUE is begun any more; an abort has what is FLYING cancelled
+ * as well, each piece once.
  */
 #ifndef UBLKEV_CORE_PLACED_H
 #define UBLKEV_CORE_PLACED_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,16 +44,37 @@ enum ublkev__fileop_kind {
 	UBLKEV__FILEOP_PUNCH,		/* PUNCH_HOLE, the size is kept */
 	UBLKEV__FILEOP_ZERO,		/* ZERO_RANGE, the size is kept */
 	UBLKEV__FILEOP_CANCEL,		/* what is FLYING of the piece */
+	/* from ublkc, and to it: USER_COPY of at_bytes of the request */
+	UBLKEV__FILEOP_FETCH,
+	UBLKEV__FILEOP_STORE,
+	UBLKEV__FILEOP_CLEAR,		/* STORE of zeroes */
+};
+
+/* where the data of a READ or WRITE are */
+enum ublkev__placed_way {
+	UBLKEV__WAY_BUF,	/* in req->buf, from and to which the owner
+				   moves them */
+	UBLKEV__WAY_LENT,	/* in the driver's pages, which the ring has */
+	UBLKEV__WAY_COPY,	/* there, and a buffer is between: FETCH, STORE */
+};
+
+enum ublkev__placed_round {
+	UBLKEV__ROUND_FETCH,
+	UBLKEV__ROUND_PIECES,
+	UBLKEV__ROUND_STORE,
+	UBLKEV__ROUND_SYNC,
 };
 
 /* what the kernel is to do */
 struct ublkev__fileop {
 	uint64_t offset_bytes;
 	uint64_t len_bytes;	/* 0: SYNC, CANCEL */
-	void *addr;		/* READ, WRITE, WRITE_SYNC */
+	void *addr;		/* READ, WRITE, WRITE_SYNC, FETCH, STORE */
 	int fd;
+	uint32_t at_bytes;	/* of those, and CLEAR: within the request */
 	uint8_t kind;		/* enum ublkev__fileop_kind */
 	uint8_t piece;		/* below UBLKEV_MAX_EXTENTS */
+	bool lent;		/* not addr, but the tag's pages in the ring */
 };
 
 /* aligned, for another thread may serve the next queue's */
@@ -58,22 +86,43 @@ struct ublkev__placed {
 	uint8_t nr;			/* pieces */
 	uint8_t todo, flying;		/* a bit for each */
 	uint8_t cancel;			/* is to be cancelled */
-	bool syncs;			/* it is the second round */
+	uint8_t way;			/* enum ublkev__placed_way */
+	uint8_t round;			/* enum ublkev__placed_round */
 	bool aborted;
 	uint8_t tries[UBLKEV_MAX_EXTENTS];
-	uint32_t at[UBLKEV_MAX_EXTENTS];	/* READ, WRITE: in req->buf */
+	char *buf;			/* BUF, COPY */
+	uint32_t at[UBLKEV_MAX_EXTENTS];	/* READ, WRITE: in the request */
 	struct ublkev_extent left[UBLKEV_MAX_EXTENTS]; /* to be done */
 };
 
 /*
  * Fact: the backend's place() gave these nr extents, which the guard found
- * right, for `req`; that stays as it is until the request is over. What is read
- * of no file is zeroed here.
+ * right, for `req`; that stays as it is until the request is over. `buf` is
+ * where its data go, or NULL, if it is LENT or has none. What is read of no
+ * file is zeroed here, if there is a buffer.
  */
 void ublkev__placed_started(struct ublkev__placed *p,
 			    const struct ublkev_req *req,
 			    const struct ublkev_extent *extents,
-			    unsigned int nr);
+			    unsigned int nr, enum ublkev__placed_way way,
+			    void *buf);
+
+/*
+ * Whether a request that is over is to begin anew, with a buffer: a file has
+ * refused the driver's pages, be it for their alignment (EINVAL), or because
+ * they are not there (EFAULT).
+ */
+static inline bool ublkev__placed_wants_copy(const struct ublkev__placed *p)
+{
+	return p->way == UBLKEV__WAY_LENT && !p->aborted &&
+	       (p->err == -EINVAL || p->err == -EFAULT);
+}
+
+/* Fact, before anything was pulled: the pages are not there. */
+void ublkev__placed_unlent(struct ublkev__placed *p);
+
+/* Fact: this is the buffer. It is not over any more. */
+void ublkev__placed_by_copy(struct ublkev__placed *p, void *buf);
 
 /* what to do next; false: nothing, until one more fact */
 bool ublkev__placed_next(struct ublkev__placed *p, struct ublkev__fileop *op);

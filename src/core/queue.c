@@ -110,7 +110,7 @@ static bool queue_must_move(const struct ublkev__queue *q,
 {
 	if (q->copy == UBLKEV__XFER_DIRECT)
 		return t->how & UBLKEV__HOW_AWAY;
-	return !err && (t->how & UBLKEV__HOW_AWAY ||
+	return !err && !(t->how & UBLKEV__HOW_LENT) && (t->how & UBLKEV__HOW_AWAY ||
 			req->op == UBLKEV_OP_READ);
 }
 
@@ -244,7 +244,7 @@ static int queue_moving_cqe(struct ublkev__queue *q, struct ublkev__tag *t,
 {
 	bool again;
 
-	if (q->copy == UBLKEV__XFER_USER)
+	if (q->copy >= UBLKEV__XFER_USER)
 		return queue_moved_user(q, t, res);
 	if (res == 0) {
 		queue_moved(q, t);
@@ -362,6 +362,16 @@ void ublkev__queue_refused(struct ublkev__queue *q, struct ublkev__tag *t,
 	queue_set_result(q, t, &t->req, err);
 }
 
+void ublkev__queue_unlent(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	q->nr_backend--;
+	q->stats->inflight--;
+	t->how = UBLKEV__HOW_UNLENT;
+	queue_mark_away(q, t, &t->req);
+	t->state = UBLKEV__TAG_READY;
+	queue_push(q, &q->in, t);
+}
+
 unsigned int ublkev__queue_abort(struct ublkev__queue *q)
 {
 	unsigned int taken = q->nr_backend;
@@ -414,6 +424,8 @@ static enum ublkev__queue_act queue_prepare(const struct ublkev__queue *q,
 {
 	if (t->req.op > UBLKEV_OP_WRITE)
 		return UBLKEV__QUEUE_SUBMIT;
+	if (q->copy == UBLKEV__XFER_ZERO && !(t->how & UBLKEV__HOW_UNLENT))
+		return UBLKEV__QUEUE_LEND;
 	if (!(t->how & UBLKEV__HOW_ASKED))
 		return UBLKEV__QUEUE_MAP;
 	if (!q->bufs)
@@ -451,6 +463,13 @@ static void queue_give_anew(struct ublkev__queue *q, struct ublkev__tag *t)
 	queue_give(q, t);
 }
 
+/* the data stay where they are, and nobody is to move them */
+static void queue_lend(struct ublkev__tag *t)
+{
+	t->how = UBLKEV__HOW_LENT;
+	t->req.buf = NULL;
+}
+
 enum ublkev__queue_act ublkev__queue_next_in(struct ublkev__queue *q,
 					     struct ublkev__tag **tagp)
 {
@@ -472,7 +491,9 @@ enum ublkev__queue_act ublkev__queue_next_in(struct ublkev__queue *q,
 		t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
 			ublkev__queue_own_buf(q, t) : NULL;
 		t->req.data = NULL;
-		if (act == UBLKEV__QUEUE_SUBMIT)
+		if (act == UBLKEV__QUEUE_LEND)
+			queue_lend(t);
+		if (act == UBLKEV__QUEUE_SUBMIT || act == UBLKEV__QUEUE_LEND)
 			queue_give_anew(q, t);
 		return act;
 	}

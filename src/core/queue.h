@@ -20,6 +20,11 @@
  *	READY -> MOVE -> MOVING -> READY	a WRITE that submit() is to get
  *	BACKEND -> MOVE -> MOVING -> RESULT	a READ that submit() did
  *
+ * Where the driver lends its pages to the ring (AUTO_BUF_REG), a request with
+ * data is pulled as LEND first, and is BACKEND then: if its data are in files,
+ * these are read into its pages or written from them, and it needs no MOVE.
+ * Else it is READY once more, and all is as with USER_COPY.
+ *
  * What submit() answers with UBLKEV_AGAIN is READY once more, and then pulled
  * as GO_ON, not SUBMIT: the backend has begun it.
  *
@@ -62,6 +67,9 @@ enum ublkev__tag_state {
 #define UBLKEV__HOW_FAULT	(1u << 3)	/* they could not be moved */
 #define UBLKEV__HOW_ASKED	(1u << 4)	/* map() has no address for it */
 #define UBLKEV__HOW_BEGUN	(1u << 5)	/* READY: the backend is to go on */
+#define UBLKEV__HOW_LENT	(1u << 6)	/* its pages are in the ring: whoever
+						   has the request moves the data */
+#define UBLKEV__HOW_UNLENT	(1u << 7)	/* they were of no use there */
 
 /* one cache line on 64-bit machines */
 struct ublkev__tag {
@@ -106,6 +114,8 @@ enum ublkev__queue_act {
 	/* pulled with next_in */
 	UBLKEV__QUEUE_MAP,	/* check it, ask the backend for its memory */
 	UBLKEV__QUEUE_PLACE,	/* the queue needs buffers */
+	UBLKEV__QUEUE_LEND,	/* ask where in files its data are: the backend
+				   has it now, and nobody moves the data */
 	UBLKEV__QUEUE_SUBMIT,	/* give it to the backend, which has it now */
 	UBLKEV__QUEUE_GO_ON,	/* have the backend go on with it */
 	/* pulled with next_out */
@@ -188,6 +198,18 @@ void ublkev__queue_refused(struct ublkev__queue *q, struct ublkev__tag *t,
  * with it. GO_ON will be pulled for it, after what is READY by now.
  */
 void ublkev__queue_again(struct ublkev__queue *q, struct ublkev__tag *t);
+
+/*
+ * Fact, of what LEND was last pulled for: its data are not in files. It goes on
+ * as with USER_COPY.
+ */
+void ublkev__queue_unlent(struct ublkev__queue *q, struct ublkev__tag *t);
+
+/* that was told of it: no use in asking once more */
+static inline bool ublkev__queue_is_unlent(const struct ublkev__tag *t)
+{
+	return t->how & UBLKEV__HOW_UNLENT;
+}
 
 /*
  * Answer -EIO to what is READY or BACKEND, and to all that comes. Answers

@@ -52,7 +52,7 @@ static const uint64_t queue_how_moved[UBLKEV__NR_TAG_STATES] = {
 static uint64_t queue_legal_how(const struct ublkev__queue *q,
 				const struct ublkev__tag *t)
 {
-	bool user = q->copy == UBLKEV__XFER_USER;
+	bool user = q->copy >= UBLKEV__XFER_USER;
 	bool moves = t->state == UBLKEV__TAG_MOVE ||
 		     t->state == UBLKEV__TAG_MOVING;
 
@@ -71,6 +71,25 @@ static uint64_t queue_legal_how(const struct ublkev__queue *q,
 		user ? 0 : HOW(FAULT));
 }
 
+/* LENT, there is nothing more to it; UNLENT, all that there is with USER */
+static void queue_verify_how(const struct ublkev__queue *q,
+			     const struct ublkev__tag *t)
+{
+	const unsigned int lent = UBLKEV__HOW_LENT | UBLKEV__HOW_UNLENT;
+
+	assert(!(t->how & lent) || q->copy == UBLKEV__XFER_ZERO);
+	if (t->how & UBLKEV__HOW_LENT) {
+		assert(t->how == UBLKEV__HOW_LENT);
+		assert(t->req.op <= UBLKEV_OP_WRITE);
+		assert(t->state != UBLKEV__TAG_IDLE &&
+		       t->state != UBLKEV__TAG_READY &&
+		       t->state != UBLKEV__TAG_MOVE &&
+		       t->state != UBLKEV__TAG_MOVING);
+		return;
+	}
+	assert(queue_legal_how(q, t) >> (t->how & ~lent) & 1);
+}
+
 static void queue_verify_tag(const struct ublkev__queue *q,
 			     const struct ublkev__tag *t, unsigned int i)
 {
@@ -79,14 +98,14 @@ static void queue_verify_tag(const struct ublkev__queue *q,
 	assert(t->req.queue == q->id && t->req.tag == i);
 	assert(ublkev__cookie_tag(t->req.cookie) == i);
 	assert(ublkev__cookie_queue(t->req.cookie) == q->id);
-	assert(queue_legal_how(q, t) >> t->how & 1);
+	queue_verify_how(q, t);
 	switch (t->state) {
 	case UBLKEV__TAG_READY:
 		assert(!q->failing);
 		break;
 	case UBLKEV__TAG_BACKEND:
 		assert(!q->failing);
-		if (!q->copy)
+		if (!q->copy || t->how & UBLKEV__HOW_LENT)
 			break;
 		/* a request with data has a buffer; a WRITE's data are in it */
 		assert(data == !!(t->how & ASKED) && (!data || q->bufs));

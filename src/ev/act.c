@@ -26,9 +26,13 @@
 static void act_own_params(const struct ublkev__engine *e,
 			   struct ublkev__params *params)
 {
+	enum ublkev__xfer xfer = ublkev__xfer_of(e->life.info.features,
+						 e->life.traits);
+
 	memset(params, 0, sizeof(*params));
 	ublkev__params_make(params, &e->backend->limits,
-			    e->life.info.max_io_bytes);
+			    e->life.info.max_io_bytes,
+			    xfer == UBLKEV__XFER_ZERO);
 }
 
 static void act_command(struct ublkev__engine *e,
@@ -250,7 +254,8 @@ void ublkev__act_tick(struct ublkev__engine *e)
 static void act_open_ublkc(struct ublkev__engine *e)
 {
 	const struct ublkev_cmd_info *info = &e->life.info;
-	enum ublkev__xfer copy = ublkev__xfer_of(info->features);
+	enum ublkev__xfer copy = ublkev__xfer_of(info->features,
+						 e->life.traits);
 	bool no_data = e->life.traits & UBLKEV__NO_DATA;
 	unsigned int i;
 	int err = 0;

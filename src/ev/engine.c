@@ -157,16 +157,27 @@ static int engine_make_io(struct ublkev__engine *e)
 				     e->conf.max_io_bytes);
 }
 
+/* what conf asks for that the backend can't; NULL: nothing */
+static const char *engine_misfit(const struct ublkev__engine *e)
+{
+	if (e->conf.flags & UBLKEV_CONF_QUEUE_THREADS &&
+	    !(e->backend->limits.flags & UBLKEV_LIMIT_THREADS))
+		return "its limits have no UBLKEV_LIMIT_THREADS";
+	if (e->mode == UBLKEV__LIFE_ADD && e->conf.copy == UBLKEV_COPY_ZERO &&
+	    !e->backend->ops.place)
+		return "it has no place(), which UBLKEV_COPY_ZERO needs: use another copy mode";
+	return NULL;
+}
+
 static int engine_open_backend(struct ublkev__engine *e)
 {
 	int err = ublkev__guard_open(e->backend, engine_on_done, e, &e->log);
+	const char *misfit = err ? NULL : engine_misfit(e);
 
-	if (err || !(e->conf.flags & UBLKEV_CONF_QUEUE_THREADS) ||
-	    e->backend->limits.flags & UBLKEV_LIMIT_THREADS)
+	if (!misfit)
 		return err;
-	ublkev__log(&e->log, LOG_ERR,
-		    "backend %s: its limits have no UBLKEV_LIMIT_THREADS",
-		    ublkev_backend_name(e->backend));
+	ublkev__log(&e->log, LOG_ERR, "backend %s: %s",
+		    ublkev_backend_name(e->backend), misfit);
 	return -EOPNOTSUPP;
 }
 
@@ -221,6 +232,7 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 	ublkev__lanelife_init(&l->life, UBLKEV__LANE_ARMED);
 	l->wanting = NULL;
 	l->nr_flying = 0;
+	l->refused_pages = false;
 }
 
 static void engine_close_fd(int fd)

@@ -54,6 +54,7 @@ struct ublkev__lane {
 	struct ublkev__placed *wanting;	/* want SQEs: the first */
 	struct ublkev__placed *last_wanting;
 	unsigned int nr_flying;		/* operations that the kernel has */
+	bool refused_pages;		/* a file did: it is in the log */
 	bool pumping;
 	bool stays;			/* evpump.c: the loop is not to sleep */
 	bool alone;			/* in its loop: nobody else has watchers

@@ -167,6 +167,8 @@ static unsigned int dev_traits_of(const struct ublkev_backend *b)
 
 	if (b->ops.map)
 		traits |= UBLKEV__CAN_MAP;
+	if (b->ops.place)
+		traits |= UBLKEV__CAN_PLACE;
 	if (b->limits.flags & UBLKEV_LIMIT_NO_DATA)
 		traits |= UBLKEV__NO_DATA;
 	if (b->limits.flags & UBLKEV_LIMIT_READ_ONLY)

@@ -8,6 +8,7 @@
 
 #include "backend/guard.h"
 #include "ev/engine.h"
+#include "ev/evpump.h"
 
 static struct ublkev__placed *file_of(const struct ublkev__engine *e,
 				      unsigned int queue, unsigned int tag)
@@ -35,17 +36,73 @@ static void file_end(struct ublkev__lane *l, struct ublkev__placed *p)
 	int err;
 
 	p->req = NULL;
+	l->stats.lent += p->way == UBLKEV__WAY_LENT && !p->err;
 	err = ublkev__guard_placed(l->e->backend, req, p->err);
 	if (!p->aborted)
 		ublkev__queue_done(&l->e->queues[req->queue], req->cookie, err);
 }
 
+/* the tag's own, NULL: there is no memory for any */
+static void *file_buf(struct ublkev__lane *l, const struct ublkev_req *req)
+{
+	const struct ublkev__queue *q = &l->e->queues[req->queue];
+
+	if (!q->bufs) {
+		if (ublkev__io_need_bufs(l->io))
+			return NULL;
+		ublkev__pump_set_bufs(l);
+	}
+	return ublkev__queue_own_buf(q, &q->tags[req->tag]);
+}
+
+/* once a lane: how many there were, the statistics tell */
+static void file_log_refusal(struct ublkev__lane *l, int err)
+{
+	if (l->refused_pages)
+		return;
+	l->refused_pages = true;
+	ublkev__log(&l->e->log, LOG_NOTICE,
+		    "a file does not take clients' own pages (%d): such requests are copied",
+		    err);
+}
+
+/* files have refused its pages; it is over if there is no buffer either */
+static void file_copy(struct ublkev__lane *l, struct ublkev__placed *p)
+{
+	void *buf = file_buf(l, p->req);
+
+	file_log_refusal(l, p->err);
+	if (buf)
+		ublkev__placed_by_copy(p, buf);
+	else
+		p->err = -ENOMEM;
+}
+
 static void file_go_on(struct ublkev__lane *l, struct ublkev__placed *p)
 {
+	if (ublkev__placed_over(p) && ublkev__placed_wants_copy(p))
+		file_copy(l, p);
 	if (ublkev__placed_over(p))
 		file_end(l, p);
 	else
 		file_list(l, p);
+}
+
+/*
+ * How many extents it has, as the guard says; 0: submit() is to get it; below:
+ * it is answered.
+ */
+static int file_ask(struct ublkev__lane *l, struct ublkev__queue *q,
+		    struct ublkev__tag *t, struct ublkev_extent *extents)
+{
+	bool rejected;
+	int n = ublkev__guard_place(l->e->backend, &t->req, extents, &rejected);
+
+	if (rejected)
+		ublkev__queue_refused(q, t, n);
+	else if (n < 0)
+		ublkev__queue_done(q, t->req.cookie, n);
+	return n;
 }
 
 bool ublkev__file_place(struct ublkev__lane *l, struct ublkev__queue *q,
@@ -53,18 +110,38 @@ bool ublkev__file_place(struct ublkev__lane *l, struct ublkev__queue *q,
 {
 	struct ublkev_extent extents[UBLKEV_MAX_EXTENTS];
 	struct ublkev__placed *p = file_of(l->e, q->id, t->req.tag);
-	bool rejected;
-	int n = ublkev__guard_place(l->e->backend, &t->req, extents, &rejected);
+	int n = file_ask(l, q, t, extents);
 
-	if (rejected) {
-		ublkev__queue_refused(q, t, n);
-	} else if (n < 0) {
-		ublkev__queue_done(q, t->req.cookie, n);
-	} else if (n) {
-		ublkev__placed_started(p, &t->req, extents, (unsigned int)n);
-		file_go_on(l, p);
-	}
-	return n;
+	if (n <= 0)
+		return n;
+	ublkev__placed_started(p, &t->req, extents, (unsigned int)n,
+			       UBLKEV__WAY_BUF, t->req.buf);
+	file_go_on(l, p);
+	return true;
+}
+
+/*
+ * Without a slot (UBLK_IO_F_NEED_REG_BUF: ublk_auto_buf_reg() found it in use,
+ * or had no memory) it is as if a file had refused the pages.
+ */
+void ublkev__file_lend(struct ublkev__lane *l, struct ublkev__queue *q,
+		       struct ublkev__tag *t)
+{
+	const struct ublkev__desc *desc = ublkev__io_desc(l->io, q->id,
+							  t->req.tag);
+	struct ublkev_extent extents[UBLKEV_MAX_EXTENTS];
+	struct ublkev__placed *p = file_of(l->e, q->id, t->req.tag);
+	int n = file_ask(l, q, t, extents);
+
+	if (!n)
+		ublkev__queue_unlent(q, t);
+	if (n <= 0)
+		return;
+	ublkev__placed_started(p, &t->req, extents, (unsigned int)n,
+			       UBLKEV__WAY_LENT, NULL);
+	if (desc->op_flags & UBLKEV__DESC_NEED_REG_BUF)
+		ublkev__placed_unlent(p);
+	file_go_on(l, p);
 }
 
 static void file_pull(struct ublkev__lane *l, struct ublkev__placed *p)

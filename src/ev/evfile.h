@@ -33,6 +33,13 @@ bool ublkev__file_place(struct ublkev__lane *l, struct ublkev__queue *q,
 			struct ublkev__tag *t);
 
 /*
+ * What was pulled as LEND: the same, but false is told to the queue. What files
+ * refuse of the driver's pages, and what has none in the ring, is copied here.
+ */
+void ublkev__file_lend(struct ublkev__lane *l, struct ublkev__queue *q,
+		       struct ublkev__tag *t);
+
+/*
  * Queues SQEs for what is to be done, as long as there is room: what then still
  * wants some, l->wanting, waits for others that are queued to be submitted.
  */

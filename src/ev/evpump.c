@@ -171,7 +171,8 @@ static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	bool rejected;
 	int res;
 
-	if (unlikely(l->e->placed) && ublkev__file_place(l, q, t))
+	if (unlikely(l->e->placed) && !ublkev__queue_is_unlent(t) &&
+	    ublkev__file_place(l, q, t))
 		return false;
 	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
 	return pump_answer(q, t, cookie, res, rejected);
@@ -212,6 +213,9 @@ static bool pump_serve(struct ublkev__lane *l, struct ublkev__queue *q,
 		return false;
 	case UBLKEV__QUEUE_GO_ON:
 		return pump_go_on(l, q, t);
+	case UBLKEV__QUEUE_LEND:
+		ublkev__file_lend(l, q, t);
+		return false;
 	default:
 		return false;
 	}

@@ -587,6 +587,7 @@ static void worker_add(struct ublkev_stats *sum, const struct ublkev_stats *s)
 	ADD(rounds);
 	ADD(enters);
 	ADD(over_budget);
+	ADD(lent);
 	ADD(inflight);
 	ADD(inflight_max);
 	for (i = 0; i < UBLKEV_LATENCY_BUCKETS; i++) {

@@ -288,6 +288,7 @@ static int opts_set_copy(const struct parse *p, const char *text)
 		[UBLKEV_COPY_PLAIN] = "plain",
 		[UBLKEV_COPY_DIRECT] = "direct",
 		[UBLKEV_COPY_USER] = "user",
+		[UBLKEV_COPY_ZERO] = "zero",
 	};
 	int copy = opts_find(names, UBLKEV_NR_COPIES, text);
 
@@ -295,7 +296,7 @@ static int opts_set_copy(const struct parse *p, const char *text)
 		      "each has a name");
 	if (copy < 0)
 		return opts_fail_value(p, OPT_COPY, text, "is no way to copy",
-				       "give auto, plain, direct or user");
+				       "give auto, plain, direct, user or zero");
 	p->o->copy = (enum ublkev_copy)copy;
 	return 0;
 }

@@ -94,6 +94,7 @@ static void json_add_stats(json_t *top, const struct ublkev_stats *s)
 			    json_integer(s->inflight_max));
 	json_object_set_new(top, "fua", json_integer(json_n(s->fua)));
 	json_object_set_new(top, "rejected", json_integer(json_n(s->rejected)));
+	json_object_set_new(top, "lent", json_integer(json_n(s->lent)));
 	json_object_set_new(top, "stale_answers",
 			    json_integer(json_n(s->stale_answers)));
 	json_object_set_new(top, "loop",

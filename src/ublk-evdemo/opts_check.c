@@ -54,6 +54,8 @@ static int opts_check_modes(const struct parse *p)
 		return opts_refuse_with(p, p->not_recover, "recover");
 	if (o->unprivileged && o->recovery != UBLKEV_RECOVERY_NONE)
 		return opts_refuse_with(p, "recovery", "unprivileged");
+	if (o->unprivileged && o->copy == UBLKEV_COPY_ZERO)
+		return opts_refuse_with(p, "copy zero", "unprivileged");
 	return 0;
 }
 
@@ -65,6 +67,10 @@ static int opts_check_memory(const struct parse *p)
 	if (p->of_file)
 		return opts_refuse_with(p, p->of_file, o->backend == OPTS_MEM ?
 					"backend mem" : "backend null");
+	if (o->copy == UBLKEV_COPY_ZERO)
+		return opts_fail(p, "option --copy zero: only a disk in a "
+				 "file can be served without copies: give "
+				 "--file, or another --copy");
 	if (o->backend != OPTS_NULL)
 		return 0;
 	if (o->huge_pages)

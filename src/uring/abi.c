@@ -67,6 +67,17 @@ SAME(ABI_COPY_OFFSET, UBLKSRV_IO_BUF_OFFSET);
 SAME(ABI_COPY_TAG_SHIFT, UBLK_TAG_OFF);
 SAME(ABI_COPY_QUEUE_SHIFT, UBLK_QID_OFF);
 #endif
+#ifdef UBLK_F_AUTO_BUF_REG
+SAME(UBLKEV__F(AUTO_BUF_REG), UBLK_F_AUTO_BUF_REG);
+SAME(ABI_AUTO_BUF_FALLBACK, UBLK_AUTO_BUF_REG_FALLBACK << 16);
+SAME(UBLKEV__DESC_NEED_REG_BUF, UBLK_IO_F_NEED_REG_BUF);
+#endif
+#ifdef UBLK_PARAM_TYPE_SEGMENT
+SAME(ABI_PARAM_TYPE_DMA_ALIGN, UBLK_PARAM_TYPE_DMA_ALIGN);
+SAME(ABI_PARAM_TYPE_SEGMENT, UBLK_PARAM_TYPE_SEGMENT);
+SAME_AT(abi_params, dma, ublk_params, dma);
+SAME_AT(abi_params, seg, ublk_params, seg);
+#endif
 #ifdef UBLK_F_NO_AUTO_PART_SCAN
 SAME(UBLKEV_F_NO_AUTO_PART_SCAN, UBLK_F_NO_AUTO_PART_SCAN);
 #endif
@@ -105,7 +116,10 @@ static_assert(sizeof(struct abi_dev_info) == 64, "as the driver has it");
 static_assert(offsetof(struct abi_params, basic) == 8 &&
 	      offsetof(struct abi_params, discard) == 40 &&
 	      offsetof(struct abi_params, devt) == 60 &&
-	      sizeof(struct abi_params) == 80, "as the driver has it");
+	      offsetof(struct abi_params, zoned) == 76 &&
+	      offsetof(struct abi_params, dma) == 108 &&
+	      offsetof(struct abi_params, seg) == 120 &&
+	      sizeof(struct abi_params) == 136, "as the driver has it");
 
 /*
  * core/decode.c reads the mapped descriptors as a type of its own, since the
@@ -187,6 +201,21 @@ void ublkev__abi_get_info(const struct abi_dev_info *abi,
 	info->owner_gid = abi->owner_gid;
 }
 
+static void abi_put_pages(struct abi_params *abi,
+			  const struct ublkev__params *params)
+{
+	if (params->dma_align_bytes) {
+		abi->types |= ABI_PARAM_TYPE_DMA_ALIGN;
+		abi->dma.alignment = params->dma_align_bytes - 1;
+	}
+	if (!params->max_segment_bytes)
+		return;
+	abi->types |= ABI_PARAM_TYPE_SEGMENT;
+	abi->seg.boundary_mask = params->segment_boundary_mask;
+	abi->seg.max_segment_bytes = params->max_segment_bytes;
+	abi->seg.max_segments = params->max_segments;
+}
+
 void ublkev__abi_put_params(struct abi_params *abi,
 			    const struct ublkev__params *params)
 {
@@ -201,6 +230,7 @@ void ublkev__abi_put_params(struct abi_params *abi,
 	abi->basic.max_sectors = params->max_sectors;
 	abi->basic.chunk_sectors = params->chunk_sectors;
 	abi->basic.dev_sectors = params->dev_sectors;
+	abi_put_pages(abi, params);
 	if (!params->max_discard_sectors && !params->max_write_zeroes_sectors)
 		return;
 	/*
@@ -233,6 +263,13 @@ void ublkev__abi_get_params(const struct abi_params *abi,
 		params->max_discard_sectors = abi->discard.max_discard_sectors;
 		params->max_write_zeroes_sectors =
 			abi->discard.max_write_zeroes_sectors;
+	}
+	if (abi->types & ABI_PARAM_TYPE_DMA_ALIGN)
+		params->dma_align_bytes = abi->dma.alignment + 1;
+	if (abi->types & ABI_PARAM_TYPE_SEGMENT) {
+		params->segment_boundary_mask = abi->seg.boundary_mask;
+		params->max_segment_bytes = abi->seg.max_segment_bytes;
+		params->max_segments = abi->seg.max_segments;
 	}
 	if (abi->types & ABI_PARAM_TYPE_DEVT) {
 		params->char_major = abi->devt.char_major;

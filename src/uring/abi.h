@@ -49,6 +49,15 @@
 #define ABI_IO_COMMIT_AND_FETCH_REQ	ABI_IO_RW(0x21)
 #define ABI_IO_NEED_GET_DATA		ABI_IO_RW(0x22)
 
+/*
+ * AUTO_BUF_REG: the addr of an SQE with FETCH_REQ or COMMIT_AND_FETCH_REQ says
+ * which slot of the ring's buffers the pages of the tag's next request are to
+ * have, and that a request which finds that slot in use is to come all the same
+ * (op_flags then has NEED_REG_BUF). Bits beyond these are refused.
+ */
+#define ABI_AUTO_BUF_SLOT_MASK		0xffffu
+#define ABI_AUTO_BUF_FALLBACK		(1u << 16)
+
 /* Linux 7.0, in place of the three above on a device with BATCH_IO */
 #define ABI_IO_PREP_IO_CMDS		ABI_IO_RW(0x25)
 #define ABI_IO_COMMIT_IO_CMDS		ABI_IO_RW(0x26)
@@ -93,11 +102,12 @@ struct abi_batch_io {
 	uint64_t reserved2;
 };
 
-#define ABI_BATCH_HAS_BUF_ADDR	(1u << 1)
+#define ABI_BATCH_HAS_BUF_ADDR		(1u << 1)
+#define ABI_BATCH_AUTO_BUF_FALLBACK	(1u << 2)
 
 struct abi_batch_elem {
 	uint16_t tag;
-	uint16_t buf_index;
+	uint16_t buf_index;	/* AUTO_BUF_REG: the slot */
 	int32_t result;
 	uint64_t addr;		/* the tag's buffer, where the driver copies */
 };
@@ -134,6 +144,8 @@ struct abi_dev_info {
 #define ABI_PARAM_TYPE_BASIC	(1u << 0)
 #define ABI_PARAM_TYPE_DISCARD	(1u << 1)
 #define ABI_PARAM_TYPE_DEVT	(1u << 2)
+#define ABI_PARAM_TYPE_DMA_ALIGN (1u << 4)
+#define ABI_PARAM_TYPE_SEGMENT	(1u << 5)
 
 /*
  * struct ublk_params up to the last slot that is used here. The driver takes a
@@ -167,11 +179,23 @@ struct abi_params {
 		uint32_t disk_major;
 		uint32_t disk_minor;
 	} devt;
-	/*
-	 * A compiler for 64 bits pads to a multiple of 8; with this member one
-	 * for 32 bits has the same size.
-	 */
-	uint32_t unused;
+	struct {		/* not used here */
+		uint32_t max_open_zones;
+		uint32_t max_active_zones;
+		uint32_t max_zone_append_sectors;
+		uint8_t reserved[20];
+	} zoned;
+	struct {
+		uint32_t alignment;	/* a mask */
+		uint8_t pad[4];
+	} dma;
+	struct {
+		/* where 64 bits are aligned to 4 bytes only, as on i386, too */
+		_Alignas(8) uint64_t boundary_mask;
+		uint32_t max_segment_bytes;
+		uint16_t max_segments;
+		uint8_t pad[2];
+	} seg;
 };
 
 /*

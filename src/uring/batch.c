@@ -87,11 +87,13 @@ static int batch_register_bufs(struct ublkev__batch *b, struct io_uring *ring)
 
 int ublkev__batch_open(struct ublkev__batch *b, const struct ublkev__alloc *mem,
 		       struct io_uring *ring, unsigned int queue,
-		       unsigned int depth, bool addrs)
+		       unsigned int depth, bool addrs, int slot)
 {
 	int err;
 
 	b->queue = (uint16_t)queue;
+	b->lends = slot >= 0;
+	b->slot = b->lends ? (uint16_t)slot : 0;
 	b->nr_bufs = (uint16_t)batch_power_of_2(depth);
 	b->elem_bytes = addrs ? sizeof(struct abi_batch_elem)
 			      : offsetof(struct abi_batch_elem, addr);
@@ -120,6 +122,7 @@ void ublkev__batch_add(struct ublkev__batch *b, unsigned int tag, int result,
 {
 	struct abi_batch_elem elem = {
 		.tag = (uint16_t)tag, .result = result,
+		.buf_index = b->lends ? (uint16_t)(b->slot + tag) : 0,
 		.addr = (uintptr_t)addr,
 	};
 
@@ -138,7 +141,7 @@ void ublkev__batch_sqe(struct ublkev__batch *b, struct io_uring_sqe *sqe)
 	b->sent = b->nr;
 	ublkev__sqe_batch(sqe, b->prepared ? ABI_IO_COMMIT_IO_CMDS
 					   : ABI_IO_PREP_IO_CMDS,
-			  b->queue, b->elems, b->nr, b->elem_bytes);
+			  b->queue, b->elems, b->nr, b->elem_bytes, b->lends);
 }
 
 static unsigned int batch_say(const struct ublkev__batch *b,

@@ -29,7 +29,9 @@ struct ublkev__batch {		/* of one queue */
 	unsigned int pos;		/* tags already taken of a completion of
 					   FETCH that is given again */
 	uint16_t nr_bufs, queue;
+	uint16_t slot;			/* of tag 0: see lends */
 	uint8_t elem_bytes;
+	bool lends;			/* pages to slots of the ring */
 	bool prepared;			/* PREP succeeded */
 	bool fetching;			/* FETCH is with the driver */
 	bool ended;			/* FETCH was refused: there will be no
@@ -39,12 +41,13 @@ struct ublkev__batch {		/* of one queue */
 /*
  * Makes *b, which is all zeroes, ready for a queue and registers its buffers
  * with the ring. With `addrs` each element has the address of its tag's buffer,
- * as the driver wants it where it copies. Errors: -ENOMEM, those of
+ * as the driver wants it where it copies. With a slot, not -1, each has that of
+ * its tag, which is so many further on. Errors: -ENOMEM, those of
  * io_uring_register(2); what was made until then ublkev__batch_free() frees.
  */
 int ublkev__batch_open(struct ublkev__batch *b, const struct ublkev__alloc *mem,
 		       struct io_uring *ring, unsigned int queue,
-		       unsigned int depth, bool addrs);
+		       unsigned int depth, bool addrs, int slot);
 
 /* Called after the ring is closed: the kernel has the buffers until then. */
 void ublkev__batch_free(struct ublkev__batch *b,

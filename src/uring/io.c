@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "uring/abi.h"
@@ -32,6 +33,7 @@
 #define LOOKS 16
 
 #define MOST_ENTRIES 32768u	/* IORING_MAX_ENTRIES */
+#define MOST_SLOTS 16384u	/* IORING_MAX_REG_BUFFERS */
 
 /* SQEs for operations on files, beside those of tags: so many at least */
 #define FILE_ENTRIES 64u
@@ -85,6 +87,7 @@ static int io_open_ring(struct ublkev__io *io, unsigned int queues,
 
 	flags |= RING_FLAGS | (io->by_ring ? IORING_SETUP_COOP_TASKRUN
 					   : IORING_SETUP_DEFER_TASKRUN);
+	io->depth = depth;
 	io->queue_bytes = (size_t)depth * max_io_bytes;
 	io->nr_bufs = (size_t)queues * depth;
 	io->max_io_bytes = max_io_bytes;
@@ -140,19 +143,54 @@ static void io_free_batch(struct ublkev__io *io)
 	io->batch = NULL;
 }
 
+/*
+ * Of the ring's table of buffers, where a tag's pages go. Tags beyond the
+ * table's end have a slot that is not there, and so fall back.
+ */
+static unsigned int io_slot(const struct ublkev__io *io, unsigned int queue,
+			    unsigned int tag)
+{
+	return (queue - io->first) * io->depth + tag;
+}
+
 static int io_make_batch(struct ublkev__io *io, unsigned int queues,
 			 unsigned int depth)
 {
+	unsigned int i;
 	int err = 0;
 
 	io->batch = ublkev__alloc_zalloc(io->mem, queues, sizeof(*io->batch));
 	if (!io->batch)
 		return -ENOMEM;
-	for (; io->nr_batch < queues && !err; io->nr_batch++)
-		err = ublkev__batch_open(&io->batch[io->nr_batch], io->mem,
-					 &io->ring.u, io->first + io->nr_batch,
-					 depth, !io->user_copy);
+	while (io->nr_batch < queues && !err) {
+		i = io->nr_batch++;
+		err = ublkev__batch_open(&io->batch[i], io->mem, &io->ring.u,
+					 io->first + i, depth, !io->user_copy,
+					 io->lends ? (int)(i * depth) : -1);
+	}
 	return err;
+}
+
+/*
+ * The zeroes are pages of nothing, for what is read of no file. The table is
+ * empty (RSRC_REGISTER_SPARSE) until the driver fills it.
+ */
+static int io_make_slots(struct ublkev__io *io)
+{
+	struct io_uring_rsrc_register reg = {
+		.nr = io->nr_bufs < MOST_SLOTS ? (unsigned int)io->nr_bufs
+					       : MOST_SLOTS,
+		.flags = IORING_RSRC_REGISTER_SPARSE,
+	};
+	void *p;
+
+	p = mmap(NULL, io->max_io_bytes, PROT_READ,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	io->zeroes = p;
+	return io_uring_register((unsigned int)io->ring.u.ring_fd,
+				 IORING_REGISTER_BUFFERS2, &reg, sizeof(reg));
 }
 
 void ublkev__io_free(struct ublkev__io *io)
@@ -163,6 +201,8 @@ void ublkev__io_free(struct ublkev__io *io)
 	io_free_batch(io);
 	ublkev__iobuf_unmap(&io->bufs);
 	ublkev__iobuf_unmap(&io->spare);
+	if (io->zeroes)
+		munmap(io->zeroes, io->max_io_bytes);
 	if (io->evfd >= 0)
 		close(io->evfd);
 	if (!io->apart)
@@ -232,10 +272,13 @@ static int io_take(struct ublkev__io *io, int ublkc, unsigned int queues,
 	int files[2], err;
 
 	io->user_copy = features & UBLKEV__F(USER_COPY);
+	io->lends = features & UBLKEV__F(AUTO_BUF_REG);
 	files[FILE_UBLKC] = ublkc;
 	files[FILE_EVENTFD] = io->evfd;
 	err = io_uring_register_files(&io->ring.u, files, 2);
 	io->files = !err;
+	if (!err && io->lends)
+		err = io_make_slots(io);
 	if (!err && features & UBLKEV__F(BATCH_IO))
 		err = io_make_batch(io, queues, depth);
 	return err;
@@ -310,6 +353,17 @@ static struct ublkev__batch *io_batch_of(struct ublkev__io *io,
 	return &io->batch[queue - io->first];
 }
 
+static void io_command(struct ublkev__io *io, uint32_t cmd_op,
+		       unsigned int queue, unsigned int tag, int result,
+		       void *buf)
+{
+	struct io_uring_sqe *sqe = io_get_sqe(io);
+
+	ublkev__sqe_io(sqe, cmd_op, queue, tag, result, io_addr(io, buf));
+	if (io->lends)
+		ublkev__sqe_lend(sqe, io_slot(io, queue, tag));
+}
+
 void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 		      unsigned int tag, void *buf)
 {
@@ -318,8 +372,7 @@ void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 				  io_addr(io, buf));
 		return;
 	}
-	ublkev__sqe_io(io_get_sqe(io), ABI_IO_FETCH_REQ, queue, tag, 0,
-		       io_addr(io, buf));
+	io_command(io, ABI_IO_FETCH_REQ, queue, tag, 0, buf);
 }
 
 void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
@@ -330,8 +383,7 @@ void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 				  io_addr(io, buf));
 		return;
 	}
-	ublkev__sqe_io(io_get_sqe(io), ABI_IO_COMMIT_AND_FETCH_REQ, queue, tag,
-		       result, io_addr(io, buf));
+	io_command(io, ABI_IO_COMMIT_AND_FETCH_REQ, queue, tag, result, buf);
 }
 
 void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
@@ -353,9 +405,19 @@ bool ublkev__io_has_file_room(const struct ublkev__io *io)
 void ublkev__io_file(struct ublkev__io *io, unsigned int queue,
 		     unsigned int tag, const struct ublkev__fileop *op)
 {
-	ublkev__sqe_file(io_get_sqe(io), op,
-			 udata_file(queue, tag, op->piece));
+	uint64_t udata = udata_file(queue, tag, op->piece);
+	struct io_uring_sqe *sqe = io_get_sqe(io);
+	struct ublkev__fileop clear;
+
 	io->nr_file_sqes++;
+	if (op->kind < UBLKEV__FILEOP_FETCH) {
+		ublkev__sqe_file(sqe, op, io_slot(io, queue, tag), udata);
+		return;
+	}
+	clear = *op;
+	if (op->kind == UBLKEV__FILEOP_CLEAR)
+		clear.addr = io->zeroes;
+	ublkev__sqe_copy_part(sqe, queue, tag, &clear, udata);
 }
 
 void ublkev__io_reset(struct ublkev__io *io)

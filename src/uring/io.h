@@ -126,8 +126,10 @@ size_t ublkev__io_leave_bufs(struct ublkev__io *io);
 
 /*
  * Opens /dev/ublkc<id> and maps its descriptors; `features` are those that
- * the device has (UBLKEV__F()). Errors: those of open(2),
- * mmap(2), io_uring_register(2).
+ * the device has (UBLKEV__F()). With AUTO_BUF_REG the ring gets a table of
+ * buffers, where each request with data has its pages from its completion to
+ * its commit, unless its descriptor has UBLKEV__DESC_NEED_REG_BUF. Errors:
+ * those of open(2), mmap(2), io_uring_register(2).
  */
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 		    unsigned int depth, uint64_t features);

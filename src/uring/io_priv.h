@@ -44,6 +44,10 @@ struct ublkev__io {
 	bool apart;			/* ublkc and descs are another io's */
 	bool dormant;			/* the ring is no thread's yet */
 	bool user_copy;			/* the device has USER_COPY */
+	bool lends;			/* it has AUTO_BUF_REG */
+	unsigned int depth;		/* of a queue */
+	void *zeroes;			/* of max_io_bytes, to be copied from:
+					   with AUTO_BUF_REG, else NULL */
 	bool for_files;			/* there may be operations on files */
 	unsigned int nr_file_sqes;	/* since the SQ was empty */
 	unsigned int most_file_sqes;	/* that no tag's command needs */

@@ -42,6 +42,15 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 	cmd->addr = (uintptr_t)addr;
 }
 
+/*
+ * Without FALLBACK a request that finds its slot in use would fail, and nobody
+ * here would hear of it (ublk_auto_buf_reg()).
+ */
+void ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot)
+{
+	sqe->addr = (slot & ABI_AUTO_BUF_SLOT_MASK) | ABI_AUTO_BUF_FALLBACK;
+}
+
 static struct abi_batch_io *sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 				  unsigned int queue, unsigned int elem_bytes)
 {
@@ -59,7 +68,7 @@ static struct abi_batch_io *sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 
 void ublkev__sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		       unsigned int queue, const void *elems, unsigned int nr,
-		       unsigned int elem_bytes)
+		       unsigned int elem_bytes, bool lends)
 {
 	struct abi_batch_io *cmd = sqe_batch(sqe, cmd_op, queue, elem_bytes);
 
@@ -68,6 +77,8 @@ void ublkev__sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 	cmd->nr_elem = (uint16_t)nr;
 	if (elem_bytes == sizeof(struct abi_batch_elem))
 		cmd->flags = ABI_BATCH_HAS_BUF_ADDR;
+	if (lends)
+		cmd->flags |= ABI_BATCH_AUTO_BUF_FALLBACK;
 }
 
 /* IORING_URING_CMD_MULTISHOT, which the system's header may not have. */
@@ -83,31 +94,52 @@ void ublkev__sqe_batch_fetch(struct io_uring_sqe *sqe, unsigned int queue)
 	sqe->user_data = udata_batch(queue, true);
 }
 
+static uint64_t sqe_copy_offset(unsigned int queue, unsigned int tag)
+{
+	return ABI_COPY_OFFSET + ((uint64_t)queue << ABI_COPY_QUEUE_SHIFT) +
+	       ((uint64_t)tag << ABI_COPY_TAG_SHIFT);
+}
+
 void ublkev__sqe_copy(struct io_uring_sqe *sqe, unsigned int queue,
 		      unsigned int tag, bool in, void *addr, uint32_t bytes)
 {
-	uint64_t offset = ABI_COPY_OFFSET +
-			  ((uint64_t)queue << ABI_COPY_QUEUE_SHIFT) +
-			  ((uint64_t)tag << ABI_COPY_TAG_SHIFT);
-
 	memset(sqe, 0, 64);
 	sqe->opcode = in ? IORING_OP_READ : IORING_OP_WRITE;
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->fd = FILE_UBLKC;
 	sqe->addr = (uintptr_t)addr;
 	sqe->len = bytes;
-	sqe->off = offset;
+	sqe->off = sqe_copy_offset(queue, tag);
 	sqe->user_data = udata_tag(queue, tag);
+}
+
+void ublkev__sqe_copy_part(struct io_uring_sqe *sqe, unsigned int queue,
+			   unsigned int tag, const struct ublkev__fileop *op,
+			   uint64_t udata)
+{
+	ublkev__sqe_copy(sqe, queue, tag, op->kind == UBLKEV__FILEOP_FETCH,
+			 op->addr, (uint32_t)op->len_bytes);
+	sqe->off += op->at_bytes;
+	sqe->user_data = udata;
 }
 
 /* a READ or WRITE of more than this is cut short by the kernel in any case */
 #define MAX_RW_BYTES	0x7ffff000u
 
-static void sqe_rw(struct io_uring_sqe *sqe, const struct ublkev__fileop *op)
+/* in the driver's pages, an address is an offset within the request */
+static void sqe_rw(struct io_uring_sqe *sqe, const struct ublkev__fileop *op,
+		   unsigned int slot)
 {
-	sqe->opcode = op->kind == UBLKEV__FILEOP_READ ? IORING_OP_READ
-						      : IORING_OP_WRITE;
+	bool read = op->kind == UBLKEV__FILEOP_READ;
+
+	sqe->opcode = read ? IORING_OP_READ : IORING_OP_WRITE;
 	sqe->addr = (uintptr_t)op->addr;
+	if (op->lent) {
+		sqe->opcode = read ? IORING_OP_READ_FIXED
+				   : IORING_OP_WRITE_FIXED;
+		sqe->addr = op->at_bytes;
+		sqe->buf_index = (uint16_t)slot;
+	}
 	sqe->off = op->offset_bytes;
 	sqe->len = op->len_bytes < MAX_RW_BYTES ? (uint32_t)op->len_bytes
 						: MAX_RW_BYTES;
@@ -128,7 +160,8 @@ static void sqe_fallocate(struct io_uring_sqe *sqe,
 }
 
 void ublkev__sqe_file(struct io_uring_sqe *sqe,
-		      const struct ublkev__fileop *op, uint64_t udata)
+		      const struct ublkev__fileop *op, unsigned int slot,
+		      uint64_t udata)
 {
 	memset(sqe, 0, 64);
 	sqe->fd = op->fd;
@@ -149,7 +182,7 @@ void ublkev__sqe_file(struct io_uring_sqe *sqe,
 		sqe->user_data = UDATA_NONE;
 		break;
 	default:
-		sqe_rw(sqe, op);
+		sqe_rw(sqe, op, slot);
 	}
 }
 

@@ -21,6 +21,9 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		    unsigned int queue, unsigned int tag, int result,
 		    void *addr);
 
+/* And asks for the pages of the tag's next request in that slot of the ring. */
+void ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot);
+
 /*
  * A 64-byte SQE becomes USER_COPY's read (`in`, a WRITE's data) or write of
  * FILE_UBLKC. io_uring runs it inside the enter, and hands it to no thread,
@@ -31,18 +34,24 @@ void ublkev__sqe_copy(struct io_uring_sqe *sqe, unsigned int queue,
 
 /*
  * A 64-byte SQE becomes an operation on a file, or the cancelling of the one
- * that has the same udata.
+ * that has the same udata. What is lent is in `slot`. Not FETCH, STORE, CLEAR:
+ * these are copies of parts of a request, as of ublkev__sqe_copy().
  */
 void ublkev__sqe_file(struct io_uring_sqe *sqe,
-		      const struct ublkev__fileop *op, uint64_t udata);
+		      const struct ublkev__fileop *op, unsigned int slot,
+		      uint64_t udata);
+void ublkev__sqe_copy_part(struct io_uring_sqe *sqe, unsigned int queue,
+			   unsigned int tag, const struct ublkev__fileop *op,
+			   uint64_t udata);
 
 /*
  * A 64-byte SQE becomes PREP_IO_CMDS or COMMIT_IO_CMDS of nr elements; the
- * driver learns from elem_bytes whether an element has an address.
+ * driver learns from elem_bytes whether an element has an address. `lends`: an
+ * element's slot is meant, see ublkev__sqe_lend().
  */
 void ublkev__sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		       unsigned int queue, const void *elems, unsigned int nr,
-		       unsigned int elem_bytes);
+		       unsigned int elem_bytes, bool lends);
 
 /* A 64-byte SQE becomes FETCH_IO_CMDS into the buffers of group `queue`. */
 void ublkev__sqe_batch_fetch(struct io_uring_sqe *sqe, unsigned int queue);

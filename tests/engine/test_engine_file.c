@@ -4,219 +4,10 @@
  * Its kernel cuts short, fails, and takes its time, as it is told to.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "engine_client.h"
-#include "engine_rig.h"
-
-#define FILES		4u
-#define CHUNK		4096u
-#define DISK_BYTES	(1u << 20)
-#define CLIENTS		16u
-#define QUEUES		3u
-
-struct stripe {
-	struct ublkev_backend *backend;
-	int fds[FILES];
-	unsigned int places, placed, submits;	/* atomic */
-	unsigned int submit_in_4;	/* so many of four are not placed */
-	int last_err;			/* of placed() */
-	int answer;			/* 0: placed() answers err */
-	uint64_t cookie;		/* of the last that was placed */
-	bool wrong;			/* place() answers nonsense */
-	int refuse;			/* or this */
-};
-
-static struct stripe disk;
-static struct rig_dev r;
-static struct test_rng rng;
-static struct client *clients;
-static struct test_log said;
-static struct ev_timer kernel;
-
-/* ---- the disk ------------------------------------------------------------ */
-
-static int stripe_open(void *ctx, struct ublkev_limits *limits)
-{
-	(void)ctx;
-	limits->dev_bytes = DISK_BYTES;
-	limits->max_discard_bytes = STRIPE_BYTES;
-	limits->max_write_zeroes_bytes = STRIPE_BYTES;
-	limits->flags = UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA |
-			UBLKEV_LIMIT_THREADS;
-	return 0;
-}
-
-static int split(const struct stripe *s, const struct ublkev_req *req,
-		 struct ublkev_extent *x)
-{
-	uint64_t at = req->offset_bytes, end = at + req->len_bytes, chunk;
-	int n = 0;
-
-	for (; req->op == UBLKEV_OP_FLUSH && n < (int)FILES; n++)
-		x[n] = (struct ublkev_extent){ .fd = s->fds[n] };
-	for (; at < end; at += x[n++].len_bytes) {
-		chunk = at / CHUNK;
-		x[n].fd = s->fds[chunk % FILES];
-		x[n].offset_bytes = chunk / FILES * CHUNK + at % CHUNK;
-		x[n].len_bytes = CHUNK - at % CHUNK;
-		if (x[n].len_bytes > end - at)
-			x[n].len_bytes = end - at;
-	}
-	return n;
-}
-
-static int stripe_place(void *ctx, const struct ublkev_req *req,
-			struct ublkev_extent *x)
-{
-	struct stripe *s = ctx;
-	int n = split(s, req, x);
-
-	if (s->refuse)
-		return s->refuse;
-	if (req->tag % 4 < s->submit_in_4 && req->op <= UBLKEV_OP_WRITE)
-		return 0;
-	__atomic_fetch_add(&s->places, 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->cookie, req->cookie, __ATOMIC_RELAXED);
-	x[0].len_bytes += s->wrong;
-	return n;
-}
-
-static int stripe_placed(void *ctx, const struct ublkev_req *req, int err)
-{
-	struct stripe *s = ctx;
-
-	ck_assert_uint_lt(req->op, UBLKEV_NR_OPS);
-	__atomic_fetch_add(&s->placed, 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->last_err, err, __ATOMIC_RELAXED);
-	return s->answer ? s->answer : err;
-}
-
-/* the same, by hand */
-static int stripe_submit(void *ctx, struct ublkev_req *req)
-{
-	struct ublkev_extent x[UBLKEV_MAX_EXTENTS];
-	struct stripe *s = ctx;
-	int i, n = split(s, req, x);
-	char *at = req->buf;
-	ssize_t did;
-
-	__atomic_fetch_add(&s->submits, 1, __ATOMIC_RELAXED);
-	for (i = 0; i < n; at += x[i++].len_bytes) {
-		did = req->op == UBLKEV_OP_READ ?
-			pread(x[i].fd, at, (size_t)x[i].len_bytes,
-			      (off_t)x[i].offset_bytes) :
-			pwrite(x[i].fd, at, (size_t)x[i].len_bytes,
-			       (off_t)x[i].offset_bytes);
-		ck_assert_int_eq(did, (int)x[i].len_bytes);
-	}
-	return UBLKEV_DONE;
-}
-
-static const struct ublkev_backend_ops stripe_ops = {
-	.size = sizeof(stripe_ops),
-	.name = "stripe",
-	.open = stripe_open,
-	.submit = stripe_submit,
-	.place = stripe_place,
-	.placed = stripe_placed,
-};
-
-static void make_disk(void)
-{
-	unsigned int i;
-
-	memset(&disk, 0, sizeof(disk));
-	for (i = 0; i < FILES; i++) {
-		char path[] = "/tmp/test_engine_file.XXXXXX";
-
-		disk.fds[i] = mkstemp(path);
-		ck_assert_int_ge(disk.fds[i], 0);
-		unlink(path);
-		ck_assert_int_eq(ftruncate(disk.fds[i], DISK_BYTES / FILES),
-				 0);
-	}
-	ck_assert_int_eq(ublkev_backend_new(&disk.backend, &stripe_ops, &disk),
-			 0);
-}
-
-/* lines about files only: others follow them */
-static void on_log(void *data, int priority, const char *line)
-{
-	if (strstr(line, "on files") || strstr(line, "place()"))
-		test_log_fn(data, priority, line);
-}
-
-/* what the kernel holds it does by and by */
-static void on_kernel(struct ev_loop *loop, struct ev_timer *w, int revents)
-{
-	FAKE_LOCKED;
-
-	(void)loop;
-	(void)w;
-	(void)revents;
-	fake_file_go(0, 1 + (unsigned int)test_rng_below(&rng, 8));
-}
-
-static void setup(void)
-{
-	rig_setup();
-	rig_ticks();
-	make_disk();
-	memset(&said, 0, sizeof(said));
-	test_rng_init(&rng, test_seed("file"));
-	ev_timer_init(&kernel, on_kernel, 0.001, 0.001);
-	clients = NULL;
-	rig_conf(&r);
-	r.conf.log = on_log;
-	r.conf.log_data = &said;
-}
-
-static void teardown(void)
-{
-	unsigned int i;
-
-	ck_assert(fake_clean());
-	ublkev_backend_free(disk.backend);
-	for (i = 0; i < FILES; i++)
-		close(disk.fds[i]);
-	free(clients);
-	rig_teardown();
-}
-
-/* ---- data ---------------------------------------------------------------- */
-
-static int any_way(const struct ublkev__fileop *op)
-{
-	switch (test_rng_below(&rng, 12)) {
-	case 0:
-		return -EAGAIN;
-	case 1:
-		return -EINTR;
-	case 2:
-	case 3:
-		return FAKE_FILE_HOLD;
-	case 4:
-	case 5:
-		if (op->kind > UBLKEV__FILEOP_WRITE_SYNC)
-			return FAKE_FILE_DO;
-		return FAKE_FILE_SHORT + 1 +
-			(int)test_rng_below(&rng, op->len_bytes);
-	default:
-		return FAKE_FILE_DO;
-	}
-}
-
-static bool all_done(void *arg)
-{
-	FAKE_LOCKED;
-
-	(void)arg;
-	return clients_done(clients, CLIENTS);
-}
+#include "engine_stripe.h"
 
 /* bit 0: queue threads; then the room for files; then the way of copying */
 START_TEST(data_integrity)
@@ -225,65 +16,38 @@ START_TEST(data_integrity)
 	unsigned int i = (unsigned int)_i;
 
 	if (i % 2)
-		r.conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
+		stripe.r.conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
 	fake.file_room = rooms[i / 2 % 3];
 	fake.features |= FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY;
-	rig_mode(&r, i / 6);
-	fake.file = any_way;
-	disk.submit_in_4 = i / 2 % 3;
-	r.conf.queues = QUEUES;
-	rig_up(&r, disk.backend);
-	ev_timer_start(rig_loop, &kernel);
+	rig_mode(&stripe.r, i / 6);
+	fake.file = stripe_any_way;
+	stripe.submit_in_4 = i / 2 % 3;
+	stripe.r.conf.queues = STRIPE_QUEUES;
+	rig_up(&stripe.r, stripe.backend);
+	ev_timer_start(rig_loop, &stripe.kernel);
 	{
 		FAKE_LOCKED;
 
-		clients = clients_new(CLIENTS, r.dev.id, &rng, 60);
-		clients_go(clients, CLIENTS);
+		stripe.clients = clients_new(STRIPE_CLIENTS,
+					     stripe.r.dev.id,
+					     &stripe.rng, 60);
+		clients_go(stripe.clients, STRIPE_CLIENTS);
 	}
-	rig_until(all_done, NULL);
-	ev_timer_stop(rig_loop, &kernel);
-	ck_assert_uint_eq(clients_errors(clients, CLIENTS), 0);
-	ck_assert_uint_eq(disk.places, disk.placed);
-	ck_assert_uint_gt(disk.places, 0);
-	ck_assert(!disk.submit_in_4 == !disk.submits);
-	ck_assert_uint_eq(rig_stats(&r).stale_answers, 0);
-	ck_assert_uint_eq(rig_stats(&r).inflight, 0);
-	ck_assert_uint_eq(rig_stats(&r).rejected, 0);
-	rig_down(&r);
+	rig_until(stripe_all_done, NULL);
+	ev_timer_stop(rig_loop, &stripe.kernel);
+	ck_assert_uint_eq(clients_errors(stripe.clients, STRIPE_CLIENTS), 0);
+	ck_assert_uint_eq(stripe.places, stripe.placed);
+	ck_assert_uint_gt(stripe.places, 0);
+	ck_assert(!stripe.submit_in_4 == !stripe.submits);
+	ck_assert_uint_eq(rig_stats(&stripe.r).stale_answers, 0);
+	ck_assert_uint_eq(rig_stats(&stripe.r).inflight, 0);
+	ck_assert_uint_eq(rig_stats(&stripe.r).rejected, 0);
+	rig_down(&stripe.r);
 	ck_assert_uint_eq(fake_counts.left_bufs, 0);
 }
 END_TEST
 
 /* ---- one request --------------------------------------------------------- */
-
-struct one {
-	unsigned int done;
-	int res;
-};
-
-static void on_one(void *arg, int res)
-{
-	struct one *one = arg;
-
-	one->done++;
-	one->res = res;
-}
-
-static bool one_done(void *arg)
-{
-	FAKE_LOCKED;
-
-	return ((struct one *)arg)->done;
-}
-
-static int io(uint32_t op, uint64_t offset, uint32_t len, void *data)
-{
-	struct one one = { 0, 0 };
-
-	fake_submit(0, op, offset, len, data, on_one, &one);
-	rig_until(one_done, &one);
-	return one.res;
-}
 
 static int err_of_file;
 static int spoilt_fd;
@@ -296,216 +60,193 @@ static int spoil_one(const struct ublkev__fileop *op)
 /* the first error is the request's, unless placed() knows better */
 START_TEST(errors)
 {
-	static char data[4 * CHUNK];
+	static char data[4 * STRIPE_CHUNK];
 
 	fake.file = spoil_one;
-	spoilt_fd = disk.fds[2];
-	rig_up(&r, disk.backend);
+	spoilt_fd = stripe.fds[2];
+	rig_up(&stripe.r, stripe.backend);
 	err_of_file = -EDQUOT;
-	ck_assert_int_eq(io(FAKE_WRITE, 0, 4 * CHUNK, data), -ENOSPC);
-	ck_assert_int_eq(disk.last_err, -ENOSPC);
-	ck_assert_int_eq(io(FAKE_WRITE, 0, 2 * CHUNK, data), 0);
+	ck_assert_int_eq(stripe_io(FAKE_WRITE, 0, 4 * STRIPE_CHUNK, data), -ENOSPC);
+	ck_assert_int_eq(stripe.last_err, -ENOSPC);
+	ck_assert_int_eq(stripe_io(FAKE_WRITE, 0, 2 * STRIPE_CHUNK, data), 0);
 	err_of_file = -EAGAIN;
-	ck_assert_int_eq(io(FAKE_READ, 0, 4 * CHUNK, data), -EAGAIN);
+	ck_assert_int_eq(stripe_io(FAKE_READ, 0, 4 * STRIPE_CHUNK, data), -EAGAIN);
 	err_of_file = -EIO;
-	ck_assert_int_eq(io(FAKE_FLUSH, 0, 0, NULL), -EIO);
-	disk.answer = -ENODATA;
-	ck_assert_int_eq(io(FAKE_FLUSH, 0, 0, NULL), -ENODATA);
-	disk.answer = 0;
+	ck_assert_int_eq(stripe_io(FAKE_FLUSH, 0, 0, NULL), -EIO);
+	stripe.answer = -ENODATA;
+	ck_assert_int_eq(stripe_io(FAKE_FLUSH, 0, 0, NULL), -ENODATA);
+	stripe.answer = 0;
 	/* the file was cut short */
 	fake.file = NULL;
-	ck_assert_int_eq(ftruncate(disk.fds[2], 100), 0);
-	ck_assert_int_eq(io(FAKE_READ, 0, 2 * CHUNK, data), 0);
-	ck_assert_int_eq(io(FAKE_READ, 0, 4 * CHUNK, data), -EIO);
-	ck_assert_uint_eq(disk.places, disk.placed);
-	rig_down(&r);
+	ck_assert_int_eq(ftruncate(stripe.fds[2], 100), 0);
+	ck_assert_int_eq(stripe_io(FAKE_READ, 0, 2 * STRIPE_CHUNK, data), 0);
+	ck_assert_int_eq(stripe_io(FAKE_READ, 0, 4 * STRIPE_CHUNK, data), -EIO);
+	ck_assert_uint_eq(stripe.places, stripe.placed);
+	rig_down(&stripe.r);
 }
 END_TEST
 
 /* nonsense fails the request, not the device */
 START_TEST(refused)
 {
-	static char data[CHUNK];
+	static char data[STRIPE_CHUNK];
 
-	rig_up(&r, disk.backend);
-	disk.wrong = true;
-	ck_assert_int_eq(io(FAKE_READ, 0, CHUNK, data), -EIO);
-	ck_assert_ptr_nonnull(strstr(said.line, "stripe: place() answered"));
-	disk.wrong = false;
-	disk.refuse = -ENOMEM;
-	ck_assert_int_eq(io(FAKE_READ, 0, CHUNK, data), -ENOMEM);
-	disk.refuse = 0;
-	ck_assert_int_eq(io(FAKE_READ, DISK_BYTES, CHUNK, data), -EINVAL);
-	ck_assert_uint_eq(rig_stats(&r).rejected, 1);
-	ck_assert_int_eq(io(FAKE_READ, 0, CHUNK, data), 0);
-	ck_assert_uint_eq(disk.placed, 1);
-	rig_down(&r);
+	rig_up(&stripe.r, stripe.backend);
+	stripe.wrong = true;
+	ck_assert_int_eq(stripe_io(FAKE_READ, 0, STRIPE_CHUNK, data), -EIO);
+	ck_assert_ptr_nonnull(strstr(stripe.said.line, "stripe: place() answered"));
+	stripe.wrong = false;
+	stripe.refuse = -ENOMEM;
+	ck_assert_int_eq(stripe_io(FAKE_READ, 0, STRIPE_CHUNK, data), -ENOMEM);
+	stripe.refuse = 0;
+	ck_assert_int_eq(stripe_io(FAKE_READ, STRIPE_DISK_BYTES, STRIPE_CHUNK, data), -EINVAL);
+	ck_assert_uint_eq(rig_stats(&stripe.r).rejected, 1);
+	ck_assert_int_eq(stripe_io(FAKE_READ, 0, STRIPE_CHUNK, data), 0);
+	ck_assert_uint_eq(stripe.placed, 1);
+	rig_down(&stripe.r);
 }
 END_TEST
 
 /* ---- an end with operations under way ------------------------------------ */
 
-static int hold_all(const struct ublkev__fileop *op)
-{
-	(void)op;
-	return FAKE_FILE_HOLD;
-}
-
-static bool all_held(void *arg)
-{
-	return fake_file_held(0) == *(unsigned int *)arg;
-}
-
-static void begin(struct one *one, uint32_t op, bool threads, char *data)
-{
-	unsigned int held = 3;
-
-	fake.file = hold_all;
-	if (threads)
-		r.conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
-	r.conf.grace_ms = 100;
-	rig_up(&r, disk.backend);
-	fake_submit(0, op, 0, 3 * CHUNK, data, on_one, one);
-	rig_until(all_held, &held);
-	ck_assert_uint_eq(ublkev_dev_inflight(&r.dev, NULL, 0), 1);
-}
-
 /* it is not the backend's to answer */
 START_TEST(answered_by_another)
 {
-	static char data[3 * CHUNK];
-	struct one one = { 0, 0 };
+	static char data[3 * STRIPE_CHUNK];
+	struct stripe_one one = { 0, 0 };
 
-	begin(&one, FAKE_WRITE, _i, data);
-	ublkev_req_done(disk.backend, disk.cookie, 0);
-	ck_assert_uint_eq(rig_stats(&r).stale_answers, 1);
+	stripe_begin(&one, FAKE_WRITE, _i, data);
+	ublkev_req_done(stripe.backend, stripe.cookie, 0);
+	ck_assert_uint_eq(rig_stats(&stripe.r).stale_answers, 1);
 	ck_assert_uint_eq(one.done, 0);
 	fake_file_go(0, 2);
 	rig_run_ms(1);
 	ck_assert_uint_eq(one.done, 0);
 	fake_file_go(0, 1);
-	rig_until(one_done, &one);
+	rig_until(stripe_one_done, &one);
 	ck_assert_int_eq(one.res, 0);
-	ck_assert_uint_eq(disk.placed, 1);
-	rig_down(&r);
+	ck_assert_uint_eq(stripe.placed, 1);
+	rig_down(&stripe.r);
 }
 END_TEST
 
 /* a stop waits for them, as it does for all requests */
 START_TEST(stopped)
 {
-	static char data[3 * CHUNK];
-	struct one one = { 0, 0 };
+	static char data[3 * STRIPE_CHUNK];
+	struct stripe_one one = { 0, 0 };
 
-	begin(&one, FAKE_READ, _i, data);
-	ublkev_dev_stop(rig_loop, &r.dev);
+	stripe_begin(&one, FAKE_READ, _i, data);
+	ublkev_dev_stop(rig_loop, &stripe.r.dev);
 	rig_run_ms(5);
 	ck_assert_uint_eq(one.done, 0);
 	fake_file_go(0, 3);
 	rig_run();
-	rig_check_stopped(&r, "LS");
-	ck_assert_int_eq(r.dev.err, 0);
+	rig_check_stopped(&stripe.r, "LS");
+	ck_assert_int_eq(stripe.r.dev.err, 0);
 	ck_assert_int_eq(one.res, 0);
-	ck_assert_uint_eq(disk.placed, 1);
+	ck_assert_uint_eq(stripe.placed, 1);
 	ck_assert_uint_eq(fake_counts.file_cancels, 0);
-	rig_fini(&r);
+	rig_fini(&stripe.r);
 }
 END_TEST
 
 /* an abort answers at once, cancels, and waits for what it has cancelled */
 START_TEST(aborted)
 {
-	static char data[3 * CHUNK];
-	struct one one = { 0, 0 };
+	static char data[3 * STRIPE_CHUNK];
+	struct stripe_one one = { 0, 0 };
 
-	begin(&one, FAKE_READ, _i, data);
+	stripe_begin(&one, FAKE_READ, _i, data);
 	fake.file_room = 1;
-	ublkev_dev_abort(rig_loop, &r.dev);
+	ublkev_dev_abort(rig_loop, &stripe.r.dev);
 	rig_run();
-	rig_check_stopped(&r, "LS");
-	ck_assert_int_eq(r.dev.err, 0);
+	rig_check_stopped(&stripe.r, "LS");
+	ck_assert_int_eq(stripe.r.dev.err, 0);
 	ck_assert_int_eq(one.res, -EIO);
 	ck_assert_uint_eq(fake_counts.file_cancels, 3);
-	ck_assert_uint_eq(disk.placed, 1);
-	ck_assert_int_eq(disk.last_err, -ECANCELED);
+	ck_assert_uint_eq(stripe.placed, 1);
+	ck_assert_int_eq(stripe.last_err, -ECANCELED);
 	ck_assert_uint_eq(fake_counts.left_bufs, 0);
-	rig_fini(&r);
+	rig_fini(&stripe.r);
 }
 END_TEST
 
 /* what can't be cancelled is waited for; then it has come in time */
 START_TEST(aborted_ends_late)
 {
-	static char data[3 * CHUNK];
-	struct one one = { 0, 0 };
+	static char data[3 * STRIPE_CHUNK];
+	struct stripe_one one = { 0, 0 };
 
-	begin(&one, FAKE_READ, _i, data);
+	stripe_begin(&one, FAKE_READ, _i, data);
 	fake.file_stuck = true;
-	ublkev_dev_abort(rig_loop, &r.dev);
-	rig_until(one_done, &one);
+	ublkev_dev_abort(rig_loop, &stripe.r.dev);
+	rig_until(stripe_one_done, &one);
 	ck_assert_int_eq(one.res, -EIO);
-	ck_assert(r.dev.active);
-	ck_assert_uint_eq(disk.placed, 0);
+	ck_assert(stripe.r.dev.active);
+	ck_assert_uint_eq(stripe.placed, 0);
 	fake_file_go(0, 3);
 	rig_run();
-	rig_check_stopped(&r, "LS");
-	ck_assert_uint_eq(disk.placed, 1);
-	ck_assert_int_eq(disk.last_err, 0);
+	rig_check_stopped(&stripe.r, "LS");
+	ck_assert_uint_eq(stripe.placed, 1);
+	ck_assert_int_eq(stripe.last_err, 0);
 	ck_assert_uint_eq(fake_counts.left_bufs, 0);
-	rig_fini(&r);
+	rig_fini(&stripe.r);
 }
 END_TEST
 
 /* or its buffer is left to it */
 START_TEST(aborted_never_ends)
 {
-	static char data[3 * CHUNK];
-	struct one one = { 0, 0 };
+	static char data[3 * STRIPE_CHUNK];
+	struct stripe_one one = { 0, 0 };
 
-	begin(&one, FAKE_READ, _i, data);
+	stripe_begin(&one, FAKE_READ, _i, data);
 	fake.file_stuck = true;
-	ublkev_dev_abort(rig_loop, &r.dev);
+	ublkev_dev_abort(rig_loop, &stripe.r.dev);
 	rig_run();
-	rig_check_stopped(&r, "LS");
+	rig_check_stopped(&stripe.r, "LS");
 	ck_assert_int_eq(one.res, -EIO);
 	ck_assert_uint_eq(fake_counts.file_cancels, 3);
 	ck_assert_uint_eq(fake_counts.left_bufs, 1);
-	ck_assert_uint_eq(disk.placed, 0);
-	ck_assert_ptr_nonnull(strstr(said.line,
+	ck_assert_uint_eq(stripe.placed, 0);
+	ck_assert_ptr_nonnull(strstr(stripe.said.line,
 				     "3 operations on files have not ended"));
-	rig_fini(&r);
+	rig_fini(&stripe.r);
 }
 END_TEST
 
-/* busy clients, each queue with much under way, at the time of an abort */
+/* busy stripe.clients, each queue with much under way, at the time of an abort */
 START_TEST(aborted_busy)
 {
-	fake.file = any_way;
-	r.conf.queues = QUEUES;
+	fake.file = stripe_any_way;
+	stripe.r.conf.queues = STRIPE_QUEUES;
 	if (_i % 2)
-		r.conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
-	rig_mode(&r, (unsigned int)_i / 2);
+		stripe.r.conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
+	rig_mode(&stripe.r, (unsigned int)_i / 2);
 	fake.features |= FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY;
-	rig_up(&r, disk.backend);
-	ev_timer_start(rig_loop, &kernel);
+	rig_up(&stripe.r, stripe.backend);
+	ev_timer_start(rig_loop, &stripe.kernel);
 	{
 		FAKE_LOCKED;
 		unsigned int i;
 
-		clients = clients_new(CLIENTS, r.dev.id, &rng, 1000);
-		for (i = 0; i < CLIENTS; i++)
-			clients[i].errors_allowed = true;
-		clients_go(clients, CLIENTS);
+		stripe.clients = clients_new(STRIPE_CLIENTS,
+					     stripe.r.dev.id,
+					     &stripe.rng, 1000);
+		for (i = 0; i < STRIPE_CLIENTS; i++)
+			stripe.clients[i].errors_allowed = true;
+		clients_go(stripe.clients, STRIPE_CLIENTS);
 	}
-	rig_run_ms((unsigned int)test_rng_below(&rng, 5));
-	ublkev_dev_abort(rig_loop, &r.dev);
-	ev_timer_stop(rig_loop, &kernel);
+	rig_run_ms((unsigned int)test_rng_below(&stripe.rng, 5));
+	ublkev_dev_abort(rig_loop, &stripe.r.dev);
+	ev_timer_stop(rig_loop, &stripe.kernel);
 	rig_run();
-	rig_check_stopped(&r, "LS");
-	ck_assert_uint_eq(disk.places, disk.placed);
+	rig_check_stopped(&stripe.r, "LS");
+	ck_assert_uint_eq(stripe.places, stripe.placed);
 	ck_assert_uint_eq(fake_counts.left_bufs, 0);
-	ck_assert_uint_eq(rig_stats(&r).inflight, 0);
-	rig_fini(&r);
+	ck_assert_uint_eq(rig_stats(&stripe.r).inflight, 0);
+	rig_fini(&stripe.r);
 }
 END_TEST
 
@@ -515,23 +256,23 @@ START_TEST(no_memory)
 	unsigned int n;
 	int err;
 
-	rig_init(&r, disk.backend);
+	rig_init(&stripe.r, stripe.backend);
 	for (n = 1;; n++) {
-		r.alloc.calls = 0;
-		r.alloc.fail_at = n;
-		err = ublkev_dev_start(rig_loop, &r.dev);
+		stripe.r.alloc.calls = 0;
+		stripe.r.alloc.fail_at = n;
+		err = ublkev_dev_start(rig_loop, &stripe.r.dev);
 		if (!err)
 			break;
 		ck_assert_int_eq(err, -ENOMEM);
-		step = r.dev.step;
+		step = stripe.r.dev.step;
 	}
-	r.alloc.fail_at = 0;
-	rig_until(rig_is_live, &r);
-	r.starts = 1;
+	stripe.r.alloc.fail_at = 0;
+	rig_until(rig_is_live, &stripe.r);
+	stripe.r.starts = 1;
 	/* queues, tags, what is placed */
 	ck_assert_uint_gt(n, 3);
 	ck_assert_int_ge(step, UBLKEV_STEP_SETUP);
-	rig_down(&r);
+	rig_down(&stripe.r);
 }
 END_TEST
 
@@ -540,7 +281,7 @@ int main(void)
 	Suite *suite = suite_create("engine_file");
 	TCase *tc = tcase_create("file");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, stripe_setup, stripe_teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, data_integrity, 0, 6 * RIG_MODES);
 	tcase_add_test(tc, errors);

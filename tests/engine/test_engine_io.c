@@ -338,7 +338,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, one_setup, one_teardown);
 	tcase_set_timeout(tc, 30);
-	tcase_add_loop_test(tc, every_op, 0, 3 * UBLKEV_NR_COPIES);
+	/* ZERO is for backends with place(): test_engine_zero */
+	tcase_add_loop_test(tc, every_op, 0, 3 * UBLKEV_COPY_ZERO);
 	tcase_add_loop_test(tc, null_reads_zeroes, 0, RIG_MODES);
 	tcase_add_loop_test(tc, decode_errors, 0, RIG_MODES);
 	tcase_add_loop_test(tc, copies_that_fail, 0, 2);

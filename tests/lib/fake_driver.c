@@ -265,7 +265,7 @@ void fake__feed(struct fake_dev *d, unsigned int queue, unsigned int tag)
 	struct fake_tag *t = &q->tags[tag];
 	struct fake_req *req = q->first;
 
-	if (!req || t->state != TAG_ARMED || d->quiescing || d->recovering)
+	if (!req || t->state != TAG_ARMED || t->late || d->quiescing || d->recovering)
 		return;
 	q->first = req->next;
 	if (!q->first)
@@ -308,7 +308,7 @@ static void enqueue(struct fake_dev *d, unsigned int queue,
 	d->inflight++;
 	unanswered++;
 	for (tag = 0; tag < d->info.depth; tag++)
-		if (q->tags[tag].state == TAG_ARMED) {
+		if (q->tags[tag].state == TAG_ARMED && !q->tags[tag].late) {
 			fake__feed(d, queue, tag);
 			return;
 		}

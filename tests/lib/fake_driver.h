@@ -45,6 +45,7 @@ void fake_unlock(const int *unused);
 enum { FAKE_READ, FAKE_WRITE, FAKE_FLUSH, FAKE_DISCARD, FAKE_ZEROES = 5 };
 #define FAKE_F_NEED_GET_DATA	(UINT64_C(1) << 2)
 #define FAKE_F_USER_COPY	(UINT64_C(1) << 7)
+#define FAKE_F_AUTO_BUF_REG	(UINT64_C(1) << 11)
 #define FAKE_F_BATCH_IO		(UINT64_C(1) << 15)
 #define FAKE_F_FUA	(1u << 13)
 #define FAKE_F_NOUNMAP	(1u << 15)
@@ -77,6 +78,7 @@ enum fake_what {
 	FAKE_COMMIT,		/* COMMIT is refused with `err` */
 	FAKE_COPY,		/* the data of GET_DATA can't be copied;
 				   USER_COPY's copy answers `err` */
+	FAKE_LEND,		/* AUTO_BUF_REG: a request finds no slot */
 	FAKE_ENTER,		/* enter fails with `err` */
 	FAKE_ENTER_AGAIN,	/* enter leaves all as it is, without error */
 	FAKE_OPEN,		/* opening ublkc */
@@ -125,6 +127,8 @@ struct fake_counts {
 	unsigned int devs, ios, controls, pending;
 	unsigned int enters, muted_signals, signals;
 	unsigned int file_ops, file_cancels;
+	unsigned int lent_ops;	/* of those: on the driver's pages */
+	unsigned int part_copies;	/* FETCH, STORE, CLEAR */
 	unsigned int sleeps;	/* in the ring */
 	unsigned int dozes;	/* those that found nothing at first */
 	unsigned int leaks;	/* memory lent to commands that hang */

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fake_io_priv.h"
@@ -16,7 +17,7 @@ static int result(ssize_t n)
 	return n < 0 ? -errno : (int)n;
 }
 
-static int run(const struct ublkev__fileop *op, size_t len)
+static int run_here(const struct ublkev__fileop *op, size_t len)
 {
 	off_t at = (off_t)op->offset_bytes;
 	int mode = FALLOC_FL_KEEP_SIZE;
@@ -37,6 +38,129 @@ static int run(const struct ublkev__fileop *op, size_t len)
 	}
 }
 
+/* ---- the driver's pages -------------------------------------------------- */
+
+static struct fake_tag *tag_of(const struct ublkev__io *io,
+			       const struct fake_fileop *f)
+{
+	unsigned int queue = f->queue & ((1u << UBLKEV__CQE_PIECE_SHIFT) - 1);
+
+	return &io->dev->queues[queue].tags[f->tag];
+}
+
+static bool reads(const struct ublkev__fileop *op)
+{
+	return op->kind == UBLKEV__FILEOP_READ ||
+	       op->kind == UBLKEV__FILEOP_STORE ||
+	       op->kind == UBLKEV__FILEOP_CLEAR;
+}
+
+/* what io_uring finds in the slot, and the driver in the tag */
+static const struct fake_req *pages_of(const struct fake_tag *t,
+				       const struct ublkev__fileop *op)
+{
+	const struct fake_req *req = t->req ? t->req : t->late;
+	uint32_t kind = req ? req->op_flags & 0xff : FAKE_FLUSH;
+
+	if (kind != (reads(op) ? FAKE_READ : FAKE_WRITE)) {
+		fake__violates("pages of another sort of request");
+		return NULL;
+	}
+	if (op->at_bytes + op->len_bytes > req->len) {
+		fake__violates("pages beyond the request");
+		return NULL;
+	}
+	return req;
+}
+
+/* of a request of the driver's own, which has none */
+static char *data_at(const struct fake_req *req, uint32_t at, char *none)
+{
+	return req->data ? (char *)req->data + at : none;
+}
+
+static int run_lent(struct fake_tag *t, const struct ublkev__fileop *op,
+		    size_t len)
+{
+	struct ublkev__fileop own = *op;
+	const struct fake_req *req = pages_of(t, op);
+	char *none;
+	int res;
+
+	if (!req)
+		return -EFAULT;
+	none = calloc(1, req->len);
+	own.addr = data_at(req, op->at_bytes, none);
+	t->copied = true;
+	fake_counts.lent_ops++;
+	res = run_here(&own, len);
+	free(none);
+	return res;
+}
+
+/* USER_COPY of a part */
+static int run_part(struct fake_tag *t, const struct ublkev__fileop *op)
+{
+	const struct fake_req *req = pages_of(t, op);
+	size_t len = (size_t)op->len_bytes;
+	char *at;
+	int err;
+
+	if (!req || t->state != TAG_OWNED)
+		return -EINVAL;
+	if (fake__rule(FAKE_COPY, 0, &err))
+		return err;
+	t->copied = true;
+	fake_counts.part_copies++;
+	at = data_at(req, op->at_bytes, NULL);
+	if (!at)
+		return (int)len;
+	if (op->kind == UBLKEV__FILEOP_FETCH)
+		memcpy(op->addr, at, len);
+	else if (op->kind == UBLKEV__FILEOP_STORE)
+		memcpy(at, op->addr, len);
+	else
+		memset(at, 0, len);
+	return (int)len;
+}
+
+static int run(const struct ublkev__io *io, const struct fake_fileop *f,
+	       size_t len)
+{
+	if (f->op.kind >= UBLKEV__FILEOP_FETCH)
+		return run_part(tag_of(io, f), &f->op);
+	if (f->op.lent)
+		return run_lent(tag_of(io, f), &f->op, len);
+	return run_here(&f->op, len);
+}
+
+bool fake__late(const struct ublkev__io *io, unsigned int queue,
+		unsigned int tag)
+{
+	unsigned int mask = (1u << UBLKEV__CQE_PIECE_SHIFT) - 1;
+	const struct fake_fileop *f;
+
+	for (f = io->ops; f; f = f->next)
+		if (f->op.lent && (f->queue & mask) == queue && f->tag == tag)
+			return true;
+	return false;
+}
+
+void fake__end_late(struct fake_dev *d, unsigned int queue, unsigned int tag)
+{
+	struct fake_tag *t = &d->queues[queue].tags[tag];
+	struct fake_req *req = t->late;
+
+	t->late = NULL;
+	if (!req)
+		return;
+	fake__answer(d, req, t->late_res);
+	if (t->state == TAG_ARMED)
+		fake__feed(d, queue, tag);
+}
+
+/* ---- what takes its time -------------------------------------------------- */
+
 static void hold(struct ublkev__io *io, const struct fake_sqe *sqe,
 		 unsigned int name)
 {
@@ -55,8 +179,12 @@ static void unhold(struct ublkev__io *io, struct fake_fileop **at, int res)
 {
 	struct fake_fileop *f = *at;
 
+	unsigned int queue = f->queue & ((1u << UBLKEV__CQE_PIECE_SHIFT) - 1);
+
 	*at = f->next;
 	fake__work(io, f->queue, f->tag, res);
+	if (io->dev && f->op.lent && !fake__late(io, queue, f->tag))
+		fake__end_late(io->dev, queue, f->tag);
 	free(f);
 }
 
@@ -75,12 +203,25 @@ static void cancel(struct ublkev__io *io, unsigned int name, unsigned int tag)
 void fake__file(struct ublkev__io *io, const struct fake_sqe *sqe)
 {
 	const struct ublkev__fileop *op = &sqe->op;
+	struct fake_fileop one;
 	unsigned int name = UBLKEV__CQE_FILE | sqe->queue |
 			    (unsigned int)op->piece << UBLKEV__CQE_PIECE_SHIFT;
 	int res;
 
 	if (op->kind == UBLKEV__FILEOP_CANCEL) {
 		cancel(io, name, sqe->tag);
+		return;
+	}
+	one = (struct fake_fileop){
+		.queue = name, .tag = sqe->tag, .op = *op,
+	};
+	if (op->lent && !tag_of(io, &one)->slot) {
+		fake__violates("pages that are in no slot");
+		return;
+	}
+	/* done at once, as ublkc is O_NONBLOCK */
+	if (op->kind >= UBLKEV__FILEOP_FETCH) {
+		fake__post(io, name, sqe->tag, run_part(tag_of(io, &one), op));
 		return;
 	}
 	fake_counts.file_ops++;
@@ -90,9 +231,9 @@ void fake__file(struct ublkev__io *io, const struct fake_sqe *sqe)
 		return;
 	}
 	if (res == FAKE_FILE_DO)
-		res = run(op, (size_t)op->len_bytes);
+		res = run(io, &one, (size_t)op->len_bytes);
 	else if (res >= FAKE_FILE_SHORT)
-		res = run(op, (size_t)(res - FAKE_FILE_SHORT));
+		res = run(io, &one, (size_t)(res - FAKE_FILE_SHORT));
 	fake__post(io, name, sqe->tag, res);
 }
 
@@ -129,7 +270,7 @@ unsigned int fake_file_go(int id, unsigned int n)
 		io = d->queues[q].io;
 		for (; io && io->ops && done < n; done++)
 			unhold(io, &io->ops,
-			       run(&io->ops->op,
+			       run(io, io->ops,
 				   (size_t)io->ops->op.len_bytes));
 	}
 	return done;

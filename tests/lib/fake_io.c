@@ -251,6 +251,7 @@ static void release(struct fake_dev *d)
 		for (i = 0; i < d->info.depth; i++) {
 			t = &d->queues[q].tags[i];
 			t->state = TAG_ABORTED;
+			fake__end_late(d, q, i);
 			if (!t->req)
 				continue;
 			fake_counts.aborted_reqs++;

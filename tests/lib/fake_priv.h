@@ -27,7 +27,11 @@ enum fake_tag_state {
 struct fake_tag {
 	enum fake_tag_state state;
 	struct fake_req *req;
-	bool copied;		/* USER_COPY */
+	bool copied;		/* USER_COPY; an operation on a file */
+	bool slot;		/* AUTO_BUF_REG: its pages are in the ring */
+	/* committed, while operations on files have its pages: see fake__late() */
+	struct fake_req *late;
+	int late_res;
 	void *buf;
 	struct ublkev__desc desc;
 };
@@ -141,6 +145,13 @@ void fake__forget_files(struct ublkev__io *io);
 /* one of that tag's is not done yet */
 bool fake__file_holds(const struct ublkev__io *io, unsigned int queue,
 		      unsigned int tag);
+/*
+ * AUTO_BUF_REG: whoever has a request's pages keeps it from its end, which is
+ * what its COMMIT said.
+ */
+bool fake__late(const struct ublkev__io *io, unsigned int queue,
+		unsigned int tag);
+void fake__end_late(struct fake_dev *d, unsigned int queue, unsigned int tag);
 /* fake_ring.c: likewise, its completion */
 void fake__post(struct ublkev__io *io, unsigned int queue, unsigned int tag,
 		int res);

@@ -54,6 +54,7 @@ static void give_up_all(struct fake_dev *d)
 
 	for (q = d->queues; q < d->queues + d->info.queues; q++)
 		for (i = d->info.depth; i--; ) {
+			fake__end_late(d, (unsigned int)(q - d->queues), i);
 			give_up(d, q, &q->tags[i]);
 			q->tags[i].state = TAG_NONE;
 		}

@@ -137,9 +137,17 @@ static void do_commit(struct ublkev__io *io, const struct fake_sqe *sqe)
 		return;
 	}
 	t->req = NULL;
+	t->slot = false;
 	t->buf = sqe->buf;
 	/* no command is with the driver any more that could bring another */
 	t->state = d->queues[sqe->queue].fetch_ended ? TAG_ABORTED : TAG_ARMED;
+	if (fake__late(io, sqe->queue, sqe->tag)) {
+		if (sqe->result >= 0)
+			fake__violates("answered before its files were");
+		t->late = req;
+		t->late_res = sqe->result;
+		return;
+	}
 	fake__answer(d, req, answer_of(d, req, sqe));
 	/* the client may have ended all of this */
 	if (t->state == TAG_ARMED)
@@ -187,6 +195,19 @@ static void do_copy(struct ublkev__io *io, const struct fake_sqe *sqe)
 	fake__post(io, sqe->queue, sqe->tag, (int)sqe->bytes);
 }
 
+/* AUTO_BUF_REG: the request's pages get the slot that its tag asked for */
+static void lend(const struct fake_dev *d, struct fake_tag *t)
+{
+	int err;
+
+	t->slot = fake__has(d, FAKE_F_AUTO_BUF_REG) &&
+		  (is_op(t->req, FAKE_READ) || is_op(t->req, FAKE_WRITE));
+	if (!t->slot || !fake__rule(FAKE_LEND, 0, &err))
+		return;
+	t->slot = false;
+	t->desc.op_flags |= UBLKEV__DESC_NEED_REG_BUF;
+}
+
 /* ublk's task work: WRITE data goes to the server, then the completion */
 void fake__run_one(struct ublkev__io *io, const struct ublkev__cqe *w)
 {
@@ -214,6 +235,7 @@ void fake__run_one(struct ublkev__io *io, const struct ublkev__cqe *w)
 		} else {
 			t->state = TAG_OWNED;
 			t->copied = false;
+			lend(io->dev, t);
 			if (write && t->req->data &&
 			    !fake__has(io->dev, FAKE_F_USER_COPY))
 				memcpy(t->buf, t->req->data, t->req->len);

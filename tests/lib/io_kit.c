@@ -18,9 +18,12 @@ struct ublkev__io *io;
 int io_enter_result;
 unsigned int io_submitted;
 void *io_addr;
+unsigned int io_slot;
 
 int __wrap_ublkev__cdev_open(struct ublkev__cdev *c, int id,
 			     unsigned int queues, unsigned int depth);
+void __wrap_ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot);
+void __real_ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot);
 int __wrap_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
 			   unsigned int flags, sigset_t *arg, size_t bytes);
 int __real_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
@@ -57,6 +60,12 @@ void __wrap_ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 {
 	io_addr = buf;
 	__real_ublkev__sqe_io(sqe, cmd_op, queue, tag, result, buf);
+}
+
+void __wrap_ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot)
+{
+	io_slot = slot;
+	__real_ublkev__sqe_lend(sqe, slot);
 }
 
 void io_up(unsigned int queues, uint64_t features)

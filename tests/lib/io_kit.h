@@ -18,6 +18,7 @@ extern struct ublkev__io *io;
 extern int io_enter_result;		/* 0: the kernel's own */
 extern unsigned int io_submitted;	/* SQEs of the last enter */
 extern void *io_addr;			/* of the last tag's SQE */
+extern unsigned int io_slot;		/* likewise, with AUTO_BUF_REG */
 
 /* makes and opens `io`, of queues of IO_DEPTH tags of 4 KiB; and its end */
 void io_up(unsigned int queues, uint64_t features);

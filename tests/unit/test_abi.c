@@ -172,7 +172,7 @@ START_TEST(params_bytes)
 
 	memset(&abi, 0xff, sizeof(abi));
 	ublkev__abi_put_params(&abi, &sample);
-	assert_u32(&abi, 0, 80);
+	assert_u32(&abi, 0, 136);
 	assert_u32(&abi, 4, 3);
 	assert_u32(&abi, 8, 0xc);
 	/* logical, physical, io_opt, io_min */
@@ -187,7 +187,7 @@ START_TEST(params_bytes)
 	assert_u32(&abi, 52, 0x20000);
 	assert_u32(&abi, 56, 1);
 	/* where the driver tells of device numbers */
-	for (i = 60; i < 80; i += 4)
+	for (i = 60; i < 136; i += 4)
 		assert_u32(&abi, i, 0);
 }
 END_TEST
@@ -206,11 +206,44 @@ START_TEST(params_without_discard)
 	p.max_write_zeroes_sectors = 0;
 	ublkev__abi_put_params(&abi, &p);
 	assert_u32(&abi, 4, 1);
-	for (i = 40; i < 80; i += 4)
+	for (i = 40; i < 136; i += 4)
 		assert_u32(&abi, i, 0);
 	p.max_discard_sectors = 1;
 	ublkev__abi_put_params(&abi, &p);
 	assert_u32(&abi, 4, 3);
+}
+END_TEST
+
+/* the two are apart: either may be there alone */
+START_TEST(params_of_pages)
+{
+	struct ublkev__params p = sample, got;
+	struct abi_params abi;
+
+	p.dma_align_bytes = 512;
+	memset(&abi, 0xff, sizeof(abi));
+	ublkev__abi_put_params(&abi, &p);
+	assert_u32(&abi, 4, 0x13);
+	assert_u32(&abi, 108, 511);
+	assert_u32(&abi, 112, 0);
+	assert_u64(&abi, 120, 0);
+	p.max_segment_bytes = 0x10000;
+	p.max_segments = 0x7654;
+	p.segment_boundary_mask = UINT64_C(0x1ffffffff);
+	ublkev__abi_put_params(&abi, &p);
+	assert_u32(&abi, 4, 0x33);
+	assert_u64(&abi, 120, UINT64_C(0x1ffffffff));
+	assert_u32(&abi, 128, 0x10000);
+	assert_u32(&abi, 132, 0x7654);
+	ublkev__abi_get_params(&abi, &got);
+	ck_assert_uint_eq(got.dma_align_bytes, 512);
+	ck_assert_uint_eq(got.max_segment_bytes, 0x10000);
+	ck_assert_uint_eq(got.max_segments, 0x7654);
+	ck_assert_uint_eq(got.segment_boundary_mask, UINT64_C(0x1ffffffff));
+	abi.types = 1;
+	ublkev__abi_get_params(&abi, &got);
+	ck_assert_uint_eq(got.dma_align_bytes, 0);
+	ck_assert_uint_eq(got.max_segment_bytes, 0);
 }
 END_TEST
 
@@ -257,6 +290,7 @@ int main(void)
 	Suite *suite = suite_create("abi");
 	TCase *tc = tcase_create("abi");
 
+	tcase_add_test(tc, params_of_pages);
 	tcase_add_test(tc, desc_offsets);
 	tcase_add_test(tc, desc_bytes);
 	tcase_add_test(tc, numbers);

@@ -29,7 +29,7 @@ static void set_up(void)
 	ck_assert_int_eq(io_uring_queue_init(8, &ring, 0), 0);
 	memset(&b, 0, sizeof(b));
 	ck_assert_int_eq(ublkev__batch_open(&b, &mem, &ring, QUEUE, DEPTH,
-					    true), 0);
+					    true, -1), 0);
 }
 
 static void tear_down(void)
@@ -156,7 +156,7 @@ START_TEST(elements_without_address)
 	io_uring_unregister_buf_ring(&ring, QUEUE);
 	ublkev__batch_free(&b, &mem);
 	ck_assert_int_eq(ublkev__batch_open(&b, &mem, &ring, QUEUE, DEPTH,
-					    false), 0);
+					    false, -1), 0);
 	ublkev__batch_add(&b, 1, 512, NULL);
 	ublkev__batch_add(&b, 3, 1024, NULL);
 	sent(ABI_IO_PREP_IO_CMDS, 2);
@@ -166,6 +166,29 @@ START_TEST(elements_without_address)
 	ck_assert_uint_eq(e[1].tag, 3);
 	ck_assert_int_eq(e[1].result, 1024);
 	ck_assert_uint_eq(elems_done(0), 0);
+}
+END_TEST
+
+/* AUTO_BUF_REG: each tag's slot, so many behind that of the queue's first */
+START_TEST(elements_with_slots)
+{
+	const struct {
+		uint16_t tag, buf_index;
+		int32_t result;
+	} *e;
+
+	io_uring_unregister_buf_ring(&ring, QUEUE);
+	ublkev__batch_free(&b, &mem);
+	ck_assert_int_eq(ublkev__batch_open(&b, &mem, &ring, QUEUE, DEPTH,
+					    false, 1000), 0);
+	ublkev__batch_add(&b, 1, 512, NULL);
+	ublkev__batch_add(&b, 3, 1024, NULL);
+	sent(ABI_IO_PREP_IO_CMDS, 2);
+	ck_assert_uint_eq(cmd().flags, 4);	/* AUTO_BUF_REG_FALLBACK */
+	ck_assert_uint_eq(cmd().elem_bytes, 8);
+	e = (const void *)(uintptr_t)sqe.addr;
+	ck_assert_uint_eq(e[0].buf_index, 1001);
+	ck_assert_uint_eq(e[1].buf_index, 1003);
 }
 END_TEST
 
@@ -292,6 +315,7 @@ int main(void)
 	tcase_add_test(tc, prep_refused);
 	tcase_add_test(tc, elements);
 	tcase_add_test(tc, elements_without_address);
+	tcase_add_test(tc, elements_with_slots);
 	tcase_add_test(tc, gathered_meanwhile);
 	tcase_add_test(tc, partly_done);
 	tcase_add_test(tc, tags);

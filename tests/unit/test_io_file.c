@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/names.h"
 #include "io_kit.h"
 #include "testlib.h"
 #include "uring_kit.h"
@@ -110,6 +111,74 @@ START_TEST(file_operations)
 }
 END_TEST
 
+static void io_up_for_pages(void)
+{
+	ublkev__alloc_init(&io_mem, NULL, NULL);
+	io_enter_result = 0;
+	ck_assert_int_eq(ublkev__io_new(&io, &io_mem), 0);
+	ublkev__io_for_files(io);
+	ck_assert_int_eq(ublkev__io_set_up(io, 2, IO_DEPTH, 4096), 0);
+	ck_assert_int_eq(ublkev__io_open(io, 7, 2, IO_DEPTH,
+					 UBLKEV__F(USER_COPY) |
+					 UBLKEV__F(AUTO_BUF_REG)), 0);
+}
+
+/* a slot for each tag; what is not there yet can't be read into */
+START_TEST(lent)
+{
+	struct ublkev__fileop op = {
+		.kind = UBLKEV__FILEOP_READ, .fd = tmp_file(), .lent = true,
+		.len_bytes = 512, .piece = 1,
+	};
+	unsigned int queue, tag;
+	struct ublkev__cqe v[16];
+
+	io_up_for_pages();
+	for (queue = 0; queue < 2; queue++)
+		for (tag = 0; tag < IO_DEPTH; tag++) {
+			ublkev__io_fetch(io, queue, tag, &io);
+			ck_assert_uint_eq(io_slot, queue * IO_DEPTH + tag);
+			ck_assert_ptr_null(io_addr);
+		}
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ck_assert_uint_eq(io_reap(v), 2 * IO_DEPTH);
+	ublkev__io_file(io, 1, 3, &op);
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ck_assert_int_eq(complete(1, 3, 1), -EFAULT);
+	ublkev__io_commit(io, 1, 2, 0, &io);
+	ck_assert_uint_eq(io_slot, IO_DEPTH + 2);
+	close(op.fd);
+	io_down();
+}
+END_TEST
+
+/* an eventfd in place of ublkc adds up what it is written: zeroes, and 7 */
+START_TEST(copied_parts)
+{
+	struct ublkev__fileop op = {
+		.kind = UBLKEV__FILEOP_CLEAR, .fd = -1, .len_bytes = 8,
+	};
+	uint64_t seven = 7, got = 0;
+
+	io_up_for_pages();
+	op.addr = &seven;
+	ublkev__io_file(io, 0, 1, &op);
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ck_assert_int_eq(complete(0, 1, 0), 8);
+	op.kind = UBLKEV__FILEOP_STORE;
+	ublkev__io_file(io, 0, 1, &op);
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ck_assert_int_eq(complete(0, 1, 0), 8);
+	op.kind = UBLKEV__FILEOP_FETCH;
+	op.addr = &got;
+	ublkev__io_file(io, 0, 1, &op);
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ck_assert_int_eq(complete(0, 1, 0), 8);
+	ck_assert_uint_eq(got, 7);
+	io_down();
+}
+END_TEST
+
 /* each tag has its SQE, however many there are for files */
 START_TEST(file_room)
 {
@@ -195,6 +264,8 @@ int main(void)
 	TCase *tc = tcase_create("io_file");
 
 	tcase_add_test(tc, file_operations);
+	tcase_add_test(tc, lent);
+	tcase_add_test(tc, copied_parts);
 	tcase_add_test(tc, file_room);
 	tcase_add_test(tc, file_cancelled);
 	tcase_add_test(tc, file_too_many_tags);

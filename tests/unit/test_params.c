@@ -103,6 +103,7 @@ START_TEST(conf_rest)
 	CHECK(wait_us, 1000, 0);
 	CHECK(wait_us, 1001, -EINVAL);
 	CHECK(copy, UBLKEV_COPY_USER, 0);
+	CHECK(copy, UBLKEV_COPY_ZERO, 0);
 	CHECK(copy, UBLKEV_NR_COPIES, -EINVAL);
 	CHECK(copy, (enum ublkev_copy)-1, -EINVAL);
 	CHECK(recover_timeout_ms, 0, -EINVAL);
@@ -117,6 +118,21 @@ START_TEST(conf_rest)
 	CHECK(flags, UBLKEV_CONF_QUEUE_THREADS, 0);
 	CHECK(flags, UBLKEV_CONF_KEEP_SCHEDULER, 0);
 	CHECK(flags, 1u << 31, -EOPNOTSUPP);
+}
+END_TEST
+
+/* ADD_DEV would refuse it */
+START_TEST(conf_zero_copy_for_root)
+{
+	struct ublkev_conf c = good;
+
+	c.copy = UBLKEV_COPY_ZERO;
+	c.flags = UBLKEV_CONF_UNPRIVILEGED;
+	ck_assert_int_eq(ublkev__conf_check(&c, &fault), -EINVAL);
+	ck_assert_str_eq(fault.member, "copy");
+	ck_assert_ptr_nonnull(strstr(fault.text, "UNPRIVILEGED"));
+	c.copy = UBLKEV_COPY_AUTO;
+	ck_assert_int_eq(ublkev__conf_check(&c, &fault), 0);
 }
 END_TEST
 
@@ -177,7 +193,7 @@ START_TEST(made)
 {
 	struct ublkev__params p;
 
-	ublkev__params_make(&p, &disk, 524288);
+	ublkev__params_make(&p, &disk, 524288, false);
 	ck_assert_uint_eq(p.dev_sectors, 1u << 21);
 	ck_assert_uint_eq(p.attrs, 0);
 	ck_assert_uint_eq(p.max_sectors, 1024);
@@ -198,13 +214,13 @@ START_TEST(made_max_io)
 	struct ublkev__params p;
 
 	l.max_io_bytes = 65536;
-	ublkev__params_make(&p, &l, 524288);
+	ublkev__params_make(&p, &l, 524288, false);
 	ck_assert_uint_eq(p.max_sectors, 128);
 	l.max_io_bytes = 524289;
-	ublkev__params_make(&p, &l, 524288);
+	ublkev__params_make(&p, &l, 524288, false);
 	ck_assert_uint_eq(p.max_sectors, 1024);
 	l.max_io_bytes = 524288;
-	ublkev__params_make(&p, &l, 524288);
+	ublkev__params_make(&p, &l, 524288, false);
 	ck_assert_uint_eq(p.max_sectors, 1024);
 }
 END_TEST
@@ -217,23 +233,56 @@ START_TEST(made_clamped)
 	l.max_discard_bytes = UINT64_MAX;
 	l.max_write_zeroes_bytes = UINT64_MAX;
 	l.logical_block_bytes = 4096;
-	ublkev__params_make(&p, &l, 524288);
+	ublkev__params_make(&p, &l, 524288, false);
 	/* the most that is whole granules */
 	ck_assert_uint_eq(p.max_discard_sectors, (UINT32_MAX >> 9) - 7);
 	ck_assert_uint_eq(p.max_write_zeroes_sectors, (UINT32_MAX >> 9) - 7);
 	l.max_discard_bytes = UINT64_C(1) << 42;	/* 2^33 sectors */
-	ublkev__params_make(&p, &l, 524288);
+	ublkev__params_make(&p, &l, 524288, false);
 	ck_assert_uint_eq(p.max_discard_sectors, (UINT32_MAX >> 9) - 7);
 	l.max_discard_bytes = 4096 + 512;
 	l.max_write_zeroes_bytes = 4095;
-	ublkev__params_make(&p, &l, 524288);
+	ublkev__params_make(&p, &l, 524288, false);
 	ck_assert_uint_eq(p.max_discard_sectors, 8);
 	ck_assert_uint_eq(p.max_write_zeroes_sectors, 0);
 	l.dev_bytes = UINT64_MAX;
 	l.io_opt_bytes = 0;
-	ublkev__params_make(&p, &l, 524288);
+	ublkev__params_make(&p, &l, 524288, false);
 	ck_assert_uint_eq(p.dev_sectors, UINT64_MAX >> 9);
 	ck_assert_uint_eq(p.io_opt_shift, 0);
+}
+END_TEST
+
+/* only where clients' pages are lent; what is not said is not there */
+START_TEST(made_pages)
+{
+	struct ublkev_limits l = disk;
+	struct ublkev__params p = { 0 };
+
+	ublkev__params_make(&p, &l, 524288, true);
+	ck_assert_uint_eq(p.dma_align_bytes, 0);
+	ck_assert_uint_eq(p.max_segment_bytes, 0);
+	l.dma_align_bytes = 512;
+	ublkev__params_make(&p, &l, 524288, true);
+	ck_assert_uint_eq(p.dma_align_bytes, 512);
+	ck_assert_uint_eq(p.max_segment_bytes, 0);
+	l.max_segments = 7;
+	ublkev__params_make(&p, &l, 524288, true);
+	ck_assert_uint_eq(p.max_segments, 7);
+	ck_assert_uint_eq(p.max_segment_bytes, UINT32_MAX);
+	ck_assert_uint_eq(p.segment_boundary_mask, UINT32_MAX);
+	l.max_segments = 0;
+	l.max_segment_bytes = 65536;
+	l.segment_boundary_bytes = 4096;
+	ublkev__params_make(&p, &l, 524288, true);
+	ck_assert_uint_eq(p.max_segments, 65535);
+	ck_assert_uint_eq(p.max_segment_bytes, 65536);
+	ck_assert_uint_eq(p.segment_boundary_mask, 4095);
+	memset(&p, 0, sizeof(p));
+	ublkev__params_make(&p, &l, 524288, false);
+	ck_assert_uint_eq(p.dma_align_bytes, 0);
+	ck_assert_uint_eq(p.max_segment_bytes, 0);
+	ck_assert_uint_eq(p.max_segments, 0);
 }
 END_TEST
 
@@ -249,7 +298,7 @@ START_TEST(made_attrs)
 	struct ublkev__params p;
 
 	l.flags = pairs[_i].flag;
-	ublkev__params_make(&p, &l, 524288);
+	ublkev__params_make(&p, &l, 524288, false);
 	ck_assert_uint_eq(p.attrs, pairs[_i].attr);
 }
 END_TEST
@@ -279,6 +328,8 @@ END_TEST
 #define K612	UINT64_C(0x1fe)
 #define GET	UBLKEV__F(NEED_GET_DATA)
 #define USER	UBLKEV__F(USER_COPY)
+#define AUTO	UBLKEV__F(AUTO_BUF_REG)
+#define K616	(K612 | AUTO)
 
 START_TEST(copy_features)
 {
@@ -300,6 +351,10 @@ START_TEST(copy_features)
 		{ UBLKEV_COPY_AUTO, UBLKEV__NO_DATA, K612, 0 },
 		{ UBLKEV_COPY_AUTO, UBLKEV__NO_DATA, 0x40, 0 },
 		{ UBLKEV_COPY_AUTO, 0, K612, 0 },
+		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_PLACE, K616, USER | AUTO },
+		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_PLACE, K612, 0 },
+		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_PLACE, K616 & ~USER, 0 },
+		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_MAP, K616, 0 },
 	};
 	struct ublkev_conf conf = good;
 
@@ -329,9 +384,15 @@ END_TEST
 
 START_TEST(copy_of_features)
 {
-	ck_assert_int_eq(ublkev__xfer_of(0x42), UBLKEV__XFER_PLAIN);
-	ck_assert_int_eq(ublkev__xfer_of(0x42 | GET), UBLKEV__XFER_DIRECT);
-	ck_assert_int_eq(ublkev__xfer_of(0x42 | USER), UBLKEV__XFER_USER);
+	ck_assert_int_eq(ublkev__xfer_of(0x42, 0), UBLKEV__XFER_PLAIN);
+	ck_assert_int_eq(ublkev__xfer_of(0x42 | GET, 0), UBLKEV__XFER_DIRECT);
+	ck_assert_int_eq(ublkev__xfer_of(0x42 | USER, 0), UBLKEV__XFER_USER);
+	ck_assert_int_eq(ublkev__xfer_of(0x42 | USER | AUTO,
+					 UBLKEV__CAN_PLACE),
+			 UBLKEV__XFER_ZERO);
+	/* recovered by a backend that has no files */
+	ck_assert_int_eq(ublkev__xfer_of(0x42 | USER | AUTO, UBLKEV__CAN_MAP),
+			 UBLKEV__XFER_USER);
 }
 END_TEST
 
@@ -356,14 +417,16 @@ int main(void)
 	tcase_add_test(tc, conf_ranges);
 	tcase_add_test(tc, conf_tags);
 	tcase_add_test(tc, conf_rest);
+	tcase_add_test(tc, conf_zero_copy_for_root);
 	tcase_add_test(tc, conf_fault_names_it);
 	tcase_add_test(tc, conf_sizes);
 	tcase_add_test(tc, made);
 	tcase_add_test(tc, made_max_io);
 	tcase_add_test(tc, made_clamped);
+	tcase_add_test(tc, made_pages);
 	tcase_add_loop_test(tc, made_attrs, 0, 4);
 	tcase_add_loop_test(tc, features, 0, 5);
-	tcase_add_loop_test(tc, copy_features, 0, 13);
+	tcase_add_loop_test(tc, copy_features, 0, 17);
 	tcase_add_test(tc, batch_features);
 	tcase_add_test(tc, copy_of_features);
 	tcase_add_test(tc, features_too_few);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A placed request becomes operations on files: what is asked of the kernel is
- * done to files in memory, by a kernel that stops short, fails and asks to be
- * asked again, and what came of it is compared with the request.
+ * A placed request becomes operations on files: which are asked of the kernel,
+ * and what becomes of the request by what it answers. test_placed_walk.c has
+ * them done.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,19 +10,16 @@
 #include "core/placed.h"
 #include "testlib.h"
 
-#define FILES		3
 #define FILE_BYTES	4096u
 
 static struct ublkev__placed p;
 static struct ublkev_req req;
 static struct ublkev__fileop op;
 static char buf[FILE_BYTES];
-static char files[FILES][FILE_BYTES];
 
 static void start(unsigned int nr, const struct ublkev_extent *x)
 {
-	req.buf = buf;
-	ublkev__placed_started(&p, &req, x, nr);
+	ublkev__placed_started(&p, &req, x, nr, UBLKEV__WAY_BUF, buf);
 	ublkev__placed_verify(&p);
 }
 
@@ -298,160 +295,149 @@ START_TEST(aborted)
 }
 END_TEST
 
-/* ---- at random ---------------------------------------------------------- */
+/* ---- the driver's pages -------------------------------------------------- */
 
-static struct test_rng rng;
-static char expect[FILES][FILE_BYTES], expect_buf[FILE_BYTES];
-static unsigned int synced, must_sync;
-static bool hurt;		/* the kernel has failed something */
-
-static struct ublkev__fileop flying[UBLKEV_MAX_EXTENTS];
-static unsigned int nr_flying;
-
-/* extents that do not overlap: each in its own part of a file */
-static unsigned int random_extents(struct ublkev_extent *x)
+static void start_lent(uint8_t what, unsigned int nr,
+		       const struct ublkev_extent *x)
 {
-	unsigned int nr = 1 + (unsigned int)test_rng_below(&rng, 8);
-	bool may_lack = req.op != UBLKEV_OP_WRITE;
-	unsigned int i;
-
-	for (i = 0; i < nr; i++) {
-		x[i].fd = (int)test_rng_below(&rng, FILES);
-		if (may_lack && !test_rng_below(&rng, 5))
-			x[i].fd = -1;
-		x[i].offset_bytes = x[i].len_bytes = 0;
-		if (req.op == UBLKEV_OP_FLUSH)
-			continue;
-		x[i].offset_bytes = 512 * i + test_rng_below(&rng, 200);
-		x[i].len_bytes = 1 + test_rng_below(&rng, 300);
-	}
-	return nr;
+	req.op = what;
+	req.flags = 0;
+	req.len_bytes = 0;
+	for (unsigned int i = 0; i < nr; i++)
+		req.len_bytes += x[i].len_bytes;
+	ublkev__placed_started(&p, &req, x, nr, UBLKEV__WAY_LENT, NULL);
+	ublkev__placed_verify(&p);
 }
 
-/* what the request does, done at once */
-static void oracle(const struct ublkev_extent *x, unsigned int nr)
+static void want_lent(uint8_t kind, unsigned int piece, int fd,
+		      uint64_t offset, uint64_t len, uint32_t at)
 {
-	char *at = expect_buf;
-	unsigned int i;
-
-	memcpy(expect_buf, buf, sizeof(buf));
-	memcpy(expect, files, sizeof(files));
-	must_sync = 0;
-	for (i = 0; i < nr; at += x[i++].len_bytes) {
-		size_t n = (size_t)x[i].len_bytes;
-		char *file = x[i].fd < 0 ? NULL :
-			expect[x[i].fd] + x[i].offset_bytes;
-
-		if (file && (req.op == UBLKEV_OP_FLUSH ||
-			     (req.op == UBLKEV_OP_WRITE_ZEROES &&
-			      req.flags & UBLKEV_REQ_FUA)))
-			must_sync |= 1u << x[i].fd;
-		if (req.op == UBLKEV_OP_READ && file)
-			memcpy(at, file, n);
-		else if (req.op == UBLKEV_OP_READ)
-			memset(at, 0, n);
-		else if (req.op == UBLKEV_OP_WRITE)
-			memcpy(file, at, n);
-		else if (file)
-			memset(file, 0, n);
-	}
+	want(kind, piece, fd, offset, len, NULL);
+	ck_assert_uint_eq(op.at_bytes, at);
+	ck_assert(op.lent == (kind != UBLKEV__FILEOP_CLEAR));
 }
 
-static int run_op(const struct ublkev__fileop *o)
+/* what is read of no file the driver is given as zeroes */
+START_TEST(lent)
 {
-	char *file = files[o->fd] + o->offset_bytes;
-	size_t n = (size_t)o->len_bytes;
-	static const int errs[] = { -EAGAIN, -EINTR, -EAGAIN, -EINTR, -EIO };
-	int err = 0;
+	const struct ublkev_extent x[] = {
+		{ 5, 1000, 2048 }, { -1, 0, 512 }, { 6, 0, 512 },
+	};
 
-	ck_assert(o->offset_bytes + o->len_bytes <= FILE_BYTES);
-	if (!test_rng_below(&rng, 6))
-		err = errs[test_rng_below(&rng, 5)];
-	if (err) {
-		hurt |= err == -EIO;
-		return err;
-	}
-	if (o->kind == UBLKEV__FILEOP_SYNC) {
-		/* once, and after all else */
-		ck_assert(!(synced & 1u << o->fd));
-		ck_assert_mem_eq(files[o->fd], expect[o->fd], FILE_BYTES);
-		synced |= 1u << o->fd;
-		return 0;
-	}
-	if (o->kind >= UBLKEV__FILEOP_PUNCH) {
-		memset(file, 0, n);
-		return 0;
-	}
-	if (!test_rng_below(&rng, 3))
-		n = 1 + (size_t)test_rng_below(&rng, n);
-	if (!test_rng_below(&rng, 100)) {
-		hurt = true;
-		return 0;
-	}
-	if (o->kind == UBLKEV__FILEOP_READ)
-		memcpy(o->addr, file, n);
-	else
-		memcpy(file, o->addr, n);
-	return (int)n;
+	start_lent(UBLKEV_OP_READ, 3, x);
+	want_lent(UBLKEV__FILEOP_READ, 0, 5, 1000, 2048, 0);
+	want_lent(UBLKEV__FILEOP_CLEAR, 1, -1, 0, 512, 2048);
+	want_lent(UBLKEV__FILEOP_READ, 2, 6, 0, 512, 2560);
+	cqe(0, 48);
+	want_lent(UBLKEV__FILEOP_READ, 0, 5, 1048, 2000, 48);
+	cqe(1, 512);
+	cqe(2, 512);
+	cqe(0, 2000);
+	want_over(0);
+	ck_assert(!ublkev__placed_wants_copy(&p));
+	/* there is no more in the file, and nobody's bytes are answered */
+	start_lent(UBLKEV_OP_READ, 1, x);
+	want_lent(UBLKEV__FILEOP_READ, 0, 5, 1000, 2048, 0);
+	cqe(0, 48);
+	want_lent(UBLKEV__FILEOP_READ, 0, 5, 1048, 2000, 48);
+	cqe(0, 0);
+	want_over(-EIO);
+	ck_assert(!ublkev__placed_wants_copy(&p));
+}
+END_TEST
+
+static void want_copy(uint8_t kind, uint64_t len)
+{
+	want(kind, 0, -1, 0, len, buf);
+	ck_assert_uint_eq(op.at_bytes, 0);
+	ck_assert(!op.lent);
 }
 
-static void complete_one(void)
+/* all of it begins anew, what was done as well, once nothing is under way */
+START_TEST(pages_refused)
 {
-	unsigned int i = (unsigned int)test_rng_below(&rng, nr_flying);
-	struct ublkev__fileop o = flying[i];
+	const struct ublkev_extent x[] = { { 5, 1000, 1024 }, { 6, 0, 512 } };
+	uint8_t kind = _i == UBLKEV_OP_READ ? UBLKEV__FILEOP_READ
+					    : UBLKEV__FILEOP_WRITE;
 
-	flying[i] = flying[--nr_flying];
-	cqe(o.piece, run_op(&o));
-}
-
-static void walk_request(void)
-{
-	struct ublkev_extent x[UBLKEV_MAX_EXTENTS];
-	bool aborts = !test_rng_below(&rng, 10), was_aborted = false;
-	unsigned int nr;
-
-	req.op = (uint8_t)test_rng_below(&rng, UBLKEV_NR_OPS);
-	req.flags = (uint32_t)test_rng_below(&rng, 4);
-	nr = random_extents(x);
-	test_rng_fill(&rng, buf, sizeof(buf));
-	hurt = false;
-	synced = 0;
-	oracle(x, nr);
-	start(nr, x);
-	while (!ublkev__placed_over(&p)) {
-		if (aborts && !test_rng_below(&rng, 4)) {
-			ublkev__placed_abort(&p);
-			ublkev__placed_verify(&p);
-			was_aborted = true;
-			aborts = false;
-		} else if (test_rng_below(&rng, 2) && nr_flying) {
-			complete_one();
-		} else if (ublkev__placed_next(&p, &op) &&
-			   op.kind != UBLKEV__FILEOP_CANCEL) {
-			ck_assert(!was_aborted);
-			flying[nr_flying++] = op;
-		}
-	}
-	ck_assert_uint_eq(nr_flying, 0);
+	start_lent((uint8_t)_i, 2, x);
+	want_lent(kind, 0, 5, 1000, 1024, 0);
+	want_lent(kind, 1, 6, 0, 512, 1024);
+	cqe(0, 512);
+	cqe(1, -EINVAL);
+	/* what is left of the first is not begun any more */
 	want_none();
-	if (!was_aborted)
-		ck_assert_int_eq(p.err, hurt ? -EIO : 0);
-	if (p.err)
-		return;
-	ck_assert_mem_eq(files, expect, sizeof(files));
-	ck_assert_mem_eq(buf, expect_buf, sizeof(buf));
-	if (!was_aborted)
-		ck_assert_uint_eq(synced, must_sync);
+	ck_assert(ublkev__placed_over(&p) && ublkev__placed_wants_copy(&p));
+	ublkev__placed_by_copy(&p, buf);
+	ublkev__placed_verify(&p);
+	ck_assert(!ublkev__placed_over(&p));
+	if (_i == UBLKEV_OP_WRITE) {
+		want_copy(UBLKEV__FILEOP_FETCH, 1536);
+		want_none();
+		cqe(0, 1536);
+	}
+	want(kind, 0, 5, 1000, 1024, buf);
+	want(kind, 1, 6, 0, 512, buf + 1024);
+	cqe(1, 512);
+	cqe(0, 1024);
+	if (_i == UBLKEV_OP_READ) {
+		want_copy(UBLKEV__FILEOP_STORE, 1536);
+		cqe(0, 1536);
+	}
+	want_over(0);
+	/* then it is an answer */
+	start_lent((uint8_t)_i, 1, x);
+	ublkev__placed_unlent(&p);
+	want_none();
+	ck_assert(ublkev__placed_over(&p) && ublkev__placed_wants_copy(&p));
+	ublkev__placed_by_copy(&p, buf);
+	if (_i == UBLKEV_OP_WRITE) {
+		want_copy(UBLKEV__FILEOP_FETCH, 1024);
+		cqe(0, 1024);
+	}
+	want(kind, 0, 5, 1000, 1024, buf);
+	cqe(0, -EINVAL);
+	want_over(-EINVAL);
+	ck_assert(!ublkev__placed_wants_copy(&p));
 }
+END_TEST
 
-START_TEST(walk)
+/* where all is zeroes, it needs no more than to be given to the driver */
+START_TEST(copied_of_no_file)
 {
-	unsigned int i;
+	const struct ublkev_extent x[] = { { -1, 0, 512 } };
 
-	test_rng_init(&rng, test_seed("placed") + (uint64_t)_i);
-	test_rng_fill(&rng, files, sizeof(files));
-	for (i = 0; i < 2000; i++)
-		walk_request();
+	memset(buf, 0x5a, sizeof(buf));
+	start_lent(UBLKEV_OP_READ, 1, x);
+	ublkev__placed_unlent(&p);
+	ublkev__placed_by_copy(&p, buf);
+	ck_assert(!buf[0] && !memcmp(buf, buf + 1, 511));
+	want_copy(UBLKEV__FILEOP_STORE, 512);
+	/* it is the client's request that is copied, so all or nothing */
+	cqe(0, 511);
+	want_over(-EIO);
+}
+END_TEST
+
+/* no round is begun, and none that is missing is passed over in silence */
+START_TEST(aborted_copies)
+{
+	const struct ublkev_extent x[] = { { 5, 0, 512 } };
+
+	start_lent(UBLKEV_OP_WRITE, 1, x);
+	ublkev__placed_unlent(&p);
+	ublkev__placed_by_copy(&p, buf);
+	want_copy(UBLKEV__FILEOP_FETCH, 512);
+	ublkev__placed_abort(&p);
+	cqe(0, 512);
+	want_over(-ECANCELED);
+	start_lent(UBLKEV_OP_READ, 1, x);
+	want_lent(UBLKEV__FILEOP_READ, 0, 5, 0, 512, 0);
+	ublkev__placed_abort(&p);
+	want(UBLKEV__FILEOP_CANCEL, 0, 0, 0, 0, NULL);
+	cqe(0, -EINVAL);
+	want_over(-EINVAL);
+	ck_assert(!ublkev__placed_wants_copy(&p));
 }
 END_TEST
 
@@ -468,7 +454,11 @@ int main(void)
 	tcase_add_test(tc, errors);
 	tcase_add_test(tc, no_such_piece);
 	tcase_add_test(tc, aborted);
-	tcase_add_loop_test(tc, walk, 0, 4);
+	tcase_add_test(tc, lent);
+	tcase_add_loop_test(tc, pages_refused, UBLKEV_OP_READ,
+			    UBLKEV_OP_WRITE + 1);
+	tcase_add_test(tc, copied_of_no_file);
+	tcase_add_test(tc, aborted_copies);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
 }

@@ -231,12 +231,64 @@ START_TEST(not_moved_then_another)
 }
 END_TEST
 
+/* with LEND it is the backend's, and no data are anybody's to move */
+START_TEST(lent)
+{
+	arm_for(UBLKEV__XFER_ZERO, NULL);
+	qk_cqe(1, (uint32_t)_i, 2);
+	qk_assert_in(UBLKEV__QUEUE_LEND, 1);
+	ck_assert_ptr_null(qk.tags[1].req.buf);
+	assert_with_backend(1, 1);
+	qk_done(qk.tags[1].req.cookie, 0, 0);
+	ck_assert_int_eq(next_out(UBLKEV__QUEUE_COMMIT)->result, 1024);
+	assert_counted((uint8_t)_i, 0, 1024);
+	/* nor is anything moved of what an abort takes */
+	qk_cqe(1, (uint32_t)_i, 2);
+	qk_assert_in(UBLKEV__QUEUE_LEND, 1);
+	ck_assert_uint_eq(ublkev__queue_abort(&qk.q), 1);
+	qk_verify();
+	ck_assert_int_eq(next_out(UBLKEV__QUEUE_COMMIT)->result, -EIO);
+}
+END_TEST
+
+/* what is in no file goes on as with USER_COPY, under a cookie of its own */
+START_TEST(unlent)
+{
+	uint64_t cookie;
+
+	arm_for(UBLKEV__XFER_ZERO, qk.bufs);
+	qk_cqe(1, 1, 2);
+	qk_assert_in(UBLKEV__QUEUE_LEND, 1);
+	cookie = qk.tags[1].req.cookie;
+	ublkev__queue_unlent(&qk.q, &qk.tags[1]);
+	qk_verify();
+	assert_with_backend(0, 1);
+	qk_done(cookie, 0, -ESTALE);
+	qk_assert_in(UBLKEV__QUEUE_MAP, 1);
+	ublkev__queue_mapped(&qk.q, NULL);
+	ck_assert_ptr_null(qk_submitted());
+	next_out(UBLKEV__QUEUE_MOVE_IN);
+	moved(1024, NULL);
+	qk_assert_in(UBLKEV__QUEUE_SUBMIT, 1);
+	ck_assert(ublkev__queue_is_unlent(&qk.tags[1]));
+	qk_done(qk.tags[1].req.cookie, 0, 0);
+	ck_assert_int_eq(next_out(UBLKEV__QUEUE_COMMIT)->result, 1024);
+	/* the tag's next one is asked for again; what has no data never is */
+	qk_cqe(1, 0, 2);
+	qk_assert_in(UBLKEV__QUEUE_LEND, 1);
+	qk_cqe(2, 2, 0);
+	qk_assert_in(UBLKEV__QUEUE_SUBMIT, 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("queue_data");
 	TCase *tc = tcase_create("queue_data");
 
 	tcase_add_checked_fixture(tc, qk_setup, NULL);
+	tcase_add_loop_test(tc, lent, UBLKEV_OP_READ, UBLKEV_OP_WRITE + 1);
+	tcase_add_test(tc, unlent);
 	tcase_add_loop_test(tc, mapped, 0, 2);
 	tcase_add_test(tc, not_mapped);
 	tcase_add_test(tc, data_come_first);

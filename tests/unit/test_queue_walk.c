@@ -33,6 +33,8 @@ struct model {
 	bool again;		/* the backend is to get it when they came */
 	bool direct;
 	bool begun;		/* the backend is to go on with it */
+	bool lent;		/* nobody moves its data */
+	bool unlent;		/* that was of no use */
 	int due;		/* result to be committed */
 	int on_success;
 	uint64_t cookie, old_cookie;
@@ -48,6 +50,7 @@ static struct {
 	enum ublkev__xfer copy;
 	bool failing, stopping, batch, gone;
 	unsigned long requests, commits, given, pieces, stale, moves, faults;
+	unsigned long lent, unlent;
 } w;
 
 static char bufs[MAX * MAX_IO], spare, ram;	/* never touched */
@@ -66,7 +69,7 @@ static bool must_move(const struct model *m, int result)
 {
 	if (w.copy == UBLKEV__XFER_DIRECT)
 		return m->away;
-	return w.copy && result >= 0 && (m->away || is_op(m, 0));
+	return w.copy && result >= 0 && !m->lent && (m->away || is_op(m, 0));
 }
 
 static void answered(struct model *m, int result)
@@ -99,6 +102,7 @@ static void came(struct model *m, bool fault)
 
 	m->away = w.copy && is_op(m, 1);
 	m->direct = m->again = m->asked = m->begun = false;
+	m->lent = m->unlent = false;
 	if (err)
 		answered(m, err);
 	else if (w.failing || fault)
@@ -243,6 +247,35 @@ static const void *buf_of(const struct ublkev__tag *t, const struct model *m)
 	return bufs + t->req.tag * MAX_IO;
 }
 
+/* the backend has it, and may have no use for the driver's pages */
+static void lend(const struct ublkev__tag *t, struct model *m)
+{
+	must(w.copy == UBLKEV__XFER_ZERO && !m->unlent && !m->asked);
+	must(is_op(m, 0) || is_op(m, 1));
+	must(!t->req.buf);
+	m->owner = BACKEND;
+	m->lent = true;
+	m->away = false;
+	m->old_cookie = m->cookie;
+	m->cookie = t->req.cookie;
+	w.lent++;
+}
+
+static void unlend(unsigned int tag)
+{
+	struct model *m = &w.m[tag];
+
+	if (m->owner != BACKEND || !m->lent)
+		return;
+	ublkev__queue_unlent(&w.q, &w.tags[tag]);
+	must(ublkev__queue_is_unlent(&w.tags[tag]));
+	m->owner = WAITING;
+	m->lent = false;
+	m->unlent = true;
+	m->away = is_op(m, 1);
+	w.unlent++;
+}
+
 static void pull_in(void)
 {
 	enum ublkev__queue_act act;
@@ -269,7 +302,12 @@ static void pull_in(void)
 		w.pieces++;
 		return;
 	}
-	must(act == UBLKEV__QUEUE_SUBMIT && t->req.cookie != m->cookie);
+	must(t->req.cookie != m->cookie);
+	if (act == UBLKEV__QUEUE_LEND) {
+		lend(t, m);
+		return;
+	}
+	must(act == UBLKEV__QUEUE_SUBMIT);
 	must(m->asked == (w.copy && (is_op(m, 0) || is_op(m, 1))));
 	m->owner = BACKEND;
 	m->old_cookie = m->cookie;
@@ -300,7 +338,7 @@ static void pull_out(void)
 		must(m->owner == NOBODY);
 	} else {
 		must(m->owner == ANSWERED && t->result == m->due);
-		must(!m->away || w.copy == UBLKEV__XFER_USER);
+		must(!m->away || w.copy >= UBLKEV__XFER_USER);
 		w.commits++;
 	}
 	m->owner = w.gone ? DEAD : DRIVER;
@@ -329,7 +367,7 @@ static void begin_only(unsigned int tag)
 {
 	struct model *m = &w.m[tag];
 
-	if (m->owner != BACKEND)
+	if (m->owner != BACKEND || m->lent)
 		return;
 	ublkev__queue_again(&w.q, &w.tags[tag]);
 	m->owner = WAITING;
@@ -374,6 +412,8 @@ static void step(void)
 		pull_in();
 	else if (what < 75)
 		pull_out();
+	else if (what < 80)
+		unlend(tag);
 	else if (what < 95)
 		finish(tag);
 	else if (what < 98)
@@ -406,6 +446,7 @@ static void begin(unsigned int depth)
 	w.failing = w.stopping = w.gone = false;
 	w.requests = w.commits = w.given = w.pieces = 0;
 	w.stale = w.moves = w.faults = 0;
+	w.lent = w.unlent = 0;
 	memset(w.m, 0, sizeof(w.m));
 	memset(&w.stats, 0, sizeof(w.stats));
 	ublkev__queue_init(&w.q, below(65536), depth,
@@ -437,8 +478,8 @@ START_TEST(walk)
 	unsigned int i;
 
 	test_rng_init(&w.rng, test_seed("test_queue_walk") + (uint64_t)_i);
-	w.copy = (enum ublkev__xfer)(_i / 8 % 3);
-	w.batch = _i / 24;
+	w.copy = (enum ublkev__xfer)(_i / 8 % 4);
+	w.batch = _i / 32;
 	_i %= 8;
 	begin(depths[_i / 2]);
 	for (i = 0; i < STEPS; i++) {
@@ -454,6 +495,8 @@ START_TEST(walk)
 	       w.stale);
 	must(w.requests > STEPS / 50 && w.given > STEPS / 200 && w.pieces);
 	must(!w.copy == !w.moves && !w.copy == !w.faults);
+	must((w.copy == UBLKEV__XFER_ZERO) == !!w.lent);
+	must(!w.lent == !w.unlent && w.unlent <= w.lent);
 }
 END_TEST
 
@@ -489,7 +532,7 @@ int main(void)
 	TCase *tc = tcase_create("walk");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, walk, 0, 48);
+	tcase_add_loop_test(tc, walk, 0, 64);
 	tcase_add_test(tc, deepest);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);

@@ -77,6 +77,73 @@ START_TEST(copy)
 }
 END_TEST
 
+/* the slot of the ring's buffers, and the flag to come without one */
+START_TEST(lend)
+{
+	ublkev__sqe_io(&s.sqe, 0xc0107521, 1, 2, 0, NULL);
+	ublkev__sqe_lend(&s.sqe, 0x1234);
+	ck_assert_uint_eq(get(16, 8), 0x11234);
+	ck_assert_uint_eq(get(12, 4), 0);
+	ck_assert_uint_eq(get(56, 8), 0);
+	assert_all(64, sizeof(s), 0xa5);
+}
+END_TEST
+
+/* in the driver's pages an address is an offset; those are in a slot */
+START_TEST(file_lent)
+{
+	struct ublkev__fileop op = {
+		.kind = UBLKEV__FILEOP_READ, .fd = 5, .at_bytes = 0x3000,
+		.offset_bytes = 0x123456789, .len_bytes = 4096, .lent = true,
+	};
+
+	ublkev__sqe_file(&s.sqe, &op, 0x2345, 77);
+	ck_assert_uint_eq(get(0, 1), 4);	/* READ_FIXED */
+	ck_assert_uint_eq(get(1, 1), 0);
+	ck_assert_uint_eq(get(4, 4), 5);
+	ck_assert_uint_eq(get(8, 8), 0x123456789);
+	ck_assert_uint_eq(get(16, 8), 0x3000);
+	ck_assert_uint_eq(get(24, 4), 4096);
+	ck_assert_uint_eq(get(28, 4), 0);
+	ck_assert_uint_eq(get(32, 8), 77);
+	ck_assert_uint_eq(get(40, 2), 0x2345);
+	op.kind = UBLKEV__FILEOP_WRITE_SYNC;
+	ublkev__sqe_file(&s.sqe, &op, 1, 77);
+	ck_assert_uint_eq(get(0, 1), 5);	/* WRITE_FIXED */
+	ck_assert_uint_eq(get(28, 4), 2);	/* RWF_DSYNC */
+	op.lent = false;
+	op.addr = &op;
+	ublkev__sqe_file(&s.sqe, &op, 1, 77);
+	ck_assert_uint_eq(get(0, 1), 23);	/* WRITE */
+	ck_assert_uint_eq(get(16, 8), (uintptr_t)&op);
+	ck_assert_uint_eq(get(40, 2), 0);
+	assert_all(64, sizeof(s), 0xa5);
+}
+END_TEST
+
+START_TEST(copy_part)
+{
+	struct ublkev__fileop op = {
+		.kind = UBLKEV__FILEOP_FETCH, .fd = -1, .at_bytes = 512,
+		.len_bytes = 1024, .addr = &s,
+	};
+
+	ublkev__sqe_copy_part(&s.sqe, 3, 5, &op, 77);
+	ck_assert_uint_eq(get(0, 1), 22);	/* READ */
+	ck_assert_uint_eq(get(1, 1), 1);	/* FIXED_FILE */
+	ck_assert_uint_eq(get(4, 4), 0);
+	ck_assert_uint_eq(get(8, 8), UINT64_C(0x80000000) +
+			  (UINT64_C(3) << 41) + (5u << 25) + 512);
+	ck_assert_uint_eq(get(16, 8), (uintptr_t)&s);
+	ck_assert_uint_eq(get(24, 4), 1024);
+	ck_assert_uint_eq(get(32, 8), 77);
+	op.kind = UBLKEV__FILEOP_STORE;
+	ublkev__sqe_copy_part(&s.sqe, 3, 5, &op, 77);
+	ck_assert_uint_eq(get(0, 1), 23);	/* WRITE */
+	assert_all(64, sizeof(s), 0xa5);
+}
+END_TEST
+
 START_TEST(ctrl)
 {
 	const struct abi_ctrl_cmd cmd = {
@@ -150,6 +217,9 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, NULL);
 	tcase_add_test(tc, io);
 	tcase_add_loop_test(tc, copy, 0, 2);
+	tcase_add_test(tc, lend);
+	tcase_add_test(tc, file_lent);
+	tcase_add_test(tc, copy_part);
 	tcase_add_test(tc, ctrl);
 	tcase_add_test(tc, udata);
 	tcase_add_test(tc, udata_of_files);
