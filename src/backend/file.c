@@ -77,6 +77,7 @@ static int file_open(void *ctx, struct ublkev_limits *limits)
 	limits->dev_bytes = f->f.dev_bytes;
 	limits->logical_block_bytes = f->f.logical_block_bytes;
 	limits->physical_block_bytes = f->f.physical_block_bytes;
+	limits->dma_align_bytes = f->f.dma_align_bytes;
 	limits->flags = UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA |
 			UBLKEV_LIMIT_THREADS;
 	if (f->read_only) {

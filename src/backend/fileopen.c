@@ -105,9 +105,10 @@ static int fileopen_lock(const struct ublkev__fileopen *f,
 
 /*
  * The alignment of O_DIRECT, if the file system tells it; 0: it has none for
- * this file, which is encrypted by the file system, say.
+ * this file, which is encrypted by the file system, say. *memp: that of memory,
+ * which of the tags' buffers is no question.
  */
-static bool fileopen_told_block(int fd, uint32_t *blockp)
+static bool fileopen_told_block(int fd, uint32_t *blockp, uint32_t *memp)
 {
 #ifdef STATX_DIOALIGN
 	struct statx sx;
@@ -117,10 +118,12 @@ static bool fileopen_told_block(int fd, uint32_t *blockp)
 		return false;
 	*blockp = sx.stx_dio_mem_align <= BUF_ALIGN ? sx.stx_dio_offset_align
 						    : 0;
+	*memp = sx.stx_dio_mem_align;
 	return true;
 #else
 	(void)fd;
 	(void)blockp;
+	(void)memp;
 	return false;
 #endif
 }
@@ -154,16 +157,18 @@ static bool fileopen_set_direct(int fd, bool direct)
 /*
  * The least block of O_DIRECT, which is on then; 0: not for this disk. A
  * descriptor that another process serves from stays as that has set it.
+ * *memp: the alignment of memory, or 0 if it is not known.
  */
 static uint32_t fileopen_direct_block(int fd,
-				      const struct ublkev_file_conf *conf)
+				      const struct ublkev_file_conf *conf,
+				      uint32_t *memp)
 {
 	uint32_t block = 0;
 
 	if (conf->fd >= 0 ? !(fcntl(fd, F_GETFL) & O_DIRECT) :
 	    !fileopen_set_direct(fd, true))
 		return 0;
-	if (!fileopen_told_block(fd, &block))
+	if (!fileopen_told_block(fd, &block, memp))
 		block = fileopen_probed_block(fd, conf->offset_bytes);
 	if (block && block < LEAST_BLOCK)
 		block = LEAST_BLOCK;
@@ -180,16 +185,28 @@ static uint32_t fileopen_device_block(int fd)
 	return (uint32_t)block;
 }
 
+/*
+ * What clients' own pages are asked for: where nobody tells, what is right for
+ * a disk of that block; through the page cache, nothing.
+ */
+static uint32_t fileopen_dma_align(uint32_t block, uint32_t mem)
+{
+	if (!block)
+		return 0;
+	return mem && !(mem & (mem - 1)) ? mem : block;
+}
+
 static int fileopen_measure_block(struct ublkev__fileopen *f,
 				  const struct ublkev_file_conf *conf)
 {
-	uint32_t least = LEAST_BLOCK, block = 0;
+	uint32_t least = LEAST_BLOCK, block = 0, mem = 0;
 
 	if (f->is_block)
 		least = fileopen_device_block(f->fd);
 	if (!(conf->flags & UBLKEV_FILE_BUFFERED))
-		block = fileopen_direct_block(f->fd, conf);
+		block = fileopen_direct_block(f->fd, conf, &mem);
 	f->direct = block;
+	f->dma_align_bytes = fileopen_dma_align(block, mem);
 	if (!f->direct && conf->fd < 0)
 		fileopen_set_direct(f->fd, false);
 	if (block > least)

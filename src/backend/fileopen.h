@@ -20,6 +20,7 @@ struct ublkev__fileopen {
 	uint64_t offset_bytes;
 	uint64_t dev_bytes;
 	uint32_t logical_block_bytes;
+	uint32_t dma_align_bytes;	/* of O_DIRECT; 0: any */
 	uint32_t physical_block_bytes;
 	uint32_t discard_granularity_bytes;
 };

@@ -94,6 +94,67 @@ static void open_well(struct ublkev__fileopen *f,
 
 /* ---- sizes -------------------------------------------------------------- */
 
+/* ---- what O_DIRECT wants ------------------------------------------------- */
+
+static struct {
+	bool on;
+	uint32_t offset_align, mem_align;	/* 0: not told */
+} told;
+
+int __wrap_statx(int at, const char *name, int flags, unsigned int mask,
+		 struct statx *sx);
+int __real_statx(int at, const char *name, int flags, unsigned int mask,
+		 struct statx *sx);
+
+int __wrap_statx(int at, const char *name, int flags, unsigned int mask,
+		 struct statx *sx)
+{
+	if (!told.on)
+		return __real_statx(at, name, flags, mask, sx);
+	ck_assert_uint_eq(mask, STATX_DIOALIGN);
+	memset(sx, 0, sizeof(*sx));
+	if (!told.mem_align)
+		return 0;
+	sx->stx_mask = STATX_DIOALIGN;
+	sx->stx_dio_offset_align = told.offset_align;
+	sx->stx_dio_mem_align = told.mem_align;
+	return 0;
+}
+
+/* of clients' pages as of blocks; what is not told is guessed to be the block */
+START_TEST(direct_alignment)
+{
+	static const struct {
+		uint32_t offset, mem, block, dma;
+	} cases[] = {
+		{ 512, 4, 512, 4 }, { 512, 512, 512, 512 },
+		{ 4096, 512, 4096, 512 }, { 1, 1, 512, 1 },
+		{ 512, 4096, 512, 4096 }, { 0, 0, 512, 512 },
+	};
+	struct ublkev_file_conf conf = conf_of(1 << 20, UBLKEV_FILE_CREATE);
+	struct ublkev__fileopen f;
+	unsigned int i;
+
+	for (i = 0; i < TEST_COUNT(cases); i++) {
+		told.on = true;
+		told.offset_align = cases[i].offset;
+		told.mem_align = cases[i].mem;
+		open_well(&f, &conf);
+		told.on = false;
+		if (f.direct) {
+			ck_assert_uint_eq(f.logical_block_bytes,
+					  cases[i].block);
+			ck_assert_uint_eq(f.dma_align_bytes, cases[i].dma);
+		}
+		ublkev__fileopen_close(&f);
+	}
+	conf.flags |= UBLKEV_FILE_BUFFERED;
+	open_well(&f, &conf);
+	ck_assert_uint_eq(f.dma_align_bytes, 0);
+	ublkev__fileopen_close(&f);
+}
+END_TEST
+
 START_TEST(whole_file)
 {
 	struct ublkev_file_conf conf = conf_of(0, 0);
@@ -437,6 +498,7 @@ int main(void)
 	TCase *tc = tcase_create("fileopen");
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, direct_alignment);
 	tcase_add_test(tc, whole_file);
 	tcase_add_test(tc, part_of_file);
 	tcase_add_test(tc, too_short);
