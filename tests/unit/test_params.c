@@ -355,6 +355,9 @@ START_TEST(copy_features)
 		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_PLACE, K612, 0 },
 		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_PLACE, K616 & ~USER, 0 },
 		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_MAP, K616, 0 },
+		{ UBLKEV_COPY_AUTO, UBLKEV__CAN_PLACE, K616, USER | AUTO },
+		{ UBLKEV_COPY_AUTO, UBLKEV__CAN_PLACE, K612, 0 },
+		{ UBLKEV_COPY_AUTO, UBLKEV__CAN_MAP, K616, GET },
 	};
 	struct ublkev_conf conf = good;
 
@@ -379,6 +382,17 @@ START_TEST(batch_features)
 	conf.copy = UBLKEV_COPY_USER;
 	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_MAP,
 						0x1fffff), USER);
+}
+END_TEST
+
+/* no pages are lent to an ordinary user's device, and AUTO does not ask */
+START_TEST(copy_unprivileged)
+{
+	struct ublkev_conf conf = good;
+
+	conf.flags = UBLKEV_CONF_UNPRIVILEGED;
+	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_PLACE,
+						K616), 0);
 }
 END_TEST
 
@@ -426,8 +440,9 @@ int main(void)
 	tcase_add_test(tc, made_pages);
 	tcase_add_loop_test(tc, made_attrs, 0, 4);
 	tcase_add_loop_test(tc, features, 0, 5);
-	tcase_add_loop_test(tc, copy_features, 0, 17);
+	tcase_add_loop_test(tc, copy_features, 0, 20);
 	tcase_add_test(tc, batch_features);
+	tcase_add_test(tc, copy_unprivileged);
 	tcase_add_test(tc, copy_of_features);
 	tcase_add_test(tc, features_too_few);
 	suite_add_tcase(suite, tc);
