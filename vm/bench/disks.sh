@@ -90,10 +90,85 @@ make_loop() {
 	made "loop/$2" "$LOOP_DEV" "losetup -f FILE-ON-TMPFS"
 }
 
+# Memory disks of the kernel's: each of those that need one takes the next.
+# The first is "brd" itself.
+BRD_NEXT=1
+brd_load() {
+	[ -e /dev/ram0 ] || modprobe brd rd_nr=16 rd_size=$((1 << 20))
+}
+
+# brd_take: sets BRD to the next one, which has the same contents as all
+brd_take() {
+	brd_load
+	BRD=/dev/ram$BRD_NEXT
+	BRD_NEXT=$((BRD_NEXT + 1))
+	fill "$BRD"
+}
+
 make_brd() {
-	local size=$((disk_mib << 10))
-	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=$size
-	made "brd/$2" /dev/ram0 "modprobe brd rd_nr=1 rd_size=$size"
+	brd_load
+	made "brd/$2" /dev/ram0 "modprobe brd rd_nr=16 rd_size=$((1 << 20))"
+}
+
+# new_file: sets FILE to a file of the disks' size on ext4 on brd, written
+new_file() {
+	local fs=$PWD/ext4
+	if ! mountpoint -q "$fs"; then
+		brd_load
+		modprobe ext4
+		mkdir "$fs"
+		mkfs.ext4 -q "/dev/ram$BRD_NEXT" || fail "mkfs.ext4"
+		mount "/dev/ram$BRD_NEXT" "$fs" || fail "mount"
+		BRD_NEXT=$((BRD_NEXT + 1))
+		FILES=0
+	fi
+	FILES=$((FILES + 1))
+	FILE=$fs/$FILES
+	fallocate -l ${disk_mib}M "$FILE" || fail "fallocate"
+	fill "$FILE"
+}
+
+# A disk in a file on ext4 on brd, and one on brd itself: "file" and "blk", each
+# with options of the daemon behind commas; the kernel's own is "loopfile" and
+# "loopblk".
+make_file() {
+	local args
+	IFS=, read -r -a args <<<"$1"
+	new_file
+	DEMO_PLAIN=1 demo_start --file "$FILE" --queues "$2" --depth 128 \
+		"${args[@]:1}"
+	made "$1/$2" "$DEV" "ublk-evdemo --file FILE-ON-EXT4-ON-BRD \
+--queues $2 --depth 128 ${args[*]:1}"
+}
+
+make_blk() {
+	local args
+	IFS=, read -r -a args <<<"$1"
+	brd_take
+	DEMO_PLAIN=1 demo_start --file "$BRD" --size ${disk_mib}M \
+		--queues "$2" --depth 128 "${args[@]:1}"
+	made "$1/$2" "$DEV" "ublk-evdemo --file BRD --size ${disk_mib}M \
+--queues $2 --depth 128 ${args[*]:1}"
+}
+
+# make_loop_direct NAME/QUEUES FILE WHAT
+make_loop_direct() {
+	local dev
+	[ -e /sys/module/loop ] || modprobe loop
+	dev=$(losetup --show --direct-io=on -f "$2") || fail "losetup"
+	[ "$(losetup -nO DIO "$dev" | tr -d ' ')" = 1 ] ||
+		fail "$dev does no direct I/O"
+	made "$1" "$dev" "losetup --direct-io=on -f $3"
+}
+
+make_loopfile() {
+	new_file
+	make_loop_direct "loopfile/$2" "$FILE" FILE-ON-EXT4-ON-BRD
+}
+
+make_loopblk() {
+	brd_take
+	make_loop_direct "loopblk/$2" "$BRD" BRD
 }
 
 make_null_blk() {
@@ -153,7 +228,7 @@ fill() {
 	for ((i = 0; i < disk_mib; i++)); do
 		echo block
 	done | xargs cat | dd of="$1" bs=1M iflag=fullblock oflag=direct \
-		status=none
+		conv=notrunc status=none
 }
 
 disk_make() {
