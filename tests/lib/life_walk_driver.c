@@ -276,9 +276,9 @@ static void vanishes(struct life *l, int res)
 		l->mine = l->exists = false;
 	if (res == -EINTR && cmd == UBLKEV__CTRL_DEL_DEV)
 		l->doomed = true;
-	/* an old kernel: it goes with its last user */
-	if (res == -EOPNOTSUPP && cmd == UBLKEV__CTRL_DEL_DEV_ASYNC &&
-	    l->doomed)
+	/* an old kernel, or a user's device: it goes with its last user */
+	if ((res == -EOPNOTSUPP || res == -EINVAL) &&
+	    cmd == UBLKEV__CTRL_DEL_DEV_ASYNC && l->doomed)
 		l->mine = l->exists = false;
 }
 
