@@ -71,9 +71,7 @@ void ublkev__life_progress(struct ublkev__life *c, uint64_t now_ms)
 	c->deadline_ms = down_later(c->deadline_ms, c->stop_deadline_ms);
 }
 
-/*
- * ---- from step to step ----------------------------------------------------
- */
+/* ---- from step to step ------------------------------------------------- */
 
 /* Nothing is left to be done. What has become of the device? */
 static enum ublkev_step down_end(struct ublkev__life *c)
@@ -278,9 +276,7 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 	c->deadline_ms = now_ms + c->conf.grace_ms;
 }
 
-/*
- * ---- answers on the way down ----------------------------------------------
- */
+/* ---- answers on the way down ------------------------------------------- */
 
 static void down_stopped(struct ublkev__life *c, int res, uint64_t now_ms)
 {

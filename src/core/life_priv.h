@@ -70,9 +70,7 @@ void ublkev__life_note_error(struct ublkev__life *c, int err);
 /* an error, after which there is only the way down */
 void ublkev__life_fail(struct ublkev__life *c, int err, uint64_t now_ms);
 
-/*
- * ---- life_up.c ------------------------------------------------------------
- */
+/* ---- life_up.c --------------------------------------------------------- */
 
 /* `cmd`, pending in a step on the way up, is answered. */
 void ublkev__life_up_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
@@ -80,9 +78,7 @@ void ublkev__life_up_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 /* it is time for c->retry_ms' attempt */
 void ublkev__life_retry(struct ublkev__life *c, uint64_t now_ms);
 
-/*
- * ---- life_live.c ----------------------------------------------------------
- */
+/* ---- life_live.c ------------------------------------------------------- */
 
 /* `cmd`, pending in LIVE, is answered. */
 void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
@@ -97,9 +93,7 @@ void ublkev__life_try_refused(struct ublkev__life *c, int res, uint64_t now_ms);
 /* QUIESCE_DEV is answered with `res`. */
 void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms);
 
-/*
- * ---- life_down.c ----------------------------------------------------------
- */
+/* ---- life_down.c ------------------------------------------------------- */
 
 void ublkev__life_go_down(struct ublkev__life *c, uint64_t now_ms);
 /* A stop, or a release, begins, or goes on: sets its deadline, and the limit of

@@ -52,9 +52,7 @@ static void threads_tell(struct ublkev__threads *t,
 	t->tells |= (uint8_t)(1u << act);
 }
 
-/*
- * ---- what is so of all ------------------------------------------------------
- */
+/* ---- what is so of all ------------------------------------------------- */
 
 /* without queues nothing is drained, as nothing was armed */
 static void threads_look_tags(struct ublkev__threads *t)
@@ -146,9 +144,7 @@ static void threads_look(struct ublkev__threads *t)
 	threads_look_phase(t);
 }
 
-/*
- * ---- wishes -----------------------------------------------------------------
- */
+/* ---- wishes ------------------------------------------------------------ */
 
 void ublkev__threads_init(struct ublkev__threads *t, struct ublkev__thread *v,
 			  unsigned int nr)
@@ -281,9 +277,7 @@ void ublkev__threads_join(struct ublkev__threads *t)
 	t->tells = 0;
 }
 
-/*
- * ---- facts ------------------------------------------------------------------
- */
+/* ---- facts ------------------------------------------------------------- */
 
 void ublkev__threads_ran(struct ublkev__threads *t, unsigned int n, int err)
 {
@@ -322,9 +316,7 @@ void ublkev__threads_told(struct ublkev__threads *t, unsigned int n,
 	threads_look(t);
 }
 
-/*
- * ---- acts -------------------------------------------------------------------
- */
+/* ---- acts -------------------------------------------------------------- */
 
 static bool threads_next_wish(struct ublkev__threads *t,
 			      struct ublkev__threads_action *a)
@@ -383,9 +375,7 @@ bool ublkev__threads_next(struct ublkev__threads *t,
 	       threads_next_join(t, a);
 }
 
-/*
- * ---- what there may be ------------------------------------------------------
- */
+/* ---- what there may be ------------------------------------------------- */
 
 #define TAGS(name)	(1u << UBLKEV__TAGS_##name)
 #define IDLE(name)	(1u << UBLKEV__IDLE_##name)

@@ -102,9 +102,7 @@ struct ublkev__threads {
 void ublkev__threads_init(struct ublkev__threads *t, struct ublkev__thread *v,
 			  unsigned int nr);
 
-/*
- * ---- wishes -----------------------------------------------------------------
- */
+/* ---- wishes ------------------------------------------------------------ */
 
 /* once: make them all; after one that could not be made, no more are */
 void ublkev__threads_run(struct ublkev__threads *t);
@@ -142,9 +140,7 @@ void ublkev__threads_close(struct ublkev__threads *t);
 /* any time: as close, and wait for each; nothing is told any more */
 void ublkev__threads_join(struct ublkev__threads *t);
 
-/*
- * ---- facts ------------------------------------------------------------------
- */
+/* ---- facts ------------------------------------------------------------- */
 
 /* RUN was done: 0, or the errno */
 void ublkev__threads_ran(struct ublkev__threads *t, unsigned int n, int err);
@@ -153,17 +149,13 @@ void ublkev__threads_ran(struct ublkev__threads *t, unsigned int n, int err);
 void ublkev__threads_told(struct ublkev__threads *t, unsigned int n,
 			  unsigned int facts);
 
-/*
- * ---- acts -------------------------------------------------------------------
- */
+/* ---- acts -------------------------------------------------------------- */
 
 /* false: DONE */
 bool ublkev__threads_next(struct ublkev__threads *t,
 			  struct ublkev__threads_action *a);
 
-/*
- * ---- questions --------------------------------------------------------------
- */
+/* ---- questions --------------------------------------------------------- */
 
 /* every thread has sent its FETCHes, or has failed to */
 static inline bool ublkev__threads_armed(const struct ublkev__threads *t)

@@ -323,9 +323,7 @@ int ublkev__engine_down(struct ublkev__engine *e)
 	return fd;
 }
 
-/*
- * ---- what there may be -----------------------------------------------------
- */
+/* ---- what there may be ------------------------------------------------- */
 
 #define THREADS(name)	(1u << UBLKEV__THREADS_##name)
 

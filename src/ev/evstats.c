@@ -16,6 +16,77 @@ static void stats_copy_out(void *to, size_t size, const void *from, size_t have)
 	memcpy(to, from, size < have ? size : have);
 }
 
+/* ---- counters of queue threads ------------------------------------------ */
+
+static const struct ublkev_stats *
+stats_of_worker(const struct ublkev__engine *e, unsigned int n)
+{
+	return &ublkev__worker_lane(e, n)->stats;
+}
+
+#define ADD(member) (sum->member += __atomic_load_n(&s->member, \
+						    __ATOMIC_RELAXED))
+
+/*
+ * Counters are plain words of the worker's, which alone writes them: counting
+ * is to cost nothing. Here another thread reads them, each word whole, as a
+ * machine of that word size does; TSan is told that this is meant.
+ */
+__attribute__((no_sanitize("thread")))
+static void stats_add_worker(struct ublkev_stats *sum,
+			     const struct ublkev_stats *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < UBLKEV_NR_OPS; i++) {
+		ADD(op[i].reqs);
+		ADD(op[i].bytes);
+		ADD(op[i].errors);
+	}
+	ADD(fua);
+	ADD(rejected);
+	ADD(stale_answers);
+	ADD(wakes);
+	ADD(rounds);
+	ADD(enters);
+	ADD(over_budget);
+	ADD(lent);
+	ADD(inflight);
+	ADD(inflight_max);
+	for (i = 0; i < UBLKEV_LATENCY_BUCKETS; i++) {
+		ADD(read_latency[i]);
+		ADD(other_latency[i]);
+	}
+	ADD(waits);
+	ADD(waits_paid);
+}
+
+/* as stats_add_worker() reads them */
+__attribute__((no_sanitize("thread")))
+uint64_t ublkev__workers_answered(const struct ublkev__engine *e)
+{
+	uint64_t n = 0;
+	unsigned int i, op;
+
+	for (i = 0; i < e->nr_workers; i++)
+		for (op = 0; op < UBLKEV_NR_OPS; op++)
+			n += __atomic_load_n(
+				&stats_of_worker(e, i)->op[op].reqs,
+				__ATOMIC_RELAXED);
+	return n;
+}
+
+void ublkev__workers_stats(const struct ublkev__engine *e,
+			   struct ublkev_stats *sum)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nr_workers; i++)
+		stats_add_worker(sum, stats_of_worker(e, i));
+}
+
+/* ---- public ------------------------------------------------------------- */
+
 int ublkev_dev_info(const struct ublkev_dev *dev, struct ublkev_info *info,
 		    size_t size)
 {

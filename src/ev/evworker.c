@@ -184,9 +184,7 @@ void ublkev__worker_log(void *engine, int priority, const char *line)
 	ublkev__worker_tell(&w->lane, UBLKEV__FACT_LINE, 0);
 }
 
-/*
- * ---- a worker --------------------------------------------------------------
- */
+/* ---- a worker ---------------------------------------------------------- */
 
 static void worker_woke_cb(struct ev_loop *loop, struct ev_check *w,
 			   int revents)
@@ -387,9 +385,7 @@ static void *worker_run(void *arg)
 	return NULL;
 }
 
-/*
- * ---- making, releasing ----------------------------------------------------
- */
+/* ---- making, releasing ------------------------------------------------- */
 
 /*
  * Signals are the application's: its threads' masks say which gets them. But
@@ -555,68 +551,4 @@ struct ublkev__lane *ublkev__worker_lane(const struct ublkev__engine *e,
 					 unsigned int n)
 {
 	return &e->workers[n].lane;
-}
-
-/*
- * ---- counters
- * ----------------------------------------------------------------
- */
-
-#define ADD(member) (sum->member += __atomic_load_n(&s->member, \
-						    __ATOMIC_RELAXED))
-
-/*
- * Counters are plain words of the worker's, which alone writes them: counting
- * is to cost nothing. Here another thread reads them, each word whole, as a
- * machine of that word size does; TSan is told that this is meant.
- */
-__attribute__((no_sanitize("thread")))
-static void worker_add(struct ublkev_stats *sum, const struct ublkev_stats *s)
-{
-	unsigned int i;
-
-	for (i = 0; i < UBLKEV_NR_OPS; i++) {
-		ADD(op[i].reqs);
-		ADD(op[i].bytes);
-		ADD(op[i].errors);
-	}
-	ADD(fua);
-	ADD(rejected);
-	ADD(stale_answers);
-	ADD(wakes);
-	ADD(rounds);
-	ADD(enters);
-	ADD(over_budget);
-	ADD(lent);
-	ADD(inflight);
-	ADD(inflight_max);
-	for (i = 0; i < UBLKEV_LATENCY_BUCKETS; i++) {
-		ADD(read_latency[i]);
-		ADD(other_latency[i]);
-	}
-	ADD(waits);
-	ADD(waits_paid);
-}
-
-/* in worker_add()'s way */
-__attribute__((no_sanitize("thread")))
-uint64_t ublkev__workers_answered(const struct ublkev__engine *e)
-{
-	uint64_t n = 0;
-	unsigned int i, op;
-
-	for (i = 0; i < e->nr_workers; i++)
-		for (op = 0; op < UBLKEV_NR_OPS; op++)
-			n += __atomic_load_n(&e->workers[i].lane.stats.op[op]
-					     .reqs, __ATOMIC_RELAXED);
-	return n;
-}
-
-void ublkev__workers_stats(const struct ublkev__engine *e,
-			   struct ublkev_stats *sum)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->nr_workers; i++)
-		worker_add(sum, &e->workers[i].lane.stats);
 }

@@ -77,7 +77,7 @@ bool ublkev__workers_stay_in_backend(struct ublkev__engine *e);
 struct ublkev__lane *ublkev__worker_lane(const struct ublkev__engine *e,
 					 unsigned int n);
 
-/* adds the counters of all; each is read whole, all of them at no one time */
+/* evstats.c: adds the counters of all; each is read whole, all at no one time */
 void ublkev__workers_stats(const struct ublkev__engine *e,
 			   struct ublkev_stats *sum);
 
