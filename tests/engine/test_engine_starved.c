@@ -201,7 +201,7 @@ static void read_queue(unsigned int queue)
 
 /* ---- starved -------------------------------------------------------------------- */
 
-/* its FETCHes are late, START_DEV is not */
+/* its FETCHes are late, and START_DEV with them */
 START_TEST(in_start)
 {
 	starve(AT_ENABLE);
@@ -210,6 +210,8 @@ START_TEST(in_start)
 	wait_until_starved();
 	let_pass(LONG * (r.conf.start_timeout_ms + r.conf.grace_ms), 1);
 	ck_assert_str_eq(r.events, "");
+	/* which is not sent before them */
+	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CTRL_START_DEV], 0);
 	sem_post(&awake);
 	until_told(rig_is_live);
 	ublkev_dev_stop(NULL, &r.dev);
