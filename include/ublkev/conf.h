@@ -195,7 +195,11 @@ struct ublkev_conf {
 	uint64_t features;	/* 0; UBLKEV_F_* wanted, used where the
 				   kernel offers them */
 	unsigned int flags;	/* 0; UBLKEV_CONF_* */
-	/* deadlines, each 1 .. 2^31 - 1 */
+	/*
+	 * Deadlines, each 1 .. 2^31 - 1. With QUEUE_THREADS one that has passed
+	 * is judged when all threads have looked at what came to them, but for
+	 * one that stays in the backend for grace_ms.
+	 */
 	unsigned int cmd_timeout_ms;	/* 10000; any one control command
 					   that no I/O is needed for, and the
 					   wait for /dev/ublkc<id> */
