@@ -66,11 +66,25 @@ static void child_on_child(struct ev_loop *loop, ev_child *w, int revents)
 	ev_break(loop, EVBREAK_ONE);
 }
 
+/*
+ * In time, if that is so, and this process is late to see it: its watcher is
+ * about to be called.
+ */
+static int child_has_ended(const struct child *c)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)c->watcher.pid, &info,
+		      WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
 static void child_on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct child *c = w->data;
 
 	(void)revents;
+	if (child_has_ended(c))
+		return;
 	kill(c->watcher.pid, c->told ? SIGKILL : SIGTERM);
 	c->told = 1;
 	c->end->late = 1;

@@ -178,11 +178,11 @@ static void device_load_info(struct evctl *t, struct devs *d)
  */
 static void device_load_params(struct evctl *t, struct devs *d)
 {
-	ev_tstamp deadline = t->deadline;
+	double deadline = t->deadline;
 	unsigned int i;
 	struct ask *v;
 
-	t->deadline = ev_time() + evctl_left(t) / 4;
+	t->deadline = evctl_now() + evctl_left(t) / 4;
 	v = device_ask_each(t, d, UBLKEV_CMD_GET_PARAMS);
 	t->deadline = deadline;
 	for (i = 0; i < d->nr; i++) {

@@ -67,7 +67,7 @@ static int held_count(const struct holders *h, int *udev)
 int held_scan(struct evctl *t, int id, struct holders **hp)
 {
 	const struct timespec pause = { 0, 50 * 1000 * 1000 };
-	ev_tstamp until = ev_time() + UDEV_S;
+	double until = evctl_now() + UDEV_S;
 	int ret, n, udev;
 
 	for (;;) {
@@ -78,7 +78,7 @@ int held_scan(struct evctl *t, int id, struct holders **hp)
 			return ret;
 		}
 		n = held_count(*hp, &udev);
-		if (n || !udev || ev_time() > until || evctl_left(t) <= 0)
+		if (n || !udev || evctl_now() > until || evctl_left(t) <= 0)
 			return n;
 		holders_free(*hp);
 		nanosleep(&pause, NULL);

@@ -7,13 +7,22 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ublk-evctl/session.h"
 
+double evctl_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 double evctl_left(const struct evctl *t)
 {
-	double left = t->deadline - ev_time();
+	double left = t->deadline - evctl_now();
 
 	return left > 0 ? left : 0;
 }
@@ -100,7 +109,7 @@ static int session_init(struct evctl *t, const struct opts *opts)
 	if (!t->loop)
 		return out_fail(t, ST_FAILED, "libev: cannot make a loop: "
 				"raise ulimit -n, or unset LIBEV_FLAGS");
-	t->deadline = ev_time() + opts->timeout_s;
+	t->deadline = evctl_now() + opts->timeout_s;
 	session_watch(t, &t->sig_int, SIGINT);
 	session_watch(t, &t->sig_term, SIGTERM);
 	return ST_OK;

@@ -37,7 +37,7 @@ struct evctl {
 	const struct opts *opts;
 	struct ev_loop *loop;
 	struct ublkev_broker *broker;	/* NULL: none */
-	ev_tstamp deadline;		/* of the command, by ev_time() */
+	double deadline;		/* of the command, by evctl_now() */
 	json_t *top;			/* what --json prints; NULL: not
 					   wanted */
 	int interrupted;		/* by a signal */
@@ -49,6 +49,8 @@ struct evctl {
 /* `program`: the ublk-evdemo of recover and upgrade, unless opts tell */
 int evctl_run(const struct opts *opts, const char *program);
 
+/* seconds of a clock that nobody sets */
+double evctl_now(void);
 /* seconds until the deadline; never below 0 */
 double evctl_left(const struct evctl *t);
 

@@ -19,6 +19,8 @@
 #define SLICE 32
 /* lines about holders at a time */
 #define MAX_LINES 16
+/* seconds from look to look; more, and this process did not run */
+#define MOST_LOOK_S 10.
 /* what was said last, in place of a hash */
 #define BLIND 1u
 
@@ -43,9 +45,18 @@ static void shutdown_stop(struct shutdown *s)
 	s->conf.stop(s->conf.data);
 }
 
-static double shutdown_waited(const struct shutdown *s)
+/*
+ * Seconds since the first look, in which others could let go of the disk: a
+ * machine that was paused, or this process alone, is not patience.
+ */
+static double shutdown_waited(struct shutdown *s)
 {
-	return (double)(now_ns() - s->began_ns) / 1e9;
+	uint64_t now = now_ns();
+	double since = (double)(now - s->looked_ns) / 1e9;
+
+	s->waited_s += since < MOST_LOOK_S ? since : s->conf.recheck_s;
+	s->looked_ns = now;
+	return s->waited_s;
 }
 
 /* and look again */
@@ -212,7 +223,8 @@ void shutdown_next(struct shutdown *s, const struct shutdown_conf *conf)
 	switch (s->state) {
 	case SHUTDOWN_IDLE:
 		s->conf = *conf;
-		s->began_ns = now_ns();
+		s->looked_ns = now_ns();
+		s->waited_s = 0;
 		if (s->conf.id < 0)
 			shutdown_stop(s);
 		else

@@ -44,7 +44,8 @@ struct shutdown {
 	enum shutdown_state state;
 	ev_timer timer;
 	struct holders *scan;
-	uint64_t began_ns;
+	uint64_t looked_ns;
+	double waited_s;	/* until then */
 	uint32_t said;		/* hash of the holders last told of */
 };
 

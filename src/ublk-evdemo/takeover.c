@@ -207,15 +207,16 @@ static int takeover_hear_line(struct takeover *t, json_t **topp)
 	int err;
 
 	for (;;) {
-		err = takeover_await(t, deadline_ns);
-		if (err)
-			return err;
+		/* what is there was in time, however late we are to hear it */
 		n = takeover_hear(t);
 		if (n < 0 && n != -EAGAIN && n != -EINTR)
 			return (int)n;
 		*topp = takeover_parsed(t);
 		if (*topp)
 			return 0;
+		err = takeover_await(t, deadline_ns);
+		if (err)
+			return err;
 	}
 }
 

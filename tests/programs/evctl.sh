@@ -456,6 +456,24 @@ check "arguments" has '^--recover 1 --daemon --size=[0-9]* --block-size=512 --ba
 BAD="no memory: give more" run 1 recover 1
 check "its words" has '^ublk-evctl: device 1: no memory: give more$' err
 SLOW=1 run 6 recover 1 --timeout 1
+# one that was there in time, while this process was stopped
+cat >stopper <<-'END'
+	#!/bin/sh
+	echo /dev/ublkb1
+	kill -STOP $PPID
+	END
+chmod +x stopper
+"$ctl" --root root recover 1 --timeout 1 --program ./stopper >out 2>err &
+pid=$!
+is_stopped() { grep -q '^State:.*T' /proc/$pid/status; }
+for _ in $(seq 500); do
+	is_stopped && break
+	sleep .02
+done
+sleep 1.1
+kill -CONT $pid
+wait $pid
+check "late ourselves" [ $? = 0 ]
 run 3 recover 1 --program ./nothing
 run 5 recover 0
 sed -i 's/^0 \(.*\) 40 /0 \1 58 /' devs

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ublk-evctl/sock.h"
@@ -221,6 +222,20 @@ START_TEST(silence)
 }
 END_TEST
 
+/* the answer was there in time, and nobody looked */
+START_TEST(late_ourselves)
+{
+	const struct timespec late = { 0, 30 * 1000 * 1000 };
+
+	ck_assert_int_eq(sock_ask(s, "stats", .02), 0);
+	serve("stats\n", "{\"a\":7}\n");
+	nanosleep(&late, NULL);
+	ev_run(loop, 0);
+	ck_assert_int_eq(answers, 1);
+	ck_assert_int_eq(got_err, 0);
+}
+END_TEST
+
 START_TEST(freed_inside)
 {
 	free_inside = 1;
@@ -267,6 +282,7 @@ int main(void)
 	tcase_add_test(t, nonsense);
 	tcase_add_test(t, goes_away);
 	tcase_add_test(t, silence);
+	tcase_add_test(t, late_ourselves);
 	tcase_add_test(t, freed_inside);
 	tcase_add_test(t, paths);
 	return test_main(suite);

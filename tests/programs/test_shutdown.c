@@ -4,7 +4,9 @@
  * as it was told to, and a second and a third signal hurry it.
  */
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ublk-evdemo/logger.h"
@@ -19,6 +21,17 @@ static struct shutdown s;
 static struct shutdown_conf conf;
 static const char *root;
 static int stops, aborts;
+
+/* seconds for which the machine was paused */
+static time_t paused;
+
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	long ret = syscall(SYS_clock_gettime, id, ts);
+
+	ts->tv_sec += paused;
+	return (int)ret;
+}
 
 static void on_stop(void *data)
 {
@@ -39,6 +52,7 @@ static void set_up(void)
 	root = proctree_new();
 	proctree_ublkb7(root);
 	proctree_pid(root, 1, "init", 100, "");
+	paused = 0;
 	stops = 0;
 	aborts = 0;
 	conf = (struct shutdown_conf){
@@ -156,6 +170,22 @@ START_TEST(held_too_long)
 }
 END_TEST
 
+/* time in which nobody could umount it is no patience with those who did not */
+START_TEST(paused_meanwhile)
+{
+	proctree_pid(root, 9, "bash", 200, HELD);
+	shutdown_next(&s, &conf);
+	run_for(.1);
+	ck_assert_uint_ne(s.said, 0);
+	paused = 100000;
+	run_for(.1);
+	ck_assert_int_eq(stops, 0);
+	proctree_file(root, "proc/9/mountinfo", "");
+	run_for(5);
+	ck_assert_int_eq(stops, 1);
+}
+END_TEST
+
 /* whatever may be done about the others, its own mount is waited for */
 START_TEST(own_mount)
 {
@@ -229,6 +259,7 @@ int main(void)
 	tcase_add_test(t, blind_then_free);
 	tcase_add_test(t, held_then_free);
 	tcase_add_test(t, held_too_long);
+	tcase_add_test(t, paused_meanwhile);
 	tcase_add_test(t, own_mount);
 	tcase_add_test(t, no_patience);
 	tcase_add_test(t, second_and_third_signal);

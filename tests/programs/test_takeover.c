@@ -2,6 +2,7 @@
 /* What a successor makes of a server that does not behave. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,11 +27,21 @@ static int forever;
 
 /* each look at the clock is a tenth of a second, so that nobody waits */
 static long looks;
+/* we are stopped at our first look, until the server has said all, and longer */
+static int stopped;
+static int said;
 
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
 	long ret = syscall(SYS_clock_gettime, id, ts);
 
+	if (stopped == 2)
+		ts->tv_sec += 1000;
+	if (stopped == 1) {
+		while (!__atomic_load_n(&said, __ATOMIC_ACQUIRE))
+			sched_yield();
+		stopped = 2;
+	}
 	ts->tv_sec += __atomic_add_fetch(&looks, 1, __ATOMIC_RELAXED) / 10;
 	return (int)ret;
 }
@@ -54,6 +65,7 @@ static void *serve(void *unused)
 				nanosleep(&ms, NULL);
 		}
 	} while (forever);
+	__atomic_store_n(&said, 1, __ATOMIC_RELEASE);
 out:
 	close(fd);
 	return NULL;
@@ -66,6 +78,7 @@ static void set_up(void)
 	piece = 4096;
 	forever = 0;
 	looks = 0;
+	stopped = said = 0;
 }
 
 static void tear_down(void)
@@ -105,6 +118,15 @@ START_TEST(drips)
 	ck_assert_int_eq(ask("x"), -EAGAIN);
 	ck_assert_ptr_nonnull(strstr(err, "no answer"));
 	ck_assert_int_lt(looks, 100);
+}
+END_TEST
+
+/* an answer that is there is none that did not come */
+START_TEST(late_ourselves)
+{
+	stopped = 1;
+	ck_assert_int_eq(ask("{\"error\":\"no\"}\n"), -ECONNREFUSED);
+	ck_assert_int_eq(stopped, 2);
 }
 END_TEST
 
@@ -157,6 +179,7 @@ int main(void)
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, drips);
+	tcase_add_test(t, late_ourselves);
 	tcase_add_test(t, in_pieces);
 	tcase_add_test(t, nonsense);
 	tcase_add_test(t, bad_disk);
