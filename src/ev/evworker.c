@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -265,7 +264,6 @@ static int worker_take_ring(struct ublkev__worker *w)
 
 	if (w->pins)
 		worker_pin(w);
-	/* the queue's clients are there, too, and would wait for our wait */
 	if (ublkev__thread_has_one_cpu())
 		ublkev__wait_init(&l->wait, 0);
 	err = ublkev__io_enable(l->io);
