@@ -55,14 +55,14 @@ static void *file_buf(struct ublkev__lane *l, const struct ublkev_req *req)
 	return ublkev__queue_own_buf(q, &q->tags[req->tag]);
 }
 
-/* once a lane: how many there were, the statistics tell */
+/* once a lane, be it of a file or for want of a slot: stats.lent tells how many */
 static void file_log_refusal(struct ublkev__lane *l, int err)
 {
 	if (l->refused_pages)
 		return;
 	l->refused_pages = true;
 	ublkev__log(&l->e->log, LOG_NOTICE,
-		    "a file does not take clients' own pages (%d): such requests are copied",
+		    "a request's own pages can't be used (%d): such requests are copied",
 		    err);
 }
 
