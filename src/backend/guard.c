@@ -321,8 +321,8 @@ static int guard_refusal(const struct ublkev_backend *b,
 	return -EOPNOTSUPP;
 }
 
-int ublkev__guard_check(const struct ublkev_backend *b,
-			const struct ublkev_req *req)
+static inline int guard_check(const struct ublkev_backend *b,
+			      const struct ublkev_req *req)
 {
 	if (unlikely(b->phase != UBLKEV__GUARD_STARTED ||
 		     !guard_legal_op(b, req) ||
@@ -331,10 +331,16 @@ int ublkev__guard_check(const struct ublkev_backend *b,
 	return 0;
 }
 
+int ublkev__guard_check(const struct ublkev_backend *b,
+			const struct ublkev_req *req)
+{
+	return guard_check(b, req);
+}
+
 static inline int guard_submit(struct ublkev_backend *b, struct ublkev_req *req,
 			       bool *rejected)
 {
-	int answer = ublkev__guard_check(b, req);
+	int answer = guard_check(b, req);
 
 	*rejected = unlikely(answer);
 	if (*rejected)

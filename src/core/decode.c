@@ -6,8 +6,6 @@
  */
 #include "core/decode.h"
 
-#include <errno.h>
-
 /*
  * UBLK_IO_OP_* are the low 8 bits; UBLK_IO_F_* are bits of the whole word,
  * not of the word shifted right by 8: shifting first is why some servers
@@ -18,10 +16,6 @@
 #define F_META		(1u << 11)
 #define F_FUA		(1u << 13)
 #define F_NOUNMAP	(1u << 15)
-
-#define SECTOR_SHIFT	9
-
-#define unlikely(x)	__builtin_expect(!!(x), 0)
 
 static int decode_op(uint32_t op)
 {
@@ -50,42 +44,8 @@ static uint32_t decode_flags(uint32_t op_flags)
 	return flags;
 }
 
-/* all but a READ or WRITE without flags, which most requests are */
-__attribute__((noinline))
-static void decode_rare(uint32_t op_flags, struct ublkev_req *req)
+void ublkev__decode_rare(uint32_t op_flags, struct ublkev_req *req)
 {
 	req->flags = decode_flags(op_flags);
 	req->op = (uint8_t)decode_op(op_flags & OP_MASK);
-}
-
-static int decode_no_range(struct ublkev_req *req, int err)
-{
-	req->offset_bytes = 0;
-	req->len_bytes = 0;
-	return err;
-}
-
-int ublkev__decode(const struct ublkev__desc *desc, uint32_t max_io_bytes,
-		   struct ublkev_req *req)
-{
-	uint64_t len = (uint64_t)desc->nr_sectors << SECTOR_SHIFT;
-	uint64_t start = desc->start_sector;
-
-	/* a READ's or WRITE's number is that of ours, see decode_op() */
-	req->flags = 0;
-	req->op = (uint8_t)desc->op_flags;
-	if (unlikely(desc->op_flags > UBLKEV_OP_WRITE)) {
-		decode_rare(desc->op_flags, req);
-		if (req->op == UBLKEV_NR_OPS)
-			return decode_no_range(req, -EOPNOTSUPP);
-		if (req->op == UBLKEV_OP_FLUSH)
-			return decode_no_range(req, 0);
-	}
-	if (!len || start > (UINT64_MAX - len) >> SECTOR_SHIFT)
-		return decode_no_range(req, -EINVAL);
-	if (len > max_io_bytes && req->op <= UBLKEV_OP_WRITE)
-		return decode_no_range(req, -EINVAL);
-	req->offset_bytes = start << SECTOR_SHIFT;
-	req->len_bytes = len;
-	return 0;
 }

@@ -162,6 +162,7 @@ static void queue_fail_request(struct ublkev__queue *q, struct ublkev__tag *t,
 	queue_set_result(q, t, &req, err ? err : -EIO);
 }
 
+__attribute__((always_inline))
 static inline void queue_request(struct ublkev__queue *q, struct ublkev__tag *t,
 				 const struct ublkev__desc *desc)
 {
@@ -239,6 +240,8 @@ static int queue_moved_user(struct ublkev__queue *q, struct ublkev__tag *t,
 	return 0;
 }
 
+/* seldom enough to be another function */
+__attribute__((noinline))
 static int queue_moving_cqe(struct ublkev__queue *q, struct ublkev__tag *t,
 			    int res, const struct ublkev__desc *desc)
 {

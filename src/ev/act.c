@@ -510,8 +510,7 @@ static void act_grow(struct ublkev__engine *e)
 		(void)act_tell(e, &a);
 }
 
-__attribute__((noinline))
-static enum ublkev__need act_need(const struct ublkev__engine *e)
+enum ublkev__need ublkev__act_need(const struct ublkev__engine *e)
 {
 	const struct ublkev__life *c = &e->life;
 
@@ -523,22 +522,6 @@ static enum ublkev__need act_need(const struct ublkev__engine *e)
 	    e->resize == UBLKEV__RESIZE_CUTS)
 		return UBLKEV__NEED_RUN;
 	return UBLKEV__NEED_LOOK;
-}
-
-/*
- * Every round of every request comes by here, so the rest is another function.
- * Whatever a device waits for has a deadline, to be idle included, but for the
- * commands of a live one.
- */
-enum ublkev__need ublkev__act_need(const struct ublkev__engine *e)
-{
-	const struct ublkev__life *c = &e->life;
-
-	if (!c->nr && !c->pending && !e->nr_workers &&
-	    e->resize != UBLKEV__RESIZE_CUTS &&
-	    ublkev__life_deadline_ms(c) == UINT64_MAX)
-		return UBLKEV__NEED_NOTHING;
-	return act_need(e);
 }
 
 bool ublkev__act_run(struct ublkev__engine *e)

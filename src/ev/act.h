@@ -52,6 +52,7 @@ enum ublkev__need {
 	UBLKEV__NEED_RUN,
 };
 
+/* of a device that awaits something: LOOK or RUN */
 enum ublkev__need ublkev__act_need(const struct ublkev__engine *e);
 
 /* does what the core wants done; false: that was the end, and e is gone */

@@ -101,8 +101,8 @@ bool ublkev__pump_drained(const struct ublkev__lane *l)
  */
 static void pump_look_drained(struct ublkev__lane *l)
 {
-	if (l->life.tags == UBLKEV__TAGS_DRAINED || !l->nr_queues ||
-	    !l->queues[0].nr_dead)
+	if (!l->nr_queues || !l->queues[0].nr_dead ||
+	    l->life.tags == UBLKEV__TAGS_DRAINED)
 		return;
 	ublkev__lanelife_tag_died(&l->life);
 	/* what an abort has left to the kernel is waited for as well */
@@ -240,6 +240,7 @@ static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
 		}
 		if (!turn->reqs)
 			ublkev__turn_look_at_clock(l, turn);
+		turn->now_us = 0;	/* from here on time passes */
 		pump_charge(turn, t->req.len_bytes);
 		any |= pump_serve(l, q, t, act);
 	}
@@ -275,7 +276,8 @@ void ublkev__pump_out(struct ublkev__lane *l, struct ublkev__queue *q)
 	enum ublkev__queue_act act;
 	struct ublkev__tag *t;
 
-	while ((act = ublkev__queue_next_out(q, &t)) != UBLKEV__QUEUE_NONE)
+	while (q->out.nr) {
+		act = ublkev__queue_next_out(q, &t);
 		if (act == UBLKEV__QUEUE_COMMIT)
 			ublkev__io_commit(l->io, q->id, t->req.tag, t->result,
 					  ublkev__queue_buf(q, t));
@@ -284,18 +286,18 @@ void ublkev__pump_out(struct ublkev__lane *l, struct ublkev__queue *q)
 					 ublkev__queue_buf(q, t));
 		else
 			pump_move(l, q, t, act == UBLKEV__QUEUE_MOVE_IN);
+	}
 }
 
-static void pump_stamp(struct ublkev__lane *l)
+static void pump_stamp(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
-	uint64_t now_us;
 	unsigned int i;
 
 	if (!l->e->since_us)
 		return;
-	now_us = ublkev__clock_us();
+	turn->now_us = ublkev__clock_us();
 	for (i = 0; i < l->nr_queues; i++)
-		l->queues[i].now_us = now_us;
+		l->queues[i].now_us = turn->now_us;
 }
 
 /*
@@ -322,7 +324,7 @@ static void pump_pull_queues(struct ublkev__lane *l, struct ublkev__turn *turn)
 		ublkev__worker_enters_backend(l);
 	if (pump_pull_in(l, turn)) {
 		ublkev__guard_flush(l->e->backend);
-		pump_stamp(l);
+		pump_stamp(l, turn);
 	}
 	if (l->worker)
 		ublkev__worker_leaves_backend(l);
@@ -366,17 +368,22 @@ static bool pump_queues_have_work(const struct ublkev__lane *l)
 	return false;
 }
 
-/* the backend, or watchers that are due in this turn of the loop */
-static bool pump_others_wait(const struct ublkev__lane *l)
+/* a request is with us, or with the backend, which may answer it in a moment */
+static bool pump_queues_are_busy(const struct ublkev__lane *l)
 {
 	unsigned int i;
 
-	if (l->loop && ev_pending_count(l->loop))
-		return true;
 	for (i = 0; i < l->nr_queues; i++)
-		if (l->queues[i].nr_backend)
+		if (ublkev__queue_has_work(&l->queues[i]) ||
+		    l->queues[i].nr_backend)
 			return true;
 	return false;
+}
+
+/* watchers that are due in this turn of the loop */
+static bool pump_loop_waits(const struct ublkev__lane *l)
+{
+	return l->loop && ev_pending_count(l->loop);
 }
 
 /* held, there is nothing that a lane may do */
@@ -387,12 +394,23 @@ static bool pump_lane_has_work(const struct ublkev__lane *l)
 }
 
 /*
- * what there may be for a lane's thread to do beside rounds, in pump_others()
+ * Every round of every request comes by here, so the rest is another function.
+ * Whatever a device waits for has a deadline, to be idle included, but for the
+ * commands of a live one.
  */
+static bool pump_life_awaits(const struct ublkev__engine *e)
+{
+	return e->life.nr || e->life.pending || e->nr_workers ||
+	       e->resize == UBLKEV__RESIZE_CUTS ||
+	       ublkev__life_deadline_ms(&e->life) != UINT64_MAX;
+}
+
+/* what there may be for a lane's thread to do beside rounds, in pump_others() */
 static enum ublkev__need pump_need(const struct ublkev__lane *l)
 {
 	if (!l->worker)
-		return ublkev__act_need(l->e);
+		return pump_life_awaits(l->e) ? ublkev__act_need(l->e)
+					      : UBLKEV__NEED_NOTHING;
 	return ublkev__worker_has_work(l) ? UBLKEV__NEED_RUN
 					  : UBLKEV__NEED_NOTHING;
 }
@@ -441,14 +459,19 @@ static bool pump_is_live(const struct ublkev__lane *l)
  */
 static bool pump_sleeps(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
+	unsigned int state;
+
 	if (turn->planned && !turn->sleep_us)
 		return false;
-	if (!pump_is_live(l) || !ublkev__io_can_sleep(l->io) ||
-	    pump_queues_have_work(l) || pump_need(l) != UBLKEV__NEED_NOTHING ||
-	    l->life.idle == UBLKEV__IDLE_ASKED || pump_others_wait(l))
+	if (!pump_is_live(l) || pump_queues_are_busy(l) ||
+	    pump_need(l) != UBLKEV__NEED_NOTHING ||
+	    l->life.idle == UBLKEV__IDLE_ASKED || pump_loop_waits(l))
+		return false;
+	state = ublkev__io_sleep_state(l->io);
+	if (!(state & UBLKEV__IO_CAN_SLEEP))
 		return false;
 	ublkev__turn_plan(l, turn);
-	return ublkev__turn_may_sleep(l, turn);
+	return ublkev__turn_may_sleep(l, turn, state);
 }
 
 /* whether something came */
@@ -459,21 +482,23 @@ static bool pump_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
 	l->stats.enters++;
 	if (res < 0)
 		pump_fault(l, res);
-	return res > 0 && ublkev__io_has_cqes(l->io);
+	return res > 0;
 }
 
 /*
- * The kernel is entered with the answers, which brings the requests of the next
- * round; before the reaping only if nothing waits there, so that a lone request
- * is got, served and answered in one round. true: the lane slept in the ring
- * and something came, so that there is nothing else to look at.
+ * The kernel is entered before only if nothing waits to be reaped, and after,
+ * so that a lone request is got, served and answered in one round. Entering
+ * with the answers brings the requests of the next round. Whether it slept in
+ * the ring, and something came, so that there is nothing else to look at: that
+ * is `came` in the round that follows.
  */
-static bool pump_round_of_io(struct ublkev__lane *l, struct ublkev__turn *turn)
+static bool pump_round_of_io(struct ublkev__lane *l, struct ublkev__turn *turn,
+			     bool came)
 {
 	turn->round_bytes = 0;
-	if (!ublkev__io_has_cqes(l->io))
+	if (!came && !ublkev__io_has_cqes(l->io))
 		ublkev__pump_enter(l, ublkev__io_enter);
-	pump_stamp(l);
+	pump_stamp(l, turn);
 	pump_reap(l);
 	l->stats.rounds++;
 	turn->rounds++;
@@ -523,7 +548,8 @@ static bool pump_wait(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	if (turn->sleeps && turn->sleep_us) {
 		ublkev__turn_slept(l, turn);
-	} else if (pump_is_live(l) && !pump_others_wait(l)) {
+	} else if (pump_is_live(l) && !pump_queues_are_busy(l) &&
+		   !pump_loop_waits(l)) {
 		ublkev__turn_plan(l, turn);
 		if (turn->look_us && ublkev__turn_look(l, turn))
 			return true;
@@ -540,11 +566,12 @@ static bool pump_wait(struct ublkev__lane *l, struct ublkev__turn *turn)
 /* false: the engine, or the worker, is gone */
 static bool pump_rounds(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
-	bool others;
+	bool others, came = false;
 
 	do {
-		if (ublkev__lanelife_serves(&l->life) &&
-		    pump_round_of_io(l, turn))
+		came = ublkev__lanelife_serves(&l->life) &&
+		       pump_round_of_io(l, turn, came);
+		if (came)
 			continue;
 		others = pump_need(l) != UBLKEV__NEED_NOTHING;
 		if (others && !pump_others(l, turn))
@@ -560,8 +587,9 @@ static bool pump_rounds(struct ublkev__lane *l, struct ublkev__turn *turn)
 
 bool ublkev__pump(struct ublkev__lane *l)
 {
-	struct ublkev__turn turn = { 0 };
+	struct ublkev__turn turn;
 
+	ublkev__turn_begin(l, &turn);
 	l->pumping = true;
 	l->stays = false;
 	if (ublkev__lanelife_serves(&l->life))

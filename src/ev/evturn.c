@@ -6,6 +6,7 @@
 #include "ev/evturn.h"
 
 #include <limits.h>
+#include <string.h>
 
 /* what may be submitted between two looks at the clock, at the most */
 #define MOST_STEP_BYTES	(128u << 10)
@@ -26,6 +27,14 @@ static void turn_learn_step(struct ublkev__lane *l, uint64_t took_us)
 		l->step_bytes = 2 * l->step_bytes + UBLKEV__REQ_COST_BYTES;
 }
 
+void ublkev__turn_begin(const struct ublkev__lane *l, struct ublkev__turn *turn)
+{
+	unsigned int most = l->e->conf.budget_reqs;
+
+	memset(turn, 0, sizeof(*turn));
+	turn->most_reqs = most ? most : UINT_MAX;
+}
+
 void ublkev__turn_look_at_clock(struct ublkev__lane *l,
 				struct ublkev__turn *turn)
 {
@@ -33,7 +42,8 @@ void ublkev__turn_look_at_clock(struct ublkev__lane *l,
 
 	if (!l->e->conf.budget_us)
 		return;
-	now_us = ublkev__clock_us();
+	now_us = turn->now_us ? turn->now_us : ublkev__clock_us();
+	turn->now_us = 0;
 	if (!turn->looked_us)
 		turn->until_us = now_us + l->e->conf.budget_us;
 	else if (turn->reqs != turn->looked_reqs && !turn->slept)
@@ -48,10 +58,8 @@ void ublkev__turn_look_at_clock(struct ublkev__lane *l,
 /* ---- before the loop sleeps ---------------------------------------------- */
 
 /* a lane whose loop is its own has all its sleep in the ring */
-void ublkev__turn_plan(struct ublkev__lane *l, struct ublkev__turn *turn)
+void ublkev__turn_decide(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
-	if (turn->planned)
-		return;
 	turn->planned = true;
 	turn->look_us = ublkev__wait_us(&l->wait);
 	if (l->alone)
@@ -77,6 +85,7 @@ static bool turn_look_for(struct ublkev__lane *l, struct ublkev__turn *turn,
 	ublkev__wait_done(&l->wait, now_us - start_us, came);
 	l->stats.waits++;
 	l->stats.waits_paid += came;
+	turn->now_us = 0;
 	if (turn->looked_us)
 		turn->looked_us = now_us;
 	turn->looked_reqs = turn->reqs;
@@ -107,34 +116,11 @@ static bool turn_is_roused(const struct ublkev__lane *l,
 	return turn->sleeps && !ublkev__io_is_watching(l->io);
 }
 
-/* the turn has slept for as long as it may */
-static bool turn_has_slept(const struct ublkev__lane *l,
-			   const struct ublkev__turn *turn)
+void ublkev__turn_begin_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
-	return turn->sleeps && !l->alone && !ublkev__io_is_alarmed(l->io);
-}
-
-bool ublkev__turn_may_sleep(const struct ublkev__lane *l,
-			    const struct ublkev__turn *turn)
-{
-	return turn->sleep_us && !turn->look_us && !turn->over &&
-	       !turn_is_roused(l, turn) && !turn_has_slept(l, turn);
-}
-
-/* with a loop of its own a lane holds up nobody: its budget begins anew */
-int ublkev__turn_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
-{
-	if (!turn->sleeps) {
-		turn->sleeps = true;
-		turn->slept_reqs = turn->reqs;
-		ublkev__turn_look_at_clock(l, turn);
-	}
-	if (l->alone) {
-		turn->looked_us = 0;
-		turn->cost_bytes = 0;
-	}
-	turn->slept = true;
-	return ublkev__io_sleep(l->io, turn->sleep_us);
+	turn->sleeps = true;
+	turn->slept_reqs = turn->reqs;
+	ublkev__turn_look_at_clock(l, turn);
 }
 
 /*

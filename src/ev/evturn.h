@@ -32,12 +32,15 @@
 
 /* what a turn of the loop has spent of its budget */
 struct ublkev__turn {
+	uint64_t now_us;	/* as it was read for another purpose just now;
+				   0: a look is to read it */
 	uint64_t looked_us;	/* when the clock was read last; 0: never */
 	uint64_t until_us;	/* when budget_us is up */
 	uint64_t cost_bytes;	/* charged since the clock was read */
 	uint64_t round_bytes;	/* of the requests of this round */
 	unsigned int reqs;	/* handed to the backend */
 	unsigned int looked_reqs; /* of them before the clock was read */
+	unsigned int most_reqs;	/* of a turn: conf.budget_reqs */
 	unsigned int rounds;
 	bool planned;		/* the next two are set: ublkev__turn_plan() */
 	unsigned int look_us;	/* to look at the ring before the loop sleeps */
@@ -53,15 +56,17 @@ struct ublkev__turn {
 void ublkev__turn_look_at_clock(struct ublkev__lane *l,
 				struct ublkev__turn *turn);
 
+/* a turn that has spent nothing yet */
+void ublkev__turn_begin(const struct ublkev__lane *l,
+			struct ublkev__turn *turn);
+
 /* Whether the budget allows another request. */
 static inline bool ublkev__turn_goes_on(struct ublkev__lane *l,
 					struct ublkev__turn *turn)
 {
 	if (turn->cost_bytes > l->step_bytes)
 		ublkev__turn_look_at_clock(l, turn);
-	if (l->e->conf.budget_reqs && turn->reqs >= l->e->conf.budget_reqs)
-		turn->over = true;
-	if (turn->rounds >= UBLKEV__MOST_ROUNDS)
+	if (turn->reqs >= turn->most_reqs)
 		turn->over = true;
 	return !turn->over;
 }
@@ -73,20 +78,60 @@ static inline bool ublkev__turn_has_round(struct ublkev__lane *l,
 					  struct ublkev__turn *turn)
 {
 	turn->cost_bytes += UBLKEV__REQ_COST_BYTES;
+	if (turn->rounds >= UBLKEV__MOST_ROUNDS)
+		turn->over = true;
 	return ublkev__turn_goes_on(l, turn);
 }
 
+/* ublkev__turn_plan()'s, and nobody else's */
+void ublkev__turn_decide(struct ublkev__lane *l, struct ublkev__turn *turn);
+
 /* Sets look_us and sleep_us, once a turn, when there is nothing left to do. */
-void ublkev__turn_plan(struct ublkev__lane *l, struct ublkev__turn *turn);
+static inline void ublkev__turn_plan(struct ublkev__lane *l,
+				     struct ublkev__turn *turn)
+{
+	if (!turn->planned)
+		ublkev__turn_decide(l, turn);
+}
 
 /* Looks at the ring, once a turn: whether something came. May set stays. */
 bool ublkev__turn_look(struct ublkev__lane *l, struct ublkev__turn *turn);
 
-/* A sleep was planned, the loop has not ended it, and it may last longer. */
-bool ublkev__turn_may_sleep(const struct ublkev__lane *l,
-			    const struct ublkev__turn *turn);
-/* Sleeps in the ring: as ublkev__io_sleep(). */
-int ublkev__turn_sleep(struct ublkev__lane *l, struct ublkev__turn *turn);
+/*
+ * A sleep was planned, the loop has not ended it, and it may last longer;
+ * `state` is ublkev__io_sleep_state().
+ */
+static inline bool ublkev__turn_may_sleep(const struct ublkev__lane *l,
+					  const struct ublkev__turn *turn,
+					  unsigned int state)
+{
+	if (!turn->sleep_us || turn->look_us || turn->over)
+		return false;
+	return !turn->sleeps || (state & UBLKEV__IO_WATCHING &&
+				 (l->alone || state & UBLKEV__IO_ALARMED));
+}
+
+/* ublkev__turn_sleep()'s, and nobody else's */
+void ublkev__turn_begin_sleep(struct ublkev__lane *l,
+			      struct ublkev__turn *turn);
+
+/*
+ * ublkev__io_sleep(). With a loop of its own a lane holds up nobody: its budget
+ * begins anew.
+ */
+static inline int ublkev__turn_sleep(struct ublkev__lane *l,
+				     struct ublkev__turn *turn)
+{
+	if (!turn->sleeps)
+		ublkev__turn_begin_sleep(l, turn);
+	if (l->alone) {
+		turn->looked_us = 0;
+		turn->cost_bytes = 0;
+	}
+	turn->slept = true;
+	return ublkev__io_sleep(l->io, turn->sleep_us);
+}
+
 /* The sleep is over, and brought no more requests. May set stays. */
 void ublkev__turn_slept(struct ublkev__lane *l, struct ublkev__turn *turn);
 

@@ -226,12 +226,27 @@ int ublkev__io_enter_unprivileged(struct ublkev__io *io);
  * It stays the caller's, who keeps it open until close.
  */
 void ublkev__io_watch(struct ublkev__io *io, int fd);
+/*
+ * What there is to know before and after a sleep, in one call since that comes
+ * with every request: the bits of what the three functions below ask.
+ */
+unsigned int ublkev__io_sleep_state(const struct ublkev__io *io);
+
+#define UBLKEV__IO_CAN_SLEEP	(1u << 0)
+#define UBLKEV__IO_WATCHING	(1u << 1)
+#define UBLKEV__IO_ALARMED	(1u << 2)
+
 /* Whether sleep may be called now; not while the eventfd's read is queued. */
-bool ublkev__io_can_sleep(const struct ublkev__io *io);
+static inline bool ublkev__io_can_sleep(const struct ublkev__io *io)
+{
+	return ublkev__io_sleep_state(io) & UBLKEV__IO_CAN_SLEEP;
+}
+
 /*
  * As enter, then asleep until there is something to reap, the watched file is
  * readable, a signal was delivered, or the alarm rings, which is set for so
- * many us from now unless it is set; UINT_MAX: no alarm. Mutes.
+ * many us from now unless it is set; UINT_MAX: no alarm. Mutes. 1 when there is
+ * something to reap, else 0, or an error that will not go away.
  */
 int ublkev__io_sleep(struct ublkev__io *io, unsigned int us);
 /*
@@ -240,8 +255,16 @@ int ublkev__io_sleep(struct ublkev__io *io, unsigned int us);
  * unwatch, an enter and a reap. It must not be unmuted to sleep elsewhere while
  * either is.
  */
-bool ublkev__io_is_watching(const struct ublkev__io *io);
-bool ublkev__io_is_alarmed(const struct ublkev__io *io);
+static inline bool ublkev__io_is_watching(const struct ublkev__io *io)
+{
+	return ublkev__io_sleep_state(io) & UBLKEV__IO_WATCHING;
+}
+
+static inline bool ublkev__io_is_alarmed(const struct ublkev__io *io)
+{
+	return ublkev__io_sleep_state(io) & UBLKEV__IO_ALARMED;
+}
+
 /* Queues the end of both, for the loop is to sleep by itself. */
 void ublkev__io_unwatch(struct ublkev__io *io);
 

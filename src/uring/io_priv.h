@@ -74,8 +74,9 @@ static inline struct io_uring_sqe *io_get_sqe(struct ublkev__io *io)
 static inline void io_batch_sqes(struct ublkev__io *io)
 {
 	struct ublkev__batch *b = io->batch;
+	unsigned int i;
 
-	for (; b < io->batch + io->nr_batch; b++)
+	for (i = 0; i < io->nr_batch; i++, b++)
 		while (ublkev__batch_has_sqe(b) &&
 		       io_uring_sq_space_left(&io->ring.u))
 			ublkev__batch_sqe(b, io_get_sqe(io));

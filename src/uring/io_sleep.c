@@ -23,20 +23,17 @@ void ublkev__io_watch(struct ublkev__io *io, int fd)
  * the enter that then sleeps, and the poll of the loop's file would find
  * nothing.
  */
-bool ublkev__io_can_sleep(const struct ublkev__io *io)
+static bool sleep_is_possible(const struct ublkev__io *io)
 {
 	return io->watch_fd >= 0 && io->ring.open && !io->dormant &&
 	       !io->by_ring && !io->woken;
 }
 
-bool ublkev__io_is_watching(const struct ublkev__io *io)
+unsigned int ublkev__io_sleep_state(const struct ublkev__io *io)
 {
-	return io->watching;
-}
-
-bool ublkev__io_is_alarmed(const struct ublkev__io *io)
-{
-	return io->alarmed;
+	return (sleep_is_possible(io) ? UBLKEV__IO_CAN_SLEEP : 0) |
+	       (io->watching ? UBLKEV__IO_WATCHING : 0) |
+	       (io->alarmed ? UBLKEV__IO_ALARMED : 0);
 }
 
 /* The poll stays for the sleeps to come, as long as they are in the ring. */
@@ -75,7 +72,7 @@ int ublkev__io_sleep(struct ublkev__io *io, unsigned int us)
 	if (!io->alarmed && us != UINT_MAX)
 		sleep_set_alarm(io, us);
 	err = ublkev__ring_wait(&io->ring);
-	return err ? err : 1;
+	return err ? err : io_uring_cq_ready(&io->ring.u) != 0;
 }
 
 /*

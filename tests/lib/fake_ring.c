@@ -324,20 +324,17 @@ void ublkev__io_watch(struct ublkev__io *io, int fd)
 	io->watch_fd = fd;
 }
 
-bool ublkev__io_can_sleep(const struct ublkev__io *io)
+static bool may_sleep(const struct ublkev__io *io)
 {
 	return io->watch_fd >= 0 && io->open && !io->dormant && !io->by_ring &&
 	       !io->woken;
 }
 
-bool ublkev__io_is_watching(const struct ublkev__io *io)
+unsigned int ublkev__io_sleep_state(const struct ublkev__io *io)
 {
-	return io->watching;
-}
-
-bool ublkev__io_is_alarmed(const struct ublkev__io *io)
-{
-	return io->alarmed;
+	return (may_sleep(io) ? UBLKEV__IO_CAN_SLEEP : 0) |
+	       (io->watching ? UBLKEV__IO_WATCHING : 0) |
+	       (io->alarmed ? UBLKEV__IO_ALARMED : 0);
 }
 
 void ublkev__io_unwatch(struct ublkev__io *io)
@@ -418,7 +415,7 @@ static int sleep_now(struct ublkev__io *io, unsigned int us)
 	if (watched_is_ready(io))
 		io->watching = false;
 	fake__point(FAKE_AT_SLEPT);
-	return res < 0 ? res : 1;
+	return res < 0 ? res : io->nr_cqes != 0;
 }
 
 int ublkev__io_sleep(struct ublkev__io *io, unsigned int us)
