@@ -110,8 +110,9 @@ static bool queue_must_move(const struct ublkev__queue *q,
 {
 	if (q->copy == UBLKEV__XFER_DIRECT)
 		return t->how & UBLKEV__HOW_AWAY;
-	return !err && !(t->how & UBLKEV__HOW_LENT) && (t->how & UBLKEV__HOW_AWAY ||
-			req->op == UBLKEV_OP_READ);
+	if (err || t->how & UBLKEV__HOW_LENT)
+		return false;
+	return t->how & UBLKEV__HOW_AWAY || req->op == UBLKEV_OP_READ;
 }
 
 /*
@@ -494,10 +495,12 @@ enum ublkev__queue_act ublkev__queue_next_in(struct ublkev__queue *q,
 		t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
 			ublkev__queue_own_buf(q, t) : NULL;
 		t->req.data = NULL;
-		if (act == UBLKEV__QUEUE_LEND)
-			queue_lend(t);
-		if (act == UBLKEV__QUEUE_SUBMIT || act == UBLKEV__QUEUE_LEND)
+		if (act == UBLKEV__QUEUE_SUBMIT) {
 			queue_give_anew(q, t);
+		} else if (act == UBLKEV__QUEUE_LEND) {
+			queue_lend(t);
+			queue_give_anew(q, t);
+		}
 		return act;
 	}
 	return UBLKEV__QUEUE_NONE;

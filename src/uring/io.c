@@ -353,14 +353,16 @@ static struct ublkev__batch *io_batch_of(struct ublkev__io *io,
 	return &io->batch[queue - io->first];
 }
 
-static void io_command(struct ublkev__io *io, uint32_t cmd_op,
+/* every request's: in place */
+__attribute__((always_inline))
+static inline void io_command(struct ublkev__io *io, uint32_t cmd_op,
 		       unsigned int queue, unsigned int tag, int result,
 		       void *buf)
 {
 	struct io_uring_sqe *sqe = io_get_sqe(io);
 
 	ublkev__sqe_io(sqe, cmd_op, queue, tag, result, io_addr(io, buf));
-	if (io->lends)
+	if (__builtin_expect(io->lends, 0))
 		ublkev__sqe_lend(sqe, io_slot(io, queue, tag));
 }
 
