@@ -78,6 +78,13 @@ void test_rng_fill(struct test_rng *rng, void *buf, size_t bytes)
 	}
 }
 
+bool test_under_valgrind(void)
+{
+	const char *libraries = getenv("LD_PRELOAD");
+
+	return libraries && strstr(libraries, "vgpreload");
+}
+
 size_t test_rss_bytes(void)
 {
 	unsigned long size, resident;

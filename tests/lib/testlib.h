@@ -41,6 +41,9 @@ void test_rng_fill(struct test_rng *rng, void *buf, size_t bytes);
 #define TEST_ARGS	24
 int test_args(char *argv[TEST_ARGS + 1], const char *program, const char *line);
 
+/* its own library is loaded before all others, and the environment says so */
+bool test_under_valgrind(void);
+
 /* resident memory of this process, to a few hundred KiB */
 size_t test_rss_bytes(void);
 

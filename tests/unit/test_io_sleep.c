@@ -6,10 +6,10 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,29 +77,29 @@ START_TEST(sleep_ends_by_completion)
 }
 END_TEST
 
-static void *toucher(void *arg)
-{
-	(void)arg;
-	touch_file();
-	return NULL;
-}
-
-/* before it, or while it lasts: by whatever thread */
+/*
+ * Before it, or while it lasts; by another process, as under valgrind no other
+ * thread runs meanwhile: it does not know that io_uring_enter(2) may wait.
+ */
 START_TEST(sleep_ends_by_file)
 {
 	struct ublkev__cqe v[16];
-	pthread_t thread;
 	unsigned int i;
+	pid_t child;
 
 	up_to_sleep();
 	for (i = 0; i < 100; i++) {
 		ck_assert(!ublkev__io_is_watching(io));
-		ck_assert_int_eq(pthread_create(&thread, NULL, toucher, NULL),
-				 0);
+		child = fork();
+		ck_assert_int_ge(child, 0);
+		if (!child) {
+			touch_file();
+			_exit(0);
+		}
 		ck_assert_int_eq(ublkev__io_sleep(io, UINT_MAX), 1);
 		ck_assert_uint_eq(io_reap(v), 0);
 		ck_assert(!ublkev__io_is_watching(io));
-		pthread_join(thread, NULL);
+		ck_assert_int_eq(waitpid(child, NULL, 0), child);
 		reset_file();
 	}
 	down_from_sleep();
@@ -233,7 +233,9 @@ int main(void)
 	tcase_add_test(tc, sleep_ends_by_completion);
 	tcase_add_test(tc, sleep_ends_by_file);
 	tcase_add_test(tc, sleep_ends_by_alarm);
-	tcase_add_test(tc, sleep_ends_by_signal);
+	/* for the same reason it keeps signals back */
+	if (!test_under_valgrind())
+		tcase_add_test(tc, sleep_ends_by_signal);
 	tcase_add_loop_test(tc, unwatched, 0, 4);
 	tcase_add_test(tc, no_sleep_while_woken);
 	tcase_add_test(tc, no_sleep_without_file);
