@@ -109,6 +109,19 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  */
 #define UBLKEV_CONF_KEEP_SCHEDULER (1u << 5)
 
+/*
+ * The library may change the scheduling policy of the loop's thread, while it
+ * has this device, between SCHED_OTHER, as it has to be at start, and
+ * SCHED_BATCH. It does so when the device sleeps in the ring (sleep_us) and
+ * several requests come with each wake-up: the kernel then lets a client on the
+ * same CPU send all that it has before the server runs, instead of changing
+ * from one to the other for each request. Whatever else the thread does waits
+ * for the others on its CPU meanwhile, some milliseconds when all are busy: it
+ * is for a loop that has no more to do than its disk. The thread of a queue
+ * whose backend has no queue_start() is treated so without the flag.
+ */
+#define UBLKEV_CONF_SCHED_BATCH	(1u << 6)
+
 /* what becomes of a device, and its requests, when its server is gone */
 enum ublkev_recovery {
 	/* requests fail; the device is stopped */
@@ -243,15 +256,9 @@ struct ublkev_conf {
 	 * long), never longer than budget_us, not where one CPU is all that
 	 * the thread may use, and only as long as it pays: by the library's count requests
 	 * come in less than wait_us of waiting each; else it tries now and
-	 * then. Where that does not pay or there is one CPU, it sleeps in the
-	 * ring before the loop does, likewise as long as it pays: the answer
-	 * and the wait for the next request are one system call. A file of
-	 * the loop that turns ready ends that at once; the loop's timers, and
-	 * files that the loop does not poll yet, may wait so long. Not with
-	 * UBLKEV_CONF_RING_FD, nor in a loop without epoll. A queue's thread
-	 * whose backend has no queue_start() always does, without a limit.
-	 * The default is that of KVM, which looks so long for a virtual CPU
-	 * that goes to sleep (halt_poll_ns).
+	 * then. The default is that of KVM, which looks so long for a virtual
+	 * CPU that goes to sleep (halt_poll_ns). 0 is no sleep in the ring
+	 * either: see sleep_us.
 	 */
 	unsigned int wait_us;
 	enum ublkev_copy copy;		/* UBLKEV_COPY_AUTO */
@@ -262,6 +269,18 @@ struct ublkev_conf {
 	 * of 4 GiB on a backend of 50 MB/s takes 82 s.
 	 */
 	unsigned int stop_limit_ms;
+	/*
+	 * 200; 0: none, at most 100000. Where looking does not pay or there is
+	 * one CPU, the device sleeps in the ring before the loop does, for so
+	 * long a turn at most, likewise as long as it pays: the answer and the
+	 * wait for the next request are one system call. A file of the loop
+	 * that turns ready ends that at once; the loop's timers, and files
+	 * that the loop does not poll yet, may wait so long, so that a loop
+	 * whose timers may be late can have more. Not with
+	 * UBLKEV_CONF_RING_FD, nor in a loop without epoll. A queue's thread
+	 * whose backend has no queue_start() always does, without a limit.
+	 */
+	unsigned int sleep_us;
 };
 
 /*

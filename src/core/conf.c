@@ -10,6 +10,8 @@
 
 /* A wake-up takes less, and other watchers of the loop wait meanwhile. */
 #define MOST_WAIT_US	1000
+/* Timers of the loop that late are more than anybody's who has any. */
+#define MOST_SLEEP_US	100000
 /* Over three weeks: more than that is somebody's mistake, no deadline. */
 #define MOST_MS		INT32_MAX
 /* A longer turn is as good as one without a bound, for which 0 stands. */
@@ -17,7 +19,8 @@
 
 #define CONF_FLAGS	(UBLKEV_CONF_LATENCY | UBLKEV_CONF_UNPRIVILEGED | \
 			 UBLKEV_CONF_IO_FLUSHER | UBLKEV_CONF_QUEUE_THREADS | \
-			 UBLKEV_CONF_RING_FD | UBLKEV_CONF_KEEP_SCHEDULER)
+			 UBLKEV_CONF_RING_FD | UBLKEV_CONF_KEEP_SCHEDULER | \
+			 UBLKEV_CONF_SCHED_BATCH)
 
 struct conf_range {
 	const char *member;
@@ -42,6 +45,7 @@ static const struct conf_range conf_ranges[] = {
 	CONF_RANGE(budget_us, 0, MOST_BUDGET_US),
 	CONF_RANGE(budget_reqs, 0, INT32_MAX),
 	CONF_RANGE(wait_us, 0, MOST_WAIT_US),
+	CONF_RANGE(sleep_us, 0, MOST_SLEEP_US),
 	CONF_RANGE(recovery, 0, UBLKEV_NR_RECOVERIES - 1),
 	CONF_RANGE(copy, 0, UBLKEV_NR_COPIES - 1),
 };

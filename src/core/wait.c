@@ -20,15 +20,6 @@ void ublkev__wait_init(struct ublkev__wait *w, unsigned int limit_us)
 	w->next_rest = LEAST_REST;
 }
 
-unsigned int ublkev__wait_us(struct ublkev__wait *w)
-{
-	if (w->rest) {
-		w->rest--;
-		return 0;
-	}
-	return w->limit_us;
-}
-
 static void wait_won(struct ublkev__wait *w, unsigned int us)
 {
 	w->balance_us += us;

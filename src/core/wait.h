@@ -27,7 +27,14 @@ struct ublkev__wait {
 void ublkev__wait_init(struct ublkev__wait *w, unsigned int limit_us);
 
 /* How long to wait first, to be asked before each sleep; 0: not at all. */
-unsigned int ublkev__wait_us(struct ublkev__wait *w);
+static inline unsigned int ublkev__wait_us(struct ublkev__wait *w)
+{
+	if (w->rest) {
+		w->rest--;
+		return 0;
+	}
+	return w->limit_us;
+}
 
 /* What a wait has come to: it took so long, and whether a request came. */
 void ublkev__wait_done(struct ublkev__wait *w, uint64_t took_us, bool came);

@@ -19,6 +19,7 @@
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "ev/evresize.h"
+#include "ev/evturn.h"
 #include "ev/evworker.h"
 #include "util/check.h"
 #include "util/thread.h"
@@ -325,6 +326,7 @@ void ublkev__act_close(struct ublkev__lane *l)
 		ublkev__queue_kill(&l->queues[i]);
 	ublkev__file_close(l);
 	ublkev__evloop_forget_ring(l);
+	ublkev__turn_end_batch(l);
 	ublkev__io_close(l->io, drained);
 	ublkev__lanelife_let_go(&l->life);
 }

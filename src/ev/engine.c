@@ -16,6 +16,7 @@
 #include "backend/guard.h"
 #include "ev/evfile.h"
 #include "ev/evloop.h"
+#include "ev/evturn.h"
 #include "ev/evworker.h"
 #include "util/check.h"
 #include "util/thread.h"
@@ -208,7 +209,8 @@ static int engine_make(struct ublkev__engine *e, enum ublkev_step *step)
 }
 
 /*
- * The budget bounds a wait as well. With one CPU, of the machine or of the
+ * The budget bounds a look as well, but no sleep, which whatever else is due in
+ * the loop ends, but for its timers. With one CPU, of the machine or of the
  * container that the client is in, too, it has none while we look at memory; the
  * sleep in the ring leaves it that.
  */
@@ -219,7 +221,8 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 
 	if (e->conf.budget_us && us > e->conf.budget_us)
 		us = e->conf.budget_us;
-	ublkev__wait_init(&l->sleep, us);
+	ublkev__wait_init(&l->sleep, us ? e->conf.sleep_us : 0);
+	ublkev__turn_allow_batch(l, e->conf.flags & UBLKEV_CONF_SCHED_BATCH);
 	if (ublkev__thread_has_one_cpu())
 		us = 0;
 	ublkev__wait_init(&l->wait, us);

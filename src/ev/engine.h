@@ -61,6 +61,10 @@ struct ublkev__lane {
 					   or timers there */
 	struct ublkev__wait wait;	/* before the loop may sleep: looking */
 	struct ublkev__wait sleep;	/* or asleep in the ring */
+	/* evturn.c: SCHED_BATCH */
+	struct ublkev__wait batch;	/* whether it pays */
+	bool is_batch;			/* the thread is, by us */
+	unsigned int batch_wakes, batch_cqes;	/* since it was judged */
 	uint64_t step_bytes;		/* evpump.c: between looks at a clock */
 
 	/* evloop.c */

@@ -44,6 +44,7 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 		.budget_reqs = 1024,
 		.recover_timeout_ms = 60000,
 		.wait_us = 200,
+		.sleep_us = 200,
 	};
 
 	ublkev__sized_fill(conf, size, &defaults, sizeof(defaults));

@@ -482,6 +482,8 @@ static bool pump_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
 	l->stats.enters++;
 	if (res < 0)
 		pump_fault(l, res);
+	if (res > 0)
+		ublkev__turn_woke(l);
 	return res > 0;
 }
 

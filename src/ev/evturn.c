@@ -6,6 +6,7 @@
 #include "ev/evturn.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <string.h>
 
 /* what may be submitted between two looks at the clock, at the most */
@@ -122,6 +123,58 @@ void ublkev__turn_begin_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
 	turn->slept_reqs = turn->reqs;
 	ublkev__turn_look_at_clock(l, turn);
 }
+
+/* ---- SCHED_BATCH --------------------------------------------------------- */
+
+/* so many wake-ups are judged at a time, by whether so many come with each */
+#define BATCH_WAKES	16
+#define BATCH_CQES	4
+
+void ublkev__turn_allow_batch(struct ublkev__lane *l, bool allow)
+{
+	allow = allow && sched_getscheduler(0) == SCHED_OTHER;
+	ublkev__wait_init(&l->batch, allow);
+	l->is_batch = false;
+}
+
+/* of the calling thread; its niceness stays */
+static void turn_set_batch(struct ublkev__lane *l, bool batch)
+{
+	struct sched_param param = { 0 };
+
+	if (sched_setscheduler(0, batch ? SCHED_BATCH : SCHED_OTHER, &param))
+		return;
+	l->is_batch = batch;
+	l->batch_wakes = 0;
+	l->batch_cqes = 0;
+}
+
+void ublkev__turn_end_batch(struct ublkev__lane *l)
+{
+	if (l->is_batch)
+		turn_set_batch(l, false);
+}
+
+void ublkev__turn_judge_batch(struct ublkev__lane *l)
+{
+	bool paid;
+
+	if (!l->is_batch) {
+		turn_set_batch(l, true);
+		return;
+	}
+	l->batch_cqes += ublkev__io_nr_cqes(l->io);
+	if (++l->batch_wakes < BATCH_WAKES)
+		return;
+	paid = l->batch_cqes >= BATCH_WAKES * BATCH_CQES;
+	ublkev__wait_done(&l->batch, !paid, paid);
+	if (l->batch.rest)
+		turn_set_batch(l, false);
+	l->batch_wakes = 0;
+	l->batch_cqes = 0;
+}
+
+/* ---- when it is over ----------------------------------------------------- */
 
 /*
  * The sleep in the ring is over, and brought no more requests. Had it brought

@@ -8,7 +8,14 @@
  * pay, or the client has no other CPU, the lane sleeps in the ring if that
  * pays: what is submitted and the sleep for what comes next are one enter.
  * Files of the loop end that sleep at once; nothing else there is held up for
- * longer than conf.wait_us. Where it does not pay either, the loop sleeps.
+ * longer than conf.sleep_us. Where it does not pay either, the loop sleeps.
+ *
+ * The driver wakes a sleeper for each request that a client sends, and where
+ * both have one CPU the client then has to wait with its others, for the
+ * scheduler lets whoever has slept go first. A thread that is SCHED_BATCH it does
+ * not, so that a client sends all that it has; one that has a request at a time
+ * is served later by that. So a thread that may be is SCHED_BATCH as long as
+ * several requests come with each wake-up.
  * wait.h decides what pays.
  */
 #ifndef UBLKEV_EV_EVTURN_H
@@ -116,20 +123,37 @@ void ublkev__turn_begin_sleep(struct ublkev__lane *l,
 			      struct ublkev__turn *turn);
 
 /*
- * ublkev__io_sleep(). With a loop of its own a lane holds up nobody: its budget
- * begins anew.
+ * ublkev__io_sleep(). What is due in the loop ends it, so the budget begins anew:
+ * only the alarm says how long the turn may be.
  */
 static inline int ublkev__turn_sleep(struct ublkev__lane *l,
 				     struct ublkev__turn *turn)
 {
 	if (!turn->sleeps)
 		ublkev__turn_begin_sleep(l, turn);
-	if (l->alone) {
-		turn->looked_us = 0;
-		turn->cost_bytes = 0;
-	}
+	turn->looked_us = 0;
+	turn->cost_bytes = 0;
 	turn->slept = true;
 	return ublkev__io_sleep(l->io, turn->sleep_us);
+}
+
+/*
+ * Whether the thread may be made SCHED_BATCH and SCHED_OTHER again, by itself;
+ * one that is neither never is. What may be is so as long as it pays.
+ */
+void ublkev__turn_allow_batch(struct ublkev__lane *l, bool allow);
+/* the lane's thread is as it was; by that */
+void ublkev__turn_end_batch(struct ublkev__lane *l);
+
+/* ublkev__turn_woke()'s, and nobody else's */
+void ublkev__turn_judge_batch(struct ublkev__lane *l);
+
+/* a sleep was ended by something to reap */
+static inline void ublkev__turn_woke(struct ublkev__lane *l)
+{
+	if (l->batch.limit_us &&
+	    (l->is_batch || ublkev__wait_us(&l->batch)))
+		ublkev__turn_judge_batch(l);
 }
 
 /* The sleep is over, and brought no more requests. May set stays. */

@@ -17,6 +17,7 @@
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "util/thread.h"
+#include "ev/evturn.h"
 
 #define LINE_BYTES 256
 
@@ -266,6 +267,8 @@ static int worker_take_ring(struct ublkev__worker *w)
 		worker_pin(w);
 	if (ublkev__thread_has_one_cpu())
 		ublkev__wait_init(&l->wait, 0);
+	ublkev__turn_allow_batch(l, l->alone ||
+				 l->e->conf.flags & UBLKEV_CONF_SCHED_BATCH);
 	err = ublkev__io_enable(l->io);
 	if (err)
 		return err;

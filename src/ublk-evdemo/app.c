@@ -35,6 +35,12 @@
 #define PR_SET_IO_FLUSHER 57
 #endif
 
+/*
+ * The timers of this loop are of half a second and more: they may be late by
+ * so much. Its sockets end the device's sleep in any case.
+ */
+#define SLEEP_US 2000
+
 /* requests in flight that SIGUSR1 lists */
 #define MAX_DUMP 64
 
@@ -267,6 +273,7 @@ int app_new_dev(struct app *app, int id)
 	conf.depth = o->depth;
 	conf.max_io_bytes = o->max_io_bytes;
 	conf.wait_us = o->wait_us;
+	conf.sleep_us = SLEEP_US;
 	conf.stop_limit_ms = o->stop_limit_s * 1000;
 	conf.copy = o->copy;
 	conf.features = (o->batch ? UBLKEV_F_BATCH_IO : 0) |
@@ -275,7 +282,7 @@ int app_new_dev(struct app *app, int id)
 	conf.broker = app->broker;
 	conf.recovery = o->recovery;
 	/* whoever asks for them does so when clients wait, not at the start */
-	conf.flags |= UBLKEV_CONF_LATENCY;
+	conf.flags |= UBLKEV_CONF_LATENCY | UBLKEV_CONF_SCHED_BATCH;
 	if (o->unprivileged)
 		conf.flags |= UBLKEV_CONF_UNPRIVILEGED;
 	if (o->io_flusher)

@@ -487,9 +487,9 @@ static bool io_batch_has_sqe(const struct ublkev__io *io)
 	return false;
 }
 
-bool ublkev__io_has_cqes(const struct ublkev__io *io)
+unsigned int ublkev__io_nr_cqes(const struct ublkev__io *io)
 {
-	return io->ring.open && io_uring_cq_ready(&io->ring.u);
+	return io->ring.open ? io_uring_cq_ready(&io->ring.u) : 0;
 }
 
 bool ublkev__io_has_work(const struct ublkev__io *io)

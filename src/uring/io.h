@@ -205,8 +205,13 @@ void ublkev__io_unmute(struct ublkev__io *io);
 bool ublkev__io_look(const struct ublkev__io *io);
 /* Whether there is something to submit, to run or to reap. */
 bool ublkev__io_has_work(const struct ublkev__io *io);
-/* Whether there is something to reap. */
-bool ublkev__io_has_cqes(const struct ublkev__io *io);
+/* How many completions there are to reap, and whether there are any. */
+unsigned int ublkev__io_nr_cqes(const struct ublkev__io *io);
+static inline bool ublkev__io_has_cqes(const struct ublkev__io *io)
+{
+	return ublkev__io_nr_cqes(io) != 0;
+}
+
 /*
  * Enters the kernel if that would do anything: submits what is queued and runs
  * the task work that waits. 1 when it did, 0 when there was no need. Errors,

@@ -151,6 +151,136 @@ START_TEST(gives_up)
 }
 END_TEST
 
+/* ---- SCHED_BATCH: a client on the same CPU, which has several at a time ------- */
+
+#define BURST	16u
+
+static struct {
+	unsigned int bursts;		/* that are still to come */
+	unsigned int more;		/* of this one */
+	unsigned int under_way;
+	unsigned int changes;		/* of the policy */
+	int policy;
+} crowd;
+
+/* found before the C library's: the policy of the server's thread */
+int sched_getscheduler(pid_t pid)
+{
+	ck_assert_int_eq(pid, 0);
+	return crowd.policy;
+}
+
+int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
+{
+	ck_assert_int_eq(pid, 0);
+	ck_assert_int_eq(param->sched_priority, 0);
+	crowd.policy = policy;
+	crowd.changes++;
+	return 0;
+}
+
+static void crowd_done(void *arg, int res)
+{
+	(void)arg;
+	ck_assert_int_eq(res, 0);
+	crowd.under_way--;
+}
+
+static void crowd_send(void)
+{
+	crowd.under_way++;
+	fake_submit(r.dev.id, FAKE_READ, 0, 512, data, crowd_done, NULL);
+}
+
+/* each request wakes the server, which has the CPU then, unless it is a batch */
+static void crowd_next(enum fake_point at)
+{
+	if (at != FAKE_AT_SLEEP && at != FAKE_AT_UNMUTED)
+		return;
+	if (!crowd.more) {
+		if (crowd.under_way || !crowd.bursts)
+			return;
+		crowd.bursts--;
+		crowd.more = BURST;
+	}
+	do
+		crowd_send();
+	while (--crowd.more && crowd.policy == SCHED_BATCH);
+}
+
+static bool crowd_ready(void *arg)
+{
+	FAKE_LOCKED;
+
+	(void)arg;
+	return !crowd.bursts && !crowd.more && !crowd.under_way;
+}
+
+static void crowd_up(bool allowed, int policy)
+{
+	memset(&crowd, 0, sizeof(crowd));
+	crowd.policy = policy;
+	r.conf.flags = allowed ? UBLKEV_CONF_SCHED_BATCH : 0;
+	r.conf.sleep_us = 100000;
+	rig_up(&r, lazy.backend);
+}
+
+/* the thread has the policy with which a burst is one sleep, and had its own */
+START_TEST(batch_pays)
+{
+	struct ublkev_stats before, after;
+
+	crowd_up(true, SCHED_OTHER);
+	client_start(4);
+	rig_until(client_ready, NULL);
+	before = rig_stats(&r);
+	crowd.bursts = 200;
+	fake_lock();
+	fake.hook = crowd_next;
+	crowd_send();
+	fake_unlock(NULL);
+	rig_until(crowd_ready, NULL);
+	after = rig_stats(&r);
+	ck_assert_uint_eq(after.op[UBLKEV_OP_READ].reqs -
+			  before.op[UBLKEV_OP_READ].reqs, 200 * BURST + 1);
+	ck_assert_int_eq(crowd.policy, SCHED_BATCH);
+	ck_assert_uint_eq(crowd.changes, 1);
+	ck_assert_uint_lt(after.rounds - before.rounds, 200 * BURST / 3);
+	fake.hook = NULL;
+	rig_down(&r);
+	ck_assert_int_eq(crowd.policy, SCHED_OTHER);
+}
+END_TEST
+
+/* a client that has one at a time, or several of which each wakes the server */
+START_TEST(batch_pays_not)
+{
+	crowd_up(true, SCHED_OTHER);
+	client_start(REQS);
+	rig_until(client_ready, NULL);
+	ck_assert_int_eq(crowd.policy, SCHED_OTHER);
+	ck_assert_uint_ge(crowd.changes, 2);
+	ck_assert_uint_le(crowd.changes, 20);
+	fake.hook = NULL;
+	rig_down(&r);
+}
+END_TEST
+
+/* nobody has allowed it; the application has a policy of its own */
+START_TEST(batch_is_not_ours)
+{
+	static const int policies[] = { SCHED_OTHER, SCHED_BATCH, SCHED_FIFO };
+
+	crowd_up(_i != 0, policies[_i]);
+	client_start(REQS);
+	rig_until(client_ready, NULL);
+	ck_assert_uint_eq(crowd.changes, 0);
+	fake.hook = NULL;
+	rig_down(&r);
+	ck_assert_uint_eq(crowd.changes, 0);
+}
+END_TEST
+
 static void not_with_backend(enum fake_point at)
 {
 	if (at == FAKE_AT_TO_SLEEP)
@@ -433,6 +563,9 @@ int main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, pays);
 	tcase_add_test(tc, gives_up);
+	tcase_add_test(tc, batch_pays);
+	tcase_add_test(tc, batch_pays_not);
+	tcase_add_loop_test(tc, batch_is_not_ours, 0, 3);
 	tcase_add_loop_test(tc, not_asked_for, 0, 3);
 	tcase_add_test(tc, others_are_served);
 	tcase_add_test(tc, worker_pays);

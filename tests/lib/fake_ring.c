@@ -244,11 +244,11 @@ bool ublkev__io_look(const struct ublkev__io *io)
 	return look(io, FAKE_AT_LOOK, FAKE_AT_LOOKED);
 }
 
-bool ublkev__io_has_cqes(const struct ublkev__io *io)
+unsigned int ublkev__io_nr_cqes(const struct ublkev__io *io)
 {
 	FAKE_LOCKED;
 
-	return io->open && io->nr_cqes;
+	return io->open ? io->nr_cqes : 0;
 }
 
 bool ublkev__io_has_work(const struct ublkev__io *io)

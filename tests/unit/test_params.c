@@ -90,6 +90,9 @@ START_TEST(conf_rest)
 	CHECK(start_timeout_ms, UINT32_C(1) << 31, -EINVAL);
 	CHECK(stop_timeout_ms, UINT32_MAX, -EINVAL);
 	CHECK(recover_timeout_ms, UINT32_C(1) << 31, -EINVAL);
+	CHECK(sleep_us, 0, 0);
+	CHECK(sleep_us, 100000, 0);
+	CHECK(sleep_us, 100001, -EINVAL);
 	CHECK(stop_limit_ms, 0, 0);
 	CHECK(stop_limit_ms, INT32_MAX, 0);
 	CHECK(stop_limit_ms, UINT32_MAX, -EINVAL);
