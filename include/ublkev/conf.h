@@ -278,7 +278,7 @@ struct ublkev_conf {
 	 * that the loop does not poll yet, may wait so long, so that a loop
 	 * whose timers may be late can have more. Not with
 	 * UBLKEV_CONF_RING_FD, nor in a loop without epoll. A queue's thread
-	 * whose backend has no queue_start() always does, without a limit.
+	 * whose backend has no queue_start() does for a tenth of a second.
 	 */
 	unsigned int sleep_us;
 };

@@ -471,7 +471,7 @@ static bool pump_sleeps(struct ublkev__lane *l, struct ublkev__turn *turn)
 	if (!(state & UBLKEV__IO_CAN_SLEEP))
 		return false;
 	ublkev__turn_plan(l, turn);
-	return ublkev__turn_may_sleep(l, turn, state);
+	return ublkev__turn_may_sleep(turn, state);
 }
 
 /* whether something came */

@@ -58,13 +58,20 @@ void ublkev__turn_look_at_clock(struct ublkev__lane *l,
 
 /* ---- before the loop sleeps ---------------------------------------------- */
 
-/* a lane whose loop is its own has all its sleep in the ring */
+/*
+ * A lane whose loop is its own holds up nobody by its sleep in the ring. But who
+ * sleeps there while commands are out, as FETCHes always are, counts as one that
+ * waits for a disk (io_cqring_wait(), current->in_iowait): 100 %wa of a queue
+ * that has nothing to do. So an idle one goes on to sleep in its loop.
+ */
+#define ALONE_SLEEP_US	100000u
+
 void ublkev__turn_decide(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	turn->planned = true;
 	turn->look_us = ublkev__wait_us(&l->wait);
 	if (l->alone)
-		turn->sleep_us = UINT_MAX;
+		turn->sleep_us = ALONE_SLEEP_US;
 	else if (!turn->look_us)
 		turn->sleep_us = ublkev__wait_us(&l->sleep);
 }
@@ -185,7 +192,7 @@ void ublkev__turn_slept(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	bool came = turn->reqs != turn->slept_reqs;
 
-	l->stays = l->alone || came || turn_is_roused(l, turn);
+	l->stays = came || turn_is_roused(l, turn);
 	turn->sleep_us = 0;
 	if (!l->alone)
 		ublkev__wait_done(&l->sleep, came ? 0 : l->sleep.limit_us, came);

@@ -108,14 +108,13 @@ bool ublkev__turn_look(struct ublkev__lane *l, struct ublkev__turn *turn);
  * A sleep was planned, the loop has not ended it, and it may last longer;
  * `state` is ublkev__io_sleep_state().
  */
-static inline bool ublkev__turn_may_sleep(const struct ublkev__lane *l,
-					  const struct ublkev__turn *turn,
+static inline bool ublkev__turn_may_sleep(const struct ublkev__turn *turn,
 					  unsigned int state)
 {
 	if (!turn->sleep_us || turn->look_us || turn->over)
 		return false;
 	return !turn->sleeps || (state & UBLKEV__IO_WATCHING &&
-				 (l->alone || state & UBLKEV__IO_ALARMED));
+				 state & UBLKEV__IO_ALARMED);
 }
 
 /* ublkev__turn_sleep()'s, and nobody else's */

@@ -392,7 +392,7 @@ static void threads_down(void)
 	ublkev_backend_free(disk);
 }
 
-/* all its sleep is in the ring, however late the next request */
+/* it sleeps in the ring, whether that paid or not, but for a pause's end */
 START_TEST(worker_pays)
 {
 	struct ublkev_stats before, after;
@@ -409,8 +409,27 @@ START_TEST(worker_pays)
 	}
 	after = rig_stats(&r);
 	/* that the device is live the thread may be told late */
-	ck_assert_uint_le(after.wakes, before.wakes + 1);
+	ck_assert_uint_le(after.wakes, before.wakes + 1 + i);
 	ck_assert_uint_ge(sleeps(), REQS + 180);
+	threads_down();
+}
+END_TEST
+
+/* one that has nothing to do does not stay in the ring, as waiting for a disk */
+START_TEST(worker_idles)
+{
+	struct ublkev_stats before, after;
+
+	threads_up();
+	client_start(1);
+	rig_until(client_ready, NULL);
+	before = rig_stats(&r);
+	do {
+		rig_run_ms(1);
+		client_start(1);
+		rig_until(client_ready, NULL);
+		after = rig_stats(&r);
+	} while (after.wakes < before.wakes + 3);
 	threads_down();
 }
 END_TEST
@@ -569,6 +588,7 @@ int main(void)
 	tcase_add_loop_test(tc, not_asked_for, 0, 3);
 	tcase_add_test(tc, others_are_served);
 	tcase_add_test(tc, worker_pays);
+	tcase_add_test(tc, worker_idles);
 	tcase_add_loop_test(tc, worker_request_at_every_point, 0, FAKE_POINTS);
 	tcase_add_loop_test(tc, worker_wish_at_every_point, 0,
 			    4 * FAKE_POINTS);

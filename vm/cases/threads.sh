@@ -41,6 +41,11 @@ done
 [ "$(stat_of '[.ops[].errors] | add')" = 0 ] || fail "errors were counted"
 written=$(stat_of .ops.WRITE.reqs)
 [ "$written" -gt $((want * 100)) ] || fail "only $written writes were counted"
+# who has nothing to do does not count as one that waits for a disk
+unblocked() {
+	grep -qx 'procs_blocked 0' /proc/stat
+}
+wait_for 30 unblocked || fail "idle threads count in procs_blocked"
 demo_stop
 
 load() {
