@@ -90,6 +90,7 @@ enum ublkev_step {
 	UBLKEV_STEP_QUIESCE,	/* QUIESCE_DEV, the last requests */
 	UBLKEV_STEP_STOP,	/* TRY_STOP_DEV, STOP_DEV */
 	UBLKEV_STEP_DRAIN,	/* every tag comes back */
+	UBLKEV_STEP_RECALL,	/* operations on files are cancelled, and end */
 	UBLKEV_STEP_CLOSE,	/* mappings, /dev/ublkc<id>, I/O ring */
 	UBLKEV_STEP_DEL,	/* DEL_DEV */
 	UBLKEV_STEP_BACKEND_CLOSE, /* the backend's close_begin(), and what it
@@ -308,6 +309,12 @@ struct ublkev_stats {
 	uint64_t waits_paid;		/* those that a request ended */
 	uint64_t lent;			/* requests in op[] whose data nobody
 					   copied, see UBLKEV_COPY_ZERO */
+	/*
+	 * Operations on files of place() that the kernel still had when the
+	 * rings were closed: some may yet be done. A descriptor of such a
+	 * file, and with it its lock, is not to be handed on.
+	 */
+	uint64_t files_left;
 };
 
 /*

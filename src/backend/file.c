@@ -111,13 +111,14 @@ static int file_place(void *ctx, const struct ublkev_req *req,
  * fdatasync(2), and RWF_DSYNC, tell of an error in the write-back once for
  * each open file, and the pages count as clean: the next one would be a lie.
  * Of a FUA only EIO may be such an error; ENOSPC and others are of its own
- * data, and its client hears of them.
+ * data, and its client hears of them. What was cancelled has told of nothing.
  */
 static int file_placed(void *ctx, const struct ublkev_req *req, int err)
 {
 	struct file *f = ctx;
 
-	if ((req->op == UBLKEV_OP_FLUSH && err) ||
+	if ((req->op == UBLKEV_OP_FLUSH && err && err != -ECANCELED &&
+	     err != -EINTR) ||
 	    (req->flags & UBLKEV_REQ_FUA && err == -EIO))
 		atomic_store(&f->lost_writes, true);
 	return err;

@@ -42,6 +42,10 @@ static enum ublkev__lane_act lanelife_grant(struct ublkev__lanelife *ll,
 	case UBLKEV__WISH_LOOK:
 		ll->looks = true;
 		return UBLKEV__LANE_NONE;
+	/* what never armed has none */
+	case UBLKEV__WISH_RECALL:
+		return ll->phase == UBLKEV__LANE_FAILED ? UBLKEV__LANE_NONE
+							: UBLKEV__LANE_RECALL;
 	default:
 		return UBLKEV__LANE_CLOSE;
 	}
@@ -84,6 +88,20 @@ void ublkev__lanelife_ended(struct ublkev__lanelife *ll)
 	ublkev__lanelife_let_go(ll);
 	ll->phase = UBLKEV__LANE_ENDED;
 	ll->facts |= UBLKEV__FACT_CLOSED;
+}
+
+void ublkev__lanelife_recall(struct ublkev__lanelife *ll)
+{
+	if (ll->recall == UBLKEV__RECALL_UNASKED)
+		ll->recall = UBLKEV__RECALL_ASKED;
+}
+
+void ublkev__lanelife_recalled(struct ublkev__lanelife *ll)
+{
+	if (ll->recall != UBLKEV__RECALL_ASKED)
+		return;
+	ll->recall = UBLKEV__RECALL_TOLD;
+	ll->facts |= UBLKEV__FACT_RECALLED;
 }
 
 void ublkev__lanelife_tag_died(struct ublkev__lanelife *ll)
@@ -133,24 +151,27 @@ unsigned int ublkev__lanelife_facts(struct ublkev__lanelife *ll)
 
 #define TAGS(name)	(1u << UBLKEV__TAGS_##name)
 #define IDLE(name)	(1u << UBLKEV__IDLE_##name)
+#define RECALL(name)	(1u << UBLKEV__RECALL_##name)
 
 void ublkev__lanelife_verify(const struct ublkev__lanelife *ll)
 {
 	static const struct {
-		unsigned int tags, idle;
+		unsigned int tags, idle, recall;
 	} legal[] = {
 		[UBLKEV__LANE_WAITS] = { TAGS(WHOLE) | TAGS(DRAINED),
-					 IDLE(UNASKED) },
-		[UBLKEV__LANE_FAILED] = { TAGS(DRAINED), IDLE(UNASKED) },
-		[UBLKEV__LANE_ARMED] = { ~0u, IDLE(UNASKED) },
-		[UBLKEV__LANE_LIVE] = { ~0u, ~0u },
-		[UBLKEV__LANE_HELD] = { ~0u, ~0u },
-		[UBLKEV__LANE_ENDED] = { TAGS(DRAINED), ~0u },
+					 IDLE(UNASKED), RECALL(UNASKED) },
+		[UBLKEV__LANE_FAILED] = { TAGS(DRAINED), IDLE(UNASKED),
+					  RECALL(UNASKED) },
+		[UBLKEV__LANE_ARMED] = { ~0u, IDLE(UNASKED), ~0u },
+		[UBLKEV__LANE_LIVE] = { ~0u, ~0u, ~0u },
+		[UBLKEV__LANE_HELD] = { ~0u, ~0u, ~0u },
+		[UBLKEV__LANE_ENDED] = { TAGS(DRAINED), ~0u, ~0u },
 	};
 
 	assert(ll->phase <= UBLKEV__LANE_ENDED);
 	assert(legal[ll->phase].tags >> ll->tags & 1);
 	assert(legal[ll->phase].idle >> ll->idle & 1);
+	assert(legal[ll->phase].recall >> ll->recall & 1);
 	assert(ll->phase != UBLKEV__LANE_ENDED || !ll->wishes);
 	/* a fact that waits to be told is true */
 	if (ll->facts & UBLKEV__FACT_TAG_DIED)
@@ -159,6 +180,8 @@ void ublkev__lanelife_verify(const struct ublkev__lanelife *ll)
 		assert(ll->tags == UBLKEV__TAGS_DRAINED);
 	if (ll->facts & UBLKEV__FACT_IDLE)
 		assert(ll->idle == UBLKEV__IDLE_TOLD);
+	if (ll->facts & UBLKEV__FACT_RECALLED)
+		assert(ll->recall == UBLKEV__RECALL_TOLD);
 	if (ll->facts & UBLKEV__FACT_CLOSED)
 		assert(ll->phase == UBLKEV__LANE_ENDED);
 }

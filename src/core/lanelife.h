@@ -32,7 +32,9 @@
 #define UBLKEV__WISH_IDLE	(1u << 6)	/* say when no request is there */
 #define UBLKEV__WISH_LOOK	(1u << 7)	/* say when all that had come to
 						   it by now is seen */
-#define UBLKEV__WISH_CLOSE	(1u << 8)	/* let go of the ring, end */
+#define UBLKEV__WISH_RECALL	(1u << 8)	/* cancel operations on files,
+						   say when none is out */
+#define UBLKEV__WISH_CLOSE	(1u << 9)	/* let go of the ring, end */
 
 /* facts */
 #define UBLKEV__FACT_LINE	(1u << 0)	/* there is one for the log */
@@ -43,7 +45,8 @@
 #define UBLKEV__FACT_IDLE	(1u << 5)	/* no request is there */
 #define UBLKEV__FACT_HELD	(1u << 6)	/* as wished; not RESUMEd since */
 #define UBLKEV__FACT_LOOKED	(1u << 7)	/* as wished */
-#define UBLKEV__FACT_CLOSED	(1u << 8)	/* the last one: it has ended */
+#define UBLKEV__FACT_RECALLED	(1u << 8)	/* no operation on a file is out */
+#define UBLKEV__FACT_CLOSED	(1u << 9)	/* the last one: it has ended */
 
 enum ublkev__lane_phase {
 	UBLKEV__LANE_WAITS,	/* its ring is not its thread's yet */
@@ -66,12 +69,19 @@ enum ublkev__lane_idle {
 	UBLKEV__IDLE_TOLD,
 };
 
+enum ublkev__lane_recall {
+	UBLKEV__RECALL_UNASKED,
+	UBLKEV__RECALL_ASKED,	/* no operation on a file is begun any more */
+	UBLKEV__RECALL_TOLD,	/* and none is out */
+};
+
 enum ublkev__lane_act {
 	UBLKEV__LANE_NONE,
 	UBLKEV__LANE_ARM,	/* ublkev__lanelife_armed() follows */
 	UBLKEV__LANE_ARM_HIDDEN,
 	UBLKEV__LANE_ABORT,
 	UBLKEV__LANE_HOLD,	/* ublkev__lanelife_held() follows */
+	UBLKEV__LANE_RECALL,	/* ublkev__lanelife_recall() follows */
 	UBLKEV__LANE_CLOSE,	/* ublkev__lanelife_ended() follows */
 };
 
@@ -80,6 +90,7 @@ struct ublkev__lanelife {
 	uint8_t tags;		/* enum ublkev__lane_tags */
 	uint8_t idle;		/* enum ublkev__lane_idle */
 	bool looks;		/* LOOK was wished, and not yet looked */
+	uint8_t recall;		/* enum ublkev__lane_recall */
 	uint16_t wishes;	/* to be carried out */
 	uint16_t facts;		/* to be pulled */
 };
@@ -96,6 +107,8 @@ enum ublkev__lane_act ublkev__lanelife_next(struct ublkev__lanelife *ll);
 void ublkev__lanelife_armed(struct ublkev__lanelife *ll, int err);
 void ublkev__lanelife_held(struct ublkev__lanelife *ll);
 void ublkev__lanelife_ended(struct ublkev__lanelife *ll);
+/* also of the application's lane, as often as it is wished for */
+void ublkev__lanelife_recall(struct ublkev__lanelife *ll);
 
 /* a tag died; all have; both may be told often */
 void ublkev__lanelife_tag_died(struct ublkev__lanelife *ll);
@@ -110,6 +123,8 @@ void ublkev__lanelife_idle(struct ublkev__lanelife *ll);
  * none: what LOOK was wished for before that is so.
  */
 void ublkev__lanelife_looked(struct ublkev__lanelife *ll);
+/* no operation on a file is out; only when it was asked for, and was not told */
+void ublkev__lanelife_recalled(struct ublkev__lanelife *ll);
 
 /* UBLKEV__FACT_* for the application's thread, each once */
 unsigned int ublkev__lanelife_facts(struct ublkev__lanelife *ll);

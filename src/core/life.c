@@ -245,6 +245,13 @@ void ublkev__life_closed(struct ublkev__life *c, uint64_t now_ms)
 	ublkev__life_unwind(c, now_ms);
 }
 
+void ublkev__life_recalled(struct ublkev__life *c, uint64_t now_ms)
+{
+	c->files = false;
+	if (c->step == UBLKEV_STEP_RECALL)
+		ublkev__life_unwind(c, now_ms);
+}
+
 void ublkev__life_backend_closing(struct ublkev__life *c, uint64_t now_ms)
 {
 	assert(c->step == UBLKEV_STEP_BACKEND_CLOSE);

@@ -5,19 +5,21 @@
  *	new        FEATURES -> ADD -> PARAMS -> OPEN -> START -> LIVE
  *	recovered  FEATURES -> INFO -> RECOVER -> OPEN -> START -> LIVE
  *	stopped    STOP -> DRAIN -> CLOSE -> DEL -> BACKEND_CLOSE -> GONE
- *	released   QUIESCE -> CLOSE -> BACKEND_CLOSE -> RELEASED
+ *	released   QUIESCE -> RECALL -> CLOSE -> BACKEND_CLOSE -> RELEASED
  *
  * A failure anywhere, and a stop, turn down: the life goes on with the first
  * of STOP, DRAIN, CLOSE and DEL that has something to undo. A pending command
  * is waited for first. A device that is to be kept for another server is only
- * closed, and RELEASED. BACKEND_CLOSE is there where the backend closes later.
+ * closed, and RELEASED. RECALL comes before CLOSE where the backend places requests
+ * in files and these were not drained; BACKEND_CLOSE is there where the backend
+ * closes later.
  *
  * A step's deadline counts from when it was entered, or from the last request
  * that was answered, where the step waits for requests. When it passes, the
  * first rung of the step's ladder is climbed, and another one after each grace
- * period: the command is cancelled, the requests are aborted, ublkc is closed
- * early, and at last the device is lost, which means that nothing is waited for
- * any more.
+ * period: the command is cancelled, the requests are aborted, operations on files
+ * are cancelled, ublkc is closed early, and at last the device is lost, which means
+ * that nothing is waited for any more.
  *
  *	step          deadline            when it passes              down to
  *	FEATURES      cmd_timeout_ms      cancel, lose                GONE
@@ -28,9 +30,10 @@
  *	OPEN          cmd_timeout_ms      give up                     DEL
  *	START         start_timeout_ms    cancel, abort, close, lose  STOP
  *	LIVE          cmd_timeout_ms      cancel, lose                STOP
- *	QUIESCE       stop_timeout_ms     close, lose                 STOP
+ *	QUIESCE       stop_timeout_ms     recall, close, lose         STOP
  *	STOP          stop_timeout_ms     abort, close, lose          DRAIN
  *	DRAIN         stop_timeout_ms     abort, close                CLOSE
+ *	RECALL        stop_timeout_ms     close                       CLOSE
  *	CLOSE         none                                            DEL
  *	DEL           cmd_timeout_ms      cancel, lose                GONE
  *	BACKEND_CLOSE stop_timeout_ms     give up                     any end
@@ -79,6 +82,9 @@ enum ublkev__life_act {
 	UBLKEV__LIFE_OPEN,	/* open ublkc; ublkev__life_opened() follows */
 	UBLKEV__LIFE_ARM,	/* arm all tags of all queues */
 	UBLKEV__LIFE_ABORT_IO,	/* fail requests, those to come also */
+	UBLKEV__LIFE_RECALL,	/* begin no operation on a file any more, and
+				   cancel those that are out;
+				   ublkev__life_recalled() follows */
 	UBLKEV__LIFE_CLOSE,	/* release it all; ublkev__life_closed()
 				   follows */
 	UBLKEV__LIFE_CLOSE_BACKEND, /* when nobody calls it any more;
@@ -142,6 +148,7 @@ struct ublkev__life {
 	bool doomed;			/* DEL_DEV did all but wait for users */
 	bool aborted;			/* ABORT_IO was pulled or is to be */
 	bool kept;			/* down, but not to be deleted */
+	bool files;			/* operations on files may be out */
 	bool suspect;			/* a tag died, and why is not known */
 	/* to be pulled */
 	struct ublkev__life_action actions[UBLKEV__LIFE_ACTIONS];
@@ -178,8 +185,10 @@ void ublkev__life_backend_closing(struct ublkev__life *c, uint64_t now_ms);
 void ublkev__life_backend_closed(struct ublkev__life *c);
 /* the driver took a tag back; told once, before drained */
 void ublkev__life_tag_died(struct ublkev__life *c, uint64_t now_ms);
-/* all tags are dead; told once */
+/* all tags are dead, and no operation on a file is out; told once */
 void ublkev__life_drained(struct ublkev__life *c, uint64_t now_ms);
+/* after RECALL: no operation on a file is out; may be told often */
+void ublkev__life_recalled(struct ublkev__life *c, uint64_t now_ms);
 /* in QUIESCE: no request is with us; may be told often */
 void ublkev__life_idle(struct ublkev__life *c, uint64_t now_ms);
 /*

@@ -82,6 +82,20 @@ static enum ublkev_step down_end(struct ublkev__life *c)
 	return UBLKEV_STEP_GONE;
 }
 
+/*
+ * What undoes the first of `todo`. The next server, be it of the device or of
+ * the file, is not to meet a write of ours that is still under way.
+ */
+static enum ublkev_step down_first(const struct ublkev__life *c,
+				   unsigned int todo)
+{
+	enum ublkev_step step = (enum ublkev_step)__builtin_ctz(todo);
+
+	if (step == UBLKEV_STEP_CLOSE && c->files)
+		return UBLKEV_STEP_RECALL;
+	return step;
+}
+
 void ublkev__life_unwind(struct ublkev__life *c, uint64_t now_ms)
 {
 	unsigned int todo;
@@ -95,8 +109,7 @@ void ublkev__life_unwind(struct ublkev__life *c, uint64_t now_ms)
 		c->undo &= ~(UBLKEV__UNDO(STOP) | UBLKEV__UNDO(DRAIN));
 	todo = c->kept ? c->undo & UBLKEV__UNDO(CLOSE) : c->undo;
 	if (todo)
-		ublkev__life_begin(c, (enum ublkev_step)__builtin_ctz(todo),
-				   now_ms);
+		ublkev__life_begin(c, down_first(c, todo), now_ms);
 	else
 		ublkev__life_finish(c, down_end(c));
 }
@@ -174,6 +187,8 @@ static enum ublkev__rung down_next_rung(const struct ublkev__life *c)
 	unsigned int left = (unsigned int)ublkev__life_row(c)->ladder >>
 			    c->rung << c->rung;
 
+	if (!c->files)
+		left &= ~UBLKEV__RUNG(RECALL);
 	assert(left);
 	return (enum ublkev__rung)__builtin_ctz(left);
 }
@@ -191,6 +206,13 @@ static void down_climb(struct ublkev__life *c, uint64_t now_ms)
 		break;
 	case UBLKEV__RUNG_ABORT:
 		down_abort_io(c);
+		break;
+	/* where no command is pending it is a step of its own */
+	case UBLKEV__RUNG_RECALL:
+		if (c->pending == UBLKEV__CTRL_NONE)
+			ublkev__life_unwind(c, now_ms);
+		else
+			ublkev__life_do(c, UBLKEV__LIFE_RECALL);
 		break;
 	case UBLKEV__RUNG_CLOSE:
 		down_close_early(c);
@@ -254,7 +276,9 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 	if (c->step >= UBLKEV_STEP_GONE || c->step == UBLKEV_STEP_IDLE)
 		return;
 	c->stop_deadline_ms = now_ms;
-	if (c->step == UBLKEV_STEP_BACKEND_CLOSE) {
+	/* in these two no request is left that could be failed */
+	if (c->step == UBLKEV_STEP_BACKEND_CLOSE ||
+	    c->step == UBLKEV_STEP_RECALL) {
 		if (c->deadline_ms != UBLKEV__NEVER)
 			c->deadline_ms = down_earlier(c->deadline_ms, now_ms +
 						      c->conf.grace_ms);
@@ -270,7 +294,7 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 	down_abort_io(c);
 	if (ublkev__life_row(c)->ladder & UBLKEV__RUNG(ABORT) &&
 	    c->rung <= UBLKEV__RUNG_ABORT)
-		c->rung = UBLKEV__RUNG_CLOSE;
+		c->rung = UBLKEV__RUNG_ABORT + 1u;
 	else if (!ublkev__life_overdue(c) && c->step != UBLKEV_STEP_QUIESCE)
 		return;
 	c->deadline_ms = now_ms + c->conf.grace_ms;
@@ -286,7 +310,7 @@ static void down_stopped(struct ublkev__life *c, int res, uint64_t now_ms)
 	if (res == -ENODEV)	/* somebody else deleted it */
 		c->undo &= ~UBLKEV__UNDO(DEL);
 	else if (res < 0)	/* refused: then by leaving */
-		down_close_early(c);
+		c->undo &= ~UBLKEV__UNDO(DRAIN);
 	ublkev__life_unwind(c, now_ms);
 }
 

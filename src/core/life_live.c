@@ -168,9 +168,10 @@ void ublkev__life_drained(struct ublkev__life *c, uint64_t now_ms)
 	bool trying = c->pending == UBLKEV__CTRL_TRY_STOP_DEV;
 
 	c->undo &= ~(UBLKEV__UNDO(STOP) | UBLKEV__UNDO(DRAIN));
+	c->files = false;
 	if (!c->stopping)
 		live_ends(c, now_ms);
-	if (c->step == UBLKEV_STEP_DRAIN)
+	if (c->step == UBLKEV_STEP_DRAIN || c->step == UBLKEV_STEP_RECALL)
 		ublkev__life_unwind(c, now_ms);
 	else if (!c->stopping && !c->suspect &&
 		 c->step != UBLKEV_STEP_QUIESCE && !trying)

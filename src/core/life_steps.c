@@ -105,7 +105,8 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.name = "QUIESCE_DEV",
 		.silence = STILL_OUT "are left to the next server: is the backend stuck?",
 		.timeout = TIMEOUT(stop_timeout_ms),
-		.ladder = UBLKEV__RUNG(CLOSE) | UBLKEV__RUNG(LOSE),
+		.ladder = UBLKEV__RUNG(RECALL) | UBLKEV__RUNG(CLOSE) |
+			  UBLKEV__RUNG(LOSE),
 		.undo = SERVED,
 		.cmds = CMD(NONE) | CMD(QUIESCE_DEV),
 		.cmd = UBLKEV__CTRL_QUIESCE_DEV,
@@ -127,6 +128,18 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 		.timeout = TIMEOUT(stop_timeout_ms),
 		.ladder = UBLKEV__RUNG(ABORT) | UBLKEV__RUNG(CLOSE),
 		.undo = ARMED,
+	},
+	/*
+	 * Of a device that is kept: what is not drained may yet be written to,
+	 * and the next server must not be overtaken by it.
+	 */
+	[UBLKEV_STEP_RECALL] = {
+		.name = "RECALL",
+		.silence = "operations on files have not ended, though they were cancelled: is what the file lies on stuck?",
+		.timeout = TIMEOUT(stop_timeout_ms),
+		.ladder = UBLKEV__RUNG(CLOSE),
+		.undo = OPENED,
+		.act = UBLKEV__LIFE_RECALL,
 	},
 	/* closing takes what it takes: rings and files that the kernel ends */
 	[UBLKEV_STEP_CLOSE] = {

@@ -21,6 +21,7 @@
 enum ublkev__rung {
 	UBLKEV__RUNG_CANCEL,	/* ask the driver to end the command */
 	UBLKEV__RUNG_ABORT,	/* fail the requests, those to come also */
+	UBLKEV__RUNG_RECALL,	/* cancel operations on files, if there are any */
 	UBLKEV__RUNG_CLOSE,	/* leave the device while its command waits */
 	UBLKEV__RUNG_LOSE,	/* wait for nothing any more */
 };

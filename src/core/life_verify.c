@@ -44,10 +44,12 @@ static void verify_undo(const struct ublkev__life *c)
 	assert(!ublkc || !remove);
 	/* STOP_DEV may find that somebody has deleted the device. */
 	assert(!(most & UBLKEV__UNDO(DEL)) || ublkev__life_has_device(c) ||
-	       verify_is(c, STEP(DRAIN) | STEP(CLOSE) | ENDED));
+	       verify_is(c, STEP(DRAIN) | STEP(RECALL) | STEP(CLOSE) |
+			    ENDED));
 	/* These are there to undo it. */
 	assert(!verify_is(c, STEP(DRAIN) | STEP(CLOSE) | STEP(DEL)) ||
 	       verify_is(c, c->undo));
+	assert(c->step != UBLKEV_STEP_RECALL || ublkc);
 }
 
 /* Until a device turns down, all is there but for tags that others took. */
@@ -65,7 +67,7 @@ static void verify_served(const struct ublkev__life *c)
 static void verify_deadline(const struct ublkev__life *c)
 {
 	bool waits = c->pending != UBLKEV__CTRL_NONE ||
-		     verify_is(c, STEP(DRAIN) | STEP(QUIESCE));
+		     verify_is(c, STEP(DRAIN) | STEP(QUIESCE) | STEP(RECALL));
 	/* Such a device is served all the while, and needs no deadline. */
 	bool serves = !c->stopping && ublkev__life_has_tags(c) &&
 		      (ublkev__life_overdue(c) ||
@@ -125,6 +127,15 @@ static void verify_way(const struct ublkev__life *c)
 	assert(c->step != UBLKEV_STEP_LOST || c->err);
 }
 
+/* Who has operations on files ends them before another server may come. */
+static void verify_files(const struct ublkev__life *c)
+{
+	assert(!c->files || c->traits & UBLKEV__CAN_PLACE);
+	assert(!c->files || c->step >= UBLKEV_STEP_START);
+	assert(c->step != UBLKEV_STEP_RECALL || c->files);
+	assert(c->step != UBLKEV_STEP_CLOSE || !c->files);
+}
+
 /* The end is decided before the backend is asked to close. */
 static void verify_end(const struct ublkev__life *c)
 {
@@ -145,5 +156,6 @@ void ublkev__life_verify(const struct ublkev__life *c)
 	verify_served(c);
 	verify_rung(c);
 	verify_way(c);
+	verify_files(c);
 	verify_end(c);
 }

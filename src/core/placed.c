@@ -107,7 +107,7 @@ void ublkev__placed_started(struct ublkev__placed *p,
 	p->todo = p->flying = p->cancel = 0;
 	p->way = (uint8_t)way;
 	p->buf = buf;
-	p->aborted = false;
+	p->aborted = p->recalled = false;
 	memcpy(p->left, extents, nr * sizeof(*extents));
 	for (i = 0; i < nr; i++) {
 		p->at[i] = at;
@@ -233,7 +233,7 @@ static void placed_fail(struct ublkev__placed *p, int err)
 static bool placed_may_try(struct ublkev__placed *p, unsigned int piece,
 			   int err)
 {
-	return (err == -EAGAIN || err == -EINTR) && !p->err && !p->aborted &&
+	return (err == -EAGAIN || err == -EINTR) && !p->err && !ublkev__placed_ends(p) &&
 	       ++p->tries[piece] <= UBLKEV__PLACED_TRIES;
 }
 
@@ -252,7 +252,7 @@ static void placed_moved(struct ublkev__placed *p, unsigned int piece,
 	p->at[piece] += (uint32_t)bytes;
 	if (!x->len_bytes)
 		return;
-	if (p->aborted)
+	if (ublkev__placed_ends(p))
 		placed_fail(p, -ECANCELED);
 	else if (!p->err)
 		p->todo |= placed_bit(piece);
@@ -275,14 +275,14 @@ static enum ublkev__placed_round placed_last_round(const struct ublkev__placed *
 		UBLKEV__ROUND_STORE : UBLKEV__ROUND_PIECES;
 }
 
-/* the round is done; an abort lets no other one begin */
+/* the round is done; an abort, or a recall, lets no other one begin */
 static void placed_next_round(struct ublkev__placed *p)
 {
 	enum ublkev__placed_round last = placed_last_round(p);
 
 	if (p->round == last)
 		return;
-	if (p->aborted)
+	if (ublkev__placed_ends(p))
 		placed_fail(p, -ECANCELED);
 	else if (p->round == UBLKEV__ROUND_FETCH)
 		placed_begin_pieces(p);
@@ -313,12 +313,40 @@ int ublkev__placed_cqe(struct ublkev__placed *p, unsigned int piece, int res)
 	return 0;
 }
 
-void ublkev__placed_abort(struct ublkev__placed *p)
+static void placed_end(struct ublkev__placed *p)
 {
 	if (p->todo)
 		placed_fail(p, -ECANCELED);
-	p->aborted = true;
 	p->cancel = p->flying;
+}
+
+void ublkev__placed_abort(struct ublkev__placed *p)
+{
+	placed_end(p);
+	p->aborted = true;
+}
+
+void ublkev__placed_recall(struct ublkev__placed *p)
+{
+	if (ublkev__placed_ends(p))
+		return;
+	placed_end(p);
+	p->recalled = true;
+}
+
+/*
+ * The kernel says ECANCELED of what it has not begun, EINTR of what a thread of
+ * its was interrupted in; and neither EAGAIN is tried again, nor with a buffer what
+ * files refused the driver's pages of.
+ */
+bool ublkev__placed_withdrawn(const struct ublkev__placed *p)
+{
+	bool refused = p->way == UBLKEV__WAY_LENT &&
+		       (p->err == -EINVAL || p->err == -EFAULT);
+
+	return p->recalled && !p->aborted &&
+	       (refused || p->err == -ECANCELED || p->err == -EINTR ||
+		p->err == -EAGAIN);
 }
 
 void ublkev__placed_verify(const struct ublkev__placed *p)
@@ -328,6 +356,7 @@ void ublkev__placed_verify(const struct ublkev__placed *p)
 	assert(p->nr <= UBLKEV_MAX_EXTENTS && p->err <= 0);
 	assert(!(p->todo & p->flying) && !((p->todo | p->flying) & ~all));
 	assert(!(p->cancel & ~p->flying));
-	assert(!p->todo || (p->req && !p->err && !p->aborted));
-	assert(!p->cancel || p->aborted);
+	assert(!p->todo || (p->req && !p->err &&
+			    !ublkev__placed_ends(p)));
+	assert(!p->cancel || ublkev__placed_ends(p));
 }

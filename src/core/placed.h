@@ -20,9 +20,10 @@
  * A WRITE_ZEROES that is to be durable has its files synced at last. FETCH and
  * STORE are there where the pieces' data are in a buffer between the driver and
  * the files, which nobody else moves: the driver's own pages were to be used,
- * and could not be (WAY_COPY). After the first error, and after an abort,
- * nothing that is DUE is begun any more; an abort has what is FLYING cancelled
- * as well, each piece once.
+ * and could not be (WAY_COPY). After the first error, an abort and a recall
+ * nothing that is DUE is begun any more; these two have what is FLYING cancelled
+ * as well, each piece once. An abort has answered the request; what was recalled is
+ * answered only if it ended as it would have by itself.
  */
 #ifndef UBLKEV_CORE_PLACED_H
 #define UBLKEV_CORE_PLACED_H
@@ -89,6 +90,7 @@ struct ublkev__placed {
 	uint8_t way;			/* enum ublkev__placed_way */
 	uint8_t round;			/* enum ublkev__placed_round */
 	bool aborted;
+	bool recalled;
 	uint8_t tries[UBLKEV_MAX_EXTENTS];
 	char *buf;			/* BUF, COPY */
 	uint32_t at[UBLKEV_MAX_EXTENTS];	/* READ, WRITE: in the request */
@@ -107,6 +109,12 @@ void ublkev__placed_started(struct ublkev__placed *p,
 			    unsigned int nr, enum ublkev__placed_way way,
 			    void *buf);
 
+/* nothing is begun for it any more */
+static inline bool ublkev__placed_ends(const struct ublkev__placed *p)
+{
+	return p->aborted || p->recalled;
+}
+
 /*
  * Whether a request that is over is to begin anew, with a buffer: a file has
  * refused the driver's pages, be it for their alignment (EINVAL), or because
@@ -114,7 +122,7 @@ void ublkev__placed_started(struct ublkev__placed *p,
  */
 static inline bool ublkev__placed_wants_copy(const struct ublkev__placed *p)
 {
-	return p->way == UBLKEV__WAY_LENT && !p->aborted &&
+	return p->way == UBLKEV__WAY_LENT && !ublkev__placed_ends(p) &&
 	       (p->err == -EINVAL || p->err == -EFAULT);
 }
 
@@ -136,6 +144,12 @@ int ublkev__placed_cqe(struct ublkev__placed *p, unsigned int piece, int res);
 
 /* Fact: the request was failed, and only what is FLYING keeps it. */
 void ublkev__placed_abort(struct ublkev__placed *p);
+
+/* Fact: nothing is to be with the kernel any more, for the device is closed. */
+void ublkev__placed_recall(struct ublkev__placed *p);
+
+/* over, and to be answered by nobody: another server is to do it */
+bool ublkev__placed_withdrawn(const struct ublkev__placed *p);
 
 static inline bool ublkev__placed_wants(const struct ublkev__placed *p)
 {

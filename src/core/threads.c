@@ -121,6 +121,20 @@ static void threads_look_look(struct ublkev__threads *t)
 	t->look = UBLKEV__LOOK_TOLD;
 }
 
+/* one that is to end has them until it has */
+static void threads_look_recall(struct ublkev__threads *t)
+{
+	unsigned int i;
+
+	if (t->recall != UBLKEV__RECALL_ASKED)
+		return;
+	for (i = 0; i < t->queues; i++)
+		if (t->v[i].recall != UBLKEV__RECALL_TOLD &&
+		    thread_is(&t->v[i], BUSY | IN(ENDING)))
+			return;
+	t->recall = UBLKEV__RECALL_TOLD;
+}
+
 static void threads_look_phase(struct ublkev__threads *t)
 {
 	if (t->phase == UBLKEV__THREADS_ARMING &&
@@ -141,6 +155,7 @@ static void threads_look(struct ublkev__threads *t)
 	threads_look_hold(t);
 	threads_look_idle(t);
 	threads_look_look(t);
+	threads_look_recall(t);
 	threads_look_phase(t);
 }
 
@@ -259,6 +274,20 @@ void ublkev__threads_forget_look(struct ublkev__threads *t)
 	t->look = UBLKEV__LOOK_UNASKED;
 }
 
+void ublkev__threads_recall(struct ublkev__threads *t)
+{
+	unsigned int i;
+
+	if (!t->nr || t->recall != UBLKEV__RECALL_UNASKED)
+		return;
+	t->recall = UBLKEV__RECALL_ASKED;
+	threads_wish(t, BUSY, UBLKEV__WISH_RECALL, UBLKEV__THREAD_NONE);
+	for (i = 0; i < t->nr; i++)
+		if (thread_is(&t->v[i], BUSY))
+			t->v[i].recall = UBLKEV__RECALL_ASKED;
+	threads_look(t);
+}
+
 void ublkev__threads_close(struct ublkev__threads *t)
 {
 	if (!t->nr || t->phase >= UBLKEV__THREADS_CLOSING)
@@ -297,10 +326,14 @@ static void thread_told(struct ublkev__thread *th, unsigned int facts)
 	if (facts & UBLKEV__FACT_DRAINED)
 		th->tags = UBLKEV__TAGS_DRAINED;
 	/* DRAINED without ARMED before it: the thread has never had a tag */
-	if (facts & UBLKEV__FACT_DRAINED && thread_is(th, IN(ARMING)))
+	if (facts & UBLKEV__FACT_DRAINED && thread_is(th, IN(ARMING))) {
 		th->phase = UBLKEV__THREAD_FAILED;
+		th->recall = UBLKEV__RECALL_TOLD; /* it has none */
+	}
 	if (facts & UBLKEV__FACT_IDLE)
 		th->idle = UBLKEV__IDLE_TOLD;
+	if (facts & UBLKEV__FACT_RECALLED)
+		th->recall = UBLKEV__RECALL_TOLD;
 	if (facts & UBLKEV__FACT_HELD)
 		th->hold = UBLKEV__HOLD_HELD;
 	if (facts & UBLKEV__FACT_LOOKED)
@@ -379,44 +412,54 @@ bool ublkev__threads_next(struct ublkev__threads *t,
 
 #define TAGS(name)	(1u << UBLKEV__TAGS_##name)
 #define IDLE(name)	(1u << UBLKEV__IDLE_##name)
+#define RECALL(name)	(1u << UBLKEV__RECALL_##name)
 #define HOLD(name)	(1u << UBLKEV__HOLD_##name)
 #define ANY		~0u
 
 static void thread_verify(const struct ublkev__thread *th)
 {
 	static const struct {
-		unsigned int hold, tags, idle, wishes;
+		unsigned int hold, tags, idle, recall, wishes;
 	} legal[] = {
 		[UBLKEV__THREAD_NONE] = { HOLD(FREE), TAGS(WHOLE),
-					  IDLE(UNASKED), 0 },
+					  IDLE(UNASKED), RECALL(UNASKED), 0 },
 		[UBLKEV__THREAD_WAITS] = { HOLD(FREE), TAGS(WHOLE),
-					   IDLE(UNASKED), UBLKEV__WISH_LOOK },
+					   IDLE(UNASKED), RECALL(UNASKED),
+					   UBLKEV__WISH_LOOK },
 		[UBLKEV__THREAD_ARMING] = { HOLD(FREE), TAGS(WHOLE),
-					    IDLE(UNASKED), UBLKEV__WISH_ARM |
+					    IDLE(UNASKED), ANY,
+					    UBLKEV__WISH_ARM |
 					    UBLKEV__WISH_ARM_HIDDEN |
 					    UBLKEV__WISH_ABORT |
+					    UBLKEV__WISH_RECALL |
 					    UBLKEV__WISH_LOOK },
 		[UBLKEV__THREAD_FAILED] = { HOLD(FREE), TAGS(DRAINED),
-					    IDLE(UNASKED), UBLKEV__WISH_ABORT |
+					    IDLE(UNASKED), ANY,
+					    UBLKEV__WISH_ABORT |
+					    UBLKEV__WISH_RECALL |
 					    UBLKEV__WISH_LOOK },
-		[UBLKEV__THREAD_ARMED] = { HOLD(FREE), ANY, IDLE(UNASKED),
+		[UBLKEV__THREAD_ARMED] = { HOLD(FREE), ANY, IDLE(UNASKED), ANY,
 					   UBLKEV__WISH_ABORT |
+					   UBLKEV__WISH_RECALL |
 					   UBLKEV__WISH_LOOK },
-		[UBLKEV__THREAD_LIVE] = { ANY, ANY, ANY, UBLKEV__WISH_LIVE |
+		[UBLKEV__THREAD_LIVE] = { ANY, ANY, ANY, ANY,
+					  UBLKEV__WISH_LIVE |
 					  UBLKEV__WISH_ABORT |
 					  UBLKEV__WISH_RESUME |
 					  UBLKEV__WISH_HOLD |
 					  UBLKEV__WISH_IDLE |
+					  UBLKEV__WISH_RECALL |
 					  UBLKEV__WISH_LOOK },
-		[UBLKEV__THREAD_ENDING] = { ANY, ANY, ANY, ANY },
-		[UBLKEV__THREAD_ENDED] = { ANY, ANY, ANY, 0 },
-		[UBLKEV__THREAD_JOINED] = { ANY, ANY, ANY, 0 },
+		[UBLKEV__THREAD_ENDING] = { ANY, ANY, ANY, ANY, ANY },
+		[UBLKEV__THREAD_ENDED] = { ANY, ANY, ANY, ANY, 0 },
+		[UBLKEV__THREAD_JOINED] = { ANY, ANY, ANY, ANY, 0 },
 	};
 
 	assert(th->phase <= UBLKEV__THREAD_JOINED);
 	assert(legal[th->phase].hold >> th->hold & 1);
 	assert(legal[th->phase].tags >> th->tags & 1);
 	assert(legal[th->phase].idle >> th->idle & 1);
+	assert(legal[th->phase].recall >> th->recall & 1);
 	assert(!(th->wishes & ~legal[th->phase].wishes));
 }
 
@@ -470,6 +513,9 @@ void ublkev__threads_verify(const struct ublkev__threads *t)
 			       !thread_is(&t->v[i], BUSY | IN(ENDING)));
 		if (t->idle == UBLKEV__IDLE_TOLD)
 			assert(t->v[i].idle == UBLKEV__IDLE_TOLD ||
+			       !thread_is(&t->v[i], BUSY | IN(ENDING)));
+		if (t->recall == UBLKEV__RECALL_TOLD)
+			assert(t->v[i].recall == UBLKEV__RECALL_TOLD ||
 			       !thread_is(&t->v[i], BUSY | IN(ENDING)));
 		if (t->tags == UBLKEV__TAGS_DRAINED)
 			assert(t->v[i].tags == UBLKEV__TAGS_DRAINED);

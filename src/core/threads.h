@@ -64,6 +64,7 @@ struct ublkev__thread {
 	uint8_t tags;		/* enum ublkev__lane_tags */
 	uint8_t idle;		/* enum ublkev__lane_idle */
 	uint8_t look;		/* enum ublkev__threads_look */
+	uint8_t recall;		/* enum ublkev__lane_recall */
 	uint16_t wishes;	/* to be pulled */
 };
 
@@ -94,6 +95,7 @@ struct ublkev__threads {
 	uint8_t tags;		/* enum ublkev__lane_tags, of all queues */
 	uint8_t idle;		/* enum ublkev__lane_idle: TOLD by all */
 	uint8_t look;		/* enum ublkev__threads_look */
+	uint8_t recall;		/* enum ublkev__lane_recall, likewise */
 	bool joining;
 	uint8_t tells;		/* bits of acts: TELL_* to be pulled */
 };
@@ -133,6 +135,12 @@ void ublkev__threads_ask_idle(struct ublkev__threads *t);
  */
 void ublkev__threads_ask_look(struct ublkev__threads *t);
 void ublkev__threads_forget_look(struct ublkev__threads *t);
+
+/*
+ * any time, often: those that have operations on files, or will, are to cancel
+ * them, begin no other, and say when none is out
+ */
+void ublkev__threads_recall(struct ublkev__threads *t);
 
 /* any time, often: they are to close their rings and end */
 void ublkev__threads_close(struct ublkev__threads *t);
@@ -184,6 +192,13 @@ static inline bool ublkev__threads_looked(const struct ublkev__threads *t)
 /* thread n was asked to look, may, and has not */
 bool ublkev__threads_awaits_look(const struct ublkev__threads *t,
 				 unsigned int n);
+
+/* after ublkev__threads_recall() */
+static inline bool ublkev__threads_recalled(const struct ublkev__threads *t)
+{
+	return t->phase == UBLKEV__THREADS_NONE ||
+	       t->recall == UBLKEV__RECALL_TOLD;
+}
 
 static inline bool ublkev__threads_closed(const struct ublkev__threads *t)
 {

@@ -223,6 +223,23 @@ void ublkev__act_look_idle(struct ublkev__engine *e)
 		ublkev__life_idle(&e->life, ublkev__engine_now_ms(e));
 }
 
+static bool act_is_recalled(const struct ublkev__engine *e)
+{
+	if (!e->life.files)
+		return false;
+	return e->nr_workers ? ublkev__threads_recalled(&e->threads)
+			     : ublkev__file_is_recalled(&e->lane);
+}
+
+void ublkev__act_look_recalled(struct ublkev__engine *e)
+{
+	if (!act_is_recalled(e))
+		return;
+	ublkev__lanelife_recalled(&e->lane.life);
+	(void)ublkev__lanelife_facts(&e->lane.life);
+	ublkev__life_recalled(&e->life, ublkev__engine_now_ms(e));
+}
+
 static void act_look_progress(struct ublkev__engine *e, uint64_t now_ms)
 {
 	uint64_t answered = ublkev__workers_answered(e);
@@ -312,6 +329,12 @@ void ublkev__act_abort(struct ublkev__lane *l)
 		    n);
 }
 
+void ublkev__act_recall(struct ublkev__lane *l)
+{
+	ublkev__lanelife_recall(&l->life);
+	ublkev__file_recall(l);
+}
+
 void ublkev__act_close(struct ublkev__lane *l)
 {
 	/* operations on files that still run are no commands of the driver's */
@@ -319,12 +342,13 @@ void ublkev__act_close(struct ublkev__lane *l)
 		       ublkev__pump_drained(l);
 	unsigned int i;
 
+	/* a thread has one line at a time: this one says more */
+	ublkev__file_close(l);
 	if (l->nr_queues && !drained)
 		ublkev__log(&l->e->log, LOG_WARNING,
 			    "the device is closed with requests in it");
 	for (i = 0; i < l->nr_queues; i++)
 		ublkev__queue_kill(&l->queues[i]);
-	ublkev__file_close(l);
 	ublkev__evloop_forget_ring(l);
 	ublkev__turn_end_batch(l);
 	ublkev__io_close(l->io, drained);
@@ -373,6 +397,16 @@ static void act_abort_io(struct ublkev__engine *e)
 		return;
 	}
 	ublkev__threads_abort(&e->threads);
+	ublkev__workers_do(e);
+}
+
+static void act_recall_files(struct ublkev__engine *e)
+{
+	if (!e->nr_workers) {
+		ublkev__act_recall(&e->lane);
+		return;
+	}
+	ublkev__threads_recall(&e->threads);
 	ublkev__workers_do(e);
 }
 
@@ -484,6 +518,9 @@ static bool act(struct ublkev__engine *e, const struct ublkev__life_action *a)
 	case UBLKEV__LIFE_ABORT_IO:
 		act_abort_io(e);
 		break;
+	case UBLKEV__LIFE_RECALL:
+		act_recall_files(e);
+		break;
 	case UBLKEV__LIFE_CLOSE:
 		act_close_io(e);
 		break;
@@ -521,7 +558,7 @@ enum ublkev__need ublkev__act_need(const struct ublkev__engine *e)
 	if (c->pending && ublkev__carrier_has_work(e->carrier))
 		return UBLKEV__NEED_RUN;
 	if (ublkev__workers_have_facts(e) || act_is_idle(e) ||
-	    e->resize == UBLKEV__RESIZE_CUTS)
+	    act_is_recalled(e) || e->resize == UBLKEV__RESIZE_CUTS)
 		return UBLKEV__NEED_RUN;
 	return UBLKEV__NEED_LOOK;
 }

@@ -31,6 +31,8 @@ void ublkev__act_lane_news(struct ublkev__engine *e);
  * Tells the core that no request is with us, if that is so and it waits for it.
  */
 void ublkev__act_look_idle(struct ublkev__engine *e);
+/* likewise that no operation on a file is out, after a recall */
+void ublkev__act_look_recalled(struct ublkev__engine *e);
 
 /* the time, after the facts: an answer that is there is never late */
 void ublkev__act_tick(struct ublkev__engine *e);
@@ -38,6 +40,7 @@ void ublkev__act_tick(struct ublkev__engine *e);
 /* actions on a lane, by its thread; hidden: see ublkev__life_hides_privilege */
 void ublkev__act_arm(struct ublkev__lane *l, bool hidden);
 void ublkev__act_abort(struct ublkev__lane *l);
+void ublkev__act_recall(struct ublkev__lane *l);
 void ublkev__act_close(struct ublkev__lane *l);
 
 /* what the device's life needs of the thread whose it is */

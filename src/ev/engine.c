@@ -349,6 +349,9 @@ static unsigned int engine_threads_in(enum ublkev_step step)
 	case UBLKEV_STEP_DRAIN:
 		return THREADS(WAITING) | THREADS(ARMING) | THREADS(ARMED) |
 		       THREADS(LIVE) | closing;
+	/* a recovery may turn down before it is live */
+	case UBLKEV_STEP_RECALL:
+		return THREADS(ARMED) | THREADS(LIVE) | closing;
 	case UBLKEV_STEP_CLOSE:
 		return closing;
 	case UBLKEV_STEP_DEL:

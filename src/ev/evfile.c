@@ -29,16 +29,21 @@ static void file_list(struct ublkev__lane *l, struct ublkev__placed *p)
 	l->last_wanting = p;
 }
 
-/* The request is over. Of one that was aborted the answer was given before. */
+/*
+ * The request is over. Of one that was aborted the answer was given before. One
+ * that was recalled has none: for the driver it is still with us, and given to
+ * the next server, or failed, when ublkc is closed.
+ */
 static void file_end(struct ublkev__lane *l, struct ublkev__placed *p)
 {
 	const struct ublkev_req *req = p->req;
+	bool withdrawn = ublkev__placed_withdrawn(p);
 	int err;
 
 	p->req = NULL;
 	l->stats.lent += p->way == UBLKEV__WAY_LENT && !p->err;
 	err = ublkev__guard_placed(l->e->backend, req, p->err);
-	if (!p->aborted)
+	if (!p->aborted && !withdrawn)
 		ublkev__queue_done(&l->e->queues[req->queue], req->cookie, err);
 }
 
@@ -110,8 +115,12 @@ bool ublkev__file_place(struct ublkev__lane *l, struct ublkev__queue *q,
 {
 	struct ublkev_extent extents[UBLKEV_MAX_EXTENTS];
 	struct ublkev__placed *p = file_of(l->e, q->id, t->req.tag);
-	int n = file_ask(l, q, t, extents);
+	int n;
 
+	/* it stays the backend's, which is never asked for it */
+	if (l->life.recall != UBLKEV__RECALL_UNASKED)
+		return true;
+	n = file_ask(l, q, t, extents);
 	if (n <= 0)
 		return n;
 	ublkev__placed_started(p, &t->req, extents, (unsigned int)n,
@@ -131,8 +140,11 @@ void ublkev__file_lend(struct ublkev__lane *l, struct ublkev__queue *q,
 							  t->req.tag);
 	struct ublkev_extent extents[UBLKEV_MAX_EXTENTS];
 	struct ublkev__placed *p = file_of(l->e, q->id, t->req.tag);
-	int n = file_ask(l, q, t, extents);
+	int n;
 
+	if (l->life.recall != UBLKEV__RECALL_UNASKED)
+		return;
+	n = file_ask(l, q, t, extents);
 	if (!n)
 		ublkev__queue_unlent(q, t);
 	if (n <= 0)
@@ -197,7 +209,8 @@ bool ublkev__file_has(const struct ublkev__engine *e, uint64_t cookie)
 	       tag < e->queues[queue].depth && file_of(e, queue, tag)->req;
 }
 
-static void file_abort_queue(struct ublkev__lane *l, unsigned int queue)
+static void file_end_queue(struct ublkev__lane *l, unsigned int queue,
+			   void (*how)(struct ublkev__placed *p))
 {
 	struct ublkev__placed *p;
 	unsigned int tag;
@@ -206,18 +219,34 @@ static void file_abort_queue(struct ublkev__lane *l, unsigned int queue)
 		p = file_of(l->e, queue, tag);
 		if (!p->req)
 			continue;
-		ublkev__placed_abort(p);
+		how(p);
 		file_go_on(l, p);
 	}
 }
 
-void ublkev__file_abort(struct ublkev__lane *l)
+static void file_end_all(struct ublkev__lane *l,
+			 void (*how)(struct ublkev__placed *p))
 {
 	unsigned int i;
 
 	for (i = 0; i < l->nr_queues && l->e->placed; i++)
-		file_abort_queue(l, l->first_id + i);
+		file_end_queue(l, l->first_id + i, how);
 	ublkev__file_out(l);
+}
+
+void ublkev__file_abort(struct ublkev__lane *l)
+{
+	file_end_all(l, ublkev__placed_abort);
+}
+
+void ublkev__file_recall(struct ublkev__lane *l)
+{
+	file_end_all(l, ublkev__placed_recall);
+}
+
+bool ublkev__file_is_recalled(const struct ublkev__lane *l)
+{
+	return l->life.recall == UBLKEV__RECALL_ASKED && !l->nr_flying;
 }
 
 void ublkev__file_close(struct ublkev__lane *l)
@@ -231,5 +260,6 @@ void ublkev__file_close(struct ublkev__lane *l)
 	ublkev__log(&l->e->log, LOG_WARNING,
 		    "%u operations on files have not ended: %zu bytes of buffers are left to the kernel",
 		    l->nr_flying, bytes);
+	l->stats.files_left += l->nr_flying;
 	l->nr_flying = 0;
 }

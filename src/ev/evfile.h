@@ -12,6 +12,10 @@
  * these any more. No later request can meet a completion of theirs, since after
  * an abort none is given to the backend for as long as the ring lives. Closed
  * before that, their buffers are left to the kernel.
+ *
+ * A recall takes no request from the backend. It comes before a ring is closed
+ * whose device another server is to have: a write that lands later would
+ * overtake that server's.
  */
 #ifndef UBLKEV_EV_EVFILE_H
 #define UBLKEV_EV_EVFILE_H
@@ -53,6 +57,11 @@ bool ublkev__file_has(const struct ublkev__engine *e, uint64_t cookie);
 
 /* the queues were aborted: what is to be cancelled is queued */
 void ublkev__file_abort(struct ublkev__lane *l);
+
+/* no operation is to be begun any more: those that are out are cancelled */
+void ublkev__file_recall(struct ublkev__lane *l);
+/* which was asked for, is not told, and is so */
+bool ublkev__file_is_recalled(const struct ublkev__lane *l);
 
 /* the ring is about to be closed, whatever the kernel has */
 void ublkev__file_close(struct ublkev__lane *l);

@@ -531,6 +531,7 @@ static bool pump_others(struct ublkev__lane *l, struct ublkev__turn *turn)
 	if (e->life.pending)
 		ublkev__act_answer(e);
 	ublkev__act_look_idle(e);
+	ublkev__act_look_recalled(e);
 	/* all that came in time is known by now */
 	ublkev__act_tick(e);
 	if (!ublkev__act_run(e))

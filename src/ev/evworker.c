@@ -14,6 +14,7 @@
 
 #include "backend/guard.h"
 #include "ev/act.h"
+#include "ev/evfile.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "util/thread.h"
@@ -86,7 +87,8 @@ static bool worker_may_tell_idle(const struct ublkev__lane *l)
 bool ublkev__worker_has_work(const struct ublkev__lane *l)
 {
 	return __atomic_load_n(&l->worker->wishes, __ATOMIC_RELAXED) ||
-	       l->life.looks || worker_may_tell_idle(l);
+	       l->life.looks || worker_may_tell_idle(l) ||
+	       ublkev__file_is_recalled(l);
 }
 
 void ublkev__worker_enters_backend(struct ublkev__lane *l)
@@ -336,6 +338,9 @@ static void worker_do(struct ublkev__worker *w, enum ublkev__lane_act act)
 	case UBLKEV__LANE_HOLD:
 		worker_hold(&w->lane);
 		break;
+	case UBLKEV__LANE_RECALL:
+		ublkev__act_recall(&w->lane);
+		break;
 	case UBLKEV__LANE_CLOSE:
 		worker_close(w);
 		break;
@@ -362,6 +367,8 @@ bool ublkev__worker_act(struct ublkev__lane *l)
 		return false;
 	if (worker_may_tell_idle(l))
 		ublkev__lanelife_idle(&l->life);
+	if (ublkev__file_is_recalled(l))
+		ublkev__lanelife_recalled(&l->life);
 	ublkev__worker_tell_news(l);
 	return true;
 }

@@ -335,18 +335,38 @@ static void serve_on_released(struct app *app)
 	serve_recover_again(app);
 }
 
+/*
+ * A successor has the file's lock with its descriptor, and would write beside
+ * what the kernel still does for us. Whoever opens the file anew waits for it.
+ */
+static int serve_leaves_files(const struct app *app)
+{
+	struct ublkev_stats s;
+
+	if (ublkev_dev_stats(&app->dev, &s, sizeof(s)) || !s.files_left)
+		return 0;
+	log_msg(LOG_ERR, "writes to %s may be under way: it is not handed on, "
+		"and locked until they have ended", app->opts.file ?
+		app->opts.file : "the file that was taken over");
+	return 1;
+}
+
 static void serve_on_stopped(struct app *app)
 {
 	struct ublkev_dev *dev = &app->dev;
+	int released = dev->step == UBLKEV_STEP_RELEASED;
 
 	ev_timer_stop(app->loop, &app->timer);
-	if (dev->step == UBLKEV_STEP_RELEASED && !app->failed) {
+	if (released && serve_leaves_files(app))
+		app->failed = 1;
+	if (released && !app->failed) {
 		if (!handover_released(&app->handover, 0))
 			serve_on_released(app);
 		return;
 	}
 	/* stopped or lost in the midst of it: the answer is due all the same */
-	handover_released(&app->handover, -ENODEV);
+	handover_released(&app->handover,
+			  !released ? -ENODEV : dev->err ? dev->err : -EIO);
 	/* a refusal was told, with what would help */
 	app->failed |= dev->step == UBLKEV_STEP_LOST;
 	if (dev->step == UBLKEV_STEP_LOST && dev->err != -EPERM &&

@@ -201,6 +201,7 @@ START_TEST(aborted_never_ends)
 	static char data[3 * STRIPE_CHUNK];
 	struct stripe_one one = { 0, 0 };
 
+	stripe.r.conf.grace_ms = 100;
 	stripe_begin(&one, FAKE_READ, _i, data);
 	fake.file_stuck = true;
 	ublkev_dev_abort(rig_loop, &stripe.r.dev);

@@ -101,7 +101,7 @@ const struct ublkev_backend_ops stripe_ops = {
 	.placed = stripe_placed,
 };
 
-static void make_disk(void)
+void stripe_make(void)
 {
 	unsigned int i;
 
@@ -142,7 +142,7 @@ void stripe_setup(void)
 {
 	rig_setup();
 	rig_ticks();
-	make_disk();
+	stripe_make();
 	memset(&stripe.said, 0, sizeof(stripe.said));
 	test_rng_init(&stripe.rng, test_seed("file"));
 	ev_timer_init(&stripe.kernel, on_kernel, 0.001, 0.001);
@@ -152,14 +152,19 @@ void stripe_setup(void)
 	stripe.r.conf.log_data = &stripe.said;
 }
 
-void stripe_teardown(void)
+void stripe_free(void)
 {
 	unsigned int i;
 
-	ck_assert(fake_clean());
 	ublkev_backend_free(stripe.backend);
 	for (i = 0; i < STRIPE_FILES; i++)
 		close(stripe.fds[i]);
+}
+
+void stripe_teardown(void)
+{
+	ck_assert(fake_clean());
+	stripe_free();
 	free(stripe.clients);
 	rig_teardown();
 }
@@ -236,7 +241,6 @@ void stripe_begin(struct stripe_one *one, uint32_t op, bool threads,
 	fake.file = hold_all;
 	if (threads)
 		stripe.r.conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
-	stripe.r.conf.grace_ms = 100;
 	rig_up(&stripe.r, stripe.backend);
 	fake_submit(0, op, 0, 3 * STRIPE_CHUNK, data, stripe_on_one, one);
 	rig_until(all_held, &held);

@@ -39,6 +39,9 @@ struct stripe {
 extern struct stripe stripe;
 extern const struct ublkev_backend_ops stripe_ops;
 
+/* the files and the backend alone */
+void stripe_make(void);
+void stripe_free(void);
 /* makes the files and the backend, and a conf for it; and that all is gone */
 void stripe_setup(void);
 void stripe_teardown(void);

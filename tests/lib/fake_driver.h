@@ -129,6 +129,7 @@ struct fake_counts {
 	unsigned int file_ops, file_cancels;
 	unsigned int lent_ops;	/* of those: on the driver's pages */
 	unsigned int part_copies;	/* FETCH, STORE, CLEAR */
+	unsigned int file_left;	/* held when their ring was closed */
 	unsigned int sleeps;	/* in the ring */
 	unsigned int dozes;	/* those that found nothing at first */
 	unsigned int leaks;	/* memory lent to commands that hang */

@@ -311,7 +311,10 @@ void ublkev__io_close(struct ublkev__io *io, bool drained)
 {
 	FAKE_LOCKED;
 	struct fake_dev *d = io->dev;
+	const struct fake_fileop *f;
 
+	for (f = io->open ? io->ops : NULL; f; f = f->next)
+		fake_counts.file_left++;
 	shut(io);
 	if (!d)
 		return;

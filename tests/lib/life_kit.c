@@ -74,6 +74,7 @@ static const char *action_name(const struct ublkev__life_action *a)
 	case UBLKEV__LIFE_OPEN: return "OPEN";
 	case UBLKEV__LIFE_ARM: return "ARM";
 	case UBLKEV__LIFE_ABORT_IO: return "ABORT";
+	case UBLKEV__LIFE_RECALL: return "RECALL";
 	case UBLKEV__LIFE_CLOSE: return "CLOSE";
 	case UBLKEV__LIFE_CLOSE_BACKEND: return "BACKEND";
 	case UBLKEV__LIFE_EVENT: break;
@@ -114,6 +115,8 @@ void life_pull(struct life *l)
 		}
 		say(l, a.act == UBLKEV__LIFE_CANCEL ? "-" : "",
 		    action_name(&a));
+		if (a.act == UBLKEV__LIFE_RECALL && !l->files_stay)
+			ublkev__life_recalled(&l->c, l->now);
 		if (a.act == UBLKEV__LIFE_CLOSE)
 			ublkev__life_closed(&l->c, l->now);
 		ublkev__life_verify(&l->c);
@@ -169,6 +172,12 @@ void life_drained(struct life *l)
 	life_pull(l);
 }
 
+void life_recalled(struct life *l)
+{
+	ublkev__life_recalled(&l->c, l->now);
+	life_pull(l);
+}
+
 void life_opened(struct life *l, int err)
 {
 	ublkev__life_opened(&l->c, err, l->now);
@@ -183,12 +192,19 @@ static void step_on(struct life *l, enum ublkev_step step)
 		life_opened(l, 0);
 		break;
 	case UBLKEV_STEP_LIVE:
-		if (step == UBLKEV_STEP_QUIESCE)
+		if (step == UBLKEV_STEP_QUIESCE ||
+		    step == UBLKEV_STEP_RECALL)
 			ck_assert_int_eq(ublkev__life_release(&l->c, l->now),
 					 0);
 		else
 			life_stop(l);
 		life_pull(l);
+		break;
+	case UBLKEV_STEP_QUIESCE:
+		if (l->c.pending != UBLKEV__CTRL_NONE)
+			life_answer(l, 0);
+		else
+			life_idle(l);
 		break;
 	case UBLKEV_STEP_DRAIN:
 		ublkev__life_drained(&l->c, l->now);
@@ -220,8 +236,13 @@ void life_begin(struct life *l, enum ublkev_step step)
 		       step == UBLKEV_STEP_RECOVER;
 
 	life_init(l, -1);
-	if (recover || step == UBLKEV_STEP_QUIESCE)
+	if (recover || step == UBLKEV_STEP_QUIESCE ||
+	    step == UBLKEV_STEP_RECALL)
 		life_make(l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
+	if (step == UBLKEV_STEP_RECALL) {
+		l->c.traits = UBLKEV__CAN_PLACE;
+		l->files_stay = true;
+	}
 	if (step == UBLKEV_STEP_BACKEND_CLOSE)
 		l->c.traits = UBLKEV__CLOSES_LATER;
 	life_lead(l, recover ? UBLKEV__LIFE_RECOVER : UBLKEV__LIFE_ADD, step);

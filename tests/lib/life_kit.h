@@ -22,6 +22,7 @@ struct life {
 	uint64_t kernel;	/* features: 6.12's */
 	uint64_t features;	/* of the device to recover */
 	unsigned int state;	/* of it: QUIESCED */
+	bool files_stay;	/* RECALL is done when it is told so */
 	char text[1024];	/* actions pulled, see life_pull() */
 };
 
@@ -44,15 +45,15 @@ void life_lead(struct life *l, enum ublkev__life_mode mode,
 
 /*
  * Led to any step from FEATURES to BACKEND_CLOSE as by life_lead(), in a mode,
- * on a kernel and with a backend that have it.
+ * on a kernel and with a backend that have it. In RECALL the files stay.
  */
 void life_begin(struct life *l, enum ublkev_step step);
 
 /*
  * Pulls all actions into the text, each followed by a blank: "ADD_DEV" for a
- * command, "-ADD_DEV" for its cancelling, OPEN, ARM, ABORT, CLOSE, BACKEND,
+ * command, "-ADD_DEV" for its cancelling, OPEN, ARM, ABORT, RECALL, CLOSE, BACKEND,
  * !LIVE, !ERROR, !STOPPED, and with what they tell !RESIZED=0, !REFUSED=-16.
- * A CLOSE is done at once.
+ * A CLOSE is done at once, a RECALL unless files_stay.
  */
 void life_pull(struct life *l);
 
@@ -68,6 +69,7 @@ void life_stop(struct life *l);
 void life_abort(struct life *l);
 void life_fault(struct life *l, int err);
 void life_drained(struct life *l);
+void life_recalled(struct life *l);
 void life_opened(struct life *l, int err);
 
 /* no request is with us; pulls */

@@ -32,6 +32,9 @@ struct life {
 	uint64_t died_at, drained_at;	/* one tag, all */
 	uint64_t idle_at;		/* nothing is with us */
 	uint64_t closed_at;		/* with threads */
+	bool files;			/* operations on files may be out */
+	bool recalled;			/* was pulled */
+	uint64_t recalled_at;		/* they have ended */
 	uint64_t backend_at;		/* it has closed */
 	bool backend_asked, backend_closed;
 	enum ublkev__ctrl_cmd pending;	/* as pulled */
@@ -61,6 +64,7 @@ struct seen {
 	unsigned int live, recovered, error, gone, lost, released, forced;
 	unsigned int resized, refused, turns, progress;
 	unsigned int closed_later, left;	/* backends */
+	unsigned int recalled, files_left;	/* operations on files */
 };
 
 extern struct seen seen;
@@ -90,6 +94,7 @@ static inline bool can_be_kept(const struct life *l)
 void drv_cmd(struct life *l, const struct ublkev__life_action *a);
 void drv_cancel(struct life *l, enum ublkev__ctrl_cmd cmd);
 void drv_open(struct life *l);
+void drv_recall(struct life *l);
 void drv_close(struct life *l, enum ublkev_step step);
 void drv_close_backend(struct life *l);
 /* what is pending is answered */

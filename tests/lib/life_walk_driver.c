@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include "core/params.h"
+
 static int refusal(struct life *l)
 {
 	static const int errs[] = {
@@ -116,6 +118,29 @@ void drv_open(struct life *l)
 	ublkev__life_opened(&l->c, err, l->now);
 }
 
+/* some are ended by no cancel */
+void drv_recall(struct life *l)
+{
+	must(l->ublkc && l->armed);
+	must(l->c.traits & UBLKEV__CAN_PLACE);
+	l->recalled = true;
+	l->recalled_at = chance(l, 20) ? NEVER : soon(l, 300);
+}
+
+/* where another server is to come, none may be out that could have ended */
+static void close_files(struct life *l, enum ublkev_step step)
+{
+	if (!l->files || !l->armed || l->drained_told)
+		return;
+	seen.files_left++;
+	must(l->recalled || l->aborted || l->c.step == UBLKEV_STEP_LOST ||
+	     (l->c.step == UBLKEV_STEP_BACKEND_CLOSE &&
+	      l->c.end == UBLKEV_STEP_LOST));
+	must(step != UBLKEV_STEP_CLOSE);
+	/* the driver kept its word, and they did not end */
+	l->files = false;
+}
+
 /*
  * Before the last tag is back only where the ladder has failed the I/O,
  * STOP_DEV was refused, it is, or was to be, left to somebody else, or a
@@ -124,6 +149,7 @@ void drv_open(struct life *l)
 void drv_close(struct life *l, enum ublkev_step step)
 {
 	must(l->ublkc);
+	close_files(l, step);
 	if (l->armed && !l->drained_told) {
 		must(l->aborted || l->refused || l->c.kept ||
 		     step == UBLKEV_STEP_QUIESCE ||
@@ -134,7 +160,7 @@ void drv_close(struct life *l, enum ublkev_step step)
 	}
 	l->ublkc = false;
 	l->armed = false;
-	l->drained_at = l->died_at = l->idle_at = NEVER;
+	l->drained_at = l->died_at = l->idle_at = l->recalled_at = NEVER;
 	/* each thread closes its ring when it comes to it */
 	if (l->c.conf.flags & UBLKEV_CONF_QUEUE_THREADS)
 		l->closed_at = soon(l, 100);

@@ -36,6 +36,8 @@ static void way_goes_on(struct life *l)
 		ublkev__life_idle(&l->c, l->now);
 	else if (l->c.step == UBLKEV_STEP_DRAIN)
 		ublkev__life_drained(&l->c, l->now);
+	else if (l->c.step == UBLKEV_STEP_RECALL)
+		ublkev__life_recalled(&l->c, l->now);
 	else if (l->c.step == UBLKEV_STEP_CLOSE)
 		ublkev__life_closed(&l->c, l->now);
 	else
@@ -72,7 +74,8 @@ START_TEST(ways)
 	ublkev__life_stop(&l.c, l.now);
 	print_way("stopped", &l);
 	life_live(&l, UBLKEV_RECOVERY_REISSUE, KERNEL_73);
-	l.c.traits = UBLKEV__CLOSES_LATER;
+	l.c.traits = UBLKEV__CLOSES_LATER | UBLKEV__CAN_PLACE;
+	l.c.files = true;
 	ublkev__life_release(&l.c, l.now);
 	print_way("released", &l);
 }
@@ -123,6 +126,7 @@ static const char *ladder_text(unsigned int ladder)
 	static const char *const rungs[] = {
 		[UBLKEV__RUNG_CANCEL] = "cancel",
 		[UBLKEV__RUNG_ABORT] = "abort",
+		[UBLKEV__RUNG_RECALL] = "recall",
 		[UBLKEV__RUNG_CLOSE] = "close",
 		[UBLKEV__RUNG_LOSE] = "lose",
 	};

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "core/params.h"
 #include "life_kit.h"
 
 static void release(struct life *l)
@@ -51,6 +52,106 @@ START_TEST(released_by_quiesce)
 	life_idle(&l);
 	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
 	life_assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+	life_idle(&l);
+	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
+}
+END_TEST
+
+/* ---- with operations on files ------------------------------------------------ */
+
+static void begin_with_files(struct life *l)
+{
+	begin_quiesce(l);
+	l->c.traits |= UBLKEV__CAN_PLACE;
+	l->c.files = true;
+	l->files_stay = true;
+}
+
+/* idle, none is out: that is asked once more, and answered at once */
+START_TEST(released_with_files)
+{
+	struct life l;
+
+	begin_with_files(&l);
+	life_answer(&l, 0);
+	life_idle(&l);
+	ck_assert_str_eq(l.text, "RECALL ");
+	ck_assert_int_eq(l.c.step, UBLKEV_STEP_RECALL);
+	life_recalled(&l);
+	ck_assert_str_eq(l.text, "RECALL CLOSE !STOPPED ");
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, 0, UBLKEV_STEP_IDLE);
+}
+END_TEST
+
+/* silence: they are cancelled, and a grace period later left to the kernel */
+START_TEST(files_that_stay)
+{
+	struct life l;
+
+	begin_with_files(&l);
+	life_answer(&l, 0);
+	life_silent(&l);
+	ck_assert_str_eq(l.text,
+			 "@5000 !ERROR RECALL @5200 CLOSE !STOPPED ");
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, -ETIMEDOUT,
+			 UBLKEV_STEP_QUIESCE);
+}
+END_TEST
+
+/* QUIESCE_DEV itself is never answered */
+START_TEST(files_under_a_command)
+{
+	struct life l;
+
+	begin_with_files(&l);
+	life_silent(&l);
+	ck_assert_str_eq(l.text, "@5000 !ERROR RECALL @5200 CLOSE "
+			 "@5400 !STOPPED ");
+	life_assert_over(&l, UBLKEV_STEP_LOST, -ETIMEDOUT,
+			 UBLKEV_STEP_QUIESCE);
+	/* answered when they are back: what is left is waited for */
+	begin_with_files(&l);
+	life_climb(&l);
+	life_recalled(&l);
+	life_answer(&l, 0);
+	life_idle(&l);
+	ck_assert_str_eq(l.text, "!ERROR RECALL CLOSE !STOPPED ");
+}
+END_TEST
+
+/* an abort gives them a grace period, and no more once they are recalled */
+START_TEST(files_and_an_abort)
+{
+	struct life l;
+
+	begin_with_files(&l);
+	life_answer(&l, 0);
+	l.now += 100;
+	life_idle(&l);
+	l.t0 = l.now;
+	life_abort(&l);
+	life_silent(&l);
+	ck_assert_str_eq(l.text, "RECALL @200 !ERROR CLOSE !STOPPED ");
+	life_assert_over(&l, UBLKEV_STEP_RELEASED, -ETIMEDOUT,
+			 UBLKEV_STEP_RECALL);
+}
+END_TEST
+
+/* all tags are back: then none is out either */
+START_TEST(files_drained)
+{
+	struct life l;
+
+	begin_with_files(&l);
+	life_answer(&l, 0);
+	life_idle(&l);
+	life_tag_died(&l);
+	life_drained(&l);
+	ck_assert_str_eq(l.text, "RECALL CLOSE !STOPPED ");
+	begin_with_files(&l);
+	life_answer(&l, 0);
+	life_tag_died(&l);
+	life_drained(&l);
 	life_idle(&l);
 	ck_assert_str_eq(l.text, "CLOSE !STOPPED ");
 }
@@ -338,6 +439,11 @@ int main(void)
 	TCase *tc = tcase_create("release");
 
 	tcase_add_test(tc, released_by_quiesce);
+	tcase_add_test(tc, released_with_files);
+	tcase_add_test(tc, files_that_stay);
+	tcase_add_test(tc, files_under_a_command);
+	tcase_add_test(tc, files_and_an_abort);
+	tcase_add_test(tc, files_drained);
 	tcase_add_test(tc, release_goes_on);
 	tcase_add_loop_test(tc, release_impossible, 0, 8);
 	tcase_add_loop_test(tc, quiesce_refused, 0, 5);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/params.h"
 #include "life_kit.h"
 
 static void verify(void *arg)
@@ -23,6 +24,7 @@ static void say_undo(char *text, size_t bytes, unsigned int undo)
 		char letter;
 	} letters[] = {
 		{ UBLKEV__UNDO(STOP), 'S' }, { UBLKEV__UNDO(DRAIN), 'D' },
+		{ UBLKEV__UNDO(RECALL), 'R' },
 		{ UBLKEV__UNDO(CLOSE), 'C' }, { UBLKEV__UNDO(DEL), 'X' },
 	};
 	size_t i, have = strlen(text);
@@ -36,13 +38,13 @@ static void say_undo(char *text, size_t bytes, unsigned int undo)
 	text[have] = '\0';
 }
 
-/* those of the sixteen that verify lets pass */
+/* those of the 32 that verify lets pass; RECALL undoes nothing that is there */
 static void legal_undos(struct life *l, char *text, size_t bytes)
 {
 	unsigned int i;
 
 	text[0] = '\0';
-	for (i = 0; i < 16; i++) {
+	for (i = 0; i < 32; i++) {
 		l->c.undo = i * UBLKEV__UNDO(STOP);
 		if (!test_aborts(verify, l, "Assertion"))
 			say_undo(text, bytes, l->c.undo);
@@ -67,6 +69,7 @@ static const struct {
 	{ UBLKEV_STEP_STOP, "X CX SDCX " },
 	/* somebody has deleted the device, or not */
 	{ UBLKEV_STEP_DRAIN, "DC DCX " },
+	{ UBLKEV_STEP_RECALL, "C CX " },
 	{ UBLKEV_STEP_CLOSE, "C CX " },
 	{ UBLKEV_STEP_DEL, "X " },
 	/* the end is GONE */
@@ -155,9 +158,11 @@ START_TEST(rung)
 	} rungs[] = {
 		{ UBLKEV_STEP_ADD, "01" },
 		{ UBLKEV_STEP_OPEN, "0" },
-		{ UBLKEV_STEP_START, "0123" },
-		{ UBLKEV_STEP_STOP, "023" },
+		{ UBLKEV_STEP_START, "0124" },
+		{ UBLKEV_STEP_STOP, "024" },
 		{ UBLKEV_STEP_DRAIN, "02" },
+		{ UBLKEV_STEP_QUIESCE, "034" },
+		{ UBLKEV_STEP_RECALL, "0" },
 		{ UBLKEV_STEP_CLOSE, "0" },
 		{ UBLKEV_STEP_DEL, "01" },
 	};
@@ -166,7 +171,7 @@ START_TEST(rung)
 	size_t n = 0;
 
 	life_begin(&l, rungs[_i].step);
-	for (l.c.rung = 0; l.c.rung < 5; l.c.rung++)
+	for (l.c.rung = 0; l.c.rung < 6; l.c.rung++)
 		if (!test_aborts(verify, &l, "Assertion"))
 			text[n++] = (char)('0' + l.c.rung);
 	ck_assert_str_eq(text, rungs[_i].legal);
@@ -181,6 +186,10 @@ START_TEST(deadlines)
 	life_begin(&l, UBLKEV_STEP_LIVE);
 	l.c.deadline_ms = l.now + 1;
 	ck_assert(test_aborts(verify, &l, "deadline_ms"));
+	/* what is recalled is waited for */
+	life_begin(&l, UBLKEV_STEP_RECALL);
+	l.c.deadline_ms = UINT64_MAX;
+	ck_assert(test_aborts(verify, &l, "deadline_ms"));
 	/* closing has none */
 	life_begin(&l, UBLKEV_STEP_CLOSE);
 	l.c.deadline_ms = l.now + 1;
@@ -189,6 +198,24 @@ START_TEST(deadlines)
 	life_begin(&l, UBLKEV_STEP_DRAIN);
 	l.c.retry_ms = l.now + 1;
 	ck_assert(test_aborts(verify, &l, "retry_ms"));
+}
+END_TEST
+
+/* None is closed whose operations on files were not recalled. */
+START_TEST(files)
+{
+	struct life l;
+
+	life_begin(&l, UBLKEV_STEP_RECALL);
+	l.c.files = false;
+	ck_assert(test_aborts(verify, &l, "files"));
+	life_begin(&l, UBLKEV_STEP_RECALL);
+	l.c.traits = 0;
+	ck_assert(test_aborts(verify, &l, "files"));
+	life_begin(&l, UBLKEV_STEP_CLOSE);
+	l.c.traits = UBLKEV__CAN_PLACE;
+	l.c.files = true;
+	ck_assert(test_aborts(verify, &l, "files"));
 }
 END_TEST
 
@@ -201,8 +228,9 @@ int main(void)
 	tcase_add_test(tc, undo_of_a_suspect);
 	tcase_add_test(tc, undo_of_a_removal);
 	tcase_add_loop_test(tc, flag, 0, (int)TEST_COUNT(flags));
-	tcase_add_loop_test(tc, rung, 0, 7);
+	tcase_add_loop_test(tc, rung, 0, 9);
 	tcase_add_test(tc, deadlines);
+	tcase_add_test(tc, files);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
 }

@@ -127,6 +127,9 @@ static void do_action(struct life *l, const struct ublkev__life_action *a)
 		must(l->armed && !l->aborted);
 		l->aborted = true;
 		break;
+	case UBLKEV__LIFE_RECALL:
+		drv_recall(l);
+		break;
 	case UBLKEV__LIFE_CLOSE:
 		drv_close(l, a->step);
 		break;
@@ -258,6 +261,12 @@ static void facts(struct life *l)
 		fault(l);
 	tell_tags(l);
 	ublkev__life_verify(&l->c);
+	if (due(l, &l->recalled_at)) {
+		l->files = false;
+		seen.recalled++;
+		ublkev__life_recalled(&l->c, l->now);
+	}
+	ublkev__life_verify(&l->c);
 	if (due(l, &l->closed_at))
 		ublkev__life_closed(&l->c, l->now);
 	ublkev__life_verify(&l->c);
@@ -284,7 +293,7 @@ static uint64_t earliest(const struct life *l)
 		ublkev__life_deadline_ms(&l->c), l->answer_at, l->drained_at,
 		l->stop_at, l->abort_at, l->fault_at, l->outside_at,
 		l->died_at, l->release_at, l->try_at, l->resize_at,
-		l->closed_at, l->backend_at,
+		l->closed_at, l->backend_at, l->recalled_at,
 		finishes(l) ? l->idle_at : NEVER,
 	};
 	uint64_t min = NEVER;
@@ -322,15 +331,15 @@ static void turn(struct life *l)
 		pull(l);
 	if (l->c.stopping && l->down_ms == NEVER)
 		l->down_ms = l->now;
-	/* FEATURES to START, QUIESCE, the ladder of STOP, DRAIN, DEL, and
-	   the backend */
+	/* FEATURES to START, QUIESCE, the ladder of STOP, DRAIN, RECALL, DEL,
+	   and the backend */
 	if (l->down_ms != NEVER && !l->stops)
 		must(l->now <= l->down_ms +
 				  l->c.conf.start_timeout_ms +
 				  l->c.conf.recover_timeout_ms +
-				  3 * l->c.conf.stop_timeout_ms +
+				  4 * l->c.conf.stop_timeout_ms +
 				  2 * l->c.conf.cmd_timeout_ms +
-				  12 * (l->c.conf.grace_ms + LATE_MS));
+				  14 * (l->c.conf.grace_ms + LATE_MS));
 }
 
 static unsigned int some_ms(struct life *l, unsigned int most)
@@ -391,7 +400,7 @@ static void begin(struct life *l, struct test_rng *rng)
 	l->kernel = chance(l, 50) ? 0x1fe : 0x1fffff;
 	l->down_ms = l->answer_at = NEVER;
 	l->died_at = l->drained_at = l->idle_at = l->closed_at = NEVER;
-	l->backend_at = NEVER;
+	l->backend_at = l->recalled_at = NEVER;
 	make_wishes(l);
 	make_conf(l, &conf);
 	ublkev__life_init(&l->c, &conf);
@@ -402,6 +411,9 @@ static void begin(struct life *l, struct test_rng *rng)
 		l->mine = l->asked = true;
 	else if (chance(l, 50))
 		l->c.traits |= UBLKEV__CLOSES_LATER;
+	l->files = chance(l, 50);
+	if (l->files)
+		l->c.traits |= UBLKEV__CAN_PLACE;
 	ublkev__life_start(&l->c, mode, l->now);
 }
 
@@ -425,10 +437,11 @@ START_TEST(walk)
 		ublkev__life_tick(&l.c, l.now + 1000000);
 		must(!ublkev__life_has_work(&l.c));
 	}
-	printf("test_life_walk: %d lives, %u turns: %u live, %u of them recovered; %u resized, %u refused; %u errors, %u gone, %u released, %u lost, %u closed by force; %u backends closed later, %u did not\n",
+	printf("test_life_walk: %d lives, %u turns: %u live, %u of them recovered; %u resized, %u refused; %u errors, %u gone, %u released, %u lost, %u closed by force; %u backends closed later, %u did not; files recalled %u times, left %u\n",
 	       LIVES, seen.turns, seen.live, seen.recovered, seen.resized,
 	       seen.refused, seen.error, seen.gone, seen.released, seen.lost,
-	       seen.forced, seen.closed_later, seen.left);
+	       seen.forced, seen.closed_later, seen.left, seen.recalled,
+	       seen.files_left);
 	must(seen.live > LIVES / 10);
 	must(seen.gone > LIVES / 10);
 	must(seen.recovered > LIVES / 50);
@@ -440,6 +453,8 @@ START_TEST(walk)
 	must(seen.forced > LIVES / 200);
 	must(seen.closed_later > LIVES / 10);
 	must(seen.left > LIVES / 100);
+	must(seen.recalled > LIVES / 400);
+	must(seen.files_left > LIVES / 200);
 }
 END_TEST
 

@@ -295,6 +295,53 @@ START_TEST(aborted)
 }
 END_TEST
 
+/* likewise, but that a request that ends by itself is answered, and no other */
+START_TEST(recalled)
+{
+	static const struct {
+		int res;
+		bool withdrawn;
+	} ends[] = {
+		{ 512, false }, { -EIO, false }, { -ENOSPC, false },
+		{ -ECANCELED, true }, { -EINTR, true }, { -EAGAIN, true },
+		{ 100, true },
+	};
+	const struct ublkev_extent x[] = { { 5, 0, 512 }, { 6, 0, 512 } };
+
+	start_op(UBLKEV_OP_WRITE, 0, 1, x);
+	want(UBLKEV__FILEOP_WRITE, 0, 5, 0, 512, buf);
+	ublkev__placed_recall(&p);
+	want(UBLKEV__FILEOP_CANCEL, 0, 0, 0, 0, NULL);
+	/* once is enough */
+	ublkev__placed_recall(&p);
+	want_none();
+	cqe(0, ends[_i].res);
+	ck_assert(ublkev__placed_over(&p));
+	ck_assert(ublkev__placed_withdrawn(&p) == ends[_i].withdrawn);
+	/* what was not begun is not done */
+	start_op(UBLKEV_OP_WRITE, 0, 2, x);
+	want(UBLKEV__FILEOP_WRITE, 0, 5, 0, 512, buf);
+	ublkev__placed_recall(&p);
+	cqe(0, 512);
+	want_over(-ECANCELED);
+	ck_assert(ublkev__placed_withdrawn(&p));
+	/* nor made durable */
+	start_op(UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_FUA, 1, x);
+	want(UBLKEV__FILEOP_PUNCH, 0, 5, 0, 512, NULL);
+	ublkev__placed_recall(&p);
+	cqe(0, 0);
+	want_over(-ECANCELED);
+	ck_assert(ublkev__placed_withdrawn(&p));
+	/* the device was aborted meanwhile: there is an answer */
+	start_op(UBLKEV_OP_READ, 0, 1, x);
+	want(UBLKEV__FILEOP_READ, 0, 5, 0, 512, buf);
+	ublkev__placed_recall(&p);
+	ublkev__placed_abort(&p);
+	cqe(0, -ECANCELED);
+	ck_assert(!ublkev__placed_withdrawn(&p));
+}
+END_TEST
+
 /* ---- the driver's pages -------------------------------------------------- */
 
 static void start_lent(uint8_t what, unsigned int nr,
@@ -454,6 +501,7 @@ int main(void)
 	tcase_add_test(tc, errors);
 	tcase_add_test(tc, no_such_piece);
 	tcase_add_test(tc, aborted);
+	tcase_add_loop_test(tc, recalled, 0, 7);
 	tcase_add_test(tc, lent);
 	tcase_add_loop_test(tc, pages_refused, UBLKEV_OP_READ,
 			    UBLKEV_OP_WRITE + 1);

@@ -30,7 +30,7 @@ static void say_wishes(unsigned int n, unsigned int wishes)
 {
 	static const char *const names[] = {
 		"ARM", "ARM_HIDDEN", "LIVE", "ABORT", "RESUME", "HOLD", "IDLE",
-		"LOOK", "CLOSE",
+		"LOOK", "RECALL", "CLOSE",
 	};
 	unsigned int i;
 
@@ -362,6 +362,25 @@ START_TEST(looked_early_and_late)
 }
 END_TEST
 
+/* likewise, from when they may have armed */
+START_TEST(recall)
+{
+	live();
+	ublkev__threads_recall(&k.t);
+	ublkev__threads_recall(&k.t);
+	assert_acts("RECALL0 RECALL1 RECALL2 ");
+	told(0, UBLKEV__FACT_RECALLED);
+	told(2, UBLKEV__FACT_RECALLED);
+	ck_assert(!ublkev__threads_recalled(&k.t));
+	/* one that is told to end has said nothing so far */
+	ublkev__threads_close(&k.t);
+	assert_acts("CLOSE0 CLOSE1 CLOSE2 ");
+	ck_assert(!ublkev__threads_recalled(&k.t));
+	told(1, UBLKEV__FACT_CLOSED);
+	ck_assert(ublkev__threads_recalled(&k.t));
+}
+END_TEST
+
 /* ---- down ------------------------------------------------------------------- */
 
 /* what their tags do is no news once they are told to close their rings */
@@ -565,6 +584,7 @@ int main(void)
 	tcase_add_test(tc, idle);
 	tcase_add_test(tc, looked);
 	tcase_add_test(tc, looked_early_and_late);
+	tcase_add_test(tc, recall);
 	tcase_add_test(tc, closing);
 	tcase_add_test(tc, closed_while_arming);
 	tcase_add_test(tc, joined_in_the_middle);

@@ -41,7 +41,8 @@ static struct {
 } w;
 
 static struct {
-	unsigned long holds, idles, looks, drained, closes, failures, joins;
+	unsigned long holds, idles, looks, recalls, drained, closes, failures;
+	unsigned long joins;
 } seen;
 
 static unsigned int below(unsigned int n)
@@ -65,6 +66,10 @@ static void lane_do(struct lane *l, enum ublkev__lane_act act)
 	case UBLKEV__LANE_HOLD:
 		must(l->life.phase == UBLKEV__LANE_LIVE);
 		ublkev__lanelife_held(&l->life);
+		break;
+	case UBLKEV__LANE_RECALL:
+		must(ublkev__lanelife_began(&l->life));
+		ublkev__lanelife_recall(&l->life);
 		break;
 	case UBLKEV__LANE_CLOSE:
 		ublkev__lanelife_ended(&l->life);
@@ -114,6 +119,8 @@ static void lane_step(struct lane *l)
 		break;
 	case 2:
 		ublkev__lanelife_idle(&l->life);
+		if (below(2))
+			ublkev__lanelife_recalled(&l->life);
 		break;
 	case 3:
 	case 4:
@@ -268,6 +275,10 @@ static void app_step(void)
 	case 8:
 		ublkev__threads_forget_look(&w.t);
 		break;
+	case 9:
+		if (w.armed && !below(2))
+			ublkev__threads_recall(&w.t);
+		break;
 	default:
 		if (w.t.phase < UBLKEV__THREADS_CLOSING)
 			go_up();
@@ -290,6 +301,10 @@ static void compare_lane(const struct lane *l)
 		     !ublkev__lanelife_serves(&l->life));
 	if (w.t.look == UBLKEV__LOOK_TOLD && !w.closed)
 		must(!l->life.looks && !(l->wishes & UBLKEV__WISH_LOOK));
+	/* ublkc may be closed now */
+	if (w.t.recall == UBLKEV__RECALL_TOLD)
+		must(l->life.recall == UBLKEV__RECALL_TOLD ||
+		     !ublkev__lanelife_began(&l->life));
 }
 
 static void compare(void)
@@ -316,6 +331,7 @@ static void settle(void)
 				continue;
 			lane_acts(&w.lanes[i]);
 			ublkev__lanelife_idle(&w.lanes[i].life);
+			ublkev__lanelife_recalled(&w.lanes[i].life);
 			lane_tells(&w.lanes[i]);
 			take_facts(i);
 		}
@@ -325,11 +341,13 @@ static void settle(void)
 	must(w.t.hold != UBLKEV__HOLD_ASKED);
 	must(w.t.idle != UBLKEV__IDLE_ASKED);
 	must(w.t.look != UBLKEV__LOOK_ASKED);
+	must(w.t.recall != UBLKEV__RECALL_ASKED);
 	must(w.t.phase != UBLKEV__THREADS_CLOSING);
 	must(w.ended == (w.t.phase == UBLKEV__THREADS_CLOSED));
 	seen.holds += w.t.hold == UBLKEV__HOLD_HELD;
 	seen.idles += w.t.idle == UBLKEV__IDLE_TOLD;
 	seen.looks += w.t.look == UBLKEV__LOOK_TOLD;
+	seen.recalls += w.t.recall == UBLKEV__RECALL_TOLD;
 }
 
 static void walk(void)
@@ -390,9 +408,10 @@ START_TEST(walks)
 			walk();
 		end();
 	}
-	printf("test_threads_walk: %lu times held, %lu idle, %lu looked, %lu drained, %lu closed, %lu not made, %lu joined\n",
-	       seen.holds, seen.idles, seen.looks, seen.drained, seen.closes,
-	       seen.failures, seen.joins);
+	printf("test_threads_walk: %lu times held, %lu idle, %lu looked, %lu recalled, %lu drained, %lu closed, %lu not made, %lu joined\n",
+	       seen.holds, seen.idles, seen.looks, seen.recalls, seen.drained,
+	       seen.closes, seen.failures, seen.joins);
+	must(seen.recalls > 100);
 	must(seen.holds > 100 && seen.idles > 100 && seen.drained > 20);
 	must(seen.looks > 100);
 	must(seen.closes > 100 && seen.failures > 100 && seen.joins > 1000);
