@@ -53,6 +53,7 @@ struct ublkev__lane {
 	/* evfile.c: where the backend places requests */
 	struct ublkev__placed *wanting;	/* want SQEs: the first */
 	struct ublkev__placed *last_wanting;
+	unsigned int nr_placed;		/* requests of which there are some */
 	unsigned int nr_flying;		/* operations that the kernel has */
 	bool refused_pages;		/* a file did: it is in the log */
 	bool pumping;

@@ -41,6 +41,7 @@ static void file_end(struct ublkev__lane *l, struct ublkev__placed *p)
 	int err;
 
 	p->req = NULL;
+	l->nr_placed--;
 	l->stats.lent += p->way == UBLKEV__WAY_LENT && !p->err;
 	err = ublkev__guard_placed(l->e->backend, req, p->err);
 	if (!p->aborted && !withdrawn)
@@ -123,6 +124,7 @@ bool ublkev__file_place(struct ublkev__lane *l, struct ublkev__queue *q,
 	n = file_ask(l, q, t, extents);
 	if (n <= 0)
 		return n;
+	l->nr_placed++;
 	ublkev__placed_started(p, &t->req, extents, (unsigned int)n,
 			       UBLKEV__WAY_BUF, t->req.buf);
 	file_go_on(l, p);
@@ -149,6 +151,7 @@ void ublkev__file_lend(struct ublkev__lane *l, struct ublkev__queue *q,
 		ublkev__queue_unlent(q, t);
 	if (n <= 0)
 		return;
+	l->nr_placed++;
 	ublkev__placed_started(p, &t->req, extents, (unsigned int)n,
 			       UBLKEV__WAY_LENT, NULL);
 	if (desc->op_flags & UBLKEV__DESC_NEED_REG_BUF)

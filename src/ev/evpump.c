@@ -368,16 +368,20 @@ static bool pump_queues_have_work(const struct ublkev__lane *l)
 	return false;
 }
 
-/* a request is with us, or with the backend, which may answer it in a moment */
+/*
+ * A request is with us, or with the backend, which may answer it in a moment. Of
+ * those whose data are in files the ring will tell.
+ */
 static bool pump_queues_are_busy(const struct ublkev__lane *l)
 {
-	unsigned int i;
+	unsigned int i, nr_backend = 0;
 
-	for (i = 0; i < l->nr_queues; i++)
-		if (ublkev__queue_has_work(&l->queues[i]) ||
-		    l->queues[i].nr_backend)
+	for (i = 0; i < l->nr_queues; i++) {
+		if (ublkev__queue_has_work(&l->queues[i]))
 			return true;
-	return false;
+		nr_backend += l->queues[i].nr_backend;
+	}
+	return nr_backend > l->nr_placed;
 }
 
 /* watchers that are due in this turn of the loop */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine_rig.h"
+#include "engine_stripe.h"
 #include "ev/evworker.h"
 
 #define REQS	1000u
@@ -124,6 +125,51 @@ START_TEST(pays)
 	ck_assert_uint_lt(ev_iteration(rig_loop) - turns, REQS);
 	fake.hook = NULL;
 	rig_down(&r);
+}
+END_TEST
+
+/* what the kernel holds of files it does when the server sleeps */
+static void kernel_next(enum fake_point at)
+{
+	if (at != FAKE_AT_SLEEP && at != FAKE_AT_UNMUTED)
+		return;
+	if (!fake_file_go(r.dev.id, 8))
+		client_next(at);
+}
+
+static int hold_all(const struct ublkev__fileop *op)
+{
+	(void)op;
+	return FAKE_FILE_HOLD;
+}
+
+/*
+ * With operations on files out it sleeps there, too: one enter begins the
+ * operation and waits for its end, one answers and waits for the next request.
+ */
+START_TEST(pays_with_files)
+{
+	struct ublkev_stats before, after;
+	unsigned int slept;
+
+	fake.file = hold_all;
+	stripe_make();
+	rig_up(&r, stripe.backend);
+	before = rig_stats(&r);
+	slept = sleeps();
+	client_start(REQS);
+	fake.hook = kernel_next;
+	rig_until(client_ready, NULL);
+	after = rig_stats(&r);
+	ck_assert_uint_eq(client.done, REQS);
+	ck_assert_uint_eq(stripe.placed, REQS);
+	ck_assert_uint_ge(sleeps() - slept, 2 * REQS * 9 / 10);
+	ck_assert_uint_lt(after.wakes - before.wakes, REQS / 10);
+	ck_assert_uint_lt(after.enters - before.enters, REQS * 5 / 2);
+	fake.hook = NULL;
+	fake.file = NULL;
+	rig_down(&r);
+	stripe_free();
 }
 END_TEST
 
@@ -581,6 +627,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, pays);
+	tcase_add_test(tc, pays_with_files);
 	tcase_add_test(tc, gives_up);
 	tcase_add_test(tc, batch_pays);
 	tcase_add_test(tc, batch_pays_not);
