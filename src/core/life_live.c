@@ -280,8 +280,8 @@ void ublkev__life_quiesced(struct ublkev__life *c, int res, uint64_t now_ms)
 	bool refused = res == -EOPNOTSUPP || res == -ENODEV ||
 		       res == -EPERM || res == -EPIPE || res == -EINVAL;
 
-	if (c->stopping && (refused || !c->kept ||
-			    !(c->undo & UBLKEV__UNDO(CLOSE)))) {
+	/* Once a rung was climbed nothing that was begun is finished. */
+	if (c->stopping && (refused || !c->kept || c->rung)) {
 		/* What somebody has deleted can't be handed on. */
 		if (c->kept && res == -ENODEV)
 			ublkev__life_note_error(c, res);

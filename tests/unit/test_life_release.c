@@ -114,8 +114,14 @@ START_TEST(files_under_a_command)
 	life_climb(&l);
 	life_recalled(&l);
 	life_answer(&l, 0);
-	life_idle(&l);
 	ck_assert_str_eq(l.text, "!ERROR RECALL CLOSE !STOPPED ");
+	/* answered before they are back */
+	begin_with_files(&l);
+	life_climb(&l);
+	life_answer(&l, 0);
+	ck_assert_int_eq(l.c.step, UBLKEV_STEP_RECALL);
+	life_recalled(&l);
+	ck_assert_str_eq(l.text, "!ERROR RECALL RECALL CLOSE !STOPPED ");
 }
 END_TEST
 
