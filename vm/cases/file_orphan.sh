@@ -2,6 +2,7 @@
 # kill -9 while what is below the file holds its writes: file and device are free when these have ended (30 s)
 # timeout: 300
 modprobe -a brd dm-mod ext4 2>/dev/null
+slow=/dev/mapper/slow
 modprobe -r brd
 modprobe brd rd_nr=1 rd_size=65536 || skip "no brd"
 mkdir fs
@@ -15,6 +16,11 @@ clean() {
 trap clean EXIT
 dmsetup --noudevsync create slow --table "0 131072 linear /dev/ram0 0" ||
 	skip "no device mapper"
+# Without udev the node is dmsetup's to make, where it has one of its own.
+dmsetup mknodes slow 2>/dev/null
+[ -b $slow ] || slow=/dev/$(basename "$(readlink -f /sys/dev/block/"$(dmsetup \
+	info -c --noheadings --separator : -o major,minor slow)")")
+[ -b $slow ] || fail "no node of the device"
 random_file old 4096 1
 random_file new 4096 2
 
@@ -55,8 +61,8 @@ orphan() {
 	demo_stop
 }
 
-mkfs.ext4 -q -F /dev/mapper/slow || fail "mkfs.ext4"
-mount /dev/mapper/slow fs || fail "mount"
+mkfs.ext4 -q -F $slow || fail "mkfs.ext4"
+mount $slow fs || fail "mount"
 orphan fs/img
 umount fs || fail "umount"
-orphan /dev/mapper/slow
+orphan $slow
