@@ -251,7 +251,8 @@ struct ublkev_conf {
 	 * 200; 0: none, at most 1000. Before the loop sleeps, wait so long at
 	 * most for the next request, looking at memory only: that saves a
 	 * client with one request at a time a wake-up of the server. Once a
-	 * turn of the loop, only while no request is with the backend and no
+	 * turn of the loop, only while no request is with the backend (one
+	 * that is placed in files is with the ring) and no
 	 * other watcher is pending (one that becomes so meanwhile waits so
 	 * long), never longer than budget_us, not where one CPU is all that
 	 * the thread may use, and only as long as it pays: by the library's count requests
