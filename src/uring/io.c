@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The data plane of a device: makes and opens ring, eventfd and buffers, and on
- * the way of every request queues commands, enters the kernel and reaps what
- * has completed. What a sleep in the ring adds is in io_sleep.c.
+ * the way of every request queues commands and enters the kernel. What has
+ * completed is reaped in io_reap.c; what a sleep in the ring adds is in
+ * io_sleep.c.
  */
 #include "uring/io.h"
 
@@ -347,12 +348,6 @@ static void *io_addr(const struct ublkev__io *io, void *buf)
 	return io->user_copy ? NULL : buf;
 }
 
-static struct ublkev__batch *io_batch_of(struct ublkev__io *io,
-					 unsigned int queue)
-{
-	return &io->batch[queue - io->first];
-}
-
 /* every request's: in place */
 __attribute__((always_inline))
 static inline void io_command(struct ublkev__io *io, uint32_t cmd_op,
@@ -544,85 +539,4 @@ int ublkev__io_enter_unprivileged(struct ublkev__io *io)
 	res = ublkev__io_enter(io);
 	ublkev__privilege_restore(&was);
 	return res;
-}
-
-static unsigned int io_reap_batch(struct ublkev__io *io,
-				  const struct io_uring_cqe *cqe,
-				  struct ublkev__cqe *v, unsigned int max,
-				  bool *more)
-{
-	unsigned int queue = udata_get_queue(cqe->user_data);
-
-	return ublkev__batch_reap(io_batch_of(io, queue), cqe, v, max, more);
-}
-
-/*
- * A completion of no tag: of a batch command; of what a sleep has queued; or of
- * the eventfd's read, which is heard of only when it failed with EAGAIN, for it
- * was reset already.
- */
-static unsigned int io_reap_other(struct ublkev__io *io,
-				  const struct io_uring_cqe *cqe,
-				  struct ublkev__cqe *v, unsigned int max,
-				  bool *more)
-{
-	if (cqe->user_data & UDATA_BATCH)
-		return io_reap_batch(io, cqe, v, max, more);
-	ublkev__io_woke(io, cqe);
-	return 0;
-}
-
-static inline void io_reap_tag(struct ublkev__cqe *v,
-			       const struct io_uring_cqe *cqe)
-{
-	v->queue = (uint16_t)udata_get_queue(cqe->user_data);
-	v->tag = (uint16_t)udata_get_tag(cqe->user_data);
-	v->res = cqe->res;
-}
-
-/* goes on at head with v[n], where a completion may be of whatever sort */
-__attribute__((noinline))
-static unsigned int io_reap_mixed(struct ublkev__io *io, unsigned int head,
-				  struct ublkev__cqe *v, unsigned int n,
-				  unsigned int max)
-{
-	const struct io_uring_cq *cq = &io->ring.u.cq;
-	unsigned int tail = io_uring_smp_load_acquire(cq->ktail);
-	const struct io_uring_cqe *cqe;
-	bool more = false;
-
-	for (; head != tail && n < max; head++) {
-		cqe = &cq->cqes[head & cq->ring_mask];
-		if (udata_is_tag(cqe->user_data))
-			io_reap_tag(&v[n++], cqe);
-		else
-			n += io_reap_other(io, cqe, v + n, max - n, &more);
-		if (more)
-			break;
-	}
-	io_uring_smp_store_release(cq->khead, head);
-	return n;
-}
-
-/* nearly always there is nothing but tags: that way needs no stack */
-unsigned int ublkev__io_reap(struct ublkev__io *io, struct ublkev__cqe *v,
-			     unsigned int max)
-{
-	const struct io_uring_cq *cq = &io->ring.u.cq;
-	const struct io_uring_cqe *cqe, *cqes = cq->cqes;
-	unsigned int mask = cq->ring_mask;
-	unsigned int head, tail, n;
-
-	if (!io->ring.open)
-		return 0;
-	head = *cq->khead;
-	tail = io_uring_smp_load_acquire(cq->ktail);
-	for (n = 0; head != tail && n < max; head++, n++) {
-		cqe = &cqes[head & mask];
-		if (!udata_is_tag(cqe->user_data))
-			return io_reap_mixed(io, head, v, n, max);
-		io_reap_tag(&v[n], cqe);
-	}
-	io_uring_smp_store_release(cq->khead, head);
-	return n;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * io_priv.h - what io.c and io_sleep.c know of an io
+ * io_priv.h - what io.c, io_reap.c and io_sleep.c know of an io
  */
 #ifndef UBLKEV_URING_IO_PRIV_H
 #define UBLKEV_URING_IO_PRIV_H
@@ -80,6 +80,12 @@ static inline void io_batch_sqes(struct ublkev__io *io)
 		while (ublkev__batch_has_sqe(b) &&
 		       io_uring_sq_space_left(&io->ring.u))
 			ublkev__batch_sqe(b, io_get_sqe(io));
+}
+
+static inline struct ublkev__batch *io_batch_of(struct ublkev__io *io,
+						unsigned int queue)
+{
+	return &io->batch[queue - io->first];
 }
 
 /* a completion of what sleep has queued: its poll, or its alarm */
