@@ -239,6 +239,26 @@ START_TEST(backend_refuses_to_grow)
 }
 END_TEST
 
+/* at once, and what the backend grew by is given back */
+START_TEST(ring_fails_at_growth)
+{
+	int err;
+
+	rig_up(&r, disk.backend);
+	fake_rule(FAKE_ENTER, 0, 1, 1, -EIO);
+	fake_submit(r.dev.id, FAKE_READ, 0, 512, NULL, NULL, NULL);
+	err = resize(MORE, 0);
+	ck_assert_int_lt(err, 0);
+	ck_assert_uint_eq(disk.calls, 2);
+	ck_assert_uint_eq(disk.bytes, OLD);
+	rig_run();
+	rig_check_stopped(&r, "LES");
+	ck_assert_int_eq(r.dev.err, -EIO);
+	ck_assert_uint_eq(fake_counts.cmds[UBLKEV__CTRL_UPDATE_SIZE], 0);
+	rig_fini(&r);
+}
+END_TEST
+
 /* too late to undo: the device is smaller, the backend may be larger */
 START_TEST(backend_refuses_to_shrink)
 {
@@ -534,6 +554,7 @@ int main(void)
 	tcase_add_loop_test(tc, growth_undone, 0, 2);
 	tcase_add_test(tc, shrinking_not_begun);
 	tcase_add_test(tc, backend_refuses_to_grow);
+	tcase_add_test(tc, ring_fails_at_growth);
 	tcase_add_test(tc, backend_refuses_to_shrink);
 	tcase_add_test(tc, wrong);
 	tcase_add_test(tc, impossible);
