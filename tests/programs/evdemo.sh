@@ -27,9 +27,9 @@ check() { # what, condition...
 has() { grep -q -- "$1" "$2"; }
 fails() { ! "$@"; }
 gone() { [ ! -e "$1" ] && [ ! -L "$1" ]; }
-await() { # condition...: for up to 5 s
+await() { # condition...: for up to 60 s, on a busy machine
 	local i
-	for ((i = 0; i < 250; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		"$@" 2>/dev/null && return 0
 		sleep .02
 	done
@@ -466,8 +466,8 @@ sed -i 's/"options": {/&"of-the-future": true, "size": 3.5,/; s/"size": "[0-9]*"
 "$demo" --recover 7 --size 3M >out 2>err &
 pid=$!
 check "line" await has ublkb7 out
-check "unknown" has 'option --of-the-future of the server that died: not' err
-check "bad value" has 'option --wait of the server that died: not' err
+check "unknown" await has 'option --of-the-future of the server that died: not' err
+check "bad value" await has 'option --wait of the server that died: not' err
 if [ -n "$python" ]; then
 	check "its disk" has '"backend":"null","dev_bytes":3145728' \
 		<(ask ctl memory)
