@@ -297,6 +297,38 @@ file_system() {
 	$check "$DEV" >check.out 2>&1 || fail "$check: $(tail -n3 check.out)"
 }
 
+# crash_rounds FILE [CHECK [OPTION...]]: a server of FILE with these options is
+# killed ROUNDS times while the oracle writes; all that was answered is there, in
+# the device and in the file.  CHECK: called when the last one has served it.
+crash_rounds() {
+	local file=$1 check=${2:-:} oracle=$BUILD/tests/e2e/e2e_oracle
+	local blocks=2048 witness=/dev/shm/$$.witness writer
+	shift $(($# < 2 ? $# : 2))
+	[ -x "$oracle" ] || fail "tests/e2e/e2e_oracle was not built"
+	rm -f $witness $witness.stop
+	demo_start --file "$file" --size 8M --recovery reissue "$@"
+	"$oracle" write "$DEV" $blocks $witness >oracle.out 2>&1 &
+	writer=$!
+	for _ in $(seq "${ROUNDS:-4}"); do
+		# shellcheck disable=SC2317
+		writes() {
+			dead $writer || [ "$(stat_of .ops.WRITE.reqs)" -gt 200 ]
+		}
+		wait_for 60 writes || fail "nothing is written"
+		demo_kill
+		demo_start --recover "$ID" --file "$file" --size 8M
+	done
+	touch $witness.stop
+	wait $writer || fail "the writer: $(cat oracle.out)"
+	note "$file: $(cat oracle.out)"
+	$check
+	blockdev --flushbufs "$DEV"
+	"$oracle" check "$DEV" $blocks $witness >found || fail "$(cat found)"
+	demo_stop
+	"$oracle" check "$file" $blocks $witness >found ||
+		fail "in the file: $(cat found)"
+}
+
 # kill_under_load SECONDS: kill -9 while fio keeps the disk busy; the daemon is
 # reaped in that time, and fio ends with an error.  T: when it was killed.
 kill_under_load() {

@@ -2,8 +2,6 @@
 # Zero copy of file disks on ext4 and a block device: data by checksum, holes, batch, threads, kill -9, refusals (60 s)
 # timeout: 600
 has_feature AUTO_BUF_REG || skip "this kernel lends no pages"
-oracle=$BUILD/tests/e2e/e2e_oracle
-[ -x "$oracle" ] || fail "tests/e2e/e2e_oracle was not built"
 modprobe -a brd ext4 2>/dev/null
 modprobe -r brd
 modprobe brd rd_nr=2 rd_size=262144 || skip "no brd"
@@ -76,33 +74,14 @@ rm fs/disk
 # that are never written are zeroes for the oracle, and not what fio left.
 dd if=/dev/zero of=/dev/ram1 bs=1M count=8 oflag=direct status=none ||
 	fail "zeroes"
-blocks=2048
-for file in fs/crash /dev/ram1; do
-	witness=/dev/shm/$$.witness
-	rm -f $witness $witness.stop
-	demo_start --file "$file" --size 8M --recovery reissue --copy zero
-	"$oracle" write "$DEV" $blocks $witness >oracle.out 2>&1 &
-	writer=$!
-	for _ in $(seq "${ROUNDS:-4}"); do
-		# shellcheck disable=SC2317
-		writes() {
-			dead $writer || [ "$(stat_of .ops.WRITE.reqs)" -gt 200 ]
-		}
-		wait_for 60 writes || fail "nothing is written"
-		demo_kill
-		demo_start --recover "$ID" --file "$file" --size 8M
-	done
-	touch $witness.stop
-	wait $writer || fail "the writer: $(cat oracle.out)"
-	note "$file: $(cat oracle.out)"
+# shellcheck disable=SC2317
+recovered_so() {
 	all_lent
 	demo_json stats | jq -e '.info.features | index("AUTO_BUF_REG")' \
 		>/dev/null || fail "it was recovered with copies"
-	blockdev --flushbufs "$DEV"
-	"$oracle" check "$DEV" $blocks $witness >found || fail "$(cat found)"
-	demo_stop
-	"$oracle" check "$file" $blocks $witness >found ||
-		fail "in the file: $(cat found)"
+}
+for file in fs/crash /dev/ram1; do
+	crash_rounds "$file" recovered_so --copy zero
 done
 
 # What can't have it is refused, in a line.
