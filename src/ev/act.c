@@ -291,7 +291,7 @@ static void act_open_ublkc(struct ublkev__engine *e)
 		e->nr_queues = info->queues;
 		if (!e->nr_workers)
 			e->lane.nr_queues = info->queues;
-		ublkev__pump_set_bufs(&e->lane);
+		ublkev__engine_set_bufs(&e->lane);
 		for (i = 0; i < e->nr_queues; i++)
 			ublkev__queue_set_xfer(&e->queues[i], copy, no_data);
 	}

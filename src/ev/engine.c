@@ -147,6 +147,26 @@ int ublkev__engine_new_io(struct ublkev__lane *l)
 	return err;
 }
 
+void ublkev__engine_set_bufs(struct ublkev__lane *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->nr_queues; i++)
+		ublkev__queue_set_bufs(&l->queues[i],
+				       ublkev__io_bufs(l->io, i),
+				       ublkev__io_spare_buf(l->io),
+				       l->e->life.info.max_io_bytes);
+}
+
+int ublkev__engine_need_bufs(struct ublkev__lane *l)
+{
+	int err = ublkev__io_need_bufs(l->io);
+
+	if (!err)
+		ublkev__engine_set_bufs(l);
+	return err;
+}
+
 /* a device that is to be removed needs only the eventfd */
 static int engine_make_io(struct ublkev__engine *e)
 {

@@ -164,6 +164,11 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step);
 int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 			  unsigned int depth, uint32_t max_io_bytes);
 
+/* tells the lane's queues where their tags' buffers are */
+void ublkev__engine_set_bufs(struct ublkev__lane *l);
+/* makes the buffers, and tells. Errors: as of ublkev__io_need_bufs(). */
+int ublkev__engine_need_bufs(struct ublkev__lane *l);
+
 /* a lane of no queues yet */
 void ublkev__engine_init_lane(struct ublkev__engine *e,
 			      struct ublkev__lane *l);

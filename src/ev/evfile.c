@@ -53,11 +53,8 @@ static void *file_buf(struct ublkev__lane *l, const struct ublkev_req *req)
 {
 	const struct ublkev__queue *q = &l->e->queues[req->queue];
 
-	if (!q->bufs) {
-		if (ublkev__io_need_bufs(l->io))
-			return NULL;
-		ublkev__pump_set_bufs(l);
-	}
+	if (!q->bufs && ublkev__engine_need_bufs(l))
+		return NULL;
 	return ublkev__queue_own_buf(q, &q->tags[req->tag]);
 }
 
@@ -183,6 +180,21 @@ void ublkev__file_out(struct ublkev__lane *l)
 			return;
 		l->wanting = p->next;
 		p->listed = false;
+	}
+}
+
+/*
+ * What still wants an SQE after this is behind a full SQ, which is work: so the
+ * lane goes on, and comes by here again.
+ */
+void ublkev__file_submit(struct ublkev__lane *l)
+{
+	ublkev__file_out(l);
+	while (l->wanting) {
+		ublkev__pump_enter(l, ublkev__io_enter);
+		if (!ublkev__io_has_file_room(l->io))
+			return;
+		ublkev__file_out(l);
 	}
 }
 

@@ -49,6 +49,10 @@ void ublkev__file_lend(struct ublkev__lane *l, struct ublkev__queue *q,
  */
 void ublkev__file_out(struct ublkev__lane *l);
 
+/* The same, and enters the kernel for room as long as that makes some. */
+__attribute__((cold))
+void ublkev__file_submit(struct ublkev__lane *l);
+
 /* whether it was an operation on a file, which is taken */
 bool ublkev__file_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe);
 

@@ -116,17 +116,6 @@ static void pump_look_drained(struct ublkev__lane *l)
 
 /* ---- requests ----------------------------------------------------------- */
 
-void ublkev__pump_set_bufs(struct ublkev__lane *l)
-{
-	unsigned int i;
-
-	for (i = 0; i < l->nr_queues; i++)
-		ublkev__queue_set_bufs(&l->queues[i],
-				       ublkev__io_bufs(l->io, i),
-				       ublkev__io_spare_buf(l->io),
-				       l->e->life.info.max_io_bytes);
-}
-
 static void pump_map(struct ublkev__lane *l, struct ublkev__queue *q,
 		     struct ublkev__tag *t)
 {
@@ -142,12 +131,10 @@ static void pump_map(struct ublkev__lane *l, struct ublkev__queue *q,
 static void pump_place(struct ublkev__lane *l, struct ublkev__queue *q,
 		       struct ublkev__tag *t)
 {
-	int err = ublkev__io_need_bufs(l->io);
+	int err = ublkev__engine_need_bufs(l);
 
 	if (err)
 		ublkev__queue_refused(q, t, err);
-	else
-		ublkev__pump_set_bufs(l);
 }
 
 /* the backend's answer, or the guard's; whether the backend got it */
@@ -300,22 +287,6 @@ static void pump_stamp(struct ublkev__lane *l, struct ublkev__turn *turn)
 		l->queues[i].now_us = turn->now_us;
 }
 
-/*
- * What still wants an SQE after this is behind a full SQ, which is work: so the
- * lane goes on, and comes by here again.
- */
-__attribute__((cold, noinline))
-static void pump_files_out(struct ublkev__lane *l)
-{
-	ublkev__file_out(l);
-	while (l->wanting) {
-		ublkev__pump_enter(l, ublkev__io_enter);
-		if (!ublkev__io_has_file_room(l->io))
-			return;
-		ublkev__file_out(l);
-	}
-}
-
 static void pump_pull_queues(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	unsigned int i;
@@ -329,7 +300,7 @@ static void pump_pull_queues(struct ublkev__lane *l, struct ublkev__turn *turn)
 	if (l->worker)
 		ublkev__worker_leaves_backend(l);
 	if (unlikely(l->wanting))
-		pump_files_out(l);
+		ublkev__file_submit(l);
 	for (i = 0; i < l->nr_queues; i++)
 		ublkev__pump_out(l, &l->queues[i]);
 }

@@ -20,9 +20,6 @@ bool ublkev__pump(struct ublkev__lane *l);
 /* tells the driver what it has to be told about the queue's tags */
 void ublkev__pump_out(struct ublkev__lane *l, struct ublkev__queue *q);
 
-/* tells the queues where their tags' buffers are */
-void ublkev__pump_set_bufs(struct ublkev__lane *l);
-
 /*
  * No address that a request of the lane had is on its way to the driver any
  * more: to be called before the backend's memory moves.

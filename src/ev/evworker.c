@@ -17,8 +17,8 @@
 #include "ev/evfile.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
-#include "util/thread.h"
 #include "ev/evturn.h"
+#include "util/thread.h"
 
 #define LINE_BYTES 256
 
@@ -290,7 +290,7 @@ static void worker_arm(struct ublkev__worker *w, bool hidden)
 		ublkev__worker_tell(l, UBLKEV__FACT_FAULT, err);
 	} else {
 		l->nr_queues = 1;
-		ublkev__pump_set_bufs(l);
+		ublkev__engine_set_bufs(l);
 		ublkev__act_arm(l, hidden);
 	}
 	ublkev__lanelife_armed(&l->life, err);
