@@ -24,18 +24,7 @@ START_TEST(data_integrity)
 	stripe.submit_in_4 = i / 2 % 3;
 	stripe.r.conf.queues = STRIPE_QUEUES;
 	rig_up(&stripe.r, stripe.backend);
-	ev_timer_start(rig_loop, &stripe.kernel);
-	{
-		FAKE_LOCKED;
-
-		stripe.clients = clients_new(STRIPE_CLIENTS,
-					     stripe.r.dev.id,
-					     &stripe.rng, 60);
-		clients_go(stripe.clients, STRIPE_CLIENTS);
-	}
-	rig_until(stripe_all_done, NULL);
-	ev_timer_stop(rig_loop, &stripe.kernel);
-	ck_assert_uint_eq(clients_errors(stripe.clients, STRIPE_CLIENTS), 0);
+	stripe_serve();
 	ck_assert_uint_eq(stripe.places, stripe.placed);
 	ck_assert_uint_gt(stripe.places, 0);
 	ck_assert(!stripe.submit_in_4 == !stripe.submits);

@@ -5,7 +5,6 @@
  * each turn comes as late as is wished.
  */
 #include <errno.h>
-#include <poll.h>
 #include <semaphore.h>
 #include <string.h>
 
@@ -350,18 +349,9 @@ static int slow_submit(void *ctx, struct ublkev_req *req)
 	return UBLKEV_DONE;
 }
 
-/* the threads tell of themselves when they come to it */
 static void until_told(bool (*so)(void *arg))
 {
-	struct pollfd fd = { .events = POLLIN };
-
-	while (!so(&r)) {
-		ck_assert_msg(r.dev.active, "it ended: %s", r.events);
-		fd.fd = ublkev_dev_fd(&r.dev);
-		if (ublkev_dev_timeout_ms(&r.dev))
-			ck_assert_int_eq(poll(&fd, 1, 10000), 1);
-		turn_now();
-	}
+	rig_until_told(&r, so, turn_now, 10000);
 }
 
 START_TEST(slow_stop_of_threads)

@@ -97,7 +97,6 @@ START_TEST(released_ends_late)
 	static char data[3 * STRIPE_CHUNK] = "ends late";
 	struct stripe_one one = { 0, 0 };
 
-
 	stripe.r.conf.stop_timeout_ms = 100;
 	begin_release(&one, _i, data);
 	fake.file_stuck = true;

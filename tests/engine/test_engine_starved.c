@@ -6,7 +6,6 @@
  * driven by hand.
  */
 #include <errno.h>
-#include <poll.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <string.h>
@@ -124,18 +123,9 @@ static void start(void)
 	ck_assert_int_eq(ublkev_dev_start(NULL, &r.dev), 0);
 }
 
-/* what is waited for, the threads tell of when they come to it */
 static void until_told(bool (*so)(void *arg))
 {
-	struct pollfd fd = { .events = POLLIN };
-
-	while (!so(&r)) {
-		ck_assert_msg(r.dev.active, "it ended: %s", r.events);
-		fd.fd = ublkev_dev_fd(&r.dev);
-		if (ublkev_dev_timeout_ms(&r.dev))
-			ck_assert_int_eq(poll(&fd, 1, 30000), 1);
-		turn();
-	}
+	rig_until_told(&r, so, turn, 30000);
 }
 
 static bool starts(void *arg)

@@ -7,6 +7,7 @@
 #include "ev/engine.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -354,6 +355,20 @@ void rig_up(struct rig_dev *r, struct ublkev_backend *backend)
 	rig_start(r);
 	rig_until(rig_is_live, r);
 	ck_assert_str_eq(r->events, "L");
+}
+
+void rig_until_told(struct rig_dev *r, bool (*so)(void *arg),
+		    void (*turn)(void), int patience_ms)
+{
+	struct pollfd fd = { .events = POLLIN };
+
+	while (!so(r)) {
+		ck_assert_msg(r->dev.active, "it ended: %s", r->events);
+		fd.fd = ublkev_dev_fd(&r->dev);
+		if (ublkev_dev_timeout_ms(&r->dev))
+			ck_assert_int_eq(poll(&fd, 1, patience_ms), 1);
+		turn();
+	}
 }
 
 void rig_check_stopped(const struct rig_dev *r, const char *events)

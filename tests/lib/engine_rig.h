@@ -72,6 +72,12 @@ bool rig_take_starved(struct rig_dev *r, unsigned int n);
 void rig_bury(struct rig_dev *r);
 /* stop, wait until the loop ends; fini; nothing is left */
 void rig_down(struct rig_dev *r);
+/*
+ * Drives a device by hand, turn by turn, until so(r): what is waited for, the
+ * threads tell of when they come to it, each time within patience_ms.
+ */
+void rig_until_told(struct rig_dev *r, bool (*so)(void *arg),
+		    void (*turn)(void), int patience_ms);
 /* STOPPED came, exactly once and last */
 void rig_check_stopped(const struct rig_dev *r, const char *events);
 void rig_fini(struct rig_dev *r);

@@ -198,6 +198,22 @@ bool stripe_all_done(void *arg)
 	return clients_done(stripe.clients, STRIPE_CLIENTS);
 }
 
+void stripe_serve(void)
+{
+	ev_timer_start(rig_loop, &stripe.kernel);
+	{
+		FAKE_LOCKED;
+
+		stripe.clients = clients_new(STRIPE_CLIENTS,
+					     stripe.r.dev.id,
+					     &stripe.rng, 60);
+		clients_go(stripe.clients, STRIPE_CLIENTS);
+	}
+	rig_until(stripe_all_done, NULL);
+	ev_timer_stop(rig_loop, &stripe.kernel);
+	ck_assert_uint_eq(clients_errors(stripe.clients, STRIPE_CLIENTS), 0);
+}
+
 void stripe_on_one(void *arg, int res)
 {
 	struct stripe_one *one = arg;

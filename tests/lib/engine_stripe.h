@@ -50,6 +50,8 @@ void stripe_teardown(void);
 int stripe_any_way(const struct ublkev__fileop *op);
 /* for rig_until(): stripe.clients are done */
 bool stripe_all_done(void *arg);
+/* serves the device's clients until all are done, without an error */
+void stripe_serve(void);
 
 /* a request, and what became of it */
 struct stripe_one {
