@@ -4,9 +4,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/settle.h"
 #include "ublk-evctl/ask.h"
 #include "ublk-evctl/device.h"
 #include "ublk-evctl/held.h"
+#include "ublk-evctl/procs.h"
 #include "ublk-evctl/show.h"
 
 #define FORCE_REMEDY "end that first, or give --force: they see I/O errors"
@@ -82,12 +84,22 @@ static int ending_stop(struct evctl *t, int id)
 	return err ? ask_fail(t, &a) : ST_OK;
 }
 
+/* of a server that has just died the ring may be there still */
+static void ending_settle(const struct evctl *t,
+			  const struct ublkev_cmd_info *info)
+{
+	if (!procs_alive(t->opts->root, info->pid))
+		settle_wait(t->opts->root, info->id);
+}
+
 static int ending_may_end(struct evctl *t, struct ublkev_cmd_info *info)
 {
 	int status = ending_device_is_there(t, info);
 
 	if (!status && !t->opts->force && !t->opts->safe)
 		status = held_refuse(t, t->opts->id, FORCE_REMEDY);
+	if (!status)
+		ending_settle(t, info);
 	return status;
 }
 
@@ -314,6 +326,7 @@ static int ending_clean_one(struct evctl *t, const struct dev *first,
 		return out_fail(t, ST_BUSY, "device %d: left alone, somebody "
 				"uses it: end that first, or give --force",
 				d->id);
+	ending_settle(t, &d->info);
 	/* who holds it would keep DEL_DEV waiting */
 	status = ending_stop_and_del(t, d->id, d->held != 0);
 	if (status)

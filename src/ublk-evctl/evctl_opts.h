@@ -52,7 +52,7 @@ struct opts {
 	unsigned int count;		/* 0: for ever */
 	const char *socket;		/* NULL: where servers put it */
 	const char *program;		/* NULL: ublk-evdemo as installed */
-	const char *root;		/* put before /proc, /sys, /run; "" */
+	const char *root;		/* before /dev, /proc, /sys, /run; "" */
 	char **rest;			/* after --, for the program; ends
 					   with NULL */
 };

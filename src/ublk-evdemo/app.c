@@ -19,6 +19,7 @@
 
 #include <ublkev.h>
 
+#include "common/settle.h"
 #include "ublk-evdemo/app.h"
 #include "ublk-evdemo/app_priv.h"
 #include "ublk-evdemo/now.h"
@@ -427,6 +428,7 @@ static int app_remove(struct app *app)
 
 	if (app_new_dev(app, app->opts.delete_id))
 		return -1;
+	settle_wait("", app->opts.delete_id);
 	err = ublkev_dev_remove(app->loop, &app->dev);
 	if (err)
 		life_log_failure(&app->dev, err);

@@ -17,13 +17,18 @@
 #include <unistd.h>
 
 #include "uring/broker_fork.h"
+#include "uring/cdev.h"
 #include "uring/chan.h"
 #include "uring/carrier_ring.h"
 #include "uring/scheduler.h"
 #include "uring/spawn.h"
 
-/* A command that io_uring did not take (-EAGAIN, -EBUSY) is submitted again. */
-#define RETRY_MS 10
+/*
+ * A command that io_uring did not take (-EAGAIN, -EBUSY) is submitted again, and
+ * a dead server's ublkc looked at again, which is waited for a second in all.
+ */
+#define RETRY_MS	10
+#define MOST_LOOKS	100
 
 /* The broker's end of a channel, and what it knows of that device. */
 struct channel {
@@ -41,6 +46,8 @@ struct channel {
 	bool stopped;			/* STOP_DEV has succeeded */
 	bool no_scheduler;		/* asked for by the pending START_DEV */
 	enum ublkev__ctrl_cmd cleaning;	/* the last that clean_up() has sent */
+	unsigned int looks;		/* at ublkc, before the first was sent */
+	bool waits;			/* for the next look */
 };
 
 struct broker {
@@ -386,6 +393,21 @@ static enum ublkev__ctrl_cmd broker_run_next_cleaning(const struct channel *ch)
 }
 
 /*
+ * A channel is closed while its server still dies: the ring comes after the
+ * descriptors, in a worker of the kernel's (io_ring_exit_work()), which cancels
+ * the FETCHes there as STOP_DEV and DEL_DEV do here. Linux 7.3 warns when the two
+ * meet (ublk_uring_cmd_cancel_fn()), so the ring goes first. It may be held for
+ * longer, by a server that lives or has children: then STOP_DEV ends it all.
+ */
+static bool broker_run_waits_for_ring(struct channel *ch)
+{
+	ch->waits = ch->cleaning == UBLKEV__CTRL_NONE &&
+		    ch->looks++ < MOST_LOOKS &&
+		    ublkev__cdev_held(ch->info.id);
+	return ch->waits;
+}
+
+/*
  * Takes down, command by command, the device that a closed channel has left;
  * true when nothing is left to do. DEL_DEV waits for whoever has the disk open,
  * DEL_DEV_ASYNC does not. Called after each round of poll(2).
@@ -398,6 +420,8 @@ static bool broker_run_clean_up(struct channel *ch)
 		return false;
 	if (!ch->ours)
 		return true;
+	if (broker_run_waits_for_ring(ch))
+		return false;
 	ch->cleaning = broker_run_next_cleaning(ch);
 	if (ch->cleaning == UBLKEV__CTRL_NONE)
 		return true;
@@ -444,14 +468,14 @@ static unsigned int broker_run_fill_polls(struct broker *b)
 
 /*
  * A ring with work that poll(2) does not show has a command that could not be
- * submitted: reaping submits it again.
+ * submitted: reaping submits it again. Nor does it show when ublkc is free.
  */
 static int broker_run_timeout_ms(const struct broker *b)
 {
 	const struct channel *ch;
 
 	for (ch = b->channels; ch; ch = ch->next)
-		if (ublkev__cring_has_work(ch->ring))
+		if (ch->waits || ublkev__cring_has_work(ch->ring))
 			return RETRY_MS;
 	return -1;
 }

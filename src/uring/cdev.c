@@ -45,21 +45,39 @@ static int cdev_map_queue(struct ublkev__cdev *c, unsigned int queue)
 	return madvise(p, bytes, MADV_DONTFORK) ? -errno : 0;
 }
 
+/*
+ * Without O_NONBLOCK io_uring hands the copies of USER_COPY to a thread
+ * (io_file_supports_nowait()), and the commit overtakes them.
+ */
+static int cdev_open_path(int id)
+{
+	char path[sizeof(ABI_CHAR_PATH) + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), ABI_CHAR_PATH, id);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+bool ublkev__cdev_held(int id)
+{
+	int fd = cdev_open_path(id);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EBUSY;
+}
+
 int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 		      unsigned int depth)
 {
-	char path[sizeof(ABI_CHAR_PATH) + 16];
+	int fd = cdev_open_path(id);
 	unsigned int i;
 	int err = 0;
 
-	snprintf(path, sizeof(path), ABI_CHAR_PATH, id);
-	/*
-	 * Without O_NONBLOCK io_uring hands the copies of USER_COPY to a thread
-	 * (io_file_supports_nowait()), and the commit overtakes them.
-	 */
-	c->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (c->fd < 0)
-		return -errno;
+	if (fd < 0)
+		return fd;
+	c->fd = fd;
 	c->depth = depth;
 	for (i = 0; i < queues && !err; i++)
 		err = cdev_map_queue(c, i);

@@ -9,6 +9,8 @@
 #ifndef UBLKEV_URING_CDEV_H
 #define UBLKEV_URING_CDEV_H
 
+#include <stdbool.h>
+
 #include "core/decode.h"
 
 struct ublkev__cdev {
@@ -24,6 +26,13 @@ void ublkev__cdev_init(struct ublkev__cdev *c,
 /* Errors: those of open(2) and mmap(2); nothing is then left open. */
 int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 		      unsigned int depth);
+
+/*
+ * Whether somebody has /dev/ublkc<id> open, if only a ring that is being closed
+ * since its process died (io_ring_exit_work()). Nobody else can open it while
+ * the question is asked, so it is for devices that no server will open again.
+ */
+bool ublkev__cdev_held(int id);
 
 /* Unmaps and closes; does nothing when it is not open. */
 void ublkev__cdev_close(struct ublkev__cdev *c);

@@ -5,13 +5,33 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "broker_rig.h"
 #include "testlib.h"
+#include "uring/cdev.h"
 #include "uring/chan.h"
+
+static atomic_uint held_looks;		/* ublkc is held for so many */
+static atomic_uint looks;
+static atomic_int looked_id;
+
+bool __wrap_ublkev__cdev_held(int id);
+
+bool __wrap_ublkev__cdev_held(int id)
+{
+	looked_id = id;
+	return ++looks <= held_looks;
+}
+
+static void hold_ublkc(unsigned int n)
+{
+	looks = 0;
+	held_looks = n;
+}
 
 /* ---- commands ---------------------------------------------------------------------- */
 
@@ -244,6 +264,41 @@ START_TEST(orphan)
 	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
 	fake_cring_wait_free(0);
 	ck_assert_uint_eq(fake_cring_submits(0), 3);
+	brig_finish();
+}
+END_TEST
+
+/* its ring may be there still, and goes first */
+START_TEST(orphan_with_a_ring)
+{
+	hold_ublkc(5);
+	brig_added();
+	brig_added();
+	brig_close_dev(0);
+	brig_done(1, UBLKEV__CTRL_GET_DEV_INFO, 0);	/* others are served */
+	brig_own(0, UBLKEV__CTRL_STOP_DEV, 0);
+	ck_assert_uint_eq(looks, 6);
+	ck_assert_int_eq(looked_id, BRIG_ID);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
+	ck_assert_uint_eq(looks, 6);
+	hold_ublkc(0);
+	brig_close_dev(1);
+	brig_own(1, UBLKEV__CTRL_STOP_DEV, 0);
+	brig_own(1, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
+	brig_finish();
+}
+END_TEST
+
+/* its server lives, or a child of it: STOP_DEV comes all the same */
+START_TEST(orphan_that_is_held)
+{
+	hold_ublkc(1000000);
+	brig_added();
+	brig_close_dev(0);
+	brig_own(0, UBLKEV__CTRL_STOP_DEV, 0);
+	ck_assert_uint_eq(looks, 100);
+	brig_own(0, UBLKEV__CTRL_DEL_DEV_ASYNC, 0);
+	hold_ublkc(0);
 	brig_finish();
 }
 END_TEST
@@ -516,6 +571,8 @@ static void add_closed(TCase *tc)
 	tcase_add_test(tc, nothing_added);
 	tcase_add_test(tc, deleted_before);
 	tcase_add_test(tc, orphan);
+	tcase_add_test(tc, orphan_with_a_ring);
+	tcase_add_test(tc, orphan_that_is_held);
 	tcase_add_test(tc, orphan_added_again);
 	tcase_add_test(tc, orphan_stopped);
 	tcase_add_test(tc, while_adding);

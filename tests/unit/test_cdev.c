@@ -96,6 +96,24 @@ START_TEST(not_opened)
 }
 END_TEST
 
+START_TEST(held)
+{
+	int next;
+
+	file_fd = -1;
+	ck_assert(ublkev__cdev_held(12));
+	ck_assert_str_eq(open_path, "/dev/ublkc12");
+	make_file(1);
+	next = dup(file_fd);
+	close(next);
+	ck_assert(!ublkev__cdev_held(12));
+	/* the look leaves nothing open */
+	ck_assert_int_eq(dup(file_fd), next);
+	close(next);
+	close(file_fd);
+}
+END_TEST
+
 /* of what can't be mapped nothing stays open */
 START_TEST(not_mapped)
 {
@@ -119,6 +137,7 @@ int main(void)
 	tcase_add_test(tc, mapped);
 	tcase_add_test(tc, not_opened);
 	tcase_add_test(tc, not_mapped);
+	tcase_add_test(tc, held);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
 }
