@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * e2e_latency SECONDS [mem|null] [ring-fd] [slice] [json] - a disk, a 1 ms timer
- * and an echo service in one loop: how late does the timer come, how long takes
- * an echo, while somebody else (fio) uses the disk? On a real driver. The echo's
- * client is a process of its own, and prints what it measured at the end.
+ * e2e_latency SECONDS [WORD...] - a disk, a 1 ms timer and an echo service in one
+ * loop: how late does the timer come, how long takes an echo, while somebody else
+ * (fio) uses the disk? On a real driver. The echo's client is a process of its
+ * own, and prints what it measured at the end. Words:
  *
- * slice  asks the scheduler for slices of 0.1 ms, the shortest there are, so
- *        that the loop's turn comes soon after it wakes (sched_setattr(2); the
- *        kernel's __setscheduler_params(), since 6.12)
- * json   prints JSON, an object a line
+ * mem, null  the disk (mem)
+ * ring-fd    UBLKEV_CONF_RING_FD
+ * batch      UBLKEV_CONF_SCHED_BATCH
+ * wait=N, sleep=N, budget=N  conf.wait_us, sleep_us, budget_us
+ * slice      asks the scheduler for slices of 0.1 ms, the shortest there are, so
+ *            that the loop's turn comes soon after it wakes (sched_setattr(2);
+ *            the kernel's __setscheduler_params(), since 6.12)
+ * json       prints JSON, an object a line
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -41,7 +45,8 @@ static struct ev_signal sigterm, sigint;
 static struct ev_io echo;
 static uint64_t due_us;
 static double seconds;
-static bool null, ring_fd, slice, json;
+static bool null, slice, json;
+static struct ublkev_conf conf;
 
 static uint64_t now_us(void)
 {
@@ -206,13 +211,10 @@ static pid_t fork_client(void)
 static int serve(struct ev_loop *loop)
 {
 	struct ublkev_backend *disk;
-	struct ublkev_conf conf;
 	int err = (null ? ublkev_null_new : ublkev_mem_new)(&disk, NULL);
 
 	if (err)
 		return err;
-	ublkev_conf_init(&conf, sizeof(conf));
-	conf.flags |= ring_fd ? UBLKEV_CONF_RING_FD : 0;
 	err = ublkev_dev_init(&dev, on_dev, &conf, disk);
 	if (!err) {
 		err = ublkev_dev_start(loop, &dev);
@@ -243,17 +245,57 @@ static bool short_slices(void)
 	return false;
 }
 
-static void parse(int argc, char **argv)
+static bool parse_flag(const char *word)
+{
+	static const struct {
+		const char *word;
+		unsigned int flag;
+	} flags[] = {
+		{ "ring-fd", UBLKEV_CONF_RING_FD },
+		{ "batch", UBLKEV_CONF_SCHED_BATCH },
+	};
+	static const struct {
+		const char *word;
+		bool *is, value;
+	} bools[] = {
+		{ "mem", &null, false }, { "null", &null, true },
+		{ "slice", &slice, true }, { "json", &json, true },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (!strcmp(word, flags[i].word)) {
+			conf.flags |= flags[i].flag;
+			return true;
+		}
+	for (i = 0; i < sizeof(bools) / sizeof(bools[0]); i++)
+		if (!strcmp(word, bools[i].word)) {
+			*bools[i].is = bools[i].value;
+			return true;
+		}
+	return false;
+}
+
+static bool parse_number(const char *word)
+{
+	return sscanf(word, "wait=%u", &conf.wait_us) == 1 ||
+	       sscanf(word, "sleep=%u", &conf.sleep_us) == 1 ||
+	       sscanf(word, "budget=%u", &conf.budget_us) == 1;
+}
+
+static bool parse(int argc, char **argv)
 {
 	int i;
 
+	ublkev_conf_init(&conf, sizeof(conf));
 	seconds = argc > 1 ? atof(argv[1]) : 10.;
-	for (i = 2; i < argc; i++) {
-		null |= !strcmp(argv[i], "null");
-		ring_fd |= !strcmp(argv[i], "ring-fd");
-		slice |= !strcmp(argv[i], "slice");
-		json |= !strcmp(argv[i], "json");
-	}
+	for (i = 2; i < argc; i++)
+		if (!parse_flag(argv[i]) && !parse_number(argv[i])) {
+			fprintf(stderr, "e2e_latency: '%s' is no word of its: see the top of e2e_latency.c\n",
+				argv[i]);
+			return false;
+		}
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -262,7 +304,8 @@ int main(int argc, char **argv)
 	pid_t pid;
 	int err;
 
-	parse(argc, argv);
+	if (!parse(argc, argv))
+		return 2;
 	pid = fork_client();
 	if (slice && !short_slices())
 		return 1;
