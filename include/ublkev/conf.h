@@ -197,8 +197,11 @@ struct ublkev_conf {
 	size_t size;		/* ro: set by the init call, at most 4096 */
 	int id;			/* -1: the kernel picks a free one; else
 				   0 .. 2^20 - 1 */
-	unsigned int queues;	/* 1; 1 .. 4096; the kernel takes at most one
-				   a CPU */
+	unsigned int queues;	/* 1; .. 4096; the kernel takes at most one
+				   a CPU. 0: one for each CPU that the thread
+				   which calls ublkev_dev_init() may use, but
+				   4 at most without QUEUE_THREADS, and no
+				   more than depth leaves room for */
 	unsigned int depth;	/* 128; requests a queue, 1 .. 4096; times
 				   queues at most 32767 */
 	uint32_t max_io_bytes;	/* 512 KiB; 4 KiB .. 32 MiB, multiple of

@@ -12,6 +12,8 @@
 #define MOST_WAIT_US	1000
 /* Timers of the loop that late are more than anybody's who has any. */
 #define MOST_SLEEP_US	100000
+/* So many queues one thread keeps busy: doc/figures.md, "Queues". */
+#define MOST_QUEUES_A_LOOP 4
 /* Over three weeks: more than that is somebody's mistake, no deadline. */
 #define MOST_MS		INT32_MAX
 /* A longer turn is as good as one without a bound, for which 0 stands. */
@@ -33,7 +35,7 @@ struct conf_range {
 
 /* These members have 32 bits and no sign. */
 static const struct conf_range conf_ranges[] = {
-	CONF_RANGE(queues, 1, UBLKEV__MAX_QUEUES),
+	CONF_RANGE(queues, 0, UBLKEV__MAX_QUEUES),
 	CONF_RANGE(depth, 1, UBLKEV__MAX_DEPTH),
 	CONF_RANGE(max_io_bytes, UBLKEV__PAGE, 32u << 20),
 	CONF_RANGE(cmd_timeout_ms, 1, MOST_MS),
@@ -137,4 +139,20 @@ int ublkev__conf_check(const struct ublkev_conf *conf,
 		return conf_bad_text(f, -EOPNOTSUPP, "flags", conf->flags,
 				     "a bit is unknown to this version");
 	return 0;
+}
+
+/* the driver takes no more than one a CPU (ublk_ctrl_add_dev()) */
+unsigned int ublkev__conf_queues(const struct ublkev_conf *conf,
+				 unsigned int nr_cpus)
+{
+	unsigned int most = UBLKEV__MAX_TAGS / conf->depth;
+
+	if (conf->queues)
+		return conf->queues;
+	if (most > UBLKEV__MAX_QUEUES)
+		most = UBLKEV__MAX_QUEUES;
+	if (!(conf->flags & UBLKEV_CONF_QUEUE_THREADS) &&
+	    most > MOST_QUEUES_A_LOOP)
+		most = MOST_QUEUES_A_LOOP;
+	return nr_cpus < most ? nr_cpus : most;
 }

@@ -89,6 +89,13 @@ int ublkev__conf_check_size(size_t size, struct ublkev__conf_fault *fault);
 int ublkev__conf_check(const struct ublkev_conf *conf,
 		       struct ublkev__conf_fault *fault);
 
+/*
+ * How many queues a conf that was checked means for a thread that may use
+ * `nr_cpus` CPUs, 1 at least: what it says, or for 0 what conf.h says.
+ */
+unsigned int ublkev__conf_queues(const struct ublkev_conf *conf,
+				 unsigned int nr_cpus);
+
 /* The same in bytes, as cmd.h tells them. */
 void ublkev__params_tell(const struct ublkev__params *p,
 			 struct ublkev_cmd_params *to);

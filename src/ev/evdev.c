@@ -85,6 +85,9 @@ int ublkev__conf_take(struct ublkev_conf *full, const struct ublkev_conf *conf)
 	/* the log is a member of every version, whatever size says */
 	if (err)
 		dev_log_fault(conf, &fault);
+	else
+		full->queues = ublkev__conf_queues(full,
+						   ublkev__thread_nr_cpus());
 	return err;
 }
 

@@ -7,7 +7,10 @@
 
 #include <ublkev/dev.h>
 
-/* the defaults, what `conf` (or NULL) says instead, and ublkev__conf_check() */
+/*
+ * The defaults, what `conf` (or NULL) says instead, ublkev__conf_check(), and
+ * how many queues that means for the calling thread.
+ */
 int ublkev__conf_take(struct ublkev_conf *full, const struct ublkev_conf *conf);
 
 #endif

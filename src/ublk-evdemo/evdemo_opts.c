@@ -115,7 +115,8 @@ static const struct number numbers[] = {
 	{ OPT_BLOCK_SIZE, 1, 512, 4096, "give 512, 1024, 2048 or 4096" },
 	{ OPT_MAX_IO, 1, 4096, 32 << 20,
 	  "give a multiple of 4K from 4K to 32M" },
-	{ OPT_QUEUES, 0, 1, 4096, "give 1 to 4096, one a CPU at most" },
+	{ OPT_QUEUES, 0, 1, 4096,
+	  "give 1 to 4096, one a CPU at most, or auto" },
 	{ OPT_DEPTH, 0, 1, 4096, "give 1 to 4096" },
 	{ OPT_ID, 0, 0, (1 << 20) - 1,
 	  "give 0 to 1048575, or leave it out for a free one" },
@@ -312,6 +313,15 @@ static int opts_set_recovery(const struct parse *p, const char *text)
 	return 0;
 }
 
+/* the library's 0 is what "auto" stands for */
+static int opts_set_queues(const struct parse *p, const char *text)
+{
+	if (strcmp(text, "auto"))
+		return opts_set_number(p, OPT_QUEUES, text);
+	p->o->queues = 0;
+	return 0;
+}
+
 static int opts_set_socket(const struct parse *p, int opt, const char *text)
 {
 	if (strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
@@ -439,6 +449,8 @@ static int opts_set(struct parse *p, int opt, const char *value)
 		return opts_set_copy(p, value);
 	case OPT_RECOVERY:
 		return opts_set_recovery(p, value);
+	case OPT_QUEUES:
+		return opts_set_queues(p, value);
 	case OPT_PIDFILE:
 	case OPT_CONTROL:
 	case OPT_MEMORY_FILE:

@@ -330,6 +330,30 @@ START_TEST(pins)
 }
 END_TEST
 
+/* as many queues as the thread may use CPUs, which are one or two here */
+START_TEST(auto_queues)
+{
+	struct ublkev_info info;
+	cpu_set_t set;
+	unsigned int i, n = 0;
+
+	some_cpus(&set, false);
+	for (i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &set) && n++ > (unsigned int)_i)
+			CPU_CLR(i, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	r.conf.queues = 0;
+	rig_up(&r, disk.backend);
+	ublkev_dev_info(&r.dev, &info, sizeof(info));
+	ck_assert_uint_eq(info.queues, (unsigned int)CPU_COUNT(&set));
+	ck_assert_uint_eq(threads(), info.queues);
+	go(50);
+	rig_until(all_done, NULL);
+	check_clients();
+	rig_down(&r);
+}
+END_TEST
+
 /* on its only CPU a thread does not keep the clients from going on */
 START_TEST(waits)
 {
@@ -480,6 +504,7 @@ int main(void)
 	tcase_add_loop_test(tc, refused, 0, 4);
 	tcase_add_test(tc, backend_must_allow);
 	tcase_add_test(tc, fewer_queues);
+	tcase_add_loop_test(tc, auto_queues, 0, 2);
 	tcase_add_loop_test(tc, pins, 0, 2);
 	tcase_add_loop_test(tc, waits, 0, 2);
 	tcase_add_test(tc, cpus_not_told);

@@ -87,6 +87,8 @@ START_TEST(everything)
 	ck_assert_int_eq(o.mode, OPTS_DELETE);
 	ck_assert(o.no_broker);
 	ck_assert(!o.threads && !o.ring_fd);
+	ck_assert_int_eq(parse(&o, "--queues auto --depth 4096"), 0);
+	ck_assert_uint_eq(o.queues, 0);
 	ck_assert_int_eq(parse(&o, "--threads --queues 2"), 0);
 	ck_assert(o.threads && o.queues == 2);
 	ck_assert_int_eq(parse(&o, "--ring-fd"), 0);
@@ -214,6 +216,7 @@ static const struct {
 	{ "--size --depth", { "--size", "'--depth'", "not a number" } },
 	{ "--backend disk", { "--backend", "'disk'", "mem, file or null" } },
 	{ "--queues 0", { "--queues", "'0'", "1 to 4096" } },
+	{ "--queues automatic", { "--queues", "'automatic'", "or auto" } },
 	{ "--queues 1K", { "--queues", "'1K'", "something else" } },
 	{ "--queues 256", { "--queues", "'256'", "32767" } },
 	{ "--depth 4097", { "--depth", "'4097'", "1 to 4096" } },

@@ -39,7 +39,8 @@ START_TEST(conf_ranges)
 	CHECK(id, 0, 0);
 	CHECK(id, (1 << 20) - 1, 0);
 	CHECK(id, 1 << 20, -EINVAL);
-	CHECK(queues, 0, -EINVAL);
+	CHECK(queues, 0, 0);
+	CHECK(queues, 4097, -EINVAL);
 	CHECK(queues, 255, 0);
 	CHECK(queues, 256, -EINVAL);	/* times depth: 32768 */
 	CHECK(depth, 0, -EINVAL);
@@ -75,6 +76,37 @@ START_TEST(conf_tags)
 	c.queues = 1u << 31;		/* the product is 0 in 32 bits */
 	c.depth = 2;
 	ck_assert_int_eq(ublkev__conf_check(&c, &fault), -EINVAL);
+}
+END_TEST
+
+static unsigned int auto_queues(unsigned int depth, unsigned int flags,
+				unsigned int nr_cpus)
+{
+	struct ublkev_conf c = good;
+
+	c.queues = 0;
+	c.depth = depth;
+	c.flags = flags;
+	ck_assert_int_eq(ublkev__conf_check(&c, &fault), 0);
+	return ublkev__conf_queues(&c, nr_cpus);
+}
+
+START_TEST(conf_auto_queues)
+{
+	const unsigned int threads = UBLKEV_CONF_QUEUE_THREADS;
+
+	ck_assert_uint_eq(ublkev__conf_queues(&good, 64), good.queues);
+	ck_assert_uint_eq(auto_queues(128, 0, 1), 1);
+	ck_assert_uint_eq(auto_queues(128, 0, 3), 3);
+	ck_assert_uint_eq(auto_queues(128, 0, 4), 4);
+	ck_assert_uint_eq(auto_queues(128, 0, 5), 4);
+	ck_assert_uint_eq(auto_queues(128, threads, 1), 1);
+	ck_assert_uint_eq(auto_queues(128, threads, 5), 5);
+	/* what goes with the depth: 32767 in all, 4096 at most */
+	ck_assert_uint_eq(auto_queues(128, threads, 256), 255);
+	ck_assert_uint_eq(auto_queues(4096, threads, 256), 7);
+	ck_assert_uint_eq(auto_queues(4096, 0, 256), 4);
+	ck_assert_uint_eq(auto_queues(1, threads, 8192), 4096);
 }
 END_TEST
 
@@ -433,6 +465,7 @@ int main(void)
 
 	tcase_add_test(tc, conf_ranges);
 	tcase_add_test(tc, conf_tags);
+	tcase_add_test(tc, conf_auto_queues);
 	tcase_add_test(tc, conf_rest);
 	tcase_add_test(tc, conf_zero_copy_for_root);
 	tcase_add_test(tc, conf_fault_names_it);

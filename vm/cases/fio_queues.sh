@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Four queues asked for, one per CPU got, all of them verified at once (15 s)
+# Four queues asked for, one per CPU got, all of them verified at once; auto (20 s)
 demo_start --size 64M --queues 4 --depth 64
 want=$(nproc)
 [ "$want" -le 4 ] || want=4
@@ -13,3 +13,17 @@ fio_run queues --rw=randwrite --bssplit=4k/60:512/20:128k/20 --iodepth=32 \
 	--verify=crc32c --verify_fatal=1 --group_reporting
 [ "$(stat_of '[.ops[].errors] | add')" = 0 ] || fail "errors were counted"
 demo_stop
+
+# As many as the daemon may use, in one loop four at most: queues_are WANT
+# [OPTION...]
+queues_are() {
+	demo_start --size 64M --queues auto --depth 64 "${@:2}"
+	got=$(stat_of .info.queues)
+	[ "$got" = "$1" ] || fail "--queues auto ${*:2}: $got queues, not $1"
+	demo_stop
+}
+queues_are "$want"
+queues_are "$(nproc)" --threads
+# the daemon inherits what this shell may use
+taskset -cp 0 $BASHPID >/dev/null || fail "taskset"
+queues_are 1 --threads
