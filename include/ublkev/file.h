@@ -67,7 +67,8 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  *
  * conf.fd, unless -1, is such a file that is open already, from another
  * process perhaps, whose lock it then shares: it is duplicated, and `path` is
- * not opened (NULL is allowed). CREATE is of no effect then.
+ * not opened (NULL is allowed). CREATE is of no effect then. What the process
+ * before says of ublkev_file_lost_writes() is to be told here, too.
  *
  * The disk can be resized: a file that is too short is lengthened, which may
  * wait for its file system, in the loop's thread; whoever has made it longer
@@ -113,6 +114,23 @@ enum ublkev_file_was {
  * has undone. Any thread.
  */
 enum ublkev_file_was ublkev_file_was(const struct ublkev_backend *backend);
+
+/*
+ * Whether an fdatasync(2) of a backend of ublkev_file_new() has failed, so that
+ * every FLUSH fails: 1, else 0, also of another backend. Any thread.
+ *
+ * The kernel tells of lost writes once for each open of a file, and whoever is
+ * handed the descriptor has no open of its own: it would be told of success.
+ * So this is handed over with the descriptor, after the last request that is
+ * answered here, STOPPED at the latest, and before the first that is there.
+ */
+int ublkev_file_lost_writes(const struct ublkev_backend *backend);
+
+/*
+ * Whoever served from this descriptor before has lost writes: every FLUSH is to
+ * fail. Of no effect on another backend. Any thread.
+ */
+void ublkev_file_set_lost_writes(struct ublkev_backend *backend);
 
 #ifdef __cplusplus
 }

@@ -190,3 +190,18 @@ enum ublkev_file_was ublkev_file_was(const struct ublkev_backend *backend)
 		return UBLKEV_FILE_WAS_THERE;
 	return f->f.made ? UBLKEV_FILE_WAS_MISSING : UBLKEV_FILE_WAS_EMPTY;
 }
+
+int ublkev_file_lost_writes(const struct ublkev_backend *backend)
+{
+	const struct file *f = backend->ctx;
+
+	return backend->ctx_free == file_free && atomic_load(&f->lost_writes);
+}
+
+void ublkev_file_set_lost_writes(struct ublkev_backend *backend)
+{
+	struct file *f = backend->ctx;
+
+	if (backend->ctx_free == file_free)
+		atomic_store(&f->lost_writes, true);
+}

@@ -23,6 +23,7 @@ static void command_source(const struct app *app, struct json_source *s,
 		.backend = ublkev_backend_name(app->backend),
 		.uptime_ms = (now_ns() - app->start_ns) / 1000000,
 		.gap_ms = app->gap_ms,
+		.lost_writes = ublkev_file_lost_writes(app->backend),
 		.opts = &app->opts,
 	};
 	if (!app->live)

@@ -46,8 +46,10 @@ void handover_release(struct handover *h, struct jsonclient *client)
 	h->state = err ? HANDOVER_DONE : HANDOVER_RELEASING;
 	if (!err)
 		return;
-	/* the end of this process is the answer */
+	/* the end of this process is the answer, and this goes before it */
 	jsonclient_linger(client);
+	jsonclient_answer(client, json_leaving(h->ops.lost_writes(h->data)),
+			  -1);
 	h->ops.end(h->data);
 }
 
@@ -73,7 +75,7 @@ int handover_released(struct handover *h, int err)
 	if (h->client)
 		jsonclient_answer(h->client,
 				  err ? json_failure("release", err) :
-				  json_done("released"),
+				  json_released(h->ops.lost_writes(h->data)),
 				  -1);
 	if (err)
 		h->client = NULL;

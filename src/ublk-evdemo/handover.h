@@ -5,7 +5,8 @@
  * A client says 'release': the device is released, and the memory is kept
  * until the client says 'done', after which this process ends. If the client
  * goes away without it the device is taken back. Where the kernel wants to
- * see this process exit (json_stays()) it does so at once.
+ * see this process exit (json_stays()) it does so at once. Whether the disk has
+ * lost writes is told last of all, when it answers no more requests.
  */
 #ifndef EVDEMO_HANDOVER_H
 #define EVDEMO_HANDOVER_H
@@ -25,6 +26,8 @@ struct handover_ops {
 	int (*release)(void *data);
 	void (*readopt)(void *data);
 	void (*end)(void *data);
+	/* ublkev_file_lost_writes() of the disk */
+	int (*lost_writes)(void *data);
 };
 
 struct handover {

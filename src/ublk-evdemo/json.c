@@ -266,14 +266,14 @@ char *json_memory(const struct json_source *s)
 
 	return json_dump(json_pack(
 		"{s:i, s:i, s:i, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:b, "
-		"s:s, s:o}",
+		"s:b, s:s, s:o}",
 		"schema", JSON_SCHEMA, "pid", (int)getpid(), "id", s->id,
 		"backend", s->backend, "dev_bytes", json_n(s->info->dev_bytes),
 		"logical_block_bytes", json_n(s->info->logical_block_bytes),
 		"offset_bytes", json_n(o->offset_bytes),
 		"buffered", o->buffered, "read_only", o->read_only,
 		"huge_pages", o->huge_pages, "unprivileged", o->unprivileged,
-		"stays", json_stays(s->info),
+		"stays", json_stays(s->info), "lost_writes", s->lost_writes,
 		"recovery", json_recovery_name(s->info),
 		"options", json_kept(o, OPTS_OF_LIFE)));
 }
@@ -300,6 +300,18 @@ char *json_done(const char *what)
 {
 	return json_dump(json_pack("{s:i, s:b}", "schema", JSON_SCHEMA,
 				   what, 1));
+}
+
+char *json_released(int lost_writes)
+{
+	return json_dump(json_pack("{s:i, s:b, s:b}", "schema", JSON_SCHEMA,
+				   "released", 1, "lost_writes", lost_writes));
+}
+
+char *json_leaving(int lost_writes)
+{
+	return json_dump(json_pack("{s:i, s:b}", "schema", JSON_SCHEMA,
+				   "lost_writes", lost_writes));
 }
 
 char *json_error(const char *text)

@@ -23,6 +23,7 @@ struct json_source {
 	const char *backend;
 	uint64_t uptime_ms;
 	double gap_ms;			/* of an upgrade; -1: there was none */
+	int lost_writes;		/* ublkev_file_lost_writes() */
 	const struct opts *opts;
 	const struct ublkev_info *info;	/* NULL: unknown yet */
 	const struct ublkev_stats *stats;	/* NULL: none */
@@ -56,6 +57,10 @@ char *json_help(const char *const *names, const char *const *whats,
 char *json_resized(uint64_t dev_bytes);
 /* {"stopping":true} */
 char *json_done(const char *what);
+/* {"released":true,"lost_writes":false} */
+char *json_released(int lost_writes);
+/* of a server whose end is the answer to 'release' */
+char *json_leaving(int lost_writes);
 char *json_error(const char *text);
 /* "release: Device or resource busy", and the errno */
 char *json_failure(const char *what, int err);

@@ -280,6 +280,13 @@ static int serve_do_release(void *data)
 	       -EOPNOTSUPP;
 }
 
+static int serve_lost_writes(void *data)
+{
+	const struct app *app = data;
+
+	return ublkev_file_lost_writes(app->backend);
+}
+
 /* after STOPPED; for good if that fails */
 static void serve_recover_again(void *data)
 {
@@ -417,6 +424,7 @@ void life_init(struct app *app)
 		.release = serve_do_release,
 		.readopt = serve_recover_again,
 		.end = serve_on_done,
+		.lost_writes = serve_lost_writes,
 	};
 
 	handover_init(&app->handover, &ops, app);
@@ -438,6 +446,12 @@ static void serve_on_go(void *data)
 {
 	struct app *app = data;
 
+	if (app->takeover.lost_writes) {
+		log_msg(LOG_WARNING, "the server before has lost writes: "
+			"every FLUSH fails, until the disk is stopped and its "
+			"file opened anew");
+		ublkev_file_set_lost_writes(app->backend);
+	}
 	if (!serve_start(app))
 		return;
 	app->failed = 1;

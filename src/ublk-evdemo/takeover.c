@@ -154,13 +154,13 @@ static int takeover_take_disk(struct takeover *t, struct opts *o, json_t *top)
 
 	if (json_unpack(top,
 			"{s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:s, s?:I, "
-			"s?:b}",
+			"s?:b, s?:b}",
 			"id", &id, "backend", &backend, "dev_bytes", &bytes,
 			"logical_block_bytes", &block, "read_only", &read_only,
 			"huge_pages", &huge_pages, "unprivileged",
 			&unprivileged, "stays", &t->stays, "recovery",
 			&recovery, "offset_bytes", &offset, "buffered",
-			&buffered))
+			&buffered, "lost_writes", &t->lost_writes))
 		return -EPROTO;
 	mode = opts_recovery(recovery);
 	kind = opts_backend(backend);
@@ -172,6 +172,7 @@ static int takeover_take_disk(struct takeover *t, struct opts *o, json_t *top)
 		return -EOPNOTSUPP;
 	o->recover_id = id;
 	o->backend = (enum opts_backend)kind;
+	t->waits = kind == OPTS_FILE;
 	o->offset_bytes = (uint64_t)offset;
 	o->size_bytes = (uint64_t)bytes;
 	o->block_bytes = (uint32_t)block;
@@ -323,6 +324,10 @@ static void takeover_on_answer(struct takeover *t, const json_t *top)
 	const char *why = takeover_error_of(top);
 	char copy[256];
 
+	t->lost_writes |= json_is_true(json_object_get(top, "lost_writes"));
+	if (t->waits && !t->gone &&
+	    json_is_true(json_object_get(top, "released")))
+		takeover_go(t);
 	/* we may be live before we hear that it was released */
 	if (json_is_true(json_object_get(top, "done")) ||
 	    (why && t->done_said)) {
@@ -383,7 +388,11 @@ void takeover_release(struct takeover *t, struct ev_loop *loop,
 	t->release_ns = now_ns();
 	/* if it cannot be said, the end of the connection is heard */
 	(void)takeover_say(t, "release\n");
-	if (t->stays)
+	/*
+	 * A disk in a file may lose writes up to the last request that is
+	 * answered there, which is to be known before the first one is here.
+	 */
+	if (t->stays && !t->waits)
 		takeover_go(t);
 }
 

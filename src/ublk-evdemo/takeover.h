@@ -38,6 +38,8 @@ struct takeover {
 	int memory_fd;			/* -1: none */
 	uint64_t release_ns;
 	int stays;			/* see json_stays() */
+	int lost_writes;		/* of a file disk; final at go() */
+	int waits;			/* go() comes after 'released' */
 	int gone;			/* go() was called */
 	int done_said;
 	size_t len;

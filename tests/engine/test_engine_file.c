@@ -4,6 +4,7 @@
  * Its kernel cuts short, fails, and takes its time, as it is told to.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -240,6 +241,85 @@ START_TEST(aborted_busy)
 }
 END_TEST
 
+/* ---- a disk in a file ---------------------------------------------------- */
+
+static struct ublkev_backend *file_backend(const char *path, int fd)
+{
+	struct ublkev_backend *backend;
+	struct ublkev_file_conf conf;
+
+	ublkev_file_conf_init(&conf, sizeof(conf));
+	conf.dev_bytes = STRIPE_DISK_BYTES;
+	conf.flags = UBLKEV_FILE_CREATE;
+	conf.fd = fd;
+	ck_assert_int_eq(ublkev_file_new(&backend, path, &conf), 0);
+	return backend;
+}
+
+static int sync_err;
+
+static int spoil_sync(const struct ublkev__fileop *op)
+{
+	return sync_err && op->kind == UBLKEV__FILEOP_SYNC ? sync_err
+							    : FAKE_FILE_DO;
+}
+
+/* what a FLUSH is answered with by a device of its own */
+static int flush_of(struct ublkev_backend *backend, int err)
+{
+	int res;
+
+	sync_err = err;
+	rig_up(&stripe.r, backend);
+	res = stripe_io(FAKE_FLUSH, 0, 0, NULL);
+	rig_down(&stripe.r);
+	return res;
+}
+
+/*
+ * The kernel tells of them once, of a descriptor that is handed on, too: so
+ * whoever is handed it is told, and says so of every FLUSH.
+ */
+START_TEST(lost_writes)
+{
+	char path[] = "/tmp/test_engine_file.XXXXXX";
+	struct ublkev_backend *first, *second;
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	fake.file = spoil_sync;
+	first = file_backend(path, -1);
+	ck_assert_int_eq(flush_of(first, 0), 0);
+	/* of a FLUSH that was given up the kernel has told nothing */
+	ck_assert_int_eq(flush_of(first, -EINTR), -EINTR);
+	ck_assert(!ublkev_file_lost_writes(first));
+	ck_assert_int_eq(flush_of(first, -EIO), -EIO);
+	ck_assert(ublkev_file_lost_writes(first));
+	ck_assert_int_eq(flush_of(first, 0), -EIO);
+
+	second = file_backend(NULL, ublkev_file_fd(first));
+	ck_assert(!ublkev_file_lost_writes(second));
+	if (ublkev_file_lost_writes(first))
+		ublkev_file_set_lost_writes(second);
+	ublkev_backend_free(first);
+	ck_assert(ublkev_file_lost_writes(second));
+	ck_assert_int_eq(flush_of(second, 0), -EIO);
+	ublkev_backend_free(second);
+
+	/* opened anew, it has not */
+	first = file_backend(path, -1);
+	ck_assert(!ublkev_file_lost_writes(first));
+	ck_assert_int_eq(flush_of(first, 0), 0);
+	ublkev_backend_free(first);
+	unlink(path);
+
+	/* nor has another backend, whoever says so */
+	ublkev_file_set_lost_writes(stripe.backend);
+	ck_assert(!ublkev_file_lost_writes(stripe.backend));
+}
+END_TEST
+
 START_TEST(no_memory)
 {
 	enum ublkev_step step = UBLKEV_STEP_SETUP;
@@ -282,6 +362,7 @@ int main(void)
 	tcase_add_loop_test(tc, aborted_ends_late, 0, 2);
 	tcase_add_loop_test(tc, aborted_never_ends, 0, 2);
 	tcase_add_loop_test(tc, aborted_busy, 0, 2 * RIG_MODES);
+	tcase_add_test(tc, lost_writes);
 	tcase_add_test(tc, no_memory);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);

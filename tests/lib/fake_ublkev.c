@@ -11,6 +11,7 @@
  * FAKE_PROBE=errno	GET_DEV_INFO fails
  * FAKE_OLD=1		a kernel without QUIESCE_DEV and UPDATE_SIZE
  * FAKE_RELEASE=text	uname(2)'s release of the kernel
+ * FAKE_LOST=n		the disk has lost writes, as of the n-th look at that
  * FAKE_CONF=1		a line of log says what the device was told
  */
 #include <errno.h>
@@ -43,6 +44,8 @@ struct ublkev_backend {
 	uint64_t dev_bytes, offset_bytes;
 	bool is_file;
 	enum ublkev_file_was file_was;
+	bool lost_writes;
+	int looks;			/* at that */
 };
 
 static struct ublkev_backend the_backend;
@@ -385,6 +388,19 @@ int ublkev_file_fd(const struct ublkev_backend *backend)
 enum ublkev_file_was ublkev_file_was(const struct ublkev_backend *backend)
 {
 	return backend->file_was;
+}
+
+int ublkev_file_lost_writes(const struct ublkev_backend *backend)
+{
+	const char *lost = getenv("FAKE_LOST");
+
+	return backend->lost_writes ||
+	       (lost && ++the_backend.looks >= atoi(lost));
+}
+
+void ublkev_file_set_lost_writes(struct ublkev_backend *backend)
+{
+	backend->lost_writes = true;
 }
 
 void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size)

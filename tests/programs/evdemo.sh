@@ -662,6 +662,21 @@ if [ -n "$python" ]; then
 	check "recovers" [ $? = 0 ]
 	check "its disk" has '"dev_bytes":1044480,.*"offset_bytes":4096,"buff' \
 		<(ask ctl memory)
+	check "nothing lost" has '"lost_writes":false' <(ask ctl memory)
+	# Writes that were lost are so for whoever takes the descriptor over,
+	# and for the next; be they lost when the release is under way, or when
+	# the server says that it goes.
+	for old in '' 1; do
+		kill -KILL "$(cat pid)"
+		FAKE_LOST=2 FAKE_OLD=$old "$demo" --recover 7 --daemon >out 2>err
+		check "recovers" [ $? = 0 ]
+		for _ in 1 2; do
+			FAKE_OLD=$old "$demo" --take-over ctl --daemon >out 2>err
+			check "upgraded" [ $? = 0 ]
+			check "told" has 'the server before has lost writes' err
+			check "kept" has '"lost_writes":true' <(ask ctl memory)
+		done
+	done
 fi
 pid=$(cat pid)
 kill "$pid"
