@@ -29,6 +29,7 @@
 
 #include <ublkev/req.h>
 #include <ublkev/backend.h>
+#include <ublkev/reqop.h>
 #include <ublkev/file.h>
 #include <ublkev/broker.h>
 #include <ublkev/conf.h>

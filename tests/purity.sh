@@ -58,9 +58,9 @@ done
 # the fourth law: no threads, signals, stdio or waiting (snprintf writes to
 # memory)
 uneasy='^(pthread_|thrd_|sig|signal$|raise$|kill$|alarm$)|^(v?f?printf|f?puts|putchar|fopen|fdopen|fwrite|perror|stdout|stderr|syslog|openlog|exit|sleep|usleep|nanosleep|poll|select|fork|system|popen)$'
-# (the broker is a process, the workers are threads, which it asks for)
+# (the broker is a process, workers and pool are threads, which it asks for)
 for room in util core uring ev backend; do
-	for o in $(objects $room | grep -vE '[/-](broker_fork|broker_run|spawn|evworker)\.o$'); do
+	for o in $(objects $room | grep -vE '[/-](broker_fork|broker_run|spawn|evworker|evoffload)\.o$'); do
 		wants=$($nm -u "$o" | awk '{ print $NF }' | sed 's/@.*//' |
 			grep -E "$uneasy")
 		[ -z "$wants" ] || wrong "$o wants $wants"

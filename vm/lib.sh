@@ -552,3 +552,33 @@ outcome() {
 		note "$3 failed $(since "$T") s after the kill" ;;
 	esac
 }
+
+# example_start NAME ARGUMENT...: examples/NAME, its device in DEV and ID
+example_start() {
+	local prog=$BUILD/examples/$1
+	[ ! -x "$BUILD/examples/.libs/$1" ] || {
+		export LD_LIBRARY_PATH=$BUILD/.libs
+		prog=$BUILD/examples/.libs/$1
+	}
+	EXAMPLE=$1
+	shift
+	[ -x "$prog" ] || fail "examples/$EXAMPLE was not built"
+	: >"$EXAMPLE.out"
+	"$prog" "$@" >"$EXAMPLE.out" 2>"$EXAMPLE.err" &
+	EXAMPLE_PID=$!
+	wait_for 30 example_is_live || fail "no device after 30 s"
+	DEV=$(head -n1 "$EXAMPLE.out")
+	[ -b "$DEV" ] || fail "$EXAMPLE: $(tail -n1 "$EXAMPLE.err")"
+	ID=${DEV#/dev/ublkb}
+}
+
+example_is_live() {
+	grep -q . "$EXAMPLE.out" || dead "$EXAMPLE_PID"
+}
+
+example_stop() {
+	kill -INT "$EXAMPLE_PID"
+	wait_for 20 dead "$EXAMPLE_PID" || fail "there 20 s after SIGINT"
+	wait "$EXAMPLE_PID" || fail "$EXAMPLE: $?: $(tail -n1 "$EXAMPLE.err")"
+	no_device "$ID" || fail "$EXAMPLE is gone but device $ID is not"
+}

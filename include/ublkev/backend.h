@@ -61,6 +61,11 @@ struct ublkev_backend;	/* opaque */
  * needs it.
  */
 #define UBLKEV_LIMIT_THREADS		(1u << 5)
+/*
+ * The backend calls ublkev_req_pread(), ublkev_offload() or others of reqop.h:
+ * the device is to have room for what these begin.
+ */
+#define UBLKEV_LIMIT_REQ_OPS		(1u << 6)
 
 /*
  * What a backend can do, answered once by its open(). The library sets
@@ -287,6 +292,14 @@ struct ublkev_backend_ops {
 	 * `ctx` is in use until the backend has closed, whatever was told.
 	 */
 	int (*close_begin)(void *ctx);
+	/*
+	 * What a resize() to a larger capacity would have to wait for, as a
+	 * file system that makes a file longer: called before it, in a thread
+	 * of the library's, while requests go on. 0 or a negative errno, which
+	 * the resize ends with; no resize() follows then. None need follow
+	 * after 0 either: the device may have begun to end. NULL: nothing.
+	 */
+	int (*grow)(void *ctx, uint64_t dev_bytes);
 };
 
 /*

@@ -122,6 +122,9 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  */
 #define UBLKEV_CONF_SCHED_BATCH	(1u << 6)
 
+/* the most of conf.offload_threads */
+#define UBLKEV_MAX_OFFLOAD_THREADS	64
+
 /* what becomes of a device, and its requests, when its server is gone */
 enum ublkev_recovery {
 	/* requests fail; the device is stopped */
@@ -285,6 +288,11 @@ struct ublkev_conf {
 	 * whose backend has no queue_start() does for a tenth of a second.
 	 */
 	unsigned int sleep_us;
+	/*
+	 * 4; 1 .. 64. The most threads that the library makes of a device for
+	 * what its backend offloads (ublkev_offload(), grow()).
+	 */
+	unsigned int offload_threads;
 };
 
 /*

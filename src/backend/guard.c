@@ -169,6 +169,16 @@ int ublkev__guard_can_resize(const struct ublkev_backend *b,
 	return b->ops.resize ? 0 : -EOPNOTSUPP;
 }
 
+int ublkev__guard_grow(const struct ublkev_backend *b, uint64_t dev_bytes)
+{
+	return b->ops.grow(b->ctx, dev_bytes);
+}
+
+int ublkev__guard_grown(const struct ublkev_backend *b, int answer)
+{
+	return guard_legal_errno(b, b->log, "grow()", answer);
+}
+
 int ublkev__guard_resize(struct ublkev_backend *b, uint64_t dev_bytes)
 {
 	bool grows = dev_bytes > b->limits.dev_bytes;
@@ -247,6 +257,12 @@ int ublkev__guard_close(struct ublkev_backend *b)
 	if (answer == UBLKEV_LATER)
 		guard_forget_owner(b, UBLKEV__GUARD_LEFT);
 	return answer;
+}
+
+void ublkev__guard_leave(struct ublkev_backend *b)
+{
+	ublkev__guard_stop(b);
+	guard_forget_owner(b, UBLKEV__GUARD_LEFT);
 }
 
 void ublkev_backend_closed(struct ublkev_backend *b)
@@ -429,6 +445,21 @@ int ublkev__guard_placed(const struct ublkev_backend *b,
 		return err;
 	return guard_legal_errno(b, b->log, "placed()",
 				 b->ops.placed(b->ctx, req, err));
+}
+
+int ublkev__guard_op_done(const struct ublkev_backend *b, ublkev_req_fn *done,
+			  struct ublkev_req *req, int res)
+{
+	int answer = done(b->ctx, req, res);
+
+	if (answer == UBLKEV_LATER)
+		return answer;
+	return guard_legal_errno(b, b->log, "done()", answer);
+}
+
+int ublkev__guard_work_answer(const struct ublkev_backend *b, int res)
+{
+	return guard_legal_errno(b, b->log, "work()", res);
 }
 
 void ublkev__guard_flush(struct ublkev_backend *b)

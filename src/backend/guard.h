@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 #include <ublkev/backend.h>
+#include <ublkev/reqop.h>
 
 #include "util/log.h"
 
@@ -111,7 +112,23 @@ int ublkev__guard_place(const struct ublkev_backend *b,
 int ublkev__guard_placed(const struct ublkev_backend *b,
 			 const struct ublkev_req *req, int err);
 
+/*
+ * The backend's `done` of an operation that ended with res: UBLKEV_LATER, 0 or
+ * a negative errno, whatever it says.
+ */
+int ublkev__guard_op_done(const struct ublkev_backend *b, ublkev_req_fn *done,
+			  struct ublkev_req *req, int res);
+/* what the backend's work returned, as an answer: 0 or a negative errno */
+int ublkev__guard_work_answer(const struct ublkev_backend *b, int res);
+
 void ublkev__guard_flush(struct ublkev_backend *b);
+
+/*
+ * The backend's grow(), in whatever thread; and its answer made legal, in the
+ * loop's: 0 or a negative errno.
+ */
+int ublkev__guard_grow(const struct ublkev_backend *b, uint64_t dev_bytes);
+int ublkev__guard_grown(const struct ublkev_backend *b, int answer);
 
 /*
  * Whether that may be its capacity: 0, -EINVAL (no multiple of the logical
@@ -145,6 +162,13 @@ int ublkev__guard_begin_close(struct ublkev_backend *b,
  * owner any more.
  */
 int ublkev__guard_close(struct ublkev_backend *b);
+
+/*
+ * Instead of that, for an owner that ends while the backend's own code is at
+ * work in a thread: it is stopped, is not told to close, and has no owner any
+ * more.
+ */
+void ublkev__guard_leave(struct ublkev_backend *b);
 
 /*
  * ublkev_backend_new() with what frees ctx, for the built-in ones; on

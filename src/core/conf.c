@@ -48,6 +48,7 @@ static const struct conf_range conf_ranges[] = {
 	CONF_RANGE(budget_reqs, 0, INT32_MAX),
 	CONF_RANGE(wait_us, 0, MOST_WAIT_US),
 	CONF_RANGE(sleep_us, 0, MOST_SLEEP_US),
+	CONF_RANGE(offload_threads, 1, UBLKEV_MAX_OFFLOAD_THREADS),
 	CONF_RANGE(recovery, 0, UBLKEV_NR_RECOVERIES - 1),
 	CONF_RANGE(copy, 0, UBLKEV_NR_COPIES - 1),
 };

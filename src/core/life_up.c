@@ -259,7 +259,7 @@ void ublkev__life_opened(struct ublkev__life *c, int err, uint64_t now_ms)
 		ublkev__life_unwind(c, now_ms);
 	} else if (!err) {
 		c->undo |= UBLKEV__UNDO_UBLKC;	/* START arms all tags */
-		c->files = c->traits & UBLKEV__CAN_PLACE;
+		c->files = c->traits & (UBLKEV__CAN_PLACE | UBLKEV__HAS_OPS);
 		up_go_on(c, now_ms);
 	} else if ((err != -ENOENT && err != -EACCES && err != -EBUSY) ||
 		   !up_try_again(c, UDEV_RETRY_MS, now_ms)) {

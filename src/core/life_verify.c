@@ -130,7 +130,7 @@ static void verify_way(const struct ublkev__life *c)
 /* Who has operations on files ends them before another server may come. */
 static void verify_files(const struct ublkev__life *c)
 {
-	assert(!c->files || c->traits & UBLKEV__CAN_PLACE);
+	assert(!c->files || c->traits & (UBLKEV__CAN_PLACE | UBLKEV__HAS_OPS));
 	assert(!c->files || c->step >= UBLKEV_STEP_START);
 	assert(c->step != UBLKEV_STEP_RECALL || c->files);
 	assert(c->step != UBLKEV_STEP_CLOSE || !c->files);

@@ -113,12 +113,14 @@ void ublkev__params_make(struct ublkev__params *p,
 
 /* The features without which a device of that checked conf cannot be had. */
 uint64_t ublkev__features_needed(const struct ublkev_conf *conf);
-/* traits of a backend; all but CLOSES_LATER bear on how data are copied */
+/* traits of a backend; all but CLOSES_LATER and HAS_OPS bear on how data are copied */
 #define UBLKEV__CAN_MAP		(1u << 0)	/* has map() */
 #define UBLKEV__NO_DATA		(1u << 1)	/* UBLKEV_LIMIT_NO_DATA */
 #define UBLKEV__READ_ONLY	(1u << 2)	/* UBLKEV_LIMIT_READ_ONLY */
-#define UBLKEV__CLOSES_LATER	(1u << 3)	/* has close_begin() */
+#define UBLKEV__CLOSES_LATER	(1u << 3)	/* has close_begin(), or a pool
+						   of threads for it */
 #define UBLKEV__CAN_PLACE	(1u << 4)	/* has place() */
+#define UBLKEV__HAS_OPS		(1u << 5)	/* UBLKEV_LIMIT_REQ_OPS */
 
 /*
  * What conf.copy comes to for a backend of these traits, where the kernel

@@ -44,6 +44,7 @@ enum ublkev__fileop_kind {
 	UBLKEV__FILEOP_SYNC,		/* fdatasync(2) */
 	UBLKEV__FILEOP_PUNCH,		/* PUNCH_HOLE, the size is kept */
 	UBLKEV__FILEOP_ZERO,		/* ZERO_RANGE, the size is kept */
+	UBLKEV__FILEOP_ALLOCATE,	/* fallocate(2), of the mode */
 	UBLKEV__FILEOP_CANCEL,		/* what is FLYING of the piece */
 	/* from ublkc, and to it: USER_COPY of at_bytes of the request */
 	UBLKEV__FILEOP_FETCH,
@@ -72,7 +73,10 @@ struct ublkev__fileop {
 	uint64_t len_bytes;	/* 0: SYNC, CANCEL */
 	void *addr;		/* READ, WRITE, WRITE_SYNC, FETCH, STORE */
 	int fd;
-	uint32_t at_bytes;	/* of those, and CLEAR: within the request */
+	union {
+		uint32_t at_bytes; /* of those, and CLEAR: within the request */
+		uint32_t mode;	/* ALLOCATE */
+	};
 	uint8_t kind;		/* enum ublkev__fileop_kind */
 	uint8_t piece;		/* below UBLKEV_MAX_EXTENTS */
 	bool lent;		/* not addr, but the tag's pages in the ring */

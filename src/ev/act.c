@@ -17,6 +17,7 @@
 #include "ev/evfile.h"
 #include "ev/evlook.h"
 #include "ev/evloop.h"
+#include "ev/evoffload.h"
 #include "ev/evpump.h"
 #include "ev/evresize.h"
 #include "ev/evturn.h"
@@ -426,11 +427,28 @@ static void act_on_backend_closed(void *owner)
 static void act_close_backend(struct ublkev__engine *e)
 {
 	ublkev__workers_join(e);
-	if (ublkev__guard_begin_close(e->backend, act_on_backend_closed) ==
+	/* its code may be at work in the pool: it is closed when that is back */
+	if (ublkev__offload_ended(e) &&
+	    ublkev__guard_begin_close(e->backend, act_on_backend_closed) !=
+	    UBLKEV_LATER) {
+		ublkev__life_backend_closed(&e->life);
+		return;
+	}
+	e->closes_backend = e->backend->phase != UBLKEV__GUARD_CLOSING;
+	ublkev__life_backend_closing(&e->life, ublkev__engine_now_ms(e));
+}
+
+static bool act_pool_has_ended(const struct ublkev__engine *e)
+{
+	return e->closes_backend &&
+	       ublkev__offload_ended(e);
+}
+
+static void act_close_backend_late(struct ublkev__engine *e)
+{
+	e->closes_backend = false;
+	if (ublkev__guard_begin_close(e->backend, act_on_backend_closed) !=
 	    UBLKEV_LATER)
-		ublkev__life_backend_closing(&e->life,
-					     ublkev__engine_now_ms(e));
-	else
 		ublkev__life_backend_closed(&e->life);
 }
 
@@ -558,7 +576,9 @@ enum ublkev__need ublkev__act_need(const struct ublkev__engine *e)
 	if (c->pending && ublkev__carrier_has_work(e->carrier))
 		return UBLKEV__NEED_RUN;
 	if (ublkev__workers_have_facts(e) || act_is_idle(e) ||
-	    act_is_recalled(e) || e->resize == UBLKEV__RESIZE_CUTS)
+	    act_is_recalled(e) || e->resize == UBLKEV__RESIZE_CUTS ||
+	    act_pool_has_ended(e) ||
+	    (e->resize == UBLKEV__RESIZE_GROWS && ublkev__resize_grows_on(e)))
 		return UBLKEV__NEED_RUN;
 	return UBLKEV__NEED_LOOK;
 }
@@ -567,8 +587,11 @@ bool ublkev__act_run(struct ublkev__engine *e)
 {
 	struct ublkev__life_action *a = &e->action;
 
-	if (e->resize == UBLKEV__RESIZE_HOLDS)
+	if (e->resize == UBLKEV__RESIZE_HOLDS ||
+	    (e->resize == UBLKEV__RESIZE_GROWS && ublkev__resize_grows_on(e)))
 		act_grow(e);
+	if (act_pool_has_ended(e))
+		act_close_backend_late(e);
 	while (e->blocked || ublkev__life_next(&e->life, a)) {
 		e->blocked = !act_may(e, a);
 		if (e->blocked)

@@ -16,6 +16,8 @@
 #include "backend/guard.h"
 #include "ev/evfile.h"
 #include "ev/evloop.h"
+#include "ev/evoffload.h"
+#include "ev/evreqop.h"
 #include "ev/evturn.h"
 #include "ev/evworker.h"
 #include "util/check.h"
@@ -52,6 +54,8 @@ static void engine_on_done(void *owner, uint64_t cookie, int err)
 
 	ublkev__check(e->nr_workers || e->thread == ublkev__thread_self(),
 		      "requests are answered in the thread of the loop");
+	if (known && ublkev__reqop_answer(e, cookie, err))
+		return;
 
 	/* the backend may be in any thread, and the counter is one lane's */
 	if (!known)
@@ -102,6 +106,14 @@ static int engine_make_queues(struct ublkev__engine *e, unsigned int queues,
 			return -ENOMEM;
 		e->placed = engine_align(e->placed_mem);
 	}
+	if (ublkev__reqop_used(e->backend)) {
+		e->tagops_mem = ublkev__alloc_zalloc(&e->mem, 1,
+						     n * sizeof(*e->tagops) +
+						     CACHE_LINE - 1);
+		if (!e->tagops_mem)
+			return -ENOMEM;
+		e->tagops = engine_align(e->tagops_mem);
+	}
 	tags = engine_align(e->tags_mem);
 	e->queues = engine_align(e->queues_mem);
 	for (i = 0; i < queues; i++) {
@@ -142,7 +154,8 @@ int ublkev__engine_new_io(struct ublkev__lane *l)
 	l->by_ring = l->loop && l->e->conf.flags & UBLKEV_CONF_RING_FD;
 	if (!err && l->by_ring)
 		ublkev__io_by_ring(l->io);
-	if (!err && l->e->backend && l->e->backend->ops.place)
+	if (!err && l->e->backend && (l->e->backend->ops.place ||
+				      ublkev__reqop_used(l->e->backend)))
 		ublkev__io_for_files(l->io);
 	return err;
 }
@@ -202,9 +215,15 @@ static int engine_open_backend(struct ublkev__engine *e)
 	return -EOPNOTSUPP;
 }
 
+bool ublkev__engine_offloads(const struct ublkev__engine *e)
+{
+	return e->mode != UBLKEV__LIFE_REMOVE &&
+	       (e->backend->ops.grow || ublkev__reqop_used(e->backend));
+}
+
 static int engine_make(struct ublkev__engine *e, enum ublkev_step *step)
 {
-	int err;
+	int err = 0;
 
 	*step = UBLKEV_STEP_BACKEND;
 	if (e->mode != UBLKEV__LIFE_REMOVE) {
@@ -213,7 +232,10 @@ static int engine_make(struct ublkev__engine *e, enum ublkev_step *step)
 			return err;
 	}
 	*step = UBLKEV_STEP_SETUP;
-	err = engine_make_io(e);
+	if (ublkev__engine_offloads(e))
+		err = ublkev__offload_new(e);
+	if (!err)
+		err = engine_make_io(e);
 	if (!err)
 		err = ublkev__carrier_new(&e->carrier, &e->mem,
 					  ublkev__io_fd(e->lane.io),
@@ -254,6 +276,9 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 	l->stays = false;
 	ublkev__lanelife_init(&l->life, UBLKEV__LANE_ARMED);
 	l->wanting = NULL;
+	l->wanting_ops = NULL;
+	l->jobs_done = NULL;
+	l->nr_placed = 0;
 	l->nr_flying = 0;
 	l->refused_pages = false;
 }
@@ -272,6 +297,8 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	e->nr_queues = 0;
 	e->resize = UBLKEV__RESIZE_NONE;
 	e->blocked = false;
+	e->grown = false;
+	e->closes_backend = false;
 	e->look_until_ms = UINT64_MAX;
 	e->look_given_ms = 0;
 	ublkev__threads_init(&e->threads, NULL, 0);
@@ -295,6 +322,7 @@ static void engine_leave_to_backend(struct ublkev__engine *e)
 		    "backend %s has not closed: the requests and buffers lent to it are left to it, and never freed",
 		    ublkev_backend_name(e->backend));
 	e->tags_mem = NULL;
+	e->tagops_mem = NULL;
 	ublkev__io_leave_bufs(e->lane.io);
 	for (i = 0; i < e->nr_workers; i++)
 		ublkev__io_leave_bufs(ublkev__worker_lane(e, i)->io);
@@ -316,6 +344,9 @@ static void engine_free_queues(struct ublkev__engine *e)
 	ublkev__alloc_free(&e->mem, e->tags_mem);
 	ublkev__alloc_free(&e->mem, e->since_us);
 	ublkev__alloc_free(&e->mem, e->placed_mem);
+	ublkev__alloc_free(&e->mem, e->tagops_mem);
+	e->tagops_mem = NULL;
+	e->tagops = NULL;
 	e->placed_mem = NULL;
 	e->placed = NULL;
 	e->queues_mem = NULL;
@@ -334,9 +365,13 @@ int ublkev__engine_down(struct ublkev__engine *e)
 	e->carrier = NULL;
 	ublkev__workers_join(e);
 	/* the backend lets go of requests and buffers before they vanish */
-	if (e->mode != UBLKEV__LIFE_REMOVE && e->backend->owner == e &&
-	    ublkev__guard_close(e->backend) == UBLKEV_LATER)
+	if (ublkev__offload_free(e)) {
+		ublkev__guard_leave(e->backend);
 		engine_leave_to_backend(e);
+	} else if (e->mode != UBLKEV__LIFE_REMOVE && e->backend->owner == e &&
+		   ublkev__guard_close(e->backend) == UBLKEV_LATER) {
+		engine_leave_to_backend(e);
+	}
 	ublkev__workers_free(e);
 	if (e->lane.io)
 		fd = ublkev__io_take_fd(e->lane.io);
@@ -398,8 +433,8 @@ static void engine_verify_threads(const struct ublkev__engine *e)
 	/* nobody is held for anything but a resize */
 	assert(t->hold == UBLKEV__HOLD_FREE ||
 	       e->resize != UBLKEV__RESIZE_NONE);
-	assert(e->resize != UBLKEV__RESIZE_HOLDS ||
-	       (t->nr && t->hold != UBLKEV__HOLD_FREE));
+	assert(e->resize != UBLKEV__RESIZE_HOLDS || !t->nr ||
+	       t->hold != UBLKEV__HOLD_FREE);
 	assert(!e->blocked || t->nr || e->resize == UBLKEV__RESIZE_CUTS);
 }
 

@@ -6,6 +6,8 @@
  *	engine.c   making and releasing the parts
  *	evpump.c   the one loop that moves facts and actions between them
  *	evfile.c   its part with requests whose data are in files
+ *	evreqop.c  its part with what backends have done for requests
+ *	evoffload.c threads for what blocks
  *	act.c      its part in a device's life: commands, events, files
  *	evresize.c a resize: the backend's part of it
  *	evloop.c   when the pump runs: libev's watchers
@@ -28,9 +30,11 @@
 #include "core/params.h"
 #include "core/placed.h"
 #include "core/queue.h"
+#include "core/ownops.h"
 #include "core/threads.h"
 #include "ev/clock.h"
 #include "core/wait.h"
+#include "ev/evoffload.h"
 #include "uring/carrier.h"
 #include "uring/io.h"
 #include "util/log.h"
@@ -53,9 +57,15 @@ struct ublkev__lane {
 	/* evfile.c: where the backend places requests */
 	struct ublkev__placed *wanting;	/* want SQEs: the first */
 	struct ublkev__placed *last_wanting;
-	unsigned int nr_placed;		/* requests of which there are some */
-	unsigned int nr_flying;		/* operations that the kernel has */
+	unsigned int nr_placed;		/* requests of which there are some, or
+					   operations on files of the backend's */
+	unsigned int nr_flying;		/* operations that the kernel has, jobs
+					   that the pool has */
 	bool refused_pages;		/* a file did: it is in the log */
+	/* evreqop.c: what the backend begins by itself */
+	struct ublkev__reqops *wanting_ops;	/* want SQEs: the first */
+	struct ublkev__reqops *last_wanting_ops;
+	struct ublkev__job *jobs_done;	/* atomic: pushed by the pool */
 	bool pumping;
 	bool stays;			/* evpump.c: the loop is not to sleep */
 	bool alone;			/* in its loop: nobody else has watchers
@@ -90,9 +100,21 @@ struct ublkev__lane {
 	bool in_backend;
 };
 
+/* what a backend has begun for a request of one tag: evreqop.c */
+struct ublkev__tagops {
+	struct ublkev__reqops o;
+	struct ublkev__job job;		/* o.works: out */
+	ublkev_work_fn *work;
+	ublkev_req_fn *work_done;
+	void *ctx;
+	int work_res;
+};
+
 /* where a resize is */
 enum ublkev__resize {
 	UBLKEV__RESIZE_NONE,
+	UBLKEV__RESIZE_GROWS,	/* a thread does what the backend would wait
+				   for, in ops.grow */
 	UBLKEV__RESIZE_HOLDS,	/* the backend grows once all threads are held */
 	UBLKEV__RESIZE_ASKED,	/* the device's life was, which tells RESIZED */
 	UBLKEV__RESIZE_CUTS,	/* the backend shrinks: its next piece is due */
@@ -122,6 +144,11 @@ struct ublkev__engine {
 	uint64_t *since_us;
 	struct ublkev__placed *placed;	/* of each tag, or NULL: see ops.place */
 	void *placed_mem;
+	struct ublkev__tagops *tagops;	/* of each tag, or NULL: LIMIT_REQ_OPS */
+	void *tagops_mem;
+	struct ublkev__pool *offload; /* or NULL: nothing is offloaded */
+	bool grown;			/* RESIZE_GROWS: the thread is back */
+	bool closes_backend;		/* once the pool has no job any more */
 	enum ublkev__life_mode mode;	/* REMOVE: no queues, no backend */
 	enum ublkev__resize resize;
 	uint64_t resize_bytes;		/* what the device is to have */
@@ -145,10 +172,19 @@ struct ublkev__engine {
 	uint64_t timer_ms;		/* the deadline it is set for */
 };
 
+/* the pool has brought some back, which are to be taken */
+static inline bool ublkev__lane_has_jobs(const struct ublkev__lane *l)
+{
+	return __atomic_load_n(&l->jobs_done, __ATOMIC_RELAXED);
+}
+
 static inline uint64_t ublkev__engine_now_ms(struct ublkev__engine *e)
 {
 	return ublkev__pace_look(&e->pace, ublkev__clock_ms());
 }
+
+/* whether there is a pool: the backend may have something for threads of it */
+bool ublkev__engine_offloads(const struct ublkev__engine *e);
 
 /*
  * Makes every part that a device needs before its first control command;

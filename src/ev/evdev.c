@@ -45,6 +45,7 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 		.recover_timeout_ms = 60000,
 		.wait_us = 200,
 		.sleep_us = 200,
+		.offload_threads = 4,
 	};
 
 	ublkev__sized_fill(conf, size, &defaults, sizeof(defaults));
@@ -165,8 +166,9 @@ static int dev_come_up(struct ublkev__engine *e, enum ublkev_step *step)
 	return ublkev__engine_up(e, step);
 }
 
-static unsigned int dev_traits_of(const struct ublkev_backend *b)
+static unsigned int dev_traits_of(const struct ublkev__engine *e)
 {
+	const struct ublkev_backend *b = e->backend;
 	unsigned int traits = 0;
 
 	if (b->ops.map)
@@ -177,7 +179,9 @@ static unsigned int dev_traits_of(const struct ublkev_backend *b)
 		traits |= UBLKEV__NO_DATA;
 	if (b->limits.flags & UBLKEV_LIMIT_READ_ONLY)
 		traits |= UBLKEV__READ_ONLY;
-	if (b->ops.close_begin)
+	if (b->limits.flags & UBLKEV_LIMIT_REQ_OPS)
+		traits |= UBLKEV__HAS_OPS;
+	if (b->ops.close_begin || ublkev__engine_offloads(e))
 		traits |= UBLKEV__CLOSES_LATER;
 	return traits;
 }
@@ -209,7 +213,7 @@ static int dev_start(struct ev_loop *loop, struct ublkev_dev *dev,
 	if (e->conf.flags & UBLKEV_CONF_KEEP_SCHEDULER)
 		e->life.info.signature |= UBLKEV__SIGNED_KEEP_SCHEDULER;
 	if (mode != UBLKEV__LIFE_REMOVE)
-		e->life.traits = dev_traits_of(e->backend);
+		e->life.traits = dev_traits_of(e);
 	ublkev__pace_init(&e->pace, ublkev__clock_ms());
 	ublkev__life_start(&e->life, mode, ublkev__engine_now_ms(e));
 	dev->step = e->life.step;

@@ -9,6 +9,7 @@
 #include "backend/guard.h"
 #include "ev/engine.h"
 #include "ev/evpump.h"
+#include "ev/evreqop.h"
 
 static struct ublkev__placed *file_of(const struct ublkev__engine *e,
 				      unsigned int queue, unsigned int tag)
@@ -190,11 +191,13 @@ void ublkev__file_out(struct ublkev__lane *l)
 void ublkev__file_submit(struct ublkev__lane *l)
 {
 	ublkev__file_out(l);
-	while (l->wanting) {
+	ublkev__reqop_out(l);
+	while (l->wanting || l->wanting_ops) {
 		ublkev__pump_enter(l, ublkev__io_enter);
 		if (!ublkev__io_has_file_room(l->io))
 			return;
 		ublkev__file_out(l);
+		ublkev__reqop_out(l);
 	}
 }
 
@@ -203,9 +206,13 @@ bool ublkev__file_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 	unsigned int queue = ublkev__cqe_queue(cqe);
 	struct ublkev__placed *p;
 
-	if (!ublkev__cqe_is_file(cqe) || !l->e->placed ||
+	if (!ublkev__cqe_is_file(cqe) ||
 	    queue - l->first_id >= l->nr_queues ||
 	    cqe->tag >= l->e->queues[queue].depth)
+		return false;
+	if (l->e->tagops && ublkev__reqop_cqe(l, cqe))
+		return true;
+	if (!l->e->placed)
 		return false;
 	p = file_of(l->e, queue, cqe->tag);
 	if (!p->req || ublkev__placed_cqe(p, ublkev__cqe_piece(cqe), cqe->res))
@@ -252,11 +259,13 @@ static void file_end_all(struct ublkev__lane *l,
 void ublkev__file_abort(struct ublkev__lane *l)
 {
 	file_end_all(l, ublkev__placed_abort);
+	ublkev__reqop_abort(l);
 }
 
 void ublkev__file_recall(struct ublkev__lane *l)
 {
 	file_end_all(l, ublkev__placed_recall);
+	ublkev__reqop_recall(l);
 }
 
 bool ublkev__file_is_recalled(const struct ublkev__lane *l)
@@ -269,6 +278,7 @@ void ublkev__file_close(struct ublkev__lane *l)
 	size_t bytes;
 
 	l->wanting = NULL;
+	l->wanting_ops = NULL;
 	if (!l->nr_flying)
 		return;
 	bytes = ublkev__io_leave_bufs(l->io);

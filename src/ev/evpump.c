@@ -17,6 +17,8 @@
 #include "ev/act.h"
 #include "ev/evfile.h"
 #include "ev/evloop.h"
+#include "ev/evoffload.h"
+#include "ev/evreqop.h"
 #include "ev/evturn.h"
 #include "ev/evworker.h"
 
@@ -137,12 +139,23 @@ static void pump_place(struct ublkev__lane *l, struct ublkev__queue *q,
 		ublkev__queue_refused(q, t, err);
 }
 
+/* it counts when what the backend has begun for the request is back */
+__attribute__((cold, noinline))
+static void pump_answer_ops(struct ublkev__lane *l, uint64_t cookie, int res)
+{
+	if (res <= UBLKEV_DONE)
+		(void)ublkev__reqop_answer(l->e, cookie, res);
+}
+
 /* the backend's answer, or the guard's; whether the backend got it */
-static bool pump_answer(struct ublkev__queue *q, struct ublkev__tag *t,
-			uint64_t cookie, int res, bool rejected)
+static bool pump_answer(struct ublkev__lane *l, struct ublkev__queue *q,
+			struct ublkev__tag *t, uint64_t cookie, int res,
+			bool rejected)
 {
 	if (rejected)
 		ublkev__queue_refused(q, t, res);
+	else if (unlikely(l->e->tagops) && ublkev__reqop_has(l->e, cookie))
+		pump_answer_ops(l, cookie, res);
 	else if (res <= UBLKEV_DONE)
 		ublkev__queue_done(q, cookie, res);
 	else if (res == UBLKEV_AGAIN)
@@ -161,8 +174,11 @@ static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	if (unlikely(l->e->placed) && !ublkev__queue_is_unlent(t) &&
 	    ublkev__file_place(l, q, t))
 		return false;
+	/* it stays the backend's, which is to begin nothing any more */
+	if (unlikely(l->e->tagops) && l->life.recall != UBLKEV__RECALL_UNASKED)
+		return false;
 	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
-	return pump_answer(q, t, cookie, res, rejected);
+	return pump_answer(l, q, t, cookie, res, rejected);
 }
 
 __attribute__((cold, noinline))
@@ -173,7 +189,7 @@ static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
 	bool rejected;
 	int res = ublkev__guard_go_on(l->e->backend, &t->req, &rejected);
 
-	return pump_answer(q, t, cookie, res, rejected);
+	return pump_answer(l, q, t, cookie, res, rejected);
 }
 
 static bool pump_round_is_full(const struct ublkev__turn *turn)
@@ -299,7 +315,7 @@ static void pump_pull_queues(struct ublkev__lane *l, struct ublkev__turn *turn)
 	}
 	if (l->worker)
 		ublkev__worker_leaves_backend(l);
-	if (unlikely(l->wanting))
+	if (unlikely(l->wanting || l->wanting_ops))
 		ublkev__file_submit(l);
 	for (i = 0; i < l->nr_queues; i++)
 		ublkev__pump_out(l, &l->queues[i]);
@@ -365,7 +381,7 @@ static bool pump_loop_waits(const struct ublkev__lane *l)
 static bool pump_lane_has_work(const struct ublkev__lane *l)
 {
 	return ublkev__lanelife_serves(&l->life) && (l->stays || ublkev__io_has_work(l->io) ||
-			    pump_queues_have_work(l));
+			    ublkev__lane_has_jobs(l) || pump_queues_have_work(l));
 }
 
 /*
@@ -376,7 +392,7 @@ static bool pump_lane_has_work(const struct ublkev__lane *l)
 static bool pump_life_awaits(const struct ublkev__engine *e)
 {
 	return e->life.nr || e->life.pending || e->nr_workers ||
-	       e->resize == UBLKEV__RESIZE_CUTS ||
+	       e->resize != UBLKEV__RESIZE_NONE ||
 	       ublkev__life_deadline_ms(&e->life) != UINT64_MAX;
 }
 
@@ -477,6 +493,8 @@ static bool pump_round_of_io(struct ublkev__lane *l, struct ublkev__turn *turn,
 		ublkev__pump_enter(l, ublkev__io_enter);
 	pump_stamp(l, turn);
 	pump_reap(l);
+	if (unlikely(ublkev__lane_has_jobs(l)))
+		ublkev__reqop_take(l);
 	l->stats.rounds++;
 	turn->rounds++;
 	pump_look_drained(l);

@@ -61,18 +61,44 @@ static void resize_ask_life(struct ublkev__engine *e)
 			    ublkev__engine_now_ms(e));
 }
 
+static void resize_run_growth(struct ublkev__job *job)
+{
+	struct ublkev__growth *g = (struct ublkev__growth *)job;
+
+	g->res = ublkev__guard_grow(g->backend, g->dev_bytes);
+}
+
+static int resize_start_growth(struct ublkev__engine *e, uint64_t dev_bytes)
+{
+	struct ublkev__growth *g = ublkev__offload_growth(e);
+	int err;
+
+	g->job.run = resize_run_growth;
+	g->backend = e->backend;
+	g->dev_bytes = dev_bytes;
+	e->grown = false;
+	err = ublkev__offload_start(&e->lane, &g->job);
+	if (!err)
+		e->resize = UBLKEV__RESIZE_GROWS;
+	return err;
+}
+
 int ublkev__resize_begin(struct ublkev__engine *e, uint64_t dev_bytes)
 {
 	uint64_t now_bytes = e->backend->limits.dev_bytes;
 	bool grows = dev_bytes > now_bytes;
 	int err = 0;
 
-	if (grows && !e->nr_workers)
+	if (grows && e->backend->ops.grow)
+		err = resize_start_growth(e, dev_bytes);
+	else if (grows && !e->nr_workers)
 		err = resize_grow_now(e, dev_bytes);
 	if (err)
 		return err;
 	e->resize_bytes = dev_bytes;
 	e->old_bytes = now_bytes;
+	if (e->resize == UBLKEV__RESIZE_GROWS)
+		return 0;
 	if (grows && e->nr_workers) {
 		e->resize = UBLKEV__RESIZE_HOLDS;
 		(void)resize_hold(e);
@@ -83,10 +109,34 @@ int ublkev__resize_begin(struct ublkev__engine *e, uint64_t dev_bytes)
 	return 0;
 }
 
+bool ublkev__resize_grows_on(const struct ublkev__engine *e)
+{
+	return e->grown || ublkev__life_can_resize(&e->life);
+}
+
+/* of a thread that is still at it, when the device ends, nothing is asked */
+static int resize_take_growth(struct ublkev__engine *e)
+{
+	const struct ublkev__growth *g = ublkev__offload_growth(e);
+	int err = -ECANCELED;
+
+	if (e->grown)
+		err = g->job.dropped ? -ECANCELED :
+		      ublkev__guard_grown(e->backend, g->res);
+	if (!err)
+		e->resize = UBLKEV__RESIZE_HOLDS;
+	return err;
+}
+
 int ublkev__resize_grow(struct ublkev__engine *e)
 {
 	int err;
 
+	if (e->resize == UBLKEV__RESIZE_GROWS) {
+		err = resize_take_growth(e);
+		if (err)
+			return err;
+	}
 	if (!resize_hold(e))
 		return 0;
 	/* while threads were waited for, the device may have begun to end */

@@ -22,7 +22,13 @@ struct ublkev__engine;
 int ublkev__resize_begin(struct ublkev__engine *e, uint64_t dev_bytes);
 
 /*
- * In RESIZE_HOLDS: goes on if all threads are held by now. 0, or why that was
+ * In RESIZE_GROWS: whether there is something to go on with, be it that the
+ * thread is back, or that the device ends.
+ */
+bool ublkev__resize_grows_on(const struct ublkev__engine *e);
+
+/*
+ * In RESIZE_GROWS, when that is so, and in RESIZE_HOLDS: goes on if all threads are held by now. 0, or why that was
  * the resize's end, which RESIZED is to tell.
  */
 int ublkev__resize_grow(struct ublkev__engine *e);

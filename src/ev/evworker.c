@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The threads of queues: what one does in its own loop ("a worker"), and what
- * the application's thread calls. The only file that makes threads; struct
- * ublkev__worker says of each member which of the two threads it belongs to.
+ * the application's thread calls. (Those for what blocks are evoffload.c's.)
+ * struct ublkev__worker says of each member which of the two threads it
+ * belongs to.
  */
 #include "ev/evworker.h"
 

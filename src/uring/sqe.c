@@ -147,6 +147,15 @@ static void sqe_rw(struct io_uring_sqe *sqe, const struct ublkev__fileop *op,
 		sqe->rw_flags = RWF_DSYNC;
 }
 
+static uint32_t sqe_mode(const struct ublkev__fileop *op)
+{
+	if (op->kind == UBLKEV__FILEOP_ALLOCATE)
+		return op->mode;
+	return FALLOC_FL_KEEP_SIZE | (op->kind == UBLKEV__FILEOP_ZERO ?
+				      FALLOC_FL_ZERO_RANGE :
+				      FALLOC_FL_PUNCH_HOLE);
+}
+
 /* FALLOCATE has its length in addr and its mode in len */
 static void sqe_fallocate(struct io_uring_sqe *sqe,
 			  const struct ublkev__fileop *op)
@@ -154,9 +163,7 @@ static void sqe_fallocate(struct io_uring_sqe *sqe,
 	sqe->opcode = IORING_OP_FALLOCATE;
 	sqe->off = op->offset_bytes;
 	sqe->addr = op->len_bytes;
-	sqe->len = FALLOC_FL_KEEP_SIZE | (op->kind == UBLKEV__FILEOP_ZERO ?
-					  FALLOC_FL_ZERO_RANGE :
-					  FALLOC_FL_PUNCH_HOLE);
+	sqe->len = sqe_mode(op);
 }
 
 void ublkev__sqe_file(struct io_uring_sqe *sqe,
@@ -173,6 +180,7 @@ void ublkev__sqe_file(struct io_uring_sqe *sqe,
 		break;
 	case UBLKEV__FILEOP_PUNCH:
 	case UBLKEV__FILEOP_ZERO:
+	case UBLKEV__FILEOP_ALLOCATE:
 		sqe_fallocate(sqe, op);
 		break;
 	case UBLKEV__FILEOP_CANCEL:

@@ -30,6 +30,9 @@ static int run_here(const struct ublkev__fileop *op, size_t len)
 		return result(pwrite(op->fd, op->addr, len, at));
 	case UBLKEV__FILEOP_SYNC:
 		return result(fdatasync(op->fd));
+	case UBLKEV__FILEOP_ALLOCATE:
+		return result(fallocate(op->fd, (int)op->mode, at,
+					(off_t)op->len_bytes));
 	default:
 		mode |= op->kind == UBLKEV__FILEOP_ZERO ?
 			FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE;

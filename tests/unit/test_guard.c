@@ -496,7 +496,8 @@ static const struct {
 	LIMIT(flags, UBLKEV_LIMIT_READ_ONLY, NULL),
 	LIMIT(flags, UBLKEV_LIMIT_NO_DATA, NULL),
 	LIMIT(flags, UBLKEV_LIMIT_THREADS, NULL),
-	LIMIT(flags, 1u << 6, "flags"),
+	LIMIT(flags, UBLKEV_LIMIT_REQ_OPS, NULL),
+	LIMIT(flags, 1u << 7, "flags"),
 	LIMIT(flags, 1u << 31, "flags"),
 };
 

@@ -21,6 +21,7 @@ static const struct ublkev_conf good = {
 	.stop_timeout_ms = 1,
 	.grace_ms = 1,
 	.recover_timeout_ms = 1,
+	.offload_threads = 4,
 };
 
 static struct ublkev__conf_fault fault;
@@ -117,6 +118,9 @@ START_TEST(conf_rest)
 	CHECK(stop_timeout_ms, 0, -EINVAL);
 	CHECK(grace_ms, 0, -EINVAL);
 	CHECK(grace_ms, INT32_MAX, 0);
+	CHECK(offload_threads, 0, -EINVAL);
+	CHECK(offload_threads, UBLKEV_MAX_OFFLOAD_THREADS, 0);
+	CHECK(offload_threads, UBLKEV_MAX_OFFLOAD_THREADS + 1, -EINVAL);
 	CHECK(grace_ms, UINT32_MAX, -EINVAL);
 	CHECK(cmd_timeout_ms, UINT32_C(1) << 31, -EINVAL);
 	CHECK(start_timeout_ms, UINT32_C(1) << 31, -EINVAL);

@@ -1,24 +1,8 @@
-# shellcheck shell=bash disable=SC2034  # DEV and ID are for lib.sh
+# shellcheck shell=bash
 # examples/stripe, a disk of three files: its data, ext4 on it (15 s)
 # timeout: 240
-prog=$BUILD/examples/stripe
-[ ! -x "$BUILD/examples/.libs/stripe" ] || {
-	export LD_LIBRARY_PATH=$BUILD/.libs
-	prog=$BUILD/examples/.libs/stripe
-}
-[ -x "$prog" ] || fail "examples/stripe was not built"
 truncate -s 48M a b c
-: >stripe.out
-"$prog" a b c >stripe.out 2>stripe.err &
-pid=$!
-# shellcheck disable=SC2317
-is_live() {
-	grep -q . stripe.out || dead "$pid"
-}
-wait_for 30 is_live || fail "no device after 30 s"
-DEV=$(head -n1 stripe.out)
-[ -b "$DEV" ] || fail "stripe: $(tail -n1 stripe.err)"
-ID=${DEV#/dev/ublkb}
+example_start stripe a b c
 [ "$(blockdev --getsize64 "$DEV")" = $((144 << 20)) ] || fail "its size"
 
 # What was written lies in turns of 64 KiB in the files.
@@ -48,7 +32,4 @@ fio --name=verify --filename="$DEV" --direct=1 --ioengine=io_uring \
 }
 file_system "mkfs.ext4 -q" "e2fsck -fn"
 
-kill -INT $pid
-wait_for 20 dead "$pid" || fail "still there 20 s after SIGINT"
-wait $pid || fail "stripe ended with $?: $(tail -n1 stripe.err)"
-no_device "$ID" || fail "stripe is gone but device $ID is not"
+example_stop

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The public calls of ublkev/reqop.h, and the way back from the ring and from
+ * the pool to the backend's `done`.
+ */
+#include "ev/evreqop.h"
+
+#include <limits.h>
+#include <stddef.h>
+
+#include "backend/guard.h"
+#include "ev/engine.h"
+#include "ev/evloop.h"
+#include "ev/evoffload.h"
+#include "ev/evpump.h"
+#include "ev/evworker.h"
+#include "util/check.h"
+#include "util/thread.h"
+
+bool ublkev__reqop_used(const struct ublkev_backend *b)
+{
+	return b && b->limits.flags & UBLKEV_LIMIT_REQ_OPS;
+}
+
+static struct ublkev__tagops *reqop_of(const struct ublkev__engine *e,
+				       unsigned int queue, unsigned int tag)
+{
+	return &e->tagops[(size_t)queue * e->queues[queue].depth + tag];
+}
+
+static struct ublkev__lane *reqop_lane(struct ublkev__engine *e,
+				       unsigned int queue)
+{
+	return e->nr_workers ? ublkev__worker_lane(e, queue) : &e->lane;
+}
+
+/* ---- answers ---------------------------------------------------------------- */
+
+/* nothing more is to be said of it: the request may have its answer */
+static void reqop_settle(struct ublkev__engine *e, struct ublkev__tagops *t)
+{
+	struct ublkev_req *req = t->o.req;
+	bool answers;
+	int err;
+
+	if (ublkev__reqops_settle(&t->o, &answers, &err) && answers)
+		ublkev__queue_done(&e->queues[req->queue], req->cookie, err);
+}
+
+/* `done` is called, or answers for it; then the request may be over */
+static void reqop_ended(struct ublkev__engine *e, struct ublkev__tagops *t,
+			ublkev_req_fn *done, int res)
+{
+	int answer = res;
+
+	if (done)
+		answer = ublkev__guard_op_done(e->backend, done, t->o.req, res);
+	if (answer != UBLKEV_LATER)
+		ublkev__reqops_answer(&t->o, answer);
+	reqop_settle(e, t);
+}
+
+static struct ublkev__tagops *reqop_find(const struct ublkev__engine *e,
+					 uint64_t cookie)
+{
+	unsigned int queue = ublkev__cookie_queue(cookie);
+	unsigned int tag = ublkev__cookie_tag(cookie);
+	struct ublkev__tagops *t;
+
+	if (!e->tagops || queue >= e->nr_queues ||
+	    tag >= e->queues[queue].depth)
+		return NULL;
+	t = reqop_of(e, queue, tag);
+	return t->o.req && t->o.req->cookie == cookie ? t : NULL;
+}
+
+bool ublkev__reqop_answer(struct ublkev__engine *e, uint64_t cookie, int err)
+{
+	struct ublkev__tagops *t = reqop_find(e, cookie);
+
+	/* of one that was failed there is nobody who could be answered */
+	if (!t || t->o.aborted)
+		return false;
+	ublkev__reqops_answer(&t->o, err);
+	return true;
+}
+
+bool ublkev__reqop_has(const struct ublkev__engine *e, uint64_t cookie)
+{
+	return reqop_find(e, cookie);
+}
+
+/* ---- to the ring and back ---------------------------------------------------- */
+
+static void reqop_list(struct ublkev__lane *l, struct ublkev__reqops *o)
+{
+	if (o->listed || !ublkev__reqops_want(o))
+		return;
+	o->listed = true;
+	o->next = NULL;
+	if (l->wanting_ops)
+		l->last_wanting_ops->next = o;
+	else
+		l->wanting_ops = o;
+	l->last_wanting_ops = o;
+}
+
+static void reqop_pull(struct ublkev__lane *l, struct ublkev__reqops *o)
+{
+	struct ublkev__fileop op;
+
+	while (ublkev__io_has_file_room(l->io) && ublkev__reqops_next(o, &op)) {
+		ublkev__io_file(l->io, o->req->queue, o->req->tag, &op);
+		l->nr_flying += op.kind != UBLKEV__FILEOP_CANCEL;
+	}
+}
+
+void ublkev__reqop_out(struct ublkev__lane *l)
+{
+	struct ublkev__reqops *o;
+
+	while ((o = l->wanting_ops)) {
+		/* one that is over was to be cancelled, and needs that no more */
+		if (o->req)
+			reqop_pull(l, o);
+		if (o->req && ublkev__reqops_want(o))
+			return;
+		l->wanting_ops = o->next;
+		o->listed = false;
+	}
+}
+
+static bool reqop_complete(struct ublkev__lane *l, struct ublkev__tagops *t,
+			   unsigned int slot, int res)
+{
+	ublkev_req_fn *done;
+	int n = ublkev__reqops_cqe(&t->o, slot, res, &done, &res);
+
+	if (n < 0)
+		return false;
+	if (!n) {
+		reqop_list(l, &t->o);
+		return true;
+	}
+	if (!t->o.used)
+		l->nr_placed--;
+	reqop_ended(l->e, t, done, res);
+	return true;
+}
+
+bool ublkev__reqop_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
+{
+	struct ublkev__tagops *t = reqop_of(l->e, ublkev__cqe_queue(cqe),
+					    cqe->tag);
+
+	/* counted before `done` may begin another */
+	if (!(t->o.flying >> ublkev__cqe_piece(cqe) & 1))
+		return false;
+	l->nr_flying--;
+	return reqop_complete(l, t, ublkev__cqe_piece(cqe), cqe->res);
+}
+
+/* ---- to a thread and back ------------------------------------------------------ */
+
+static void reqop_run(struct ublkev__job *job)
+{
+	struct ublkev__tagops *t = (struct ublkev__tagops *)
+		((char *)job - offsetof(struct ublkev__tagops, job));
+
+	t->work_res = t->work(t->ctx, t->o.req);
+}
+
+/* what it returned is an answer if there is no `done` to judge it */
+static void reqop_worked(struct ublkev__lane *l, struct ublkev__job *job)
+{
+	struct ublkev__tagops *t = (struct ublkev__tagops *)
+		((char *)job - offsetof(struct ublkev__tagops, job));
+	int res = job->dropped ? -ECANCELED : t->work_res;
+
+	l->nr_flying--;
+	ublkev__reqops_worked(&t->o, job->dropped);
+	if (!t->work_done)
+		res = ublkev__guard_work_answer(l->e->backend, res);
+	reqop_ended(l->e, t, t->work_done, res);
+}
+
+void ublkev__reqop_take(struct ublkev__lane *l)
+{
+	struct ublkev__job *job = ublkev__offload_take(l), *next;
+
+	for (; job; job = next) {
+		next = job->next;
+		if (job == &ublkev__offload_growth(l->e)->job)
+			l->e->grown = true;
+		else
+			reqop_worked(l, job);
+	}
+}
+
+/* ---- the calls ------------------------------------------------------------------ */
+
+/* 0, and where the request's are; or why nothing can be begun */
+static int reqop_begin(struct ublkev_backend *b, struct ublkev_req *req,
+		       struct ublkev__lane **lp, struct ublkev__tagops **tp)
+{
+	struct ublkev__engine *e = b->owner;
+	struct ublkev__queue *q;
+	struct ublkev__lane *l;
+
+	if (!ublkev__reqop_used(b))
+		return -EOPNOTSUPP;
+	if (!e || !e->tagops)
+		return -ECANCELED;
+	if (req->queue >= e->nr_queues)
+		return -EINVAL;
+	q = &e->queues[req->queue];
+	if (req->tag >= q->depth || &q->tags[req->tag].req != req)
+		return -EINVAL;
+	if (q->failing)
+		return -ECANCELED;
+	if (q->tags[req->tag].state != UBLKEV__TAG_BACKEND)
+		return -EINVAL;
+	ublkev__check(e->nr_workers || e->thread == ublkev__thread_self(),
+		      "operations are begun in the thread of the loop");
+	l = *lp = reqop_lane(e, req->queue);
+	*tp = reqop_of(e, req->queue, req->tag);
+	if (l->life.recall == UBLKEV__RECALL_UNASKED)
+		return ublkev__reqops_begin(&(*tp)->o, req);
+	ublkev__reqops_refuse(&(*tp)->o, req);
+	return -ECANCELED;
+}
+
+static int reqop_file(struct ublkev_backend *b, struct ublkev_req *req,
+		      const struct ublkev__fileop *op, ublkev_req_fn *done)
+{
+	struct ublkev__tagops *t;
+	struct ublkev__lane *l;
+	bool first;
+	int err;
+
+	if (op->fd < 0 || op->offset_bytes > INT64_MAX ||
+	    op->len_bytes > INT64_MAX - op->offset_bytes)
+		return -EINVAL;
+	err = reqop_begin(b, req, &l, &t);
+	if (err)
+		return err;
+	first = !t->o.used;
+	err = ublkev__reqops_add(&t->o, op, done);
+	if (err)
+		return err;
+	l->nr_placed += first;
+	reqop_list(l, &t->o);
+	ublkev__evloop_kick(l);
+	return 0;
+}
+
+static int reqop_rw(struct ublkev_backend *b, struct ublkev_req *req,
+		    struct ublkev__fileop *op, ublkev_req_fn *done)
+{
+	if (!op->len_bytes || op->len_bytes > INT_MAX)
+		return -EINVAL;
+	return reqop_file(b, req, op, done);
+}
+
+int ublkev_req_pread(struct ublkev_backend *b, struct ublkev_req *req, int fd,
+		     void *buf, size_t len_bytes, uint64_t offset_bytes,
+		     ublkev_req_fn *done)
+{
+	struct ublkev__fileop op = {
+		.kind = UBLKEV__FILEOP_READ, .fd = fd, .addr = buf,
+		.len_bytes = len_bytes, .offset_bytes = offset_bytes,
+	};
+
+	return reqop_rw(b, req, &op, done);
+}
+
+int ublkev_req_pwrite(struct ublkev_backend *b, struct ublkev_req *req, int fd,
+		      const void *buf, size_t len_bytes, uint64_t offset_bytes,
+		      ublkev_req_fn *done)
+{
+	bool durable = req->flags & UBLKEV_REQ_FUA;
+	struct ublkev__fileop op = {
+		.kind = durable ? UBLKEV__FILEOP_WRITE_SYNC
+				: UBLKEV__FILEOP_WRITE,
+		.fd = fd, .addr = (void *)(uintptr_t)buf,
+		.len_bytes = len_bytes, .offset_bytes = offset_bytes,
+	};
+
+	return reqop_rw(b, req, &op, done);
+}
+
+int ublkev_req_fsync(struct ublkev_backend *b, struct ublkev_req *req, int fd,
+		     ublkev_req_fn *done)
+{
+	const struct ublkev__fileop op = {
+		.kind = UBLKEV__FILEOP_SYNC, .fd = fd,
+	};
+
+	return reqop_file(b, req, &op, done);
+}
+
+int ublkev_req_fallocate(struct ublkev_backend *b, struct ublkev_req *req,
+			 int fd, int mode, uint64_t offset_bytes,
+			 uint64_t len_bytes, ublkev_req_fn *done)
+{
+	const struct ublkev__fileop op = {
+		.kind = UBLKEV__FILEOP_ALLOCATE, .fd = fd,
+		.mode = (uint32_t)mode,
+		.offset_bytes = offset_bytes, .len_bytes = len_bytes,
+	};
+
+	return len_bytes ? reqop_file(b, req, &op, done) : -EINVAL;
+}
+
+int ublkev_offload(struct ublkev_backend *b, struct ublkev_req *req,
+		   ublkev_work_fn *work, ublkev_req_fn *done)
+{
+	struct ublkev__tagops *t;
+	struct ublkev__lane *l;
+	int err = reqop_begin(b, req, &l, &t);
+
+	if (err)
+		return err;
+	if (t->o.works)
+		return -EBUSY;
+	t->ctx = b->ctx;
+	t->work = work;
+	t->work_done = done;
+	t->job.run = reqop_run;
+	t->o.works = true;
+	err = ublkev__offload_start(l, &t->job);
+	if (err) {
+		t->o.works = false;
+		reqop_settle(l->e, t);
+		return err;
+	}
+	l->nr_flying++;
+	return 0;
+}
+
+/* ---- the end ----------------------------------------------------------------------- */
+
+static void reqop_end_tag(struct ublkev__lane *l, struct ublkev__tagops *t)
+{
+	unsigned int slot;
+
+	while (t->o.req && ublkev__reqops_drop(&t->o, &slot))
+		(void)reqop_complete(l, t, slot, -ECANCELED);
+	if (t->o.req)
+		reqop_list(l, &t->o);
+}
+
+static void reqop_end_all(struct ublkev__lane *l,
+			  void (*how)(struct ublkev__reqops *o))
+{
+	struct ublkev__tagops *t;
+	unsigned int i, tag, queue;
+
+	if (!l->e->tagops)
+		return;
+	for (i = 0; i < l->nr_queues; i++) {
+		queue = l->first_id + i;
+		for (tag = 0; tag < l->e->queues[queue].depth; tag++) {
+			t = reqop_of(l->e, queue, tag);
+			if (!t->o.req)
+				continue;
+			how(&t->o);
+			reqop_end_tag(l, t);
+		}
+	}
+	ublkev__offload_drop(l->e);
+	ublkev__reqop_out(l);
+}
+
+void ublkev__reqop_abort(struct ublkev__lane *l)
+{
+	reqop_end_all(l, ublkev__reqops_abort);
+}
+
+void ublkev__reqop_recall(struct ublkev__lane *l)
+{
+	reqop_end_all(l, ublkev__reqops_recall);
+}
