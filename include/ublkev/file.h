@@ -70,10 +70,9 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  * not opened (NULL is allowed). CREATE is of no effect then. What the process
  * before says of ublkev_file_lost_writes() is to be told here, too.
  *
- * The disk can be resized: a file that is too short is lengthened, which may
- * wait for its file system, in the loop's thread; whoever has made it longer
- * before, in another process, spares it that. One that is too long keeps its
- * length.
+ * The disk can be resized: a file that is too short is lengthened, by a thread
+ * of the library's (grow() in backend.h), since that may wait for its file
+ * system. One that is too long keeps its length.
  *
  * Opens, makes and perhaps allocates the file, and waits for that: to be
  * called before there is anything in the loop that is not to wait.

@@ -124,11 +124,21 @@ static int file_placed(void *ctx, const struct ublkev_req *req, int err)
 	return err;
 }
 
+/* in a thread of its own, for a file system may have to be waited for */
+static int file_grow(void *ctx, uint64_t dev_bytes)
+{
+	const struct file *f = ctx;
+
+	return ublkev__fileopen_lengthen(&f->f, dev_bytes);
+}
+
+/* the file has room for it by now; one that is too long keeps its length */
 static int file_resize(void *ctx, uint64_t dev_bytes)
 {
 	struct file *f = ctx;
 
-	return ublkev__fileopen_lengthen(&f->f, dev_bytes);
+	f->f.dev_bytes = dev_bytes;
+	return 0;
 }
 
 static const struct ublkev_backend_ops file_ops = {
@@ -138,6 +148,7 @@ static const struct ublkev_backend_ops file_ops = {
 	.place = file_place,
 	.placed = file_placed,
 	.resize = file_resize,
+	.grow = file_grow,
 };
 
 static void file_free(void *ctx)

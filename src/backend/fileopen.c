@@ -368,7 +368,8 @@ int ublkev__fileopen(struct ublkev__fileopen *f, const char *path,
 	return err;
 }
 
-int ublkev__fileopen_lengthen(struct ublkev__fileopen *f, uint64_t dev_bytes)
+int ublkev__fileopen_lengthen(const struct ublkev__fileopen *f,
+			      uint64_t dev_bytes)
 {
 	uint64_t end_bytes = f->offset_bytes + dev_bytes, bytes = 0;
 	int err = fileopen_size(f, &bytes);
@@ -381,7 +382,6 @@ int ublkev__fileopen_lengthen(struct ublkev__fileopen *f, uint64_t dev_bytes)
 		return -EFBIG;
 	if (end_bytes > bytes && ftruncate(f->fd, (off_t)end_bytes))
 		return -errno;
-	f->dev_bytes = dev_bytes;
 	return 0;
 }
 

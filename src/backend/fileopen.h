@@ -33,11 +33,12 @@ int ublkev__fileopen(struct ublkev__fileopen *f, const char *path,
 		     const struct ublkev_file_conf *conf);
 
 /*
- * The disk is to be dev_bytes large; a file is made longer where that takes it,
- * never shorter. Errors: those of fstat(2), ftruncate(2); -EFBIG
+ * The disk is to be dev_bytes large: a file is made longer where that takes it,
+ * never shorter, which may wait for its file system. Any thread. Errors: those of fstat(2), ftruncate(2); -EFBIG
  * (RLIMIT_FSIZE); -ENOSPC: a block device is not that large.
  */
-int ublkev__fileopen_lengthen(struct ublkev__fileopen *f, uint64_t dev_bytes);
+int ublkev__fileopen_lengthen(const struct ublkev__fileopen *f,
+			      uint64_t dev_bytes);
 
 /* leaves the file as it was before ublkev__fileopen(), and closes it */
 void ublkev__fileopen_undo(struct ublkev__fileopen *f, const char *path);

@@ -144,7 +144,6 @@ static void app_unwatch(struct app *app)
 	ev_signal_stop(app->loop, &app->sig_usr1);
 	ev_signal_stop(app->loop, &app->sig_hup);
 	ev_timer_stop(app->loop, &app->timer);
-	lengthen_stop(&app->lengthen, app->loop);
 }
 
 /*
@@ -250,7 +249,6 @@ static int app_init(struct app *app, const struct opts *opts, int ready_fd)
 		      app->opts.stats_s);
 	app->timer.data = app;
 	life_init(app);
-	command_init(app);
 	if (app->opts.io_flusher)
 		return 0;
 	/*

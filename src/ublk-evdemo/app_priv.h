@@ -14,7 +14,6 @@
 #include "ublk-evdemo/jsonsock.h"
 #include "ublk-evdemo/handover.h"
 #include "ublk-evdemo/evdemo_opts.h"
-#include "ublk-evdemo/lengthen.h"
 #include "ublk-evdemo/pidfile.h"
 #include "ublk-evdemo/shutdown.h"
 #include "ublk-evdemo/takeover.h"
@@ -32,9 +31,6 @@ struct app {
 	struct jsonsock *json;
 	/* of a resize that the control socket asked for */
 	struct jsonclient *resizer;	/* waits for RESIZED */
-	uint64_t resize_bytes;
-	unsigned int resize_flags;
-	struct lengthen lengthen;	/* before it: the disk's file */
 	struct handover handover;	/* to a successor */
 	struct takeover takeover;	/* from a predecessor */
 	struct ublkev_cmd probe;	/* before that is told to exit */

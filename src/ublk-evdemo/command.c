@@ -67,57 +67,12 @@ static void command_do_memory(struct app *app, struct jsonclient *c,
 	jsonclient_answer(c, json_memory(&s), disk_fd(app->backend));
 }
 
-static void command_resize(struct app *app)
+static void command_resize(struct app *app, uint64_t bytes, unsigned int flags)
 {
-	int err = ublkev_dev_resize(app->loop, &app->dev, app->resize_bytes,
-				    app->resize_flags);
+	int err = ublkev_dev_resize(app->loop, &app->dev, bytes, flags);
 
 	if (err)
 		command_resized(app, err);
-}
-
-/* whether the disk is in a file, and is to grow by what it may grow */
-static int command_grows_file(const struct app *app)
-{
-	const struct opts *o = &app->opts;
-	uint64_t bytes = app->resize_bytes;
-	struct ublkev_info info;
-
-	return o->backend == OPTS_FILE && command_is_live(app) &&
-	       !ublkev_dev_info(&app->dev, &info, sizeof(info)) &&
-	       json_resizes(&info) && bytes > info.dev_bytes &&
-	       bytes % info.logical_block_bytes == 0 &&
-	       bytes <= INT64_MAX - o->offset_bytes;
-}
-
-/* the library does it too, but in this thread */
-static void command_begin_resize(struct app *app)
-{
-	int err;
-
-	if (!command_grows_file(app)) {
-		command_resize(app);
-		return;
-	}
-	err = lengthen_start(&app->lengthen, app->loop,
-			     disk_fd(app->backend),
-			     app->opts.offset_bytes + app->resize_bytes);
-	if (err)
-		command_resized(app, err);
-}
-
-/* the device may have ended, or be about to: the library says so */
-static void command_on_lengthened(void *data, int err)
-{
-	if (err)
-		command_resized(data, err);
-	else
-		command_resize(data);
-}
-
-void command_init(struct app *app)
-{
-	lengthen_init(&app->lengthen, command_on_lengthened, app);
 }
 
 static void command_do_resize(struct app *app, struct jsonclient *c,
@@ -139,14 +94,12 @@ static void command_do_resize(struct app *app, struct jsonclient *c,
 				  -1);
 		return;
 	}
-	if (app->resizer || lengthen_is_active(&app->lengthen)) {
+	if (app->resizer) {
 		jsonclient_answer(c, json_failure("resize", -EBUSY), -1);
 		return;
 	}
 	app->resizer = c;
-	app->resize_bytes = bytes;
-	app->resize_flags = *flag ? UBLKEV_RESIZE_SHRINK : 0;
-	command_begin_resize(app);
+	command_resize(app, bytes, *flag ? UBLKEV_RESIZE_SHRINK : 0);
 }
 
 void command_resized(struct app *app, int err)

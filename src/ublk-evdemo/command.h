@@ -12,9 +12,6 @@ extern const struct jsonsock_ops command_ops;
 
 struct app;
 
-/* before the first line comes */
-void command_init(struct app *app);
-
 /* a resize has ended: its client gets the answer */
 void command_resized(struct app *app, int err);
 

@@ -128,17 +128,11 @@ static void json_add_info(json_t *top, const struct ublkev_info *i)
 #define F_USER_RECOVERY		(UINT64_C(1) << 3)
 #define F_USER_RECOVERY_REISSUE	(UINT64_C(1) << 4)
 #define F_USER_RECOVERY_FAIL_IO	(UINT64_C(1) << 9)
-#define F_UPDATE_SIZE		(UINT64_C(1) << 10)
 #define F_QUIESCE		(UINT64_C(1) << 12)
 
 int json_stays(const struct ublkev_info *info)
 {
 	return (info->kernel_features & F_QUIESCE) != 0;
-}
-
-int json_resizes(const struct ublkev_info *info)
-{
-	return (info->kernel_features & F_UPDATE_SIZE) != 0;
 }
 
 enum ublkev_recovery json_recovery(const struct ublkev_info *info)

@@ -36,8 +36,6 @@ struct json_source {
  */
 int json_stays(const struct ublkev_info *info);
 
-/* whether the kernel has UPDATE_SIZE (Linux 6.16) */
-int json_resizes(const struct ublkev_info *info);
 /* the device's, which one that was recovered was not told */
 enum ublkev_recovery json_recovery(const struct ublkev_info *info);
 

@@ -16,6 +16,8 @@
  */
 #include <errno.h>
 #include <ev.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +48,10 @@ struct ublkev_backend {
 	enum ublkev_file_was file_was;
 	bool lost_writes;
 	int looks;			/* at that */
+	atomic_int grown;		/* GROWS, GROWN, an error */
 };
+
+enum { GROWS = 1, GROWN };
 
 static struct ublkev_backend the_backend;
 
@@ -62,6 +67,18 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		ev_timer_set(w, .01, 0.);
 		ev_timer_start(loop, w);
 		return;
+	}
+	if (event == UBLKEV_RESIZED) {
+		int grown = atomic_load(&the_backend.grown);
+
+		if (grown == GROWS) {
+			ev_timer_set(w, .01, 0.);
+			ev_timer_start(loop, w);
+			return;
+		}
+		if (grown < 0)
+			dev->res = grown;
+		atomic_store(&the_backend.grown, 0);
 	}
 	if (event == UBLKEV_RESIZED || event == UBLKEV_REFUSED) {
 		if (event == UBLKEV_RESIZED && !dev->res)
@@ -242,13 +259,29 @@ int ublkev_dev_release(struct ev_loop *loop, struct ublkev_dev *dev)
 	return 0;
 }
 
-/* the library would make it longer, which is not to be waited for */
-static bool file_has(uint64_t dev_bytes)
+/* as the library: a thread makes a file longer, and the loop goes on */
+static void *grow(void *dev_bytes)
 {
-	struct stat st;
+	const struct ublkev__fileopen f = {
+		.fd = the_backend.fd,
+		.offset_bytes = the_backend.offset_bytes,
+	};
+	int err = ublkev__fileopen_lengthen(&f, *(uint64_t *)dev_bytes);
 
-	return !fstat(the_backend.fd, &st) && (uint64_t)st.st_size >=
-		the_backend.offset_bytes + dev_bytes;
+	atomic_store(&the_backend.grown, err ? err : GROWN);
+	return NULL;
+}
+
+static int start_growth(struct ublkev__engine *e)
+{
+	pthread_t thread;
+	int err;
+
+	atomic_store(&the_backend.grown, GROWS);
+	err = pthread_create(&thread, NULL, grow, &e->new_bytes);
+	if (!err)
+		pthread_detach(thread);
+	return -err;
 }
 
 int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
@@ -258,13 +291,15 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 	    (dev_bytes < the_backend.dev_bytes &&
 	     !(flags & UBLKEV_RESIZE_SHRINK)))
 		return -EINVAL;
-	dev->res = refusal();
-	if (the_backend.is_file && !file_has(dev_bytes))
-		dev->res = -ENOSPC;
-	else if (!dev->res && the_backend.fd >= 0 && !the_backend.is_file &&
+	dev->priv->new_bytes = dev_bytes;
+	dev->res = getenv("FAKE_OLD") ? -EOPNOTSUPP : refusal();
+	if (dev->res)
+		return dev->res;
+	if (the_backend.is_file && dev_bytes > the_backend.dev_bytes)
+		dev->res = start_growth(dev->priv);
+	else if (the_backend.fd >= 0 && !the_backend.is_file &&
 		 ftruncate(the_backend.fd, (off_t)dev_bytes))
 		dev->res = -errno;
-	dev->priv->new_bytes = dev_bytes;
 	later(loop, dev, UBLKEV_RESIZED);
 	return 0;
 }

@@ -104,7 +104,7 @@ watch() {
 allowed | sort -u >may
 how=
 watch err
-# its child waits for the file system
+# a thread of the library's waits for the file system
 how=file
 watch err --file disk
 if grep ftruncate live; then
