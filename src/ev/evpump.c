@@ -498,6 +498,10 @@ static bool pump_round_of_io(struct ublkev__lane *l, struct ublkev__turn *turn,
 	l->stats.rounds++;
 	turn->rounds++;
 	pump_look_drained(l);
+	/* what came with the alarm is served once the loop had its turn */
+	if (turn->sleeps && ublkev__turn_is_late(l, turn) &&
+	    pump_queues_have_work(l))
+		turn->over = true;
 	pump_pull_queues(l, turn);
 	if (pump_sleeps(l, turn))
 		return pump_sleep(l, turn);

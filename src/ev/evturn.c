@@ -126,9 +126,17 @@ static bool turn_is_roused(const struct ublkev__lane *l,
 
 void ublkev__turn_begin_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
+	uint64_t spent_us;
+
 	turn->sleeps = true;
 	turn->slept_reqs = turn->reqs;
 	ublkev__turn_look_at_clock(l, turn);
+	/* timers wait since the turn began, so what it has done counts, too */
+	if (l->alone || !l->e->conf.budget_us)
+		return;
+	spent_us = turn->looked_us - (turn->until_us - l->e->conf.budget_us);
+	turn->sleep_us -= spent_us < turn->sleep_us ? (unsigned int)spent_us :
+			  turn->sleep_us - 1;
 }
 
 /* ---- SCHED_BATCH --------------------------------------------------------- */

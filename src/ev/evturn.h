@@ -117,6 +117,13 @@ static inline bool ublkev__turn_may_sleep(const struct ublkev__turn *turn,
 				 state & UBLKEV__IO_ALARMED);
 }
 
+/* A turn that has slept: the alarm has rung, so timers of the loop are due. */
+static inline bool ublkev__turn_is_late(const struct ublkev__lane *l,
+					const struct ublkev__turn *turn)
+{
+	return turn->sleep_us && !ublkev__io_is_alarmed(l->io);
+}
+
 /* ublkev__turn_sleep()'s, and nobody else's */
 void ublkev__turn_begin_sleep(struct ublkev__lane *l,
 			      struct ublkev__turn *turn);

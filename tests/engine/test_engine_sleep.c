@@ -128,6 +128,57 @@ START_TEST(pays)
 }
 END_TEST
 
+static struct {
+	bool any;
+	unsigned int submits, turns;
+} late;
+
+static void late_and_client(enum fake_point at)
+{
+	if (at == FAKE_AT_MUTE && late.any) {	/* the next turn begins */
+		ck_assert_uint_eq(lazy.submits, late.submits);
+		late.any = false;
+		late.turns++;
+	}
+	if (at == FAKE_AT_SLEPT) {
+		late.any = true;
+		late.submits = lazy.submits;
+	}
+	client_next(at);
+}
+
+/* what comes with the alarm waits for the loop, whose timers are due */
+START_TEST(alarm_ends_turn)
+{
+	rig_up(&r, lazy.backend);
+	fake.alarm_rings = true;
+	memset(&late, 0, sizeof(late));
+	client_start(REQS);
+	fake.hook = late_and_client;
+	rig_until(client_ready, NULL);
+	ck_assert_uint_eq(client.done, REQS);
+	ck_assert_uint_ge(late.turns, REQS * 9 / 10);
+	fake.hook = NULL;
+	fake.alarm_rings = false;
+	rig_down(&r);
+}
+END_TEST
+
+/* timers have waited for the turn's requests, too: that much sooner it rings */
+START_TEST(alarm_counts_work)
+{
+	rig_up(&r, lazy.backend);
+	lazy.burn_us = 100;
+	client_start(100);
+	rig_until(client_ready, NULL);
+	ck_assert(sleeps());
+	ck_assert_uint_ge(fake_counts.alarm_us, 1);
+	ck_assert_uint_le(fake_counts.alarm_us, r.conf.sleep_us - 100);
+	fake.hook = NULL;
+	rig_down(&r);
+}
+END_TEST
+
 /* what the kernel holds of files it does when the server sleeps */
 static void kernel_next(enum fake_point at)
 {
@@ -497,6 +548,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, pays);
+	tcase_add_test(tc, alarm_ends_turn);
+	tcase_add_test(tc, alarm_counts_work);
 	tcase_add_test(tc, pays_with_files);
 	tcase_add_test(tc, gives_up);
 	tcase_add_loop_test(tc, not_asked_for, 0, 3);

@@ -132,6 +132,7 @@ struct fake_counts {
 	unsigned int file_left;	/* held when their ring was closed */
 	unsigned int sleeps;	/* in the ring */
 	unsigned int dozes;	/* those that found nothing at first */
+	unsigned int alarm_us;	/* of the last alarm that was set */
 	unsigned int leaks;	/* memory lent to commands that hang */
 	unsigned int left_bufs;	/* ios whose buffers somebody may touch */
 	unsigned int cancels, aborted_reqs, cmds[UBLKEV__NR_CTRL_CMDS];
@@ -144,6 +145,7 @@ struct fake_conf {
 	unsigned int scan_reads;	/* 0; made inside START_DEV */
 	unsigned int writeback;		/* 0; WRITEs made inside STOP_DEV */
 	unsigned int work_cap;		/* 0: none; items that an enter runs */
+	bool alarm_rings;		/* in every sleep, whatever else comes */
 	uint64_t features;		/* as 6.12 */
 	bool runs_work;			/* by_ring: at once, wherever the
 					   server's thread is */

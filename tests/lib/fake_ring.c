@@ -403,7 +403,10 @@ static int sleep_now(struct ublkev__io *io, unsigned int us)
 	io->muted = true;
 	fake_counts.sleeps++;
 	io->watching = true;
-	io->alarmed |= !cancels && us != UINT_MAX;
+	if (!io->alarmed && !cancels && us != UINT_MAX) {
+		io->alarmed = true;
+		fake_counts.alarm_us = us;
+	}
 	res = ublkev__io_enter(io);
 	fake__point(FAKE_AT_SLEEP);
 	run_more(io);
@@ -414,6 +417,7 @@ static int sleep_now(struct ublkev__io *io, unsigned int us)
 	run_more(io);
 	if (watched_is_ready(io))
 		io->watching = false;
+	io->alarmed &= !fake.alarm_rings;
 	fake__point(FAKE_AT_SLEPT);
 	return res < 0 ? res : io->nr_cqes != 0;
 }
