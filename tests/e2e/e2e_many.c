@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * e2e_many N [QUEUES] - N memory disks in one loop until SIGTERM. Prints the
- * devices and the time until all were live, then "stopped". On a real driver.
+ * devices and the time until all were live, then the time until all were gone
+ * and "stopped". On a real driver. Each device needs some five files, so the
+ * limit of these is raised as far as it may be.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <ev.h>
 #include <ublkev.h>
@@ -18,13 +21,15 @@ struct disk {
 static struct disk *disks;
 static unsigned int nr, queues = 1, live, gone;
 static struct ev_signal sigterm, sigint;
-static double began;
+static double began, ended;
 static int failed;
 
 static void stop_all(struct ev_loop *loop)
 {
 	unsigned int i;
 
+	ev_now_update(loop);
+	ended = ev_now(loop);
 	for (i = 0; i < nr; i++)
 		ublkev_dev_stop(loop, &disks[i].dev);
 }
@@ -51,6 +56,8 @@ static void on_dev(struct ev_loop *loop, struct ublkev_dev *dev, int revents)
 		stop_all(loop);
 	}
 	if (revents & UBLKEV_STOPPED && ++gone == nr) {
+		ev_now_update(loop);
+		printf("gone after %.0f ms\n", (ev_now(loop) - ended) * 1e3);
 		ev_signal_stop(loop, &sigterm);
 		ev_signal_stop(loop, &sigint);
 	}
@@ -81,6 +88,16 @@ static int start(struct ev_loop *loop, struct disk *d)
 	return err;
 }
 
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	struct ev_loop *loop = ev_default_loop(0);
@@ -90,6 +107,7 @@ int main(int argc, char **argv)
 	nr = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : 16;
 	if (argc > 2)
 		queues = (unsigned int)strtoul(argv[2], NULL, 0);
+	raise_limit();
 	disks = calloc(nr, sizeof(*disks));
 	if (!nr || !disks)
 		return 2;
