@@ -99,6 +99,7 @@ START_TEST(ends_under_load)
 
 	disk.hold = _i & 1;
 	r.conf.stop_timeout_ms = _i & 2 ? 20 : 2000;
+	r.conf.grace_ms = _i & 2 ? 50 : 500;
 	rig_init(&r, disk.backend);
 	for (i = 0; i < 10; i++) {
 		rig_start(&r);
@@ -198,6 +199,9 @@ END_TEST
 /* one thread's ring fails: all goes down */
 START_TEST(fault)
 {
+	/* a thread whose commits fail has requests that nobody answers */
+	r.conf.stop_timeout_ms = 200;
+	r.conf.grace_ms = 100;
 	rig_up(&r, disk.backend);
 	go(100, true);
 	fake_rule(_i ? FAKE_COMMIT : FAKE_ENTER, 0, 20, 1, -EIO);

@@ -12,7 +12,7 @@ static void setup(void)
 {
 	stripe_setup();
 	/* a release has as long, and what is cancelled again */
-	stripe.r.conf.grace_ms = 2000;
+	stripe.r.conf.grace_ms = 400;
 }
 
 /* a device that another server can have */

@@ -28,11 +28,11 @@ static void conf(void)
 {
 	rig_conf(&r);
 	r.conf.id = ID;
-	r.conf.cmd_timeout_ms = 300;
-	r.conf.start_timeout_ms = 400;
-	r.conf.stop_timeout_ms = 400;
-	r.conf.grace_ms = 200;
-	r.conf.recover_timeout_ms = 300;
+	r.conf.cmd_timeout_ms = 100;
+	r.conf.start_timeout_ms = 150;
+	r.conf.stop_timeout_ms = 150;
+	r.conf.grace_ms = 70;
+	r.conf.recover_timeout_ms = 100;
 	r.conf.recovery = UBLKEV_RECOVERY_REISSUE;
 }
 

@@ -328,8 +328,13 @@ bool rig_take_starved(struct rig_dev *r, unsigned int n)
 	return true;
 }
 
+/*
+ * The driver answers no command of the dead, so all of the ladder is climbed:
+ * nothing is to be seen on it that waiting would show.
+ */
 void rig_bury(struct rig_dev *r)
 {
+	r->dev.priv->life.conf.grace_ms = 1;
 	ublkev_dev_abort(rig_loop, &r->dev);
 	rig_until(rig_is_over, r);
 	rig_fini(r);
