@@ -19,11 +19,11 @@ static void check_read(const struct client *c)
 	for (b = 0; b < c->len / BLOCK && !c->unchecked; b++) {
 		if (c->vague[c->at / BLOCK + b])
 			continue;
-		ck_assert_msg(!memcmp(c->buf + b * BLOCK,
-				      c->model + c->at + b * BLOCK, BLOCK),
-			      "device %d: wrong data at %llu", c->id,
-			      (unsigned long long)c->base + c->at +
-			      b * BLOCK);
+		if (memcmp(c->buf + b * BLOCK, c->model + c->at + b * BLOCK,
+			   BLOCK))
+			ck_abort_msg("device %d: wrong data at %llu", c->id,
+				     (unsigned long long)c->base + c->at +
+				     b * BLOCK);
 	}
 }
 
@@ -40,11 +40,12 @@ static void on_done(void *arg, int res)
 {
 	struct client *c = arg;
 
-	ck_assert(c->busy);
+	TEST_HOLDS(c->busy);
 	c->busy = false;
 	c->done++;
 	c->errors += res != 0;
-	ck_assert_msg(!res || c->errors_allowed, "op %u: %d", c->op, res);
+	if (res && !c->errors_allowed)
+		ck_abort_msg("op %u: %d", c->op, res);
 	if (c->op == FAKE_READ && !res)
 		check_read(c);
 	else if (c->op != FAKE_READ && c->op != FAKE_FLUSH)

@@ -38,8 +38,8 @@ static struct part *own_part(struct parts *d, unsigned int queue)
 {
 	struct part *p = &d->parts[queue];
 
-	ck_assert(pthread_equal(p->thread, pthread_self()));
-	ck_assert_uint_eq(p->starts, p->stops + 1);
+	TEST_HOLDS(pthread_equal(p->thread, pthread_self()));
+	TEST_HOLDS(p->starts == p->stops + 1);
 	return p;
 }
 

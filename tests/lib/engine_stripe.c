@@ -65,7 +65,7 @@ static int stripe_placed(void *ctx, const struct ublkev_req *req, int err)
 {
 	struct stripe *s = ctx;
 
-	ck_assert_uint_lt(req->op, UBLKEV_NR_OPS);
+	TEST_HOLDS(req->op < UBLKEV_NR_OPS);
 	__atomic_fetch_add(&s->placed, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->last_err, err, __ATOMIC_RELAXED);
 	return s->answer ? s->answer : err;
@@ -87,7 +87,7 @@ static int stripe_submit(void *ctx, struct ublkev_req *req)
 			      (off_t)x[i].offset_bytes) :
 			pwrite(x[i].fd, at, (size_t)x[i].len_bytes,
 			       (off_t)x[i].offset_bytes);
-		ck_assert_int_eq(did, (int)x[i].len_bytes);
+		TEST_HOLDS(did == (ssize_t)x[i].len_bytes);
 	}
 	return UBLKEV_DONE;
 }

@@ -13,6 +13,16 @@
 
 #define TEST_COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 
+/*
+ * ck_assert() for what is looked at thousands of times: libcheck makes a system
+ * call of each that holds.
+ */
+#define TEST_HOLDS(condition) do { \
+		if (!(condition)) \
+			ck_abort_msg("%s:%d: not so: %s", __FILE__, __LINE__, \
+				     #condition); \
+	} while (0)
+
 /* runs the suite as CK_* in the environment say; main()'s answer */
 int test_main(Suite *suite);
 
