@@ -35,6 +35,10 @@ run "$MAKE" -C "$build" distdir distdir="$tmp/full"
 files "$tmp/full" "$tmp/want"
 [ -s "$tmp/want" ] || fail "the tarball is empty"
 
+# of the compiler and the system each configure would find what this tree's has
+sed -n '/^## Cache variables/,/^## Output variables/p' "$build/config.log" |
+	grep '^[a-z]*_cv_[a-zA-Z0-9_]*=' | grep -v '^ac_cv_env_' >"$tmp/cache"
+
 for without in --disable-tests --disable-evdemo \
 	'--disable-tests --disable-evdemo --without-udevdir --without-bashcompletiondir'; do
 	rm -rf "$tmp/build"
@@ -42,7 +46,8 @@ for without in --disable-tests --disable-evdemo \
 	# the options are words: unquoted
 	# shellcheck disable=SC2086
 	(cd "$tmp/build" &&
-		run ../full/configure -q CC="$CC" CXX="$CXX" $without)
+		run ../full/configure -q --cache-file=../cache CC="$CC" \
+			CXX="$CXX" $without)
 	run "$MAKE" -C "$tmp/build" distdir distdir="$tmp/build/again"
 	files "$tmp/build/again" "$tmp/got"
 	diff "$tmp/want" "$tmp/got" ||

@@ -25,21 +25,24 @@ objects() {
 		find "$build/src/$1" -name '*.o' 2>/dev/null
 }
 
+# wants OBJECT: what it has not itself
+wants() {
+	$nm -u "$1" | awk '{ sub(/@.*/, "", $NF); print $NF }'
+}
+
 for o in $(objects core); do
 	found_core=1
-	for s in $($nm -u "$o" | awk '{ print $NF }' | sed 's/@.*//'); do
-		echo "$s" | grep -Eq "$tools" ||
-			echo "$s" | grep -Eq "$pure" ||
-			wrong "$o wants $s: the core does no I/O"
+	for s in $(wants "$o" | grep -Ev "$tools|$pure"); do
+		wrong "$o wants $s: the core does no I/O"
 	done
 done
 [ "$found_core" ] || { echo "purity: no objects in $build/src/core"; exit 77; }
 
 # the core must not reach the other rooms through our own names either
 for o in $(objects core); do
-	$nm -u "$o" | awk '{ print $NF }' |
-		grep -E '^ublkev__(io|carrier|ring|cdev|sqe|abi|guard|log|mem|pump|ev|engine)' |
-		sed "s|^|purity: $o wants |" | grep . >&2 && bad=1
+	for s in $(wants "$o" | grep -E '^ublkev__(io|carrier|ring|cdev|sqe|abi|guard|log|mem|pump|ev|engine)'); do
+		wrong "$o wants $s"
+	done
 done
 
 for room in util core uring ev backend; do
@@ -48,8 +51,8 @@ for room in util core uring ev backend; do
 		for s in $($nm -f sysv "$o" | awk -F'|' '
 			$7 ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ &&
 			$7 !~ /^\.data\.rel\.ro/ &&
-			$4 !~ /SECTION/ { sub(/ +$/, "", $1); print $1 }'); do
-			echo "$s" | grep -Eq "$tools|^__|\.L" && continue
+			$4 !~ /SECTION/ { sub(/ +$/, "", $1); print $1 }' |
+			grep -Ev "$tools|^__|\.L"); do
 			wrong "$o has the writable global $s"
 		done
 	done
@@ -61,19 +64,18 @@ uneasy='^(pthread_|thrd_|sig|signal$|raise$|kill$|alarm$)|^(v?f?printf|f?puts|pu
 # (the broker is a process, workers and pool are threads, which it asks for)
 for room in util core uring ev backend; do
 	for o in $(objects $room | grep -vE '[/-](broker_fork|broker_run|spawn|evworker|evoffload)\.o$'); do
-		wants=$($nm -u "$o" | awk '{ print $NF }' | sed 's/@.*//' |
-			grep -E "$uneasy")
-		[ -z "$wants" ] || wrong "$o wants $wants"
+		for s in $(wants "$o" | grep -E "$uneasy"); do
+			wrong "$o wants $s"
+		done
 	done
 done
 
 # includes ROOM PATTERN: every #include of the room matches
 includes() {
-	room=$1
-	for f in "$src"/src/$room/*.[ch]; do
-		for i in $(sed -n 's/^#[ \t]*include[ \t]*\([<"][^>"]*[>"]\).*/\1/p' "$f"); do
-			echo "$i" | grep -Eq "$2" ||
-				wrong "$f includes $i, which src/$room may not"
+	for f in "$src"/src/$1/*.[ch]; do
+		for i in $(sed -n 's/^#[ \t]*include[ \t]*\([<"][^>"]*[>"]\).*/\1/p' "$f" |
+			grep -Ev "$2"); do
+			wrong "$f includes $i, which src/$1 may not"
 		done
 	done
 }
