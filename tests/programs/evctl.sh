@@ -1,95 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# ublk-evctl as a process, linked with tests/lib/fake_cmd.c: what each command
-# prints, for people and as JSON, its errors and its exit statuses.
-# shellcheck disable=SC2317  # check() calls the functions by name
-ctl=$(realpath "${1:-tests/programs/fake_evctl}") || exit 1
-demo=$(realpath "${2:-tests/programs/fake_evdemo}") || exit 1
-# make check -j tells its children, and none of them is make
-unset MAKEFLAGS
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-failed=0
-jq=$(command -v jq) || echo "evctl.sh: no jq: JSON NOT TESTED"
-
-complain() {
-	echo "FAIL: $*"
-	sed 's/^/    /' out err 2>/dev/null
-	failed=1
-}
-check() { # what, condition...
-	local what=$1
-	shift
-	"$@" || complain "$what: $*"
-}
-has() { grep -q -- "$1" "$2"; }
-
-# run STATUS ARG...: stdout is in out, stderr in err; one line there if it fails
-run() {
-	local want=$1 status=0
-	shift
-	"$ctl" --root "$dir/root" "$@" >out 2>err || status=$?
-	[ $status = "$want" ] || complain "[$*] ended with $status, not $want"
-	if [ "$want" = 0 ]; then
-		[ ! -s err ] || complain "[$*] wrote to stderr"
-	elif [ "${*: -1}" != doctor ] && ! grep -q '^ublk-evctl: ' err ||
-	    grep -qv '^ublk-evctl: ' err; then
-		complain "[$*] not our lines on stderr"
-	fi
-}
-
-# json STATUS FILTER ARG...: one object of our schema, for which FILTER is true
-json() {
-	local want=$1 filter=$2
-	shift 2
-	run "$want" --json "$@"
-	[ "$(wc -l <out)" = 1 ] || complain "[--json $*] is not one line"
-	[ -n "$jq" ] || return 0
-	jq -e ".schema == 1 and .command == \"$1\" and .status == $want" \
-		out >/dev/null || complain "[--json $*] lacks a member"
-	jq -e "$filter" out >/dev/null || complain "[--json $*] not: $filter"
-	[ "$want" = 0 ] || [ "$1" = doctor ] ||
-		jq -e ".error.status == $want and .error.text != \"\"" \
-			out >/dev/null || complain "[--json $*] has no error"
-}
-
-ours=75626c6b2d657631
-export FAKE_DEVS=$dir/devs
-# id state pid features tag bytes queues: served, waiting, left, a stranger's,
-# an ordinary user's
-devs() {
-	mkdir -p root/proc root/run/ublk-ev root/sys/class/ublk-char
-	rm -rf root/proc/* root/sys/class/ublk-char/*
-	cat >devs <<-END
-	0 LIVE 100 40 $ours 268435456 1
-	1 QUIESCED -1 58 $ours 1073741824 2
-	2 DEAD -1 40 $ours 1048576 1
-	3 DEAD -1 40 0 1048576 1
-	4 LIVE 104 60 $ours 1048576 1
-	END
-	mkdir root/sys/class/ublk-char/ublkc{0,1,2,3,4}
-	process 1 init 1
-	process 100 ublk-evdemo 2
-	process 104 ublk-evdemo 2
-	ln -s /dev/ublkc0 root/proc/100/fd/7
-	ln -s /dev/ublkc4 root/proc/104/fd/7
-}
-process() { # pid comm ns
-	mkdir -p "root/proc/$1/fd" "root/proc/$1/ns"
-	echo "$2" >"root/proc/$1/comm"
-	echo "$1 ($2) S 1 1 1 0 -1 1572864 0 0" >"root/proc/$1/stat"
-	ln -s "mnt:[$3]" "root/proc/$1/ns/mnt"
-	echo "22 1 254:0 / / rw - ext4 /dev/vda rw" >"root/proc/$1/mountinfo"
-}
-# holds ID: /dev/ublkbID is mounted
-holds() {
-	mkdir -p "root/sys/class/block/ublkb$1/holders"
-	echo "259:$1" >"root/sys/class/block/ublkb$1/dev"
-	echo "30 22 259:$1 / /mnt rw - ext4 /dev/ublkb$1 rw" \
-		>>root/proc/1/mountinfo
-}
-state_of() { awk -v id="$1" '$1 == id { print $2 }' devs; }
+# ublk-evctl as a process: what each command prints, for people and as JSON, its
+# errors and its exit statuses.
+# shellcheck disable=SC2154  # of evctl_lib.sh
+# shellcheck source=tests/programs/evctl_lib.sh
+. "$(dirname -- "$0")/evctl_lib.sh"
 
 # --- list, info, features, affinity, owner
 devs
@@ -182,10 +97,10 @@ run 0 stop 0
 check "stopped" [ "$(state_of 0)" = DEAD ]
 devs
 sed -i 's/^0 .*/& TRY_STOP_DEV=16/' devs
-run 4 --timeout 2 stop 0 --safe
+run 4 --timeout 1 stop 0 --safe
 # whom only the driver sees is a holder, too
 for cmd in stop del; do
-	run 4 --timeout 2 $cmd 0
+	run 4 --timeout 1 $cmd 0
 	check "who" has 'somebody has /dev/ublkb0 open' err
 	check "served on" [ "$(state_of 0)" = LIVE ]
 done
@@ -323,178 +238,6 @@ for files in 4 5; do
 	check "remedy" has '^ublk-evctl: .*: raise ulimit -n' err
 done
 
-# --- stats, resize, top: of a server
-devs
-sed -i 's/^4 /7 /' devs
-mv root/sys/class/ublk-char/ublkc4 root/sys/class/ublk-char/ublkc7
-sock=$dir/root/run/ublk-ev/ublkb7.sock
-if [ "$(id -u)" != 0 ]; then
-	export XDG_RUNTIME_DIR=$dir/root/run
-fi
-run 3 stats 7
-check "where" has "$sock" err
-"$demo" --control "$sock" --stats 1 >demo.out 2>demo.err &
-pid=$!
-for _ in $(seq 250); do
-	grep -qs ublkb7 demo.out && break
-	sleep .02
-done
-run 0 stats 7
-check "stats" has '^READ  *5 ' out
-check "server's" has '^read latency, in the server: p50 ' out
-check "nobody's" [ "$(grep -c "of the disk's users" out)" = 0 ]
-mkdir -p root/sys/block/ublkb7
-echo "100 0 80 50 0 0 0 0 0 3 4" >root/sys/block/ublkb7/stat
-run 0 stats 7
-check "users'" has "^read latency, of the disk's users: 500 us on average$" out
-check "no write" [ "$(grep -c "of the disk's users" out)" = 1 ]
-json 0 '.disk == {"read_average_us": 500, "write_average_us": null}' stats 7
-json 0 '.stats.pid == '$pid' and .stats.ops.READ.reqs == 5' stats 7
-json 0 '.stats.schema == 1' stats 7 --socket "$sock"
-# its disk has one size; or the kernel that made it has no UPDATE_SIZE
-FAKE_REFUSE=95 "$demo" --control "$dir/one.sock" >one.out 2>one.err &
-one=$!
-for _ in $(seq 250); do
-	grep -qs ublkb7 one.out && break
-	sleep .02
-done
-run 5 resize 7 2G --socket "$dir/one.sock"
-check "cause" has 'use Linux 6.16' err
-sed -i 's/^7 \(.*\) 60 /7 \1 460 /' devs
-run 5 resize 7 2G --socket "$dir/one.sock"
-check "cause" has 'has one size (such as --backend null)' err
-kill $one
-wait $one
-# another device's server
-run 1 stats 0 --socket "$sock"
-check "whose" has 'serves /dev/ublkb7, not /dev/ublkb0' err
-check "nothing told" [ ! -s out ]
-json 1 '.stats == null' stats 0 --socket "$sock"
-run 1 resize 0 2G --socket "$sock"
-check "whose" has 'serves /dev/ublkb7, not /dev/ublkb0' err
-run 1 resize 7 512
-check "shrink" has 'give --shrink' err
-run 0 resize 7 2M --force
-json 0 '.old_bytes == 2097152 and .dev_bytes == 1048576' resize 7 1M --shrink \
-	--force
-run 1 resize 2 2G
-check "not live" has 'not live but DEAD' err
-run 3 resize 7 2G --socket nothing
-check "remedy" has 'only its server can' err
-sed -i 's/^7 .*/& UPDATE_SIZE=95/' devs
-run 5 resize 7 2G --force
-mkdir -p root/sys/block/ublkb0/mq/{0,1}
-echo 64 >root/sys/block/ublkb0/mq/0/nr_tags
-echo 64 >root/sys/block/ublkb0/mq/1/nr_tags
-echo "   10 0 80 1 20 0 160 2 32 3 4" >root/sys/block/ublkb0/stat
-run 0 top --interval 1 --count 1
-check "a block" has '^7 .* 1  *server' out
-check "heads" has 'p99us  *diskus  *WRITE' out
-check "of the kernel" has '^0 .* 32/128 25%  *kernel' out
-check "no escapes" [ "$(grep -c "$(printf '\033')" out)" = 0 ]
-"$ctl" --root root --json top --interval 1 --count 2 >out 2>err
-check "top" [ $? = 0 ]
-check "a line each time" [ "$(wc -l <out)" = 2 ]
-if [ -n "$jq" ]; then
-	jq -e '.schema == 1 and .command == "top" and (.devices[] |
-		select(.id == 7) | .from == "server" and .read.iops == 0 and
-		.read.disk_average_us == null)' out \
-		>top.out || complain "top's JSON"
-	check "top" [ "$(grep -c true top.out)" = 2 ]
-fi
-"$ctl" --root root top --interval 1 >/dev/full 2>err
-check "nobody reads" [ $? = 1 ]
-# on a terminal: the other screen, and back on SIGTERM
-if script -qec true /dev/null >/dev/null 2>&1; then
-	script -qec "timeout -s TERM 2 '$ctl' --root root top --interval 1" \
-		/dev/null </dev/null >out 2>err
-	check "screen" has "$(printf '\033\\[?1049h')" out
-	check "restored" has "$(printf '\033\\[?1049l')" out
-fi
-
-# --- an ordinary user's, whose servers are nowhere to be found
-if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --clear-groups true; then
-	chmod 755 . && cp "$ctl" as_user && chmod 755 as_user
-	for line in "stats 7" "upgrade 7" "resize 7 2G"; do
-		# shellcheck disable=SC2086  # words
-		env -u XDG_RUNTIME_DIR setpriv --reuid=65534 --clear-groups \
-			./as_user --root root $line >out 2>err
-		check "status" [ $? = 2 ]
-		check "cause" has "where does the server of device 7 listen? XDG_RUNTIME_DIR is not set: give --socket" err
-		check "one line" [ "$(wc -l <err)" = 1 ]
-	done
-	mkdir -p root/run/udev && : >root/run/udev/control
-	cp "$demo" demo_as_user && chmod 755 demo_as_user
-	UBLK_EV_ROOT=root setpriv --reuid=65534 --clear-groups \
-		./demo_as_user --unprivileged --control none >out 2>err
-	check "status" [ $? = 1 ]
-	check "cause" has 'option --unprivileged: no rule of udev' err
-	check "one line" [ "$(wc -l <err)" = 1 ]
-	rm -r root/run/udev
-fi
-
-# --- recover, upgrade
-cat >fake_server <<-'END'
-	#!/bin/sh
-	echo "$@" >args
-	[ -z "$SLOW" ] || { trap 'exit 1' TERM; sleep 30 & wait; }
-	[ -z "$BAD" ] || { echo "ublk-evdemo: $BAD" >&2; exit 1; }
-	echo "ublk-evdemo: took over /dev/ublkb1 in 12.5 ms" >&2
-	echo /dev/ublkb1
-	# what stays does not keep the caller waiting
-	sleep 3 >/dev/null 2>&1 &
-	END
-chmod +x fake_server
-devs
-run 0 recover 1
-check "arguments" has '^--recover 1 --daemon$' args
-json 0 '.id == 1' recover 1 -- --size 1G --verbose
-check "arguments" has '^--recover 1 --daemon --size 1G --verbose$' args
-# a disk that keeps nothing is as large as the device
-run 0 recover 1 -- --backend null --verbose
-check "arguments" has '^--recover 1 --daemon --size=[0-9]* --block-size=512 --backend null --verbose$' args
-BAD="no memory: give more" run 1 recover 1
-check "its words" has '^ublk-evctl: device 1: no memory: give more$' err
-SLOW=1 run 6 recover 1 --timeout 1
-# one that was there in time, while this process was stopped
-cat >stopper <<-'END'
-	#!/bin/sh
-	echo /dev/ublkb1
-	kill -STOP $PPID
-	END
-chmod +x stopper
-"$ctl" --root root recover 1 --timeout 1 --program ./stopper >out 2>err &
-pid=$!
-is_stopped() { grep -q '^State:.*T' /proc/$pid/status; }
-for _ in $(seq 500); do
-	is_stopped && break
-	sleep .02
-done
-sleep 1.1
-kill -CONT $pid
-wait $pid
-check "late ourselves" [ $? = 0 ]
-run 3 recover 1 --program ./nothing
-run 5 recover 0
-sed -i 's/^0 \(.*\) 40 /0 \1 58 /' devs
-run 4 recover 0
-check "named" has 'pid 100: upgrade 0' err
-json 0 '.gap_ms == 12.5' upgrade 0
-check "arguments" has '^--take-over .*/ublk-ev/ublkb0.sock --daemon$' args
-rm args
-run 3 upgrade 77
-check "no such" has 'no device 77' err
-run 3 upgrade 0 --socket nothing
-run 1 upgrade 0 --socket "$sock"
-check "whose" has 'serves /dev/ublkb7, not /dev/ublkb0' err
-check "not started" [ ! -e args ]
-sed -i 's/^4 /7 /' devs
-run 0 upgrade 7 --socket "$sock" -- -v
-check "arguments" has "^--take-over $sock --daemon -v\$" args
-check "for people" has 'waited 12.5 ms' out
-kill $pid
-wait $pid
-
 # --- doctor
 devs
 export FAKE_FEATURES=0x1fffff
@@ -506,7 +249,7 @@ check "lines" has '^fault  *control' out
 
 # --- what is written about it: every option and command of --help, everywhere
 # shellcheck disable=SC2013  # words
-src=${abs_top_srcdir:-$(dirname "$0")/..}
+src=${abs_top_srcdir:-$(dirname "$0")/../..}
 case $src in
 /*) ;;
 *) src=$OLDPWD/$src ;;
@@ -552,5 +295,4 @@ check "full stdout" [ $? = 1 ]
 "$ctl" --root root list >&- 2>err
 check "closed stdout" [ $? = 0 ]
 
-[ $failed = 0 ] && echo "evctl.sh: all passed"
-exit $failed
+finish
