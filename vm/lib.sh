@@ -91,6 +91,18 @@ has_fault() {
 	esac
 }
 
+# built PATH: sets PROG to what libtool's wrapper of that program of the build
+# tree would run.
+built() {
+	PROG=$BUILD/${1%/*}/.libs/${1##*/}
+	if [ -x "$PROG" ]; then
+		export LD_LIBRARY_PATH=$BUILD/.libs
+	else
+		PROG=$BUILD/$1
+	fi
+	[ -x "$PROG" ] || fail "$1 was not built"
+}
+
 # --- the daemon ---
 
 # demo_start [ARG...]: starts a daemon, waits until its device is live.  Sets
@@ -301,10 +313,11 @@ file_system() {
 # killed ROUNDS times while the oracle writes; all that was answered is there, in
 # the device and in the file.  CHECK: called when the last one has served it.
 crash_rounds() {
-	local file=$1 check=${2:-:} oracle=$BUILD/tests/e2e/e2e_oracle
+	local file=$1 check=${2:-:} oracle
 	local blocks=2048 witness=/dev/shm/$$.witness writer
 	shift $(($# < 2 ? $# : 2))
-	[ -x "$oracle" ] || fail "tests/e2e/e2e_oracle was not built"
+	built tests/e2e/e2e_oracle
+	oracle=$PROG
 	rm -f $witness $witness.stop
 	demo_start --file "$file" --size 8M --recovery reissue "$@"
 	"$oracle" write "$DEV" $blocks $witness >oracle.out 2>&1 &
@@ -357,17 +370,12 @@ kill_under_load() {
 
 # hold_start [ARG...]: starts e2e_hold.  Sets HOLD_PID, HOLD_LOG and HOLD_OUT.
 hold_start() {
-	local prog=$BUILD/tests/e2e/e2e_hold
-	[ ! -x "$BUILD/tests/e2e/.libs/e2e_hold" ] || {
-		export LD_LIBRARY_PATH=$BUILD/.libs
-		prog=$BUILD/tests/e2e/.libs/e2e_hold
-	}
-	[ -x "$prog" ] || fail "tests/e2e/e2e_hold was not built"
+	built tests/e2e/e2e_hold
 	DEMO_N=$((DEMO_N + 1))
 	HOLD_OUT=hold.$DEMO_N.out
 	HOLD_LOG=hold.$DEMO_N.log
 	: >$HOLD_OUT
-	"$prog" "$@" >$HOLD_OUT 2>$HOLD_LOG &
+	"$PROG" "$@" >$HOLD_OUT 2>$HOLD_LOG &
 	HOLD_PID=$!
 }
 
@@ -555,16 +563,11 @@ outcome() {
 
 # example_start NAME ARGUMENT...: examples/NAME, its device in DEV and ID
 example_start() {
-	local prog=$BUILD/examples/$1
-	[ ! -x "$BUILD/examples/.libs/$1" ] || {
-		export LD_LIBRARY_PATH=$BUILD/.libs
-		prog=$BUILD/examples/.libs/$1
-	}
 	EXAMPLE=$1
 	shift
-	[ -x "$prog" ] || fail "examples/$EXAMPLE was not built"
+	built "examples/$EXAMPLE"
 	: >"$EXAMPLE.out"
-	"$prog" "$@" >"$EXAMPLE.out" 2>"$EXAMPLE.err" &
+	"$PROG" "$@" >"$EXAMPLE.out" 2>"$EXAMPLE.err" &
 	EXAMPLE_PID=$!
 	wait_for 30 example_is_live || fail "no device after 30 s"
 	DEV=$(head -n1 "$EXAMPLE.out")

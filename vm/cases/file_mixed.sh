@@ -2,12 +2,7 @@
 # Zero copy mixed with copies on one disk: what submit() serves, holes, and pages that a file refuses (30 s)
 # timeout: 300
 has_feature AUTO_BUF_REG || skip "this kernel lends no pages"
-prog=$BUILD/tests/e2e/e2e_mixed
-[ ! -x "$BUILD/tests/e2e/.libs/e2e_mixed" ] || {
-	export LD_LIBRARY_PATH=$BUILD/.libs
-	prog=$BUILD/tests/e2e/.libs/e2e_mixed
-}
-[ -x "$prog" ] || fail "tests/e2e/e2e_mixed was not built"
+built tests/e2e/e2e_mixed
 modprobe -a brd ext4 2>/dev/null
 modprobe -r brd
 modprobe brd rd_nr=1 rd_size=131072 || skip "no brd"
@@ -17,7 +12,7 @@ mount /dev/ram0 fs || fail "mount"
 trap 'umount fs; modprobe -r brd' EXIT
 
 : >mixed.out
-"$prog" serve fs/img $((32 << 20)) >mixed.out 2>mixed.err &
+"$PROG" serve fs/img $((32 << 20)) >mixed.out 2>mixed.err &
 pid=$!
 # shellcheck disable=SC2317
 is_live() {
@@ -37,7 +32,7 @@ cmp -n $((8 << 20)) ref fs/img || fail "not in the file"
 fio_run verify --rw=randrw --bsrange=512-64k --iodepth=32 --size=24M \
 	--verify=crc32c --verify_fatal=1
 # Memory at 4 bytes behind a page: ext4 refuses it, so it is copied.
-"$prog" unaligned "$DEV" || fail "unaligned memory"
+"$PROG" unaligned "$DEV" || fail "unaligned memory"
 grep -q 'such requests are copied' mixed.err || fail "who took these pages?"
 [ "$(wc -l <mixed.err)" = 1 ] || fail "more lines: $(cat mixed.err)"
 kill -TERM "$pid"
