@@ -3,11 +3,14 @@
  * e2e_oracle write DEV BLOCKS WITNESS - writes random blocks until WITNESS.stop
  *	is there, and notes in WITNESS, which is elsewhere, what became of each
  * e2e_oracle check DEV BLOCKS WITNESS [flushed] - whether all that was answered
- *	is there (or all that a flush covers, after a power cut)
+ *	is there (or all that a flush covers, after a power cut; what was found
+ *	then has to stay, and a line on stdout says how many blocks are older
+ *	than what was answered)
  * e2e_oracle plant DEV BLOCKS WITNESS FAULT - spoils one block that was
  *	answered: old, swapped, torn or zero; check must find it
  *
- * DEV is the disk or a file. A block has 4096 bytes; each sector of it says
+ * DEV is the disk or a file. WITNESS is a file, or memory that somebody else has
+ * (a region of a PCI device). A block has 4096 bytes; each sector of it says
  * its block, its place in it and the block's generation, and is filled with
  * what follows from these. One write at a time is out for each block, so that
  * the generation which must be there is known whatever order they are done in.
@@ -23,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BLOCK		4096u
@@ -170,11 +174,15 @@ static int do_write(void)
 	static struct writer writers[THREADS];
 	static uint32_t dirty[THREADS][FLUSH_EVERY];
 	uint64_t answered = 0;
+	uint64_t before = 0;
 	unsigned int i;
 
+	/* not the same blocks again each time */
+	for (i = 0; i < nr_blocks; i++)
+		before += witness[i].submitted;
 	for (i = 0; i < THREADS; i++) {
 		writers[i].number = i;
-		writers[i].seed = i;
+		writers[i].seed = before * THREADS + i;
 		writers[i].dirty = dirty[i];
 		if (pthread_create(&writers[i].thread, NULL, writer_run,
 				   &writers[i]))
@@ -209,16 +217,37 @@ static int block_is_sound(const void *buf, uint32_t block, int flushed)
 	return 0;
 }
 
+/* what was read after a power cut is on the medium, and stays there */
+static void adopt(const uint32_t *found)
+{
+	uint32_t block, older = 0;
+
+	for (block = 0; block < nr_blocks; block++) {
+		older += found[block] < witness[block].answered;
+		witness[block].answered = found[block];
+		witness[block].flushed = found[block];
+	}
+	printf("%u of %u blocks are older than what was answered\n", older,
+	       nr_blocks);
+}
+
 static int do_check(int flushed)
 {
+	uint32_t *found = calloc(nr_blocks, sizeof(*found));
 	void *buf = new_buf();
 	unsigned int faults = 0;
 	uint32_t block;
 
+	if (!found)
+		die("memory");
 	for (block = 0; block < nr_blocks && faults < FAULTS_SHOWN; block++) {
 		transfer(0, buf, block);
+		found[block] = claimed(buf);
 		faults += !block_is_sound(buf, block, flushed);
 	}
+	if (flushed && !faults)
+		adopt(found);
+	free(found);
 	free(buf);
 	return faults ? 1 : 0;
 }
@@ -268,8 +297,11 @@ static void map_witness(const char *path)
 {
 	size_t bytes = nr_blocks * sizeof(*witness);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct stat st;
 
-	if (fd < 0 || ftruncate(fd, (off_t)bytes))
+	/* a region of a device has its size */
+	if (fd < 0 || fstat(fd, &st) ||
+	    (st.st_size < (off_t)bytes && ftruncate(fd, (off_t)bytes)))
 		die(path);
 	witness = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (witness == MAP_FAILED)

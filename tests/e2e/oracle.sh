@@ -40,4 +40,23 @@ for fault in old swapped torn zero; do
 		[ "$(wc -l <out)" = 1 ] || fail "$fault: more than one is found"
 	done
 done
+
+# After a power cut a block may be older than what was answered, unless that was
+# flushed; and what was found then has to stay.
+cp disk spoilt
+cp witness older
+"$oracle" plant spoilt 256 older old
+python3 - older <<-'END'
+	import struct, sys
+	data = bytearray(open(sys.argv[1], "rb").read())
+	for at in range(8, len(data), 12):
+	    data[at:at + 4] = struct.pack("=I", 0)
+	open(sys.argv[1], "wb").write(data)
+END
+"$oracle" check spoilt 256 older flushed >out || fail "not flushed: $(cat out)"
+grep -qx '1 of 256 blocks are older than what was answered' out ||
+	fail "said: $(cat out)"
+"$oracle" check spoilt 256 older >out || fail "not kept: $(cat out)"
+"$oracle" plant spoilt 256 older zero
+! "$oracle" check spoilt 256 older flushed >out || fail "it may not go back"
 echo "oracle.sh: old, swapped, torn and zero blocks are found"
