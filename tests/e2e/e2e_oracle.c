@@ -198,6 +198,21 @@ static int do_write(void)
 
 /* ---- check ---------------------------------------------------------------- */
 
+/* the first sector that is another's */
+static void say_torn(const void *buf, const void *want)
+{
+	const uint64_t *is = buf, *ought = want;
+	unsigned int s = 0;
+
+	while (!memcmp(is, ought, SECTOR)) {
+		s++;
+		is += WORDS;
+		ought += WORDS;
+	}
+	printf("sector %u begins like block %u, generation %u, sector %u\n", s,
+	       (uint32_t)is[0], (uint32_t)(is[0] >> 32), (uint32_t)is[1]);
+}
+
 static int block_is_sound(const void *buf, uint32_t block, int flushed)
 {
 	const struct witness *w = &witness[block];
@@ -213,7 +228,8 @@ static int block_is_sound(const void *buf, uint32_t block, int flushed)
 	fill_block(want, block, g);
 	if (!memcmp(buf, want, BLOCK))
 		return 1;
-	printf("block %u: generation %u, but not its data\n", block, g);
+	printf("block %u: generation %u, but not its data: ", block, g);
+	say_torn(buf, want);
 	return 0;
 }
 
