@@ -18,7 +18,8 @@
 #define QUEUES	3u
 #define DEPTH	5u
 
-static int file_fd;
+static int file_fd;			/* -1: open() fails */
+static int open_err = EBUSY;		/* with that */
 static int open_flags;
 static char open_path[64];
 
@@ -30,7 +31,7 @@ int __wrap_open(const char *path, int flags, ...)
 	snprintf(open_path, sizeof(open_path), "%s", path);
 	open_flags = flags;
 	if (file_fd < 0) {
-		errno = EBUSY;
+		errno = open_err;
 		return -1;
 	}
 	return fcntl(file_fd, F_DUPFD_CLOEXEC, 0);
@@ -103,6 +104,9 @@ START_TEST(held)
 	file_fd = -1;
 	ck_assert(ublkev__cdev_held(12));
 	ck_assert_str_eq(open_path, "/dev/ublkc12");
+	open_err = ENOENT;
+	ck_assert(!ublkev__cdev_held(12));
+	open_err = EBUSY;
 	make_file(1);
 	next = dup(file_fd);
 	close(next);
