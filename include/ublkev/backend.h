@@ -247,7 +247,9 @@ struct ublkev_backend_ops {
 	 *	WRITE		write(2), with UBLKEV_REQ_FUA RWF_DSYNC; fd -1
 	 *			is not allowed
 	 *	FLUSH		fdatasync(2)
-	 *	DISCARD		fallocate(2), PUNCH_HOLE
+	 *	DISCARD		BLOCK_URING_CMD_DISCARD, where the kernel has that
+	 *			(Linux 6.12) and it is a block device that can;
+	 *			else fallocate(2), PUNCH_HOLE
 	 *	WRITE_ZEROES	PUNCH_HOLE, with UBLKEV_REQ_NOUNMAP ZERO_RANGE;
 	 *			with UBLKEV_REQ_FUA fdatasync(2) of each file
 	 *			after it

@@ -55,7 +55,8 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  * A disk in the regular file or on the block device `path`. `conf` NULL: all
  * defaults. Its requests go to the file on the queue's own ring (see place()
  * of struct ublkev_backend_ops), past the page cache where that can be had
- * (O_DIRECT). FLUSH is fdatasync(2), FUA RWF_DSYNC, DISCARD punches holes,
+ * (O_DIRECT). FLUSH is fdatasync(2), FUA RWF_DSYNC, DISCARD punches holes or
+ * discards what is on a block device that can,
  * WRITE_ZEROES too, or keeps the blocks with UBLKEV_REQ_NOUNMAP. When an
  * fdatasync(2) has failed, every later FLUSH does, for the kernel tells of
  * lost writes once only: EIO until the file is opened anew.

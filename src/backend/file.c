@@ -13,9 +13,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* a punch holds a thread of the kernel's for as long as it takes */
-#define MOST_PUNCH_BYTES	(UINT32_C(1) << 30)
-
 #define FILE_FLAGS	(UBLKEV_FILE_READ_ONLY | UBLKEV_FILE_BUFFERED | \
 			 UBLKEV_FILE_CREATE | UBLKEV_FILE_THIN)
 
@@ -67,8 +64,9 @@ static int file_take_conf(struct ublkev_file_conf *own,
 /* ---- the disk ------------------------------------------------------------- */
 
 /*
- * A block device is not asked to discard: fallocate(2) there means zeroes,
- * which not every device that discards can promise.
+ * A block device is asked to discard only if it can, for what the library does
+ * where the kernel has no command for that means zeroes, which not every device
+ * that discards can promise.
  */
 static int file_open(void *ctx, struct ublkev_limits *limits)
 {
@@ -78,6 +76,10 @@ static int file_open(void *ctx, struct ublkev_limits *limits)
 	limits->logical_block_bytes = f->f.logical_block_bytes;
 	limits->physical_block_bytes = f->f.physical_block_bytes;
 	limits->dma_align_bytes = f->f.dma_align_bytes;
+	limits->io_min_bytes = f->f.io_min_bytes;
+	limits->io_opt_bytes = f->f.io_opt_bytes;
+	limits->max_segments = f->f.max_segments;
+	limits->max_segment_bytes = f->f.max_segment_bytes;
 	limits->flags = UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA |
 			UBLKEV_LIMIT_THREADS;
 	if (f->read_only) {
@@ -85,9 +87,7 @@ static int file_open(void *ctx, struct ublkev_limits *limits)
 		return 0;
 	}
 	limits->max_write_zeroes_bytes = MOST_PUNCH_BYTES;
-	if (f->f.is_block)
-		return 0;
-	limits->max_discard_bytes = MOST_PUNCH_BYTES;
+	limits->max_discard_bytes = f->f.max_discard_bytes;
 	limits->discard_granularity_bytes = f->f.discard_granularity_bytes;
 	return 0;
 }

@@ -8,14 +8,17 @@
  */
 #include "backend/fileopen.h"
 #include "backend/filelimit.h"
+#include "backend/filequeue.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define LEAST_BLOCK	512u
@@ -24,6 +27,8 @@
 #define BUF_ALIGN	4096u
 /* of a file system's block or a device's, as a hint of any use */
 #define MOST_HINT	(UINT32_C(1) << 20)
+/* that the driver takes, see backend/limits.c */
+#define MOST_IO_HINT	(UINT32_C(1) << 28)
 
 /* ---- open --------------------------------------------------------------- */
 
@@ -305,6 +310,43 @@ static uint32_t fileopen_hint(uint64_t bytes, uint32_t least)
 	return (uint32_t)bytes;
 }
 
+/* as ublkev__limits_check() wants them */
+static uint32_t fileopen_limit(uint64_t value, uint32_t least, uint32_t most)
+{
+	return value >= least && value <= most ? (uint32_t)value : 0;
+}
+
+void ublkev__fileopen_take_queue(struct ublkev__fileopen *f,
+				 const struct ublkev__filequeue *q)
+{
+	uint32_t block = f->logical_block_bytes;
+	uint64_t most = q->discard_max_bytes;
+
+	f->discard_granularity_bytes =
+		fileopen_hint(q->discard_granularity_bytes, block);
+	if (most > MOST_PUNCH_BYTES)
+		most = MOST_PUNCH_BYTES;
+	most -= most % block;
+	f->max_discard_bytes = most < f->discard_granularity_bytes ? 0 : most;
+	f->io_min_bytes = fileopen_limit(q->io_min_bytes, block, MOST_IO_HINT);
+	f->io_opt_bytes = fileopen_limit(q->io_opt_bytes, block, MOST_IO_HINT);
+	f->max_segments = fileopen_limit(q->max_segments, 1, UINT16_MAX);
+	f->max_segment_bytes = fileopen_limit(q->max_segment_bytes, 4096,
+					      UINT32_MAX);
+}
+
+static void fileopen_look_at_queue(struct ublkev__fileopen *f,
+				   const struct stat *st)
+{
+	struct ublkev__filequeue q;
+	char folder[64];
+
+	snprintf(folder, sizeof(folder), "/sys/dev/block/%u:%u",
+		 major(st->st_rdev), minor(st->st_rdev));
+	ublkev__filequeue_read(&q, folder);
+	ublkev__fileopen_take_queue(f, &q);
+}
+
 /* NFS says a megabyte for st_blksize: a hint at most, never a block */
 static void fileopen_take_hints(struct ublkev__fileopen *f,
 				const struct stat *st)
@@ -319,6 +361,9 @@ static void fileopen_take_hints(struct ublkev__fileopen *f,
 	else if (ioctl(f->fd, BLKPBSZGET, &phys))
 		phys = 0;
 	f->physical_block_bytes = fileopen_hint(phys, block);
+	f->max_discard_bytes = MOST_PUNCH_BYTES;
+	if (f->is_block)
+		fileopen_look_at_queue(f, st);
 }
 
 /* ---- all of it ---------------------------------------------------------- */

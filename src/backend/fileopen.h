@@ -10,6 +10,9 @@
 
 #include <ublkev/file.h>
 
+/* a punch, or a discard, holds a thread of the kernel's for as long as it takes */
+#define MOST_PUNCH_BYTES	(UINT32_C(1) << 30)
+
 /* a file that is open, locked, and known to be good for its disk */
 struct ublkev__fileopen {
 	int fd;
@@ -23,7 +26,21 @@ struct ublkev__fileopen {
 	uint32_t dma_align_bytes;	/* of O_DIRECT; 0: any */
 	uint32_t physical_block_bytes;
 	uint32_t discard_granularity_bytes;
+	uint64_t max_discard_bytes;	/* 0: none */
+	/* of a block device; 0: none known */
+	uint32_t io_min_bytes, io_opt_bytes;
+	uint32_t max_segments;
+	uint32_t max_segment_bytes;
 };
+
+/*
+ * What the queue of the block device beneath says, as limits that this library
+ * takes: one that it would not, or that is none, is 0. Members of f that say
+ * how large blocks are have to be known.
+ */
+struct ublkev__filequeue;
+void ublkev__fileopen_take_queue(struct ublkev__fileopen *f,
+				 const struct ublkev__filequeue *q);
 
 /*
  * `conf` is complete. Errors as of ublkev_file_new(), after which nothing is

@@ -104,7 +104,7 @@ void ublkev__placed_started(struct ublkev__placed *p,
 	p->req = req;
 	p->err = 0;
 	p->nr = (uint8_t)nr;
-	p->todo = p->flying = p->cancel = 0;
+	p->todo = p->flying = p->cancel = p->discards = 0;
 	p->way = (uint8_t)way;
 	p->buf = buf;
 	p->aborted = p->recalled = false;
@@ -164,7 +164,8 @@ static uint8_t placed_kind(const struct ublkev__placed *p, unsigned int piece)
 		return flags & UBLKEV_REQ_NOUNMAP ? UBLKEV__FILEOP_ZERO
 						  : UBLKEV__FILEOP_PUNCH;
 	default:
-		return UBLKEV__FILEOP_PUNCH;
+		return p->punches ? UBLKEV__FILEOP_PUNCH
+				  : UBLKEV__FILEOP_DISCARD;
 	}
 }
 
@@ -211,6 +212,8 @@ bool ublkev__placed_next(struct ublkev__placed *p, struct ublkev__fileop *op)
 	p->flying |= placed_bit(i);
 	op->kind = placed_kind(p, i);
 	op->piece = (uint8_t)i;
+	if (op->kind == UBLKEV__FILEOP_DISCARD)
+		p->discards |= placed_bit(i);
 	op->fd = p->left[i].fd;
 	if (op->kind >= UBLKEV__FILEOP_FETCH)
 		op->fd = -1;
@@ -235,6 +238,22 @@ static bool placed_may_try(struct ublkev__placed *p, unsigned int piece,
 {
 	return (err == -EAGAIN || err == -EINTR) && !p->err && !ublkev__placed_ends(p) &&
 	       ++p->tries[piece] <= UBLKEV__PLACED_TRIES;
+}
+
+/*
+ * io_uring_cmd() answers EOPNOTSUPP for a file that has no such commands, and so
+ * does blkdev_uring_cmd() for a disk that can't discard; a file that has others
+ * answers EINVAL, or ENOTTY.
+ */
+static bool placed_may_punch(struct ublkev__placed *p, unsigned int piece,
+			     int err)
+{
+	if (!(p->discards & placed_bit(piece)) ||
+	    (err != -EOPNOTSUPP && err != -EINVAL && err != -ENOTTY))
+		return false;
+	p->discards &= (uint8_t)~placed_bit(piece);
+	p->punches = true;
+	return !p->err && !ublkev__placed_ends(p);
 }
 
 static void placed_moved(struct ublkev__placed *p, unsigned int piece,
@@ -300,7 +319,8 @@ int ublkev__placed_cqe(struct ublkev__placed *p, unsigned int piece, int res)
 		return -EPROTO;
 	p->flying &= (uint8_t)~bit;
 	p->cancel &= (uint8_t)~bit;
-	if (res < 0 && placed_may_try(p, piece, res))
+	if (res < 0 && (placed_may_try(p, piece, res) ||
+			placed_may_punch(p, piece, res)))
 		p->todo |= bit;
 	else if (res < 0)
 		placed_fail(p, res);

@@ -13,6 +13,10 @@
  *	     ^                  |
  *	     +------------------+ cqe: a part of it, EAGAIN, EINTR
  *
+ * A DISCARD is asked for as such, which only block devices know, from Linux 6.12
+ * on. Whatever does not has a hole punched instead; `punches` says so then, and
+ * that the owner need not try it again.
+ *
  * What is done to the pieces is one round of some:
  *
  *	FETCH ---> PIECES ---> STORE, SYNC
@@ -45,6 +49,7 @@ enum ublkev__fileop_kind {
 	UBLKEV__FILEOP_PUNCH,		/* PUNCH_HOLE, the size is kept */
 	UBLKEV__FILEOP_ZERO,		/* ZERO_RANGE, the size is kept */
 	UBLKEV__FILEOP_ALLOCATE,	/* fallocate(2), of the mode */
+	UBLKEV__FILEOP_DISCARD,		/* of a block device, without a thread */
 	UBLKEV__FILEOP_CANCEL,		/* what is FLYING of the piece */
 	/* from ublkc, and to it: USER_COPY of at_bytes of the request */
 	UBLKEV__FILEOP_FETCH,
@@ -91,10 +96,13 @@ struct ublkev__placed {
 	uint8_t nr;			/* pieces */
 	uint8_t todo, flying;		/* a bit for each */
 	uint8_t cancel;			/* is to be cancelled */
+	uint8_t discards;		/* pulled as DISCARD */
 	uint8_t way;			/* enum ublkev__placed_way */
 	uint8_t round;			/* enum ublkev__placed_round */
 	bool aborted;
 	bool recalled;
+	bool punches;			/* DISCARD is PUNCH: set by the owner
+					   before started, and here */
 	uint8_t tries[UBLKEV_MAX_EXTENTS];
 	char *buf;			/* BUF, COPY */
 	uint32_t at[UBLKEV_MAX_EXTENTS];	/* READ, WRITE: in the request */

@@ -281,6 +281,7 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 	l->nr_placed = 0;
 	l->nr_flying = 0;
 	l->refused_pages = false;
+	l->punches = false;
 }
 
 static void engine_close_fd(int fd)

@@ -62,6 +62,7 @@ struct ublkev__lane {
 	unsigned int nr_flying;		/* operations that the kernel has, jobs
 					   that the pool has */
 	bool refused_pages;		/* a file did: it is in the log */
+	bool punches;			/* a file knows no DISCARD but holes */
 	/* evreqop.c: what the backend begins by itself */
 	struct ublkev__reqops *wanting_ops;	/* want SQEs: the first */
 	struct ublkev__reqops *last_wanting_ops;

@@ -43,6 +43,7 @@ static void file_end(struct ublkev__lane *l, struct ublkev__placed *p)
 
 	p->req = NULL;
 	l->nr_placed--;
+	l->punches |= p->punches;
 	l->stats.lent += p->way == UBLKEV__WAY_LENT && !p->err;
 	err = ublkev__guard_placed(l->e->backend, req, p->err);
 	if (!p->aborted && !withdrawn)
@@ -123,6 +124,7 @@ bool ublkev__file_place(struct ublkev__lane *l, struct ublkev__queue *q,
 	if (n <= 0)
 		return n;
 	l->nr_placed++;
+	p->punches = l->punches;
 	ublkev__placed_started(p, &t->req, extents, (unsigned int)n,
 			       UBLKEV__WAY_BUF, t->req.buf);
 	file_go_on(l, p);
@@ -150,6 +152,7 @@ void ublkev__file_lend(struct ublkev__lane *l, struct ublkev__queue *q,
 	if (n <= 0)
 		return;
 	l->nr_placed++;
+	p->punches = l->punches;
 	ublkev__placed_started(p, &t->req, extents, (unsigned int)n,
 			       UBLKEV__WAY_LENT, NULL);
 	if (desc->op_flags & UBLKEV__DESC_NEED_REG_BUF)

@@ -10,6 +10,7 @@
 
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <sys/ioctl.h>
 
 #include "uring/udata.h"
 
@@ -166,6 +167,22 @@ static void sqe_fallocate(struct io_uring_sqe *sqe,
 	sqe->len = sqe_mode(op);
 }
 
+/*
+ * As <linux/blkdev.h> of Linux 6.12 has it, which other systems lack. It wants
+ * all that it does not use to be 0 (blkdev_uring_cmd()).
+ */
+#define BLOCK_CMD_DISCARD	_IO(0x12, 0)
+
+/* the length is where the driver's own part of an SQE is otherwise */
+static void sqe_discard(struct io_uring_sqe *sqe,
+			const struct ublkev__fileop *op)
+{
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->cmd_op = BLOCK_CMD_DISCARD;
+	sqe->addr = op->offset_bytes;
+	memcpy(sqe_cmd_of(sqe), &op->len_bytes, sizeof(op->len_bytes));
+}
+
 void ublkev__sqe_file(struct io_uring_sqe *sqe,
 		      const struct ublkev__fileop *op, unsigned int slot,
 		      uint64_t udata)
@@ -182,6 +199,9 @@ void ublkev__sqe_file(struct io_uring_sqe *sqe,
 	case UBLKEV__FILEOP_ZERO:
 	case UBLKEV__FILEOP_ALLOCATE:
 		sqe_fallocate(sqe, op);
+		break;
+	case UBLKEV__FILEOP_DISCARD:
+		sqe_discard(sqe, op);
 		break;
 	case UBLKEV__FILEOP_CANCEL:
 		sqe->opcode = IORING_OP_ASYNC_CANCEL;

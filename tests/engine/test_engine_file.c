@@ -97,6 +97,19 @@ START_TEST(refused)
 }
 END_TEST
 
+/* only block devices discard: asked once, a file has holes punched from then on */
+START_TEST(discards)
+{
+	rig_up(&stripe.r, stripe.backend);
+	ck_assert_int_eq(stripe_io(FAKE_DISCARD, 0, STRIPE_CHUNK, NULL), 0);
+	ck_assert_uint_eq(fake_counts.discards, 1);
+	ck_assert_int_eq(stripe_io(FAKE_DISCARD, 0, 4 * STRIPE_CHUNK, NULL), 0);
+	ck_assert_uint_eq(fake_counts.discards, 1);
+	ck_assert_uint_eq(stripe.placed, 2);
+	rig_down(&stripe.r);
+}
+END_TEST
+
 /* ---- an end with operations under way ------------------------------------ */
 
 /* it is not the backend's to answer */
@@ -356,6 +369,7 @@ int main(void)
 	tcase_add_loop_test(tc, data_integrity, 0, 6 * RIG_MODES);
 	tcase_add_test(tc, errors);
 	tcase_add_test(tc, refused);
+	tcase_add_test(tc, discards);
 	tcase_add_loop_test(tc, answered_by_another, 0, 1);
 	tcase_add_loop_test(tc, stopped, 0, 2);
 	tcase_add_loop_test(tc, aborted, 0, 2);

@@ -127,6 +127,7 @@ struct fake_counts {
 	unsigned int devs, ios, controls, pending;
 	unsigned int enters, muted_signals, signals;
 	unsigned int file_ops, file_cancels;
+	unsigned int discards;	/* of those: of a block device */
 	unsigned int lent_ops;	/* of those: on the driver's pages */
 	unsigned int part_copies;	/* FETCH, STORE, CLEAR */
 	unsigned int file_left;	/* held when their ring was closed */

@@ -31,6 +31,9 @@ static int run_here(const struct ublkev__fileop *op, size_t len)
 	case UBLKEV__FILEOP_SYNC:
 		/* a disk's time, for what no test could see */
 		return result(fcntl(op->fd, F_GETFL) < 0 ? -1 : 0);
+	case UBLKEV__FILEOP_DISCARD:
+		fake_counts.discards++;
+		return -EOPNOTSUPP;	/* a regular file */
 	case UBLKEV__FILEOP_ALLOCATE:
 		return result(fallocate(op->fd, (int)op->mode, at,
 					(off_t)op->len_bytes));

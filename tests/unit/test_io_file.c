@@ -101,6 +101,11 @@ START_TEST(file_operations)
 		ck_assert_int_eq(pread(fd, back, 4096, 4096), 4096);
 		ck_assert_mem_eq(back, zeroes, 4096);
 	}
+	/* which only block devices take */
+	res = do_file(fd, UBLKEV__FILEOP_DISCARD, 0, 4096);
+	ck_assert(res == -EOPNOTSUPP || res == -EINVAL || res == -ENOTTY);
+	res = do_file(fd, UBLKEV__FILEOP_ALLOCATE, 8192, 4096);
+	ck_assert(!res || res == -EOPNOTSUPP);
 	/* the size stays, whether the file system can do it or not */
 	res = do_file(fd, UBLKEV__FILEOP_ZERO, 8192, 1 << 20);
 	ck_assert(!res || res == -EOPNOTSUPP);

@@ -14,11 +14,14 @@
 
 static struct ublkev__placed p;
 static struct ublkev_req req;
+/* what is known of the files: that they take no DISCARD */
+static bool punches = true;
 static struct ublkev__fileop op;
 static char buf[FILE_BYTES];
 
 static void start(unsigned int nr, const struct ublkev_extent *x)
 {
+	p.punches = punches;
 	ublkev__placed_started(&p, &req, x, nr, UBLKEV__WAY_BUF, buf);
 	ublkev__placed_verify(&p);
 }
@@ -162,6 +165,52 @@ START_TEST(of_no_file)
 	want(UBLKEV__FILEOP_SYNC, 1, 5, 0, 0, NULL);
 	cqe(1, 0);
 	want_over(0);
+}
+END_TEST
+
+/* a block device is asked to discard; what does not know that, for holes */
+START_TEST(discards)
+{
+	static const int unknown[] = { -EOPNOTSUPP, -EINVAL, -ENOTTY };
+	const struct ublkev_extent x[] = { { 5, 0, 512 }, { 6, 512, 1024 } };
+
+	punches = false;
+	start_op(UBLKEV_OP_DISCARD, 0, 2, x);
+	want(UBLKEV__FILEOP_DISCARD, 0, 5, 0, 512, NULL);
+	want(UBLKEV__FILEOP_DISCARD, 1, 6, 512, 1024, NULL);
+	cqe(1, 0);
+	cqe(0, -EAGAIN);
+	want(UBLKEV__FILEOP_DISCARD, 0, 5, 0, 512, NULL);
+	cqe(0, 0);
+	want_over(0);
+	ck_assert(!p.punches);
+	/* each piece that was refused, whatever the other said */
+	start_op(UBLKEV_OP_DISCARD, 0, 2, x);
+	want(UBLKEV__FILEOP_DISCARD, 0, 5, 0, 512, NULL);
+	want(UBLKEV__FILEOP_DISCARD, 1, 6, 512, 1024, NULL);
+	cqe(0, unknown[_i]);
+	ck_assert(p.punches);
+	want(UBLKEV__FILEOP_PUNCH, 0, 5, 0, 512, NULL);
+	cqe(1, unknown[_i]);
+	want(UBLKEV__FILEOP_PUNCH, 1, 6, 512, 1024, NULL);
+	cqe(1, 0);
+	/* a hole that is refused is an error */
+	cqe(0, unknown[_i]);
+	want_over(unknown[_i]);
+	/* nor is anything begun after an error, or an abort */
+	start_op(UBLKEV_OP_DISCARD, 0, 2, x);
+	want(UBLKEV__FILEOP_DISCARD, 0, 5, 0, 512, NULL);
+	want(UBLKEV__FILEOP_DISCARD, 1, 6, 512, 1024, NULL);
+	cqe(0, -EIO);
+	cqe(1, unknown[_i]);
+	want_over(-EIO);
+	start_op(UBLKEV_OP_DISCARD, 0, 1, x);
+	want(UBLKEV__FILEOP_DISCARD, 0, 5, 0, 512, NULL);
+	ublkev__placed_abort(&p);
+	want(UBLKEV__FILEOP_CANCEL, 0, 0, 0, 0, NULL);
+	cqe(0, unknown[_i]);
+	want_over(unknown[_i]);
+	punches = true;
 }
 END_TEST
 
@@ -496,6 +545,7 @@ int main(void)
 	tcase_add_loop_test(tc, every_kind, 0, TEST_COUNT(kinds));
 	tcase_add_test(tc, flush);
 	tcase_add_test(tc, of_no_file);
+	tcase_add_loop_test(tc, discards, 0, 3);
 	tcase_add_loop_test(tc, cut_short, UBLKEV_OP_READ, UBLKEV_OP_WRITE + 1);
 	tcase_add_test(tc, tried_again);
 	tcase_add_test(tc, errors);

@@ -115,6 +115,8 @@ static int run_op(const struct ublkev__fileop *o)
 	ck_assert(o->offset_bytes + o->len_bytes <= FILE_BYTES);
 	if (o->lent && !test_rng_below(&rng, 10))
 		return test_rng_below(&rng, 2) ? -EINVAL : -EFAULT;
+	if (o->kind == UBLKEV__FILEOP_DISCARD && test_rng_below(&rng, 2))
+		return -EOPNOTSUPP;
 	if (!test_rng_below(&rng, 6))
 		err = errs[test_rng_below(&rng, 5)];
 	if (err) {
@@ -173,6 +175,7 @@ static void walk_request(void)
 	hurt = false;
 	synced = 0;
 	oracle(x, nr);
+	p.punches = test_rng_below(&rng, 2);
 	ublkev__placed_started(&p, &req, x, nr, lends ? UBLKEV__WAY_LENT
 						      : UBLKEV__WAY_BUF,
 			       lends ? NULL : pages);

@@ -121,6 +121,30 @@ START_TEST(file_lent)
 }
 END_TEST
 
+/* blkdev_uring_cmd() refuses an SQE in which there is anything else */
+START_TEST(discard)
+{
+	const struct ublkev__fileop op = {
+		.kind = UBLKEV__FILEOP_DISCARD, .fd = 5,
+		.offset_bytes = 0x1234567000, .len_bytes = 0x40000000,
+	};
+
+	ublkev__sqe_file(&s.sqe, &op, 0, 0x80005);
+	ck_assert_uint_eq(get(0, 1), 46);	/* URING_CMD */
+	assert_all(1, 4, 0);			/* flags, ioprio */
+	ck_assert_uint_eq(get(4, 4), 5);
+	ck_assert_uint_eq(get(8, 4), 0x1200);	/* _IO(0x12, 0) */
+	assert_all(12, 16, 0);
+	ck_assert_uint_eq(get(16, 8), 0x1234567000);
+	assert_all(24, 32, 0);			/* len, uring_cmd_flags */
+	ck_assert_uint_eq(get(32, 8), 0x80005);
+	assert_all(40, 48, 0);			/* file_index */
+	ck_assert_uint_eq(get(48, 8), 0x40000000);	/* addr3 */
+	assert_all(56, 64, 0);
+	assert_all(64, sizeof(s), 0xa5);
+}
+END_TEST
+
 START_TEST(copy_part)
 {
 	struct ublkev__fileop op = {
@@ -219,6 +243,7 @@ int main(void)
 	tcase_add_loop_test(tc, copy, 0, 2);
 	tcase_add_test(tc, lend);
 	tcase_add_test(tc, file_lent);
+	tcase_add_test(tc, discard);
 	tcase_add_test(tc, copy_part);
 	tcase_add_test(tc, ctrl);
 	tcase_add_test(tc, udata);

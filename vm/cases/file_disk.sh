@@ -59,6 +59,22 @@ dd if=ref of="$DEV" bs=4k oflag=direct status=none || fail "write"
 cmp -n $((8 << 20)) -i 0:$((1 << 20)) ref /dev/ram1 || fail "not there"
 fio_run verify --rw=randwrite --bs=4k --iodepth=16 --size=8M --verify=crc32c \
 	--fsync=64
+# It discards as that does, and the kernel needs a thread for few of them.
+q=/sys/block/ram1/queue own=/sys/block/${DEV#/dev/}/queue
+[ "$(cat "$own/discard_granularity")" = "$(cat $q/discard_granularity)" ] ||
+	fail "another granularity"
+works=/sys/kernel/tracing/events/io_uring/io_uring_queue_async_work
+[ -e $works ] || mount -t tracefs tracefs /sys/kernel/tracing
+echo 1 >$works/enable
+for i in $(seq 8); do
+	blkdiscard -o $((i << 20)) -l 512K "$DEV" || fail "blkdiscard"
+done
+echo 0 >$works/enable
+n=$(grep -c io_uring_queue_async_work /sys/kernel/tracing/trace)
+note "of 8 discards $n went to a thread"
+[ "$n" -lt 8 ] || fail "each discard takes a thread"
+cmp -n $((512 << 10)) -i 0:$((3 << 20)) /dev/zero /dev/ram1 ||
+	fail "nothing was discarded"
 demo_stop
 demo_refuses 1 --file /dev/ram0
 grep -q 'in use' <<<"$REFUSAL" || fail "a mounted device"

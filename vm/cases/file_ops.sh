@@ -6,7 +6,7 @@ random_file ref $((4 << 20))
 dd if=ref of="$DEV" bs=96k oflag=direct conv=fsync status=none || fail "write"
 same ref || fail "what was written is not what is read"
 fio_run verify --rw=randwrite --bsrange=4k-128k --blockalign=4k --offset=8M \
-	--size=16M --iodepth=16 --fdatasync=16 --verify=crc32c
+	--size=4M --iodepth=16 --fdatasync=16 --verify=crc32c
 example_stop
 # the file has them as they are; a bit that falls over is an error
 cmp -n $((4 << 20)) ref img || fail "not in the file"
@@ -33,7 +33,7 @@ dd if=ref of="$DEV" bs=1M seek=100 oflag=direct status=none || fail "write"
 cmp -n $((1 << 20)) -i $((2 << 20)):0 ref parts/000102 || fail "not in its file"
 cmp -n $((4 << 20)) -i 0:$((100 << 20)) ref "$DEV" || fail "read"
 cmp -n $((1 << 20)) -i 0:$((104 << 20)) /dev/zero "$DEV" || fail "zeroes"
-fio_run verify --rw=randwrite --bsrange=4k-64k --blockalign=4k --size=8M \
+fio_run verify --rw=randwrite --bsrange=4k-64k --blockalign=4k --size=2M \
 	--iodepth=16 --verify=crc32c
 blkdiscard --offset 100M --length 2M "$DEV" || fail "discard"
 [ ! -e parts/000100 ] || fail "what was discarded"
