@@ -43,6 +43,9 @@ struct ublkev_file_conf {
 	uint32_t flags;			/* UBLKEV_FILE_*; 0 */
 	int fd;				/* -1; else used in place of the path:
 					   see ublkev_file_new() */
+	uint64_t limit_bytes;		/* 0: none; the disk has no more than
+					   this of the file, whole blocks of
+					   it, however it is resized */
 };
 
 /*
@@ -73,13 +76,14 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  *
  * The disk can be resized: a file that is too short is lengthened, by a thread
  * of the library's (grow() in backend.h), since that may wait for its file
- * system. One that is too long keeps its length.
+ * system. One that is too long keeps its length. Beyond conf.limit_bytes a
+ * resize ends with -ENOSPC.
  *
  * Opens, makes and perhaps allocates the file, and waits for that: to be
  * called before there is anything in the loop that is not to wait.
  *
  * Errors, beside those of open(2), fallocate(2), ftruncate(2), fcntl(2):
- * -EINVAL (conf: sizes, flags; a block that the file can't be read in),
+ * -EINVAL (conf: sizes, flags, dev_bytes beyond limit_bytes; a block that the file can't be read in),
  * -EISDIR, -ENOTBLK (neither a regular file nor a block device),
  * -EBUSY (locked, mounted or open exclusively by others),
  * -ENODATA (no whole logical block behind offset_bytes),

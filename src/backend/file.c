@@ -46,6 +46,8 @@ static int file_check_conf(const struct ublkev_file_conf *conf)
 	if (conf->offset_bytes > INT64_MAX ||
 	    conf->dev_bytes > INT64_MAX - conf->offset_bytes)
 		return -EINVAL;
+	if (conf->limit_bytes && conf->dev_bytes > conf->limit_bytes)
+		return -EINVAL;
 	/* how long should it become? */
 	if (conf->flags & UBLKEV_FILE_CREATE &&
 	    (!conf->dev_bytes || conf->flags & UBLKEV_FILE_READ_ONLY))

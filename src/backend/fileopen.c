@@ -289,9 +289,12 @@ static int fileopen_measure_disk(struct ublkev__fileopen *f,
 	if (err)
 		return err;
 	f->offset_bytes = conf->offset_bytes;
+	f->limit_bytes = conf->limit_bytes;
 	room = bytes > conf->offset_bytes ? bytes - conf->offset_bytes : 0;
 	if (conf->dev_bytes > room)
 		return -EOVERFLOW;
+	if (f->limit_bytes && room > f->limit_bytes)
+		room = f->limit_bytes;
 	f->dev_bytes = conf->dev_bytes ? conf->dev_bytes : room;
 	f->dev_bytes -= f->dev_bytes % f->logical_block_bytes;
 	if (!f->dev_bytes)
@@ -421,6 +424,8 @@ int ublkev__fileopen_lengthen(const struct ublkev__fileopen *f,
 
 	if (err)
 		return err;
+	if (f->limit_bytes && dev_bytes > f->limit_bytes)
+		return -ENOSPC;
 	if (end_bytes > bytes && f->is_block)
 		return -ENOSPC;
 	if (fileopen_beyond_limit(f, end_bytes))

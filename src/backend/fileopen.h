@@ -22,6 +22,7 @@ struct ublkev__fileopen {
 	bool filled;			/* was empty before, or just made */
 	uint64_t offset_bytes;
 	uint64_t dev_bytes;
+	uint64_t limit_bytes;		/* of that; 0: none */
 	uint32_t logical_block_bytes;
 	uint32_t dma_align_bytes;	/* of O_DIRECT; 0: any */
 	uint32_t physical_block_bytes;
@@ -52,7 +53,8 @@ int ublkev__fileopen(struct ublkev__fileopen *f, const char *path,
 /*
  * The disk is to be dev_bytes large: a file is made longer where that takes it,
  * never shorter, which may wait for its file system. Any thread. Errors: those of fstat(2), ftruncate(2); -EFBIG
- * (RLIMIT_FSIZE); -ENOSPC: a block device is not that large.
+ * (RLIMIT_FSIZE); -ENOSPC: a block device is not that large, or it is beyond
+ * limit_bytes.
  */
 int ublkev__fileopen_lengthen(const struct ublkev__fileopen *f,
 			      uint64_t dev_bytes);

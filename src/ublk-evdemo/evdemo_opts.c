@@ -45,6 +45,7 @@ enum {
 	OPT_MEMORY_FILE,
 	OPT_FILE,
 	OPT_OFFSET,
+	OPT_SIZELIMIT,
 	OPT_THIN,
 	OPT_BUFFERED,
 	OPT_UNPRIVILEGED,
@@ -84,6 +85,7 @@ static const struct option long_options[] = {
 	{ "memory-file", required_argument, NULL, OPT_MEMORY_FILE },
 	{ "file", required_argument, NULL, OPT_FILE },
 	{ "offset", required_argument, NULL, OPT_OFFSET },
+	{ "sizelimit", required_argument, NULL, OPT_SIZELIMIT },
 	{ "thin", no_argument, NULL, OPT_THIN },
 	{ "buffered", no_argument, NULL, OPT_BUFFERED },
 	{ "unprivileged", no_argument, NULL, OPT_UNPRIVILEGED },
@@ -112,6 +114,8 @@ static const struct number numbers[] = {
 	{ OPT_SIZE, 1, 512, INT64_MAX,
 	  SIZE_REMEDY ", 512 bytes at least and less than 8 EiB" },
 	{ OPT_OFFSET, 1, 0, INT64_MAX, SIZE_REMEDY ", less than 8 EiB" },
+	{ OPT_SIZELIMIT, 1, 512, INT64_MAX,
+	  SIZE_REMEDY ", 512 bytes at least and less than 8 EiB" },
 	{ OPT_BLOCK_SIZE, 1, 512, 4096, "give 512, 1024, 2048 or 4096" },
 	{ OPT_MAX_IO, 1, 4096, 32 << 20,
 	  "give a multiple of 4K from 4K to 32M" },
@@ -224,6 +228,9 @@ static int opts_set_number(const struct parse *p, int opt, const char *text)
 		break;
 	case OPT_OFFSET:
 		o->offset_bytes = v;
+		break;
+	case OPT_SIZELIMIT:
+		o->limit_bytes = v;
 		break;
 	case OPT_BLOCK_SIZE:
 		if (v & (v - 1))
@@ -411,7 +418,7 @@ static int opts_is_of_disk(int opt)
 	static const int of_disk[] = {
 		OPT_SIZE, OPT_BACKEND, OPT_BLOCK_SIZE, OPT_READ_ONLY,
 		OPT_HUGE_PAGES, OPT_MEMORY_FILE, OPT_RECOVER, OPT_FILE,
-		OPT_OFFSET, OPT_THIN, OPT_BUFFERED,
+		OPT_OFFSET, OPT_SIZELIMIT, OPT_THIN, OPT_BUFFERED,
 	};
 	unsigned int i;
 
@@ -426,8 +433,8 @@ static void opts_note(struct parse *p, int opt)
 	const char *name = optline_name(long_options, opt);
 
 	opts_kept_note(p->o, name);
-	if (opt == OPT_FILE || opt == OPT_OFFSET || opt == OPT_THIN ||
-	    opt == OPT_BUFFERED)
+	if (opt == OPT_FILE || opt == OPT_OFFSET || opt == OPT_SIZELIMIT ||
+	    opt == OPT_THIN || opt == OPT_BUFFERED)
 		p->of_file = name;
 	if (opt != 'v' && opt != OPT_DELETE && opt != OPT_NO_BROKER &&
 	    !p->not_delete)

@@ -61,6 +61,7 @@ struct opts {
 	const char *memory_file;
 	const char *file;
 	uint64_t offset_bytes;		/* in it */
+	uint64_t limit_bytes;		/* of it, from there; 0: none */
 	int thin;
 	int buffered;
 	const char *take_over;		/* socket of the server */

@@ -29,7 +29,8 @@ static const char *filedisk_remedy(const struct opts *o, int err)
 		       "blocks that it can be read in: give others, or "
 		       "--buffered";
 	case -ENODATA:
-		return "give a larger file, or a smaller --offset";
+		return "give a larger file or --sizelimit, or a smaller "
+		       "--offset";
 	case -EOVERFLOW:
 		return "give a smaller --size or --offset, or make it longer "
 		       "(truncate -s)";
@@ -96,6 +97,7 @@ static void filedisk_conf(struct ublkev_file_conf *conf, const struct opts *o,
 {
 	ublkev_file_conf_init(conf, sizeof(*conf));
 	conf->offset_bytes = o->offset_bytes;
+	conf->limit_bytes = o->limit_bytes;
 	/* what was not asked for the file says */
 	if (o->size_given || o->take_over)
 		conf->dev_bytes = o->size_bytes;

@@ -21,6 +21,7 @@ const char opts_help[] =
 "  --file FILE          file: a regular file or a block device; with --size\n"
 "                       it is made if it is not there\n"
 "  --offset SIZE        file: where in it the disk begins (0)\n"
+"  --sizelimit SIZE     file: use no more of it from there on\n"
 "  --thin               file: one that is made allocates no blocks\n"
 "  --buffered           file: through the page cache, not by O_DIRECT\n"
 "  --block-size BYTES   logical block: 512, 1024, 2048 or 4096 (512; file:\n"

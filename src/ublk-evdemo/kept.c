@@ -34,6 +34,7 @@ static const struct kept {
 	LIFE("pidfile", KEPT_PATH, pidfile),
 	LIFE("file", KEPT_PATH, file),
 	LIFE("memory-file", KEPT_PATH, memory_file),
+	LIFE("sizelimit", KEPT_BYTES, limit_bytes),
 	DISK("backend", KEPT_OTHER, backend),
 	DISK("size", KEPT_OTHER, size_bytes),
 	DISK("offset", KEPT_BYTES, offset_bytes),

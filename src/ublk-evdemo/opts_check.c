@@ -38,6 +38,11 @@ static int opts_check_file(const struct parse *p)
 		return opts_refuse_with(p, "memory-file", "file");
 	if (o->huge_pages)
 		return opts_refuse_with(p, "huge-pages", "file");
+	if (o->size_given && o->limit_bytes && o->size_bytes > o->limit_bytes)
+		return opts_fail(p, "option --size: '%llu' is more than the "
+				 "--sizelimit %llu: lower it",
+				 (unsigned long long)o->size_bytes,
+				 (unsigned long long)o->limit_bytes);
 	return 0;
 }
 

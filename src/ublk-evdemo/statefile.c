@@ -233,7 +233,7 @@ static int statefile_is_moot(const struct opts *o, const char *name)
 {
 	static const char *const places[] = {
 		"backend", "size", "huge-pages", "memory-file", "file",
-		"offset", "buffered",
+		"offset", "buffered", "sizelimit",
 	};
 	const int of_file = opts_was_given(o, "file");
 	unsigned int i, n = sizeof(places) / sizeof(places[0]);
@@ -241,7 +241,7 @@ static int statefile_is_moot(const struct opts *o, const char *name)
 	if (!of_file && !opts_was_given(o, "backend") &&
 	    !opts_was_given(o, "memory-file"))
 		return 0;
-	for (i = 0; i < (of_file ? n - 2 : n); i++)
+	for (i = 0; i < (of_file ? n - 3 : n); i++)
 		if (!strcmp(name, places[i]))
 			return 1;
 	return 0;

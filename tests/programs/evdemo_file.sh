@@ -138,6 +138,24 @@ kill "$pid"
 check "daemon ends" await dead "$pid"
 mv moved img
 
+# a part of a file is that after a crash, and after an upgrade
+truncate -s 3M img2
+chmod 0600 img2
+killed --file img2 --offset 1M --sizelimit 1M --control ctl
+"$demo" --recover 7 --daemon --pidfile pid >out 2>err
+check "recovers a part" [ $? = 0 ]
+if [ -n "$python" ]; then
+	check "it" has '"dev_bytes":1048576,.*"sizelimit":"1048576"' \
+		<(ask ctl memory)
+	"$demo" --take-over ctl --daemon >out 2>err
+	check "upgraded" [ $? = 0 ]
+	check "it" has '"dev_bytes":1048576,.*"sizelimit":"1048576"' \
+		<(ask ctl memory)
+fi
+kill "$(cat pid)"
+check "nothing left" await gone $state
+rm img2
+
 # a path is any bytes
 killed --memory-file $'m\xff\\ \n' --size 1M --control ctl --pidfile $'p\xe4'
 "$demo" --recover 7 --daemon >out 2>err

@@ -73,7 +73,7 @@ static size_t make(struct test_rng *rng, char *buf)
 		"--queues", "4", "--depth=", "0", "-1", "--block-size", "4096",
 		"--max-io", "1M", "--id", "--read-only", "--huge-pages",
 		"--no-broker", "--daemon", "--pidfile", "/x", "--stats", "--control",
-		"--stop-timeout", "--stop-limit", "--force-kernel", "--delete", "-v", "-h", "--version", "--",
+		"--stop-timeout", "--stop-limit", "--sizelimit", "--force-kernel", "--delete", "-v", "-h", "--version", "--",
 		"-vx", "--s", "", "99999999999999999999", "8388608T", "-",
 	};
 	uint64_t i, n = test_rng_below(rng, 10);

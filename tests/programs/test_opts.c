@@ -117,6 +117,9 @@ START_TEST(file)
 	ck_assert_uint_eq(o.offset_bytes, 4096);
 	ck_assert_uint_eq(o.block_bytes, 512);
 	ck_assert(o.thin && o.buffered);
+	ck_assert_uint_eq(o.limit_bytes, 0);
+	ck_assert_int_eq(parse(&o, "--file f --sizelimit 3M --size 3M"), 0);
+	ck_assert_uint_eq(o.limit_bytes, 3 << 20);
 	ck_assert_int_eq(parse(&o, "--recover 5 --file f --offset 1M"), 0);
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "file", "/g"), 0);
 	ck_assert_int_eq(parse(&o, "--take-over s"), 0);
@@ -272,6 +275,11 @@ static const struct {
 	{ "--file f --huge-pages",
 	  { "--huge-pages", "--file", "leave it out" } },
 	{ "--file ''", { "--file", "''", "path" } },
+	{ "--file f --sizelimit 511", { "--sizelimit", "511", "small" } },
+	{ "--sizelimit 1M --backend null",
+	  { "--sizelimit", "null", "leave it out" } },
+	{ "--file f --size 2M --sizelimit 1M",
+	  { "--size", "--sizelimit", "lower it" } },
 	{ "--file f --offset x", { "--offset", "'x'", "digits" } },
 	{ "--take-over s --file f", { "--file", "--take-over", "leave" } },
 	{ "--memory-file f --backend null",
@@ -437,7 +445,7 @@ START_TEST(help_names_all)
 		"id", "queues", "depth", "max-io", "stats", "control",
 		"stop-timeout", "stop-limit", "daemon", "pidfile", "delete", "verbose",
 		"help", "version", "recovery", "recover", "memory-file",
-		"file", "offset", "thin", "buffered",
+		"file", "offset", "sizelimit", "thin", "buffered",
 		"unprivileged", "io-flusher", "take-over",
 		"no-part-scan", "keep-scheduler", "force-kernel",
 	};

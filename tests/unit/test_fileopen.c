@@ -451,6 +451,36 @@ START_TEST(lengthened)
 }
 END_TEST
 
+/* no more of the file than that, in whole blocks, and no growth beyond it */
+START_TEST(limited_part)
+{
+	struct ublkev_file_conf conf = conf_of(0, 0);
+	struct ublkev__fileopen f;
+
+	make(4 * MIB);
+	conf.offset_bytes = MIB;
+	conf.limit_bytes = 2 * MIB + 5000;
+	conf.logical_block_bytes = 4096;
+	open_well(&f, &conf);
+	ck_assert_uint_eq(f.dev_bytes, 2 * MIB + 4096);
+	ck_assert_int_eq(ublkev__fileopen_lengthen(&f, 2 * MIB + 4096), 0);
+	ck_assert_int_eq(ublkev__fileopen_lengthen(&f, 2 * MIB + 8192),
+			 -ENOSPC);
+	ck_assert_int_eq(stat_of().st_size, 4 * MIB);
+	ublkev__fileopen_close(&f);
+	/* of a shorter one all that there is */
+	conf.limit_bytes = 8 * MIB;
+	open_well(&f, &conf);
+	ck_assert_uint_eq(f.dev_bytes, 3 * MIB);
+	ck_assert_int_eq(ublkev__fileopen_lengthen(&f, 8 * MIB), 0);
+	ck_assert_int_eq(stat_of().st_size, 9 * MIB);
+	ublkev__fileopen_close(&f);
+	/* less than a block is no disk */
+	conf.limit_bytes = 4095;
+	ck_assert_int_eq(try_conf(&conf), -ENODATA);
+}
+END_TEST
+
 /* in a process of its own, whose end would be a signal */
 static int beyond_limit(void)
 {
@@ -514,6 +544,7 @@ int main(void)
 	tcase_add_test(tc, readers);
 	tcase_add_test(tc, handed_on);
 	tcase_add_test(tc, lengthened);
+	tcase_add_test(tc, limited_part);
 	tcase_add_test(tc, limited);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
