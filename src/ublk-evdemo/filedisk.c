@@ -3,18 +3,18 @@
  * Opens the disk of --file, and says in one line why it could not be.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "common/beneath.h"
 #include "ublk-evdemo/disk.h"
 #include "ublk-evdemo/filedisk.h"
 #include "ublk-evdemo/logger.h"
+#include "ublk-evdemo/statefile.h"
 
 static const char *filedisk_remedy(const struct opts *o, int err)
 {
@@ -71,25 +71,13 @@ static const char *filedisk_cause(int err)
  */
 static int filedisk_is_on_itself(const struct opts *o)
 {
-	char link[64], target[PATH_MAX], name[32];
-	const char *base;
 	struct stat st;
-	ssize_t n;
-	dev_t dev;
+	char name[32];
 
 	if (o->recover_id < 0 || stat(o->file, &st))
 		return 0;
-	dev = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
-	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(dev),
-		 minor(dev));
-	n = readlink(link, target, sizeof(target) - 1);
-	if (n < 0)
-		return 0;
-	target[n] = '\0';
-	snprintf(name, sizeof(name), "/ublkb%d", o->recover_id);
-	base = strstr(target, name);
-	/* the disk, or a partition of it */
-	return base && (!base[strlen(name)] || base[strlen(name)] == '/');
+	snprintf(name, sizeof(name), "ublkb%d", o->recover_id);
+	return beneath_file_has(statefile_root(), o->file, &st, name);
 }
 
 static void filedisk_conf(struct ublkev_file_conf *conf, const struct opts *o,

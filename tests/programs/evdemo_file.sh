@@ -76,6 +76,17 @@ pid=$(cat pid)
 kill "$pid"
 check "daemon ends" await dead "$pid"
 
+# one on the disk that is to be recovered waits for itself
+numbers=$(stat -c %Hd:%Ld img)
+mkdir -p root/sys/dev/block root/sys/devices/dm-0/slaves root/sys/devices/ublkb3
+ln -s ../../ublkb3 root/sys/devices/dm-0/slaves/ublkb3
+ln -s ../../devices/dm-0 "root/sys/dev/block/$numbers"
+"$demo" --recover 3 --file img --control none >out 2>err
+check "on itself" [ $? = 1 ]
+check "on itself" has 'file img: it is on /dev/ublkb3, which waits for it' err
+check "on itself" [ "$(wc -l <err)" = 1 ]
+rm -r root/sys/dev root/sys/devices
+
 # after a crash the file and its options are known
 killed --file img --offset 4K --read-only --control ctl
 FAKE_CONF=1 "$demo" --recover 7 --daemon --pidfile pid >out 2>err
