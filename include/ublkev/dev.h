@@ -310,9 +310,10 @@ struct ublkev_stats {
 	uint64_t lent;			/* requests in op[] whose data nobody
 					   copied, see UBLKEV_COPY_ZERO */
 	/*
-	 * Operations on files of place() that the kernel still had when the
-	 * rings were closed: some may yet be done. A descriptor of such a
-	 * file, and with it its lock, is not to be handed on.
+	 * Operations on files that the kernel still had when the rings were
+	 * closed, and work that threads had (ublkev_offload()): some may yet
+	 * be done. A descriptor of such a file, and with it its lock, is not
+	 * to be handed on.
 	 */
 	uint64_t files_left;
 };

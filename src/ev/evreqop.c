@@ -47,17 +47,28 @@ static void reqop_settle(struct ublkev__engine *e, struct ublkev__tagops *t)
 		ublkev__queue_done(&e->queues[req->queue], req->cookie, err);
 }
 
+static int reqop_call(struct ublkev__lane *l, struct ublkev__tagops *t,
+		      ublkev_req_fn *done, int res)
+{
+	int answer;
+
+	if (l->worker)
+		ublkev__worker_enters_backend(l);
+	answer = ublkev__guard_op_done(l->e->backend, done, t->o.req, res);
+	if (l->worker)
+		ublkev__worker_leaves_backend(l);
+	return answer;
+}
+
 /* `done` is called, or answers for it; then the request may be over */
-static void reqop_ended(struct ublkev__engine *e, struct ublkev__tagops *t,
+static void reqop_ended(struct ublkev__lane *l, struct ublkev__tagops *t,
 			ublkev_req_fn *done, int res)
 {
-	int answer = res;
+	int answer = done ? reqop_call(l, t, done, res) : res;
 
-	if (done)
-		answer = ublkev__guard_op_done(e->backend, done, t->o.req, res);
 	if (answer != UBLKEV_LATER)
 		ublkev__reqops_answer(&t->o, answer);
-	reqop_settle(e, t);
+	reqop_settle(l->e, t);
 }
 
 static struct ublkev__tagops *reqop_find(const struct ublkev__engine *e,
@@ -144,7 +155,7 @@ static bool reqop_complete(struct ublkev__lane *l, struct ublkev__tagops *t,
 	}
 	if (!t->o.used)
 		l->nr_placed--;
-	reqop_ended(l->e, t, done, res);
+	reqop_ended(l, t, done, res);
 	return true;
 }
 
@@ -181,7 +192,7 @@ static void reqop_worked(struct ublkev__lane *l, struct ublkev__job *job)
 	ublkev__reqops_worked(&t->o, job->dropped);
 	if (!t->work_done)
 		res = ublkev__guard_work_answer(l->e->backend, res);
-	reqop_ended(l->e, t, t->work_done, res);
+	reqop_ended(l, t, t->work_done, res);
 }
 
 void ublkev__reqop_take(struct ublkev__lane *l)
