@@ -12,6 +12,8 @@ if [ "$(head -c 2 "$UBLK_EVDEMO" 2>/dev/null)" = '#!' ] &&
 	UBLK_EVDEMO=$LD_LIBRARY_PATH/${UBLK_EVDEMO##*/}
 fi
 UBLK_EVCTL=${UBLK_EVDEMO%/*}/ublk-evctl
+# shellcheck source=vm/backing.sh
+. "${BASH_SOURCE[0]%/*}/backing.sh"
 DEMO_PID='' DEV='' ID='' DEMO_N=0
 
 note() {
@@ -127,8 +129,8 @@ demo_try() {
 	# A control socket where the case looks for it.
 	[ -n "${DEMO_PLAIN-}" ] || set -- --control "$DEMO_SOCK" "$@"
 	# shellcheck disable=SC2086  # several arguments
-	set -- ${DEMO_ARGS-} "$@"
-	"$UBLK_EVDEMO" "$@" >$out 2>"$DEMO_LOG" &
+	disk_args ${DEMO_ARGS-} "$@"
+	"$UBLK_EVDEMO" "${DISK_ARGS[@]}" >$out 2>"$DEMO_LOG" &
 	DEMO_PID=$!
 	# shellcheck disable=SC2317
 	is_live() {

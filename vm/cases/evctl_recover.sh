@@ -11,9 +11,9 @@ recovered() {
 	ctl_json 0 ".device.server.pid == $pid and .device.state == \"LIVE\"" \
 		info "$ID"
 }
-file=/dev/shm/evctl_recover
-trap 'rm -f $file' EXIT
-demo_start --size 32M --recovery reissue --memory-file $file
+disk_keep evctl_recover
+trap disk_unkeep EXIT
+demo_start --size 32M --recovery reissue "${KEPT[@]}"
 random_file ref $((4 << 20))
 dd if=ref of="$DEV" bs=64k oflag=direct status=none || fail "write"
 ctl 4 recover "$ID" --program "$UBLK_EVDEMO"
@@ -39,7 +39,7 @@ if has_feature QUIESCE; then
 	sleep 1
 	! dead $reader || fail "the reader did not wait"
 	ctl 0 recover "$ID" --program "$UBLK_EVDEMO" -- --size 32M \
-		--memory-file $file --control none
+		"${KEPT[@]}" --control none
 	wait_for 20 dead $reader || fail "the reader still waits"
 	wait $reader || fail "the reader saw an error"
 	cmp ref got || fail "other data"

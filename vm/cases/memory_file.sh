@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # The disk's data in a file: there again after a stop; huge pages of hugetlbfs (10 s)
+memory_only "--memory-file"
 mem=/dev/shm/$$.mem
 demo_start --size 16M --memory-file $mem
 random_file ref $((4 << 20))

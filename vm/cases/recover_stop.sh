@@ -1,16 +1,16 @@
 # shellcheck shell=bash
 # A stop in the midst of a recovery, at any moment, ends; so does --delete (40 s)
 # timeout: 200
-mem=/dev/shm/$$.mem
-demo_start --size 32M --recovery reissue --memory-file $mem
+disk_keep disk
+demo_start --size 32M --recovery reissue "${KEPT[@]}"
 demo_kill
 for ms in 0 20 40 60 80 100 130 160 200 300; do
 	# It may be gone: then a new one.
 	[ -e "/dev/ublkc$ID" ] || {
-		demo_start --size 32M --recovery reissue --memory-file $mem
+		demo_start --size 32M --recovery reissue "${KEPT[@]}"
 		demo_kill
 	}
-	"$UBLK_EVDEMO" --recover "$ID" --memory-file $mem --control none -v \
+	"$UBLK_EVDEMO" --recover "$ID" "${KEPT[@]}" --control none -v \
 		>race.out 2>race.log &
 	pid=$!
 	sleep "$(awk "BEGIN { print 0.1 + $ms / 1000 }")"
@@ -23,11 +23,11 @@ for ms in 0 20 40 60 80 100 130 160 200 300; do
 	wait_for 10 no_broker || fail "the broker is still there"
 done
 [ -e "/dev/ublkc$ID" ] || {
-	demo_start --size 32M --recovery reissue --memory-file $mem
+	demo_start --size 32M --recovery reissue "${KEPT[@]}"
 	demo_kill
 }
 # Both want it: one of them has its way, and nobody hangs.
-"$UBLK_EVDEMO" --recover "$ID" --memory-file $mem --control none \
+"$UBLK_EVDEMO" --recover "$ID" "${KEPT[@]}" --control none \
 	>race.out 2>race.log &
 pid=$!
 timeout -k 1 30 "$UBLK_EVDEMO" --delete "$ID" >del.out 2>&1 ||
@@ -39,5 +39,5 @@ wait $pid
 [ ! -e "/dev/ublkc$ID" ] ||
 	timeout -k 1 30 "$UBLK_EVDEMO" --delete "$ID" || fail "--delete"
 wait_for 5 no_device "$ID" || fail "device $ID is left"
-rm $mem
+disk_unkeep
 new_device
