@@ -122,6 +122,12 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  */
 #define UBLKEV_CONF_SCHED_BATCH	(1u << 6)
 
+/*
+ * The library changes the scheduling policy of no thread, that of a queue's
+ * not either. Not with UBLKEV_CONF_SCHED_BATCH.
+ */
+#define UBLKEV_CONF_KEEP_POLICY	(1u << 7)
+
 /* the most of conf.offload_threads */
 #define UBLKEV_MAX_OFFLOAD_THREADS	64
 

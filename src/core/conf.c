@@ -22,7 +22,7 @@
 #define CONF_FLAGS	(UBLKEV_CONF_LATENCY | UBLKEV_CONF_UNPRIVILEGED | \
 			 UBLKEV_CONF_IO_FLUSHER | UBLKEV_CONF_QUEUE_THREADS | \
 			 UBLKEV_CONF_RING_FD | UBLKEV_CONF_KEEP_SCHEDULER | \
-			 UBLKEV_CONF_SCHED_BATCH)
+			 UBLKEV_CONF_SCHED_BATCH | UBLKEV_CONF_KEEP_POLICY)
 
 struct conf_range {
 	const char *member;
@@ -112,6 +112,10 @@ static int conf_check_together(const struct ublkev_conf *conf,
 	if (conf->recovery && conf->flags & UBLKEV_CONF_UNPRIVILEGED)
 		return conf_bad_text(f, -EINVAL, "recovery", conf->recovery,
 			 "with UBLKEV_CONF_UNPRIVILEGED only 0 is possible");
+	if (conf->flags & UBLKEV_CONF_SCHED_BATCH &&
+	    conf->flags & UBLKEV_CONF_KEEP_POLICY)
+		return conf_bad_text(f, -EINVAL, "flags", conf->flags,
+			 "UBLKEV_CONF_SCHED_BATCH does not go with UBLKEV_CONF_KEEP_POLICY");
 	/* ADD_DEV refuses it (ublk_ctrl_add_dev()) */
 	if (conf->copy == UBLKEV_COPY_ZERO &&
 	    conf->flags & UBLKEV_CONF_UNPRIVILEGED)

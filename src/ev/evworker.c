@@ -257,6 +257,14 @@ static void worker_pin(struct ublkev__worker *w)
 			    worker_number(w), -err);
 }
 
+static bool worker_may_be_batch(const struct ublkev__lane *l)
+{
+	unsigned int flags = l->e->conf.flags;
+
+	return flags & UBLKEV_CONF_SCHED_BATCH ||
+	       (l->alone && !(flags & UBLKEV_CONF_KEEP_POLICY));
+}
+
 /*
  * From here on the ring is this thread's: whoever enables it is its only
  * submitter, and whoever sends FETCH is for the driver the queue's daemon.
@@ -270,8 +278,7 @@ static int worker_take_ring(struct ublkev__worker *w)
 		worker_pin(w);
 	if (ublkev__thread_has_one_cpu())
 		ublkev__wait_init(&l->wait, 0);
-	ublkev__turn_allow_batch(l, l->alone ||
-				 l->e->conf.flags & UBLKEV_CONF_SCHED_BATCH);
+	ublkev__turn_allow_batch(l, worker_may_be_batch(l));
 	err = ublkev__io_enable(l->io);
 	if (err)
 		return err;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -260,6 +261,16 @@ static int app_init(struct app *app, const struct opts *opts, int ready_fd)
 	return 0;
 }
 
+/* for good, and of the queues' threads, which inherit it, too */
+static void app_be_batch(void)
+{
+	const struct sched_param param = { 0 };
+
+	if (sched_setscheduler(0, SCHED_BATCH, &param))
+		log_msg(LOG_WARNING, "--sched-batch yes: %s: it stays as it is",
+			strerror(errno));
+}
+
 int app_new_dev(struct app *app, int id)
 {
 	const struct opts *o = &app->opts;
@@ -281,7 +292,9 @@ int app_new_dev(struct app *app, int id)
 	conf.broker = app->broker;
 	conf.recovery = o->recovery;
 	/* whoever asks for them does so when clients wait, not at the start */
-	conf.flags |= UBLKEV_CONF_LATENCY | UBLKEV_CONF_SCHED_BATCH;
+	conf.flags |= UBLKEV_CONF_LATENCY;
+	conf.flags |= o->sched_batch == OPTS_BATCH_AUTO ?
+		      UBLKEV_CONF_SCHED_BATCH : UBLKEV_CONF_KEEP_POLICY;
 	if (o->unprivileged)
 		conf.flags |= UBLKEV_CONF_UNPRIVILEGED;
 	if (o->io_flusher)
@@ -292,6 +305,8 @@ int app_new_dev(struct app *app, int id)
 		conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
 	if (o->ring_fd)
 		conf.flags |= UBLKEV_CONF_RING_FD;
+	if (o->sched_batch == OPTS_BATCH_YES)
+		app_be_batch();
 	err = ublkev_dev_init(&app->dev, life_on_dev, &conf, app->backend);
 	app->has_dev = !err;
 	if (err)

@@ -27,6 +27,7 @@ enum {
 	OPT_BLOCK_SIZE,
 	OPT_MAX_IO,
 	OPT_WAIT,
+	OPT_SCHED_BATCH,
 	OPT_ID,
 	OPT_READ_ONLY,
 	OPT_HUGE_PAGES,
@@ -67,6 +68,7 @@ static const struct option long_options[] = {
 	{ "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
 	{ "max-io", required_argument, NULL, OPT_MAX_IO },
 	{ "wait", required_argument, NULL, OPT_WAIT },
+	{ "sched-batch", required_argument, NULL, OPT_SCHED_BATCH },
 	{ "id", required_argument, NULL, OPT_ID },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "huge-pages", no_argument, NULL, OPT_HUGE_PAGES },
@@ -181,6 +183,26 @@ const char *opts_backend_name(unsigned int backend)
 int opts_backend(const char *name)
 {
 	return opts_find(backend_names, NR_BACKENDS, name);
+}
+
+static const char *const sched_batch_names[] = {
+	[OPTS_BATCH_AUTO] = "auto",
+	[OPTS_BATCH_YES] = "yes",
+	[OPTS_BATCH_NO] = "no",
+};
+
+#define NR_SCHED_BATCHES \
+	(sizeof(sched_batch_names) / sizeof(sched_batch_names[0]))
+
+const char *opts_sched_batch_name(unsigned int sched_batch)
+{
+	return sched_batch < NR_SCHED_BATCHES ?
+	       sched_batch_names[sched_batch] : "?";
+}
+
+int opts_sched_batch(const char *name)
+{
+	return opts_find(sched_batch_names, NR_SCHED_BATCHES, name);
 }
 
 static int opts_fail_value(const struct parse *p, int opt, const char *value,
@@ -317,6 +339,18 @@ static int opts_set_recovery(const struct parse *p, const char *text)
 		return opts_fail_value(p, OPT_RECOVERY, text, "is no recovery",
 				  "give none, requeue, reissue or fail-io");
 	p->o->recovery = (enum ublkev_recovery)recovery;
+	return 0;
+}
+
+static int opts_set_sched_batch(const struct parse *p, const char *text)
+{
+	int sched_batch = opts_sched_batch(text);
+
+	if (sched_batch < 0)
+		return opts_fail_value(p, OPT_SCHED_BATCH, text,
+				       "is neither of three",
+				       "give auto, yes or no");
+	p->o->sched_batch = (enum opts_sched_batch)sched_batch;
 	return 0;
 }
 
@@ -458,6 +492,8 @@ static int opts_set(struct parse *p, int opt, const char *value)
 		return opts_set_recovery(p, value);
 	case OPT_QUEUES:
 		return opts_set_queues(p, value);
+	case OPT_SCHED_BATCH:
+		return opts_set_sched_batch(p, value);
 	case OPT_PIDFILE:
 	case OPT_CONTROL:
 	case OPT_MEMORY_FILE:

@@ -23,6 +23,13 @@ enum opts_backend {
 	OPTS_FILE
 };
 
+/* whether a thread that serves is SCHED_BATCH */
+enum opts_sched_batch {
+	OPTS_BATCH_AUTO,		/* as long as that pays */
+	OPTS_BATCH_YES,
+	OPTS_BATCH_NO
+};
+
 /* the strings point into argv */
 struct opts {
 	enum opts_mode mode;
@@ -51,6 +58,7 @@ struct opts {
 	int no_broker;
 	int daemon;
 	int verbose;
+	enum opts_sched_batch sched_batch;
 	unsigned int wait_us;		/* 0: none */
 	unsigned int stats_s;		/* 0: none */
 	unsigned int stop_timeout_s;
@@ -74,6 +82,10 @@ struct opts {
  */
 int opts_parse(struct opts *o, int argc, char **argv, char *err,
 	       size_t err_size);
+
+/* "auto", "yes", "no"; -1: neither */
+const char *opts_sched_batch_name(unsigned int sched_batch);
+int opts_sched_batch(const char *name);
 
 /*
  * Options that outlive their server. Those of its life, such as --pidfile, are

@@ -28,6 +28,7 @@ static const struct kept {
 	LIFE("keep-scheduler", KEPT_FLAG, keep_scheduler),
 	LIFE("verbose", KEPT_FLAG, verbose),
 	LIFE("wait", KEPT_NUMBER, wait_us),
+	LIFE("sched-batch", KEPT_OTHER, sched_batch),
 	LIFE("stats", KEPT_NUMBER, stats_s),
 	LIFE("stop-timeout", KEPT_NUMBER, stop_timeout_s),
 	LIFE("stop-limit", KEPT_NUMBER, stop_limit_s),
@@ -118,6 +119,8 @@ static void kept_tell_other(const struct opts *o, const char *name,
 {
 	if (!strcmp(name, "backend")) {
 		fn(data, name, opts_backend_name(o->backend));
+	} else if (!strcmp(name, "sched-batch")) {
+		fn(data, name, opts_sched_batch_name(o->sched_batch));
 	} else if (!strcmp(name, "size") && o->backend == OPTS_NULL) {
 		kept_tell_bytes(name, o->size_bytes, fn, data);
 	} else if (!strcmp(name, "control") && o->control) {
@@ -168,6 +171,8 @@ static void kept_copy_other(struct opts *to, const struct opts *from,
 {
 	if (!strcmp(name, "backend")) {
 		to->backend = from->backend;
+	} else if (!strcmp(name, "sched-batch")) {
+		to->sched_batch = from->sched_batch;
 	} else if (!strcmp(name, "size")) {
 		to->size_bytes = from->size_bytes;
 		to->size_given = 1;

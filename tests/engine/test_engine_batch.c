@@ -168,6 +168,27 @@ START_TEST(batch_is_not_ours)
 }
 END_TEST
 
+/* a queue's thread has one without being asked, unless the library gives none */
+START_TEST(batch_of_worker)
+{
+	struct ublkev_disk_conf conf;
+	struct ublkev_backend *disk;
+
+	ublkev_disk_conf_init(&conf, sizeof(conf));
+	conf.dev_bytes = 1 << 20;
+	ck_assert_int_eq(ublkev_mem_new(&disk, &conf), 0);
+	memset(&crowd, 0, sizeof(crowd));
+	r.conf.flags = UBLKEV_CONF_QUEUE_THREADS |
+		       (_i ? UBLKEV_CONF_KEEP_POLICY : 0);
+	rig_ticks();
+	rig_up(&r, disk);
+	crowd_come(200, BURST);
+	rig_down(&r);
+	ck_assert_int_eq(crowd.changes == 0, _i);
+	ublkev_backend_free(disk);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("engine_batch");
@@ -178,6 +199,7 @@ int main(void)
 	tcase_add_test(tc, batch_pays);
 	tcase_add_test(tc, batch_pays_not);
 	tcase_add_loop_test(tc, batch_is_not_ours, 0, 3);
+	tcase_add_loop_test(tc, batch_of_worker, 0, 2);
 	suite_add_tcase(s, tc);
 	return test_main(s);
 }

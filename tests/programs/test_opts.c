@@ -219,6 +219,7 @@ static const struct {
 	{ "--size --depth", { "--size", "'--depth'", "not a number" } },
 	{ "--backend disk", { "--backend", "'disk'", "mem, file or null" } },
 	{ "--queues 0", { "--queues", "'0'", "1 to 4096" } },
+	{ "--sched-batch always", { "--sched-batch", "'always'", "auto, yes" } },
 	{ "--queues automatic", { "--queues", "'automatic'", "or auto" } },
 	{ "--queues 1K", { "--queues", "'1K'", "something else" } },
 	{ "--queues 256", { "--queues", "'256'", "32767" } },
@@ -364,16 +365,20 @@ START_TEST(handed_on)
 
 	ck_assert_int_eq(parse(&o, "--size 1M --threads --pidfile /p "
 			       "--stop-timeout 5 --stop-limit 7 --daemon "
-			       "--queues 2"), 0);
+			       "--queues 2 --sched-batch yes"), 0);
+	ck_assert_int_eq(o.sched_batch, OPTS_BATCH_YES);
 	told[0] = '\0';
 	opts_kept(&o, OPTS_OF_LIFE, tell, NULL);
-	ck_assert_str_eq(told, "threads= stop-timeout=5 stop-limit=7 "
-			 "pidfile=/p ");
+	ck_assert_str_eq(told, "threads= sched-batch=yes stop-timeout=5 "
+			 "stop-limit=7 pidfile=/p ");
 
 	ck_assert_int_eq(parse(&o, "--take-over x --stop-timeout 30"), 0);
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "stop-timeout", "5"), 0);
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "stop-limit", "7"), 0);
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "wait", "0"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "sched-batch", "no"),
+			 0);
+	ck_assert_int_eq(o.sched_batch, OPTS_BATCH_NO);
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "pidfile", "/p"), 0);
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "threads", NULL), 0);
 	/* given here, though it is the default */
@@ -385,8 +390,8 @@ START_TEST(handed_on)
 	/* it is handed on to the next */
 	told[0] = '\0';
 	opts_kept(&o, OPTS_OF_LIFE, tell, NULL);
-	ck_assert_str_eq(told, "threads= wait=0 stop-timeout=30 "
-			 "stop-limit=7 pidfile=/p ");
+	ck_assert_str_eq(told, "threads= wait=0 sched-batch=no "
+			 "stop-timeout=30 stop-limit=7 pidfile=/p ");
 
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "stats", "never"), -EINVAL);
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "stats", NULL), -EINVAL);
@@ -448,6 +453,7 @@ START_TEST(help_names_all)
 		"file", "offset", "sizelimit", "thin", "buffered",
 		"unprivileged", "io-flusher", "take-over",
 		"no-part-scan", "keep-scheduler", "force-kernel",
+		"sched-batch",
 	};
 	char opt[32];
 	unsigned int i;
