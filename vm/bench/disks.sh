@@ -266,6 +266,8 @@ declare -A loads=(
 	[mixed]="--rw=randrw --rwmixread=70 --bs=4k"
 	[seqread]="--rw=read --bs=128k"
 	[seqwrite]="--rw=write --bs=128k"
+	[bigread]="--rw=read --bs=1m"
+	[bigwrite]="--rw=write --bs=1m"
 )
 
 # load DEVICE LOAD QD JOBS TIME [SCHEDULER]: runs it, with that one if the
