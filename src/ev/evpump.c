@@ -139,23 +139,12 @@ static void pump_place(struct ublkev__lane *l, struct ublkev__queue *q,
 		ublkev__queue_refused(q, t, err);
 }
 
-/* it counts when what the backend has begun for the request is back */
-__attribute__((cold, noinline))
-static void pump_answer_ops(struct ublkev__lane *l, uint64_t cookie, int res)
-{
-	if (res <= UBLKEV_DONE)
-		(void)ublkev__reqop_answer(l->e, cookie, res);
-}
-
 /* the backend's answer, or the guard's; whether the backend got it */
-static bool pump_answer(struct ublkev__lane *l, struct ublkev__queue *q,
-			struct ublkev__tag *t, uint64_t cookie, int res,
-			bool rejected)
+static inline bool pump_answer(struct ublkev__queue *q, struct ublkev__tag *t,
+			       uint64_t cookie, int res, bool rejected)
 {
 	if (rejected)
 		ublkev__queue_refused(q, t, res);
-	else if (unlikely(l->e->tagops) && ublkev__reqop_has(l->e, cookie))
-		pump_answer_ops(l, cookie, res);
 	else if (res <= UBLKEV_DONE)
 		ublkev__queue_done(q, cookie, res);
 	else if (res == UBLKEV_AGAIN)
@@ -163,7 +152,35 @@ static bool pump_answer(struct ublkev__lane *l, struct ublkev__queue *q,
 	return !rejected;
 }
 
+/* It counts when what the backend has begun for the request is back. */
+__attribute__((noinline))
+static bool pump_answer_ops(struct ublkev__lane *l, struct ublkev__queue *q,
+			    struct ublkev__tag *t, uint64_t cookie, int res,
+			    bool rejected)
+{
+	if (rejected || !ublkev__reqop_has(l->e, cookie))
+		return pump_answer(q, t, cookie, res, rejected);
+	if (res <= UBLKEV_DONE)
+		(void)ublkev__reqop_answer(l->e, cookie, res);
+	return true;
+}
+
 /* the request is not ours to look at once submitted: hence the cookie */
+__attribute__((noinline))
+static bool pump_submit_ops(struct ublkev__lane *l, struct ublkev__queue *q,
+			    struct ublkev__tag *t)
+{
+	uint64_t cookie = t->req.cookie;
+	bool rejected;
+	int res;
+
+	/* it stays the backend's, which is to begin nothing any more */
+	if (l->life.recall != UBLKEV__RECALL_UNASKED)
+		return false;
+	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
+	return pump_answer_ops(l, q, t, cookie, res, rejected);
+}
+
 static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 			struct ublkev__tag *t)
 {
@@ -174,11 +191,10 @@ static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	if (unlikely(l->e->placed) && !ublkev__queue_is_unlent(t) &&
 	    ublkev__file_place(l, q, t))
 		return false;
-	/* it stays the backend's, which is to begin nothing any more */
-	if (unlikely(l->e->tagops) && l->life.recall != UBLKEV__RECALL_UNASKED)
-		return false;
+	if (unlikely(l->e->tagops))
+		return pump_submit_ops(l, q, t);
 	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
-	return pump_answer(l, q, t, cookie, res, rejected);
+	return pump_answer(q, t, cookie, res, rejected);
 }
 
 __attribute__((cold, noinline))
@@ -189,7 +205,9 @@ static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
 	bool rejected;
 	int res = ublkev__guard_go_on(l->e->backend, &t->req, &rejected);
 
-	return pump_answer(l, q, t, cookie, res, rejected);
+	if (l->e->tagops)
+		return pump_answer_ops(l, q, t, cookie, res, rejected);
+	return pump_answer(q, t, cookie, res, rejected);
 }
 
 static bool pump_round_is_full(const struct ublkev__turn *turn)
@@ -499,8 +517,7 @@ static bool pump_round_of_io(struct ublkev__lane *l, struct ublkev__turn *turn,
 	turn->rounds++;
 	pump_look_drained(l);
 	/* what came with the alarm is served once the loop had its turn */
-	if (turn->sleeps && ublkev__turn_is_late(l, turn) &&
-	    pump_queues_have_work(l))
+	if (unlikely(ublkev__turn_is_late(turn)) && pump_queues_have_work(l))
 		turn->over = true;
 	pump_pull_queues(l, turn);
 	if (pump_sleeps(l, turn))

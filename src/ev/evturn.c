@@ -129,6 +129,7 @@ void ublkev__turn_begin_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
 	uint64_t spent_us;
 
 	turn->sleeps = true;
+	turn->alarm = ublkev__io_alarm(l->io);
 	turn->slept_reqs = turn->reqs;
 	ublkev__turn_look_at_clock(l, turn);
 	/* timers wait since the turn began, so what it has done counts, too */

@@ -53,6 +53,7 @@ struct ublkev__turn {
 	unsigned int look_us;	/* to look at the ring before the loop sleeps */
 	unsigned int sleep_us;	/* to sleep in the ring before the loop does */
 	bool sleeps;		/* a sleep in the ring has begun */
+	const bool *alarm;	/* then, whether its alarm is set still */
 	unsigned int slept_reqs; /* reqs when it began */
 	bool slept;		/* in the ring, since the clock was read */
 	bool waited;		/* for a request, and it came */
@@ -118,10 +119,9 @@ static inline bool ublkev__turn_may_sleep(const struct ublkev__turn *turn,
 }
 
 /* A turn that has slept: the alarm has rung, so timers of the loop are due. */
-static inline bool ublkev__turn_is_late(const struct ublkev__lane *l,
-					const struct ublkev__turn *turn)
+static inline bool ublkev__turn_is_late(const struct ublkev__turn *turn)
 {
-	return turn->sleep_us && !ublkev__io_is_alarmed(l->io);
+	return turn->alarm && !*turn->alarm && turn->sleep_us;
 }
 
 /* ublkev__turn_sleep()'s, and nobody else's */

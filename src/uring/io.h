@@ -270,6 +270,9 @@ static inline bool ublkev__io_is_alarmed(const struct ublkev__io *io)
 	return ublkev__io_sleep_state(io) & UBLKEV__IO_ALARMED;
 }
 
+/* Where the second is told, for who looks at it each round. */
+const bool *ublkev__io_alarm(const struct ublkev__io *io);
+
 /* Queues the end of both, for the loop is to sleep by itself. */
 void ublkev__io_unwatch(struct ublkev__io *io);
 

@@ -36,6 +36,11 @@ unsigned int ublkev__io_sleep_state(const struct ublkev__io *io)
 	       (io->alarmed ? UBLKEV__IO_ALARMED : 0);
 }
 
+const bool *ublkev__io_alarm(const struct ublkev__io *io)
+{
+	return &io->alarmed;
+}
+
 /* The poll stays for the sleeps to come, as long as they are in the ring. */
 static void sleep_watch(struct ublkev__io *io)
 {

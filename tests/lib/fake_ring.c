@@ -337,6 +337,11 @@ unsigned int ublkev__io_sleep_state(const struct ublkev__io *io)
 	       (io->alarmed ? UBLKEV__IO_ALARMED : 0);
 }
 
+const bool *ublkev__io_alarm(const struct ublkev__io *io)
+{
+	return &io->alarmed;
+}
+
 void ublkev__io_unwatch(struct ublkev__io *io)
 {
 	FAKE_LOCKED;
