@@ -214,13 +214,16 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev);
 
 /*
  * Change the size, of backend and device; RESIZED tells of the end, with
- * UBLKEV_CONF_QUEUE_THREADS also of the backend's refusal to grow. A mounted
- * filesystem learns of it from its own tool. Shrinking needs its flag: what
+ * UBLKEV_CONF_QUEUE_THREADS, or of a backend that has grow(), also of the
+ * backend's refusal to grow. A mounted filesystem learns of it from its own
+ * tool. Shrinking needs its flag: what
  * is beyond the end is lost, and a filesystem there is damaged.
  * A backend that has much to give back does so in pieces, between which all is
  * served, and RESIZED comes after the last. When the device is to end before
  * that, RESIZED comes at once, and a line in the log says that the backend did
- * not shrink.
+ * not shrink. While one grows in a thread (grow()), all is served, too; when the
+ * device is to end before it has, RESIZED -ECANCELED comes at once, and STOPPED
+ * when the thread is back.
  * RESIZED -ETIMEDOUT: the kernel did not answer within cmd_timeout_ms and
  * grace_ms, and may yet do it. The device is served on, and the backend keeps
  * the larger of the two sizes; no other change can begin (-EBUSY) before the
@@ -228,7 +231,8 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev);
  * Errors, no event then: -EINVAL (not live, no multiple of the logical block,
  * 0, smaller without the flag, or busy with another change), -EBUSY (an earlier
  * command to the live device is not answered), -EOPNOTSUPP (the kernel has no
- * UPDATE_SIZE, before 6.16, or the backend no resize).
+ * UPDATE_SIZE, before 6.16, or the backend no resize), -EAGAIN (no thread for
+ * the backend's grow()).
  */
 int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 		      uint64_t dev_bytes, unsigned int flags);
