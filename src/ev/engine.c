@@ -114,6 +114,7 @@ static int engine_make_queues(struct ublkev__engine *e, unsigned int queues,
 			return -ENOMEM;
 		e->tagops = engine_align(e->tagops_mem);
 	}
+	e->has_files = e->placed || e->tagops;
 	tags = engine_align(e->tags_mem);
 	e->queues = engine_align(e->queues_mem);
 	for (i = 0; i < queues; i++) {

@@ -143,6 +143,7 @@ struct ublkev__engine {
 	void *queues_mem;
 	void *tags_mem;
 	uint64_t *since_us;
+	bool has_files;			/* either of the next two is there */
 	struct ublkev__placed *placed;	/* of each tag, or NULL: see ops.place */
 	void *placed_mem;
 	struct ublkev__tagops *tagops;	/* of each tag, or NULL: LIMIT_REQ_OPS */

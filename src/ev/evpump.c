@@ -140,8 +140,8 @@ static void pump_place(struct ublkev__lane *l, struct ublkev__queue *q,
 }
 
 /* the backend's answer, or the guard's; whether the backend got it */
-static inline bool pump_answer(struct ublkev__queue *q, struct ublkev__tag *t,
-			       uint64_t cookie, int res, bool rejected)
+static bool pump_answer(struct ublkev__queue *q, struct ublkev__tag *t,
+			uint64_t cookie, int res, bool rejected)
 {
 	if (rejected)
 		ublkev__queue_refused(q, t, res);
@@ -152,35 +152,42 @@ static inline bool pump_answer(struct ublkev__queue *q, struct ublkev__tag *t,
 	return !rejected;
 }
 
-/* It counts when what the backend has begun for the request is back. */
-__attribute__((noinline))
+/*
+ * Of a backend that has begun something for the request: what it answers counts
+ * when that is back.
+ */
 static bool pump_answer_ops(struct ublkev__lane *l, struct ublkev__queue *q,
 			    struct ublkev__tag *t, uint64_t cookie, int res,
 			    bool rejected)
 {
-	if (rejected || !ublkev__reqop_has(l->e, cookie))
+	if (rejected || !l->e->tagops || !ublkev__reqop_has(l->e, cookie))
 		return pump_answer(q, t, cookie, res, rejected);
 	if (res <= UBLKEV_DONE)
 		(void)ublkev__reqop_answer(l->e, cookie, res);
 	return true;
 }
 
-/* the request is not ours to look at once submitted: hence the cookie */
+/* where the library has files to read and write for the backend */
 __attribute__((noinline))
-static bool pump_submit_ops(struct ublkev__lane *l, struct ublkev__queue *q,
-			    struct ublkev__tag *t)
+static bool pump_submit_to_files(struct ublkev__lane *l,
+				 struct ublkev__queue *q,
+				 struct ublkev__tag *t)
 {
 	uint64_t cookie = t->req.cookie;
 	bool rejected;
 	int res;
 
+	if (l->e->placed && !ublkev__queue_is_unlent(t) &&
+	    ublkev__file_place(l, q, t))
+		return false;
 	/* it stays the backend's, which is to begin nothing any more */
-	if (l->life.recall != UBLKEV__RECALL_UNASKED)
+	if (l->e->tagops && l->life.recall != UBLKEV__RECALL_UNASKED)
 		return false;
 	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
 	return pump_answer_ops(l, q, t, cookie, res, rejected);
 }
 
+/* the request is not ours to look at once submitted: hence the cookie */
 static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 			struct ublkev__tag *t)
 {
@@ -188,11 +195,8 @@ static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	bool rejected;
 	int res;
 
-	if (unlikely(l->e->placed) && !ublkev__queue_is_unlent(t) &&
-	    ublkev__file_place(l, q, t))
-		return false;
-	if (unlikely(l->e->tagops))
-		return pump_submit_ops(l, q, t);
+	if (unlikely(l->e->has_files))
+		return pump_submit_to_files(l, q, t);
 	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
 	return pump_answer(q, t, cookie, res, rejected);
 }
@@ -205,9 +209,7 @@ static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
 	bool rejected;
 	int res = ublkev__guard_go_on(l->e->backend, &t->req, &rejected);
 
-	if (l->e->tagops)
-		return pump_answer_ops(l, q, t, cookie, res, rejected);
-	return pump_answer(q, t, cookie, res, rejected);
+	return pump_answer_ops(l, q, t, cookie, res, rejected);
 }
 
 static bool pump_round_is_full(const struct ublkev__turn *turn)
