@@ -246,6 +246,7 @@ START_TEST(never_comes_back)
 {
 	bool inside = false;
 
+	r.conf.alloc = rig_alloc_keeping_fn;
 	r.conf.stop_timeout_ms = 50;
 	r.conf.grace_ms = 20;
 	begin(_i);

@@ -104,6 +104,7 @@ START_TEST(aborted_never_ends)
 	unsigned int n = 0;
 	struct stripe_one one = { 0, 0 };
 
+	stripe.r.conf.alloc = rig_alloc_keeping_fn;
 	stripe.r.conf.grace_ms = 100;
 	stripe.r.conf.stop_timeout_ms = 100;
 	begin(&one, _i);
@@ -187,7 +188,7 @@ END_TEST
 /* busy clients, at the time of an abort; bit 0: threads */
 START_TEST(aborted_busy)
 {
-	unsigned int i;
+	unsigned int ms = (unsigned int)test_rng_below(&stripe.rng, 5), i;
 
 	if (_i % 2)
 		stripe.r.conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
@@ -205,7 +206,7 @@ START_TEST(aborted_busy)
 			stripe.clients[i].errors_allowed = true;
 		clients_go(stripe.clients, STRIPE_CLIENTS);
 	}
-	rig_run_ms((unsigned int)test_rng_below(&stripe.rng, 5));
+	rig_run_ms(ms);
 	ublkev_dev_abort(rig_loop, &stripe.r.dev);
 	ev_timer_stop(rig_loop, &stripe.kernel);
 	rig_run();

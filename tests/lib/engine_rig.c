@@ -183,6 +183,17 @@ void *rig_alloc_fn(void *data, void *ptr, size_t bytes)
 	return realloc(ptr, bytes);
 }
 
+void *rig_alloc_keeping_fn(void *data, void *ptr, size_t bytes)
+{
+	static void *kept[256];
+	static unsigned int nr;
+	void *p = rig_alloc_fn(data, ptr, bytes);
+
+	if (p && nr < TEST_COUNT(kept))
+		kept[nr++] = p;
+	return p;
+}
+
 static char letter(int revents)
 {
 	switch (revents) {
