@@ -31,9 +31,11 @@ void ublkev__evloop_woken(struct ublkev__lane *l)
 }
 
 /*
- * The application runs its loop inside a call of ours. Nothing can be done for
- * the lane before that returns, so nothing is to keep the loop from sleeping;
- * the lane is one more thing for it to wait for all the same.
+ * The application runs its loop inside a call of ours. That is made in a turn of
+ * the prepare watcher, which is active then, and comes before whatever the loop
+ * polls for. Nothing can be done for the lane before the call returns, so nothing
+ * is to keep the loop from sleeping; the lane is one more thing for it to wait
+ * for all the same.
  */
 static void loop_rest(struct ublkev__lane *l)
 {
@@ -58,10 +60,6 @@ static void loop_fd_cb(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct ublkev__lane *l = w->data;
 
 	(void)revents;
-	if (l->pumping) {
-		loop_rest(l);
-		return;
-	}
 	/*
 	 * Not before: libev tells epoll of new files only when it next polls,
 	 * and until it has told it of this one, nothing would end a sleep.

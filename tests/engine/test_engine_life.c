@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine_one.h"
+#include "ev/engine.h"
 
 START_TEST(up_and_down)
 {
@@ -329,6 +330,7 @@ static void nested_sleep(struct rig_dev *d, int revents)
 	struct ev_timer timer;
 	bool over = false;
 	unsigned int before;
+	uint64_t wakes = rig_stats(d).wakes;
 
 	if (revents != UBLKEV_LIVE)
 		return;
@@ -338,10 +340,14 @@ static void nested_sleep(struct rig_dev *d, int revents)
 	ev_timer_init(&timer, end_nested, .05, 0.);
 	timer.data = &over;
 	ev_timer_start(rig_loop, &timer);
+	/* somebody, be it another thread, has something to tell */
+	ublkev__io_wake(d->dev.priv->lane.io);
 	while (!over)
 		ev_run(rig_loop, EVRUN_ONCE);
 	ck_assert_uint_le(ev_iteration(rig_loop) - before, 10);
 	ck_assert_uint_eq(lazy.submits, 0);
+	/* what was signalled is not taken: it is for the turn that follows */
+	ck_assert_uint_eq(rig_stats(d).wakes, wakes);
 }
 
 START_TEST(nested_loop_sleeps)
@@ -354,6 +360,29 @@ START_TEST(nested_loop_sleeps)
 	rig_until(one_done, &nested);
 	ck_assert_int_eq(nested.res, 0);
 	rig_down(&r);
+}
+END_TEST
+
+/* what is asked for in a callback the turn under way does, and no other */
+static void stop_in_turn(struct rig_dev *d, int revents)
+{
+	struct ublkev__lane *l = &d->dev.priv->lane;
+
+	if (revents != UBLKEV_LIVE)
+		return;
+	ev_idle_stop(rig_loop, &l->on_backlog);
+	ublkev_dev_stop(rig_loop, &d->dev);
+	ck_assert(!ev_is_active(&l->on_backlog));
+}
+
+START_TEST(asked_in_turn)
+{
+	r.on_event = stop_in_turn;
+	rig_init(&r, lazy.backend);
+	rig_start(&r);
+	rig_run();
+	rig_check_stopped(&r, "LS");
+	rig_fini(&r);
 }
 END_TEST
 
@@ -424,6 +453,7 @@ int main(void)
 	tcase_add_test(tc, start_errors_leave_nothing);
 	tcase_add_test(tc, backend_serves_one);
 	tcase_add_test(tc, nested_loop);
+	tcase_add_test(tc, asked_in_turn);
 	tcase_add_loop_test(tc, nested_loop_sleeps, 0, RIG_MODES);
 	tcase_add_test(tc, fewer_queues);
 	tcase_add_loop_test(tc, scheduler, 0, 2);
