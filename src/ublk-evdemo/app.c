@@ -400,8 +400,10 @@ int app_serve(const struct opts *opts, int ready_fd)
 	app_watch_signals(&app);
 	err = app_run(&app);
 	/* the successor waits for the exit, and for the kernel's part in it */
-	if (app.handover.state == HANDOVER_DONE && app.dev.active)
+	if (app.handover.state == HANDOVER_DONE && app.dev.active) {
+		log_tell_lost(0);
 		_exit(0);
+	}
 	if (app.has_dev)
 		ublkev_dev_fini(&app.dev);
 	takeover_fini(&app.takeover);
@@ -415,6 +417,7 @@ int app_serve(const struct opts *opts, int ready_fd)
 	/* the scribe has it, too, and may wait for a terminal */
 	if (app.ready_fd >= 0)
 		shutdown(app.ready_fd, SHUT_RDWR);
+	log_tell_lost(1);
 	scribe_stop();
 	log_to_scribe(0);
 	/* A device that is left without a server keeps its state file. */

@@ -153,6 +153,24 @@ static int logger_emit(int priority, const char *line)
 	return log_write(STDERR_FILENO, buf);
 }
 
+static void logger_tell_lost(void)
+{
+	char buf[LINE_BYTES];
+
+	if (!state.lost)
+		return;
+	snprintf(buf, sizeof(buf), "%lu lines of log were lost", state.lost);
+	if (!logger_emit(LOG_WARNING, buf))
+		state.lost = 0;
+}
+
+void log_tell_lost(int wait)
+{
+	if (wait && state.lost && state.use_scribe)
+		scribe_await_room();
+	logger_tell_lost();
+}
+
 void log_line(void *unused, int priority, const char *line)
 {
 	char buf[LINE_BYTES];
@@ -160,12 +178,7 @@ void log_line(void *unused, int priority, const char *line)
 	(void)unused;
 	if (priority > state.level)
 		return;
-	if (state.lost) {
-		snprintf(buf, sizeof(buf), "%lu lines of log were lost",
-			 state.lost);
-		if (!logger_emit(LOG_WARNING, buf))
-			state.lost = 0;
-	}
+	logger_tell_lost();
 	/*
 	 * Names, mount points and a server's texts come from other users. A
 	 * newline among them would forge a line, an escape sequence would

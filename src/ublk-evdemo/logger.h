@@ -40,6 +40,13 @@ const char *log_text(char *buf, size_t size, const char *line);
 void log_line(void *unused, int priority, const char *line);
 
 /*
+ * At the end, after which no line says how many were dropped before it: says so
+ * now, if any were. Where nobody waits for the end: waits for room while the
+ * scribe has none, for a second at most.
+ */
+void log_tell_lost(int wait);
+
+/*
  * Writes text, all of it, and to a pipe without waiting: 0, -EAGAIN (no room)
  * or another negative errno.
  */

@@ -196,6 +196,14 @@ int scribe_tell(enum scribe_sort sort, const char *text, size_t len)
 	return 0;
 }
 
+void scribe_await_room(void)
+{
+	struct pollfd p = { scribe.fd, POLLOUT, 0 };
+
+	if (scribe.fd >= 0)
+		poll(&p, 1, END_MS);
+}
+
 static void scribe_leave(void)
 {
 	if (scribe.fd >= 0)

@@ -36,6 +36,9 @@ int scribe_start(int ready_fd);
  */
 int scribe_tell(enum scribe_sort sort, const char *text, size_t len);
 
+/* Waits until it has written most of what it has, a second at most. */
+void scribe_await_room(void);
+
 /*
  * Lets it write what it has, for a second at most, and end. One that is stuck
  * in a write is left to itself.

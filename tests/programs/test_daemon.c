@@ -2,6 +2,7 @@
 /* pidfile, daemon and log: what a background process needs */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "ublk-evdemo/daemon.h"
 #include "ublk-evdemo/logger.h"
 #include "ublk-evdemo/pidfile.h"
+#include "ublk-evdemo/scribe.h"
 #include "proctree.h"
 #include "testlib.h"
 
@@ -311,6 +313,71 @@ START_TEST(no_forged_line)
 }
 END_TEST
 
+/*
+ * In a child: stderr is a pipe that is full, as is the scribe's socket, when the
+ * last lines are logged. Then says so to the parent, which begins to read.
+ */
+static void lose_lines(int stderr_fd, int parent)
+{
+	struct pollfd p = { stderr_fd, POLLOUT, 0 };
+	struct pollfd over = { parent, POLLIN, 0 };
+	int i;
+
+	dup2(stderr_fd, STDERR_FILENO);
+	if (scribe_start(-1))
+		_exit(2);
+	log_to_scribe(1);
+	do
+		while (!scribe_tell(SCRIBE_LOG, "5kept", 5))
+			;
+	while (poll(&p, 1, 0));
+	for (i = 0; i < 1000; i++)
+		log_msg(LOG_NOTICE, "line %d", i);
+	if (write(parent, "", 1) != 1)
+		_exit(2);
+	/* until somebody reads there is no room, however long that takes */
+	do
+		log_tell_lost(1);
+	while (!poll(&over, 1, 10));
+	scribe_stop();
+	_exit(0);
+}
+
+/* the last line that is told says that others were not */
+START_TEST(lost_at_the_end)
+{
+	static char seen[1 << 20];
+	int p[2], pair[2], status;
+	size_t len = 0;
+	ssize_t n;
+	pid_t pid;
+	char c;
+
+	ck_assert_int_eq(pipe(p), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	pid = fork();
+	if (!pid) {
+		close(pair[0]);
+		close(p[0]);
+		lose_lines(p[1], pair[1]);
+	}
+	close(p[1]);
+	close(pair[1]);
+	ck_assert_int_eq(read(pair[0], &c, 1), 1);
+	do {
+		n = read(p[0], seen + len, sizeof(seen) - 1 - len);
+		if (n <= 0)
+			ck_abort_msg("it is not told");
+		len += (size_t)n;
+		seen[len] = '\0';
+	} while (len < 64 || !strstr(seen + len - 64, " lines of log were lost\n"));
+	close(pair[0]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	close(p[0]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("daemon");
@@ -327,6 +394,7 @@ int main(void)
 	tcase_add_test(t, background_ends);
 	tcase_add_test(t, background_dies);
 	tcase_add_test(t, full_pipe_does_not_wait);
+	tcase_add_test(t, lost_at_the_end);
 	tcase_add_test(t, syslog_lines);
 	tcase_add_test(t, no_forged_line);
 	return test_main(s);
