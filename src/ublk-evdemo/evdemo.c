@@ -4,6 +4,7 @@
  * looked at before a device is made.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,26 @@ static int evdemo_recover_or_serve(struct opts *o)
 	return status;
 }
 
+static int evdemo_is_relative(const char *path)
+{
+	return path && path[0] != '/';
+}
+
+/* a server whose files have no names loses them to its successor */
+static void evdemo_note_cwd(struct opts *o)
+{
+	static char cwd[PATH_MAX];
+
+	o->cwd = getcwd(cwd, sizeof(cwd));
+	if (!o->cwd && (evdemo_is_relative(o->pidfile) ||
+			evdemo_is_relative(o->control) ||
+			evdemo_is_relative(o->memory_file) ||
+			evdemo_is_relative(o->file)))
+		log_msg(LOG_WARNING, "the working directory: %s: an upgrade or "
+			"a recovery will not know relative paths: give "
+			"absolute ones", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	struct opts o;
@@ -155,6 +176,7 @@ int main(int argc, char **argv)
 	}
 	if (o.verbose)
 		log_init(LOG_DEBUG);
+	evdemo_note_cwd(&o);
 	switch (o.mode) {
 	case OPTS_HELP:
 		return evdemo_print(opts_help);

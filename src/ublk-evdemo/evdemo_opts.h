@@ -74,6 +74,8 @@ struct opts {
 	int buffered;
 	const char *take_over;		/* socket of the server */
 	uint32_t given;			/* which of opts_kept() were */
+	const char *cwd;		/* of relative paths, at the start; NULL:
+					   unknown. The caller's to set */
 };
 
 /*

@@ -78,28 +78,33 @@ static int kept_is_of(const struct kept *k, unsigned int groups)
 	return (k->group & groups) != 0;
 }
 
-/* the successor may be in another directory; NULL: it does not fit */
-static const char *kept_absolute(char buf[PATH_MAX], const char *path)
+/*
+ * The successor may be in another directory. One that was removed has no name
+ * any more, and what it had is told: who cannot use it says so. NULL: it does not
+ * fit.
+ */
+static const char *kept_absolute(const struct opts *o, char buf[PATH_MAX],
+				 const char *path)
 {
-	size_t len;
+	char now[PATH_MAX];
+	const char *cwd = o->cwd;
 
 	if (path[0] == '/')
 		return path;
-	if (!getcwd(buf, PATH_MAX))
-		return NULL;
-	len = strlen(buf);
-	if (snprintf(buf + len, PATH_MAX - len, "/%s", path) >=
-	    (int)(PATH_MAX - len))
+	/* the kernel's "(unreachable)" is no directory */
+	if (getcwd(now, sizeof(now)) && now[0] == '/')
+		cwd = now;
+	if (!cwd || snprintf(buf, PATH_MAX, "%s/%s", cwd, path) >= PATH_MAX)
 		return NULL;
 	return buf;
 }
 
-static void kept_tell_path(const char *name, const char *path,
-			   opts_kept_fn *fn, void *data)
+static void kept_tell_path(const struct opts *o, const char *name,
+			   const char *path, opts_kept_fn *fn, void *data)
 {
 	char buf[PATH_MAX];
 
-	path = kept_absolute(buf, path);
+	path = kept_absolute(o, buf, path);
 	if (path)
 		fn(data, name, path);
 }
@@ -124,7 +129,7 @@ static void kept_tell_other(const struct opts *o, const char *name,
 	} else if (!strcmp(name, "size") && o->backend == OPTS_NULL) {
 		kept_tell_bytes(name, o->size_bytes, fn, data);
 	} else if (!strcmp(name, "control") && o->control) {
-		kept_tell_path(name, o->control, fn, data);
+		kept_tell_path(o, name, o->control, fn, data);
 	} else if (!strcmp(name, "control")) {
 		fn(data, name, "none");
 	}
@@ -148,7 +153,7 @@ static void kept_tell(const struct opts *o, const struct kept *k,
 		kept_tell_bytes(k->name, *(const uint64_t *)at, fn, data);
 		break;
 	case KEPT_PATH:
-		kept_tell_path(k->name, *(const char *const *)at, fn, data);
+		kept_tell_path(o, k->name, *(const char *const *)at, fn, data);
 		break;
 	case KEPT_OTHER:
 		kept_tell_other(o, k->name, fn, data);

@@ -84,6 +84,35 @@ if [ -n "$python" ]; then
 	kill $pid2
 	wait $pid2
 
+	# its working directory is gone: what it was told is not
+	mkdir away
+	cd away || exit 1
+	rm -f ../out ../err
+	"$demo" --size 1M --recovery reissue --control "$dir/ctl" \
+		--pidfile ../pid --stats 1 >../out 2>../err &
+	pid=$!
+	cd ..
+	check "line" await has ublkb7 out
+	rmdir away
+	check "its path" has "\"pidfile\":\"$dir/away/../pid\"" <(ask ctl memory)
+	mkdir away
+	successor
+	check "successor's line" await has '^/dev/ublkb7$' out2
+	wait $pid
+	check "successor's pidfile" [ "$(cat pid)" = $pid2 ]
+	kill $pid2
+	wait $pid2
+	# gone before it began: that is said
+	cd away || exit 1
+	rmdir ../away
+	"$demo" --control "$dir/ctl" --pidfile ../pid >../out 2>../err &
+	pid=$!
+	cd ..
+	check "line" await has ublkb7 out
+	check "told" has 'the working directory: No such file.*absolute' err
+	kill $pid
+	wait $pid
+
 	# a kernel that wants to see the old one exit
 	forget
 	rm -f out2 err2
