@@ -19,8 +19,12 @@ static struct rig_dev r;
 static struct client *clients;
 static struct test_rng rng;
 
+/* this thread's, which some tests take away, of those in one process, too */
+static cpu_set_t cpus_before;
+
 static void setup(void)
 {
+	sched_getaffinity(0, sizeof(cpus_before), &cpus_before);
 	rig_setup();
 	/* what is waited for may come to pass in a thread */
 	rig_ticks();
@@ -32,6 +36,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+	sched_setaffinity(0, sizeof(cpus_before), &cpus_before);
 	ck_assert(fake_clean());
 	parts_fini(&disk);
 	free(clients);
