@@ -6,12 +6,15 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "uring/io_priv.h"
 
 #include "io_kit.h"
 #include "testlib.h"
@@ -179,10 +182,78 @@ START_TEST(unwatched)
 	ublkev__io_unmute(io);
 	touch_file();
 	ck_assert(!ublkev__io_has_work(io));
-	/* and it can be begun again */
+	/* and it can be begun again, and ended as before */
+	ck_assert(ublkev__io_can_sleep(io));
 	ublkev__io_mute(io);
 	ck_assert_int_eq(ublkev__io_sleep(io, UINT_MAX), 1);
 	ck_assert_uint_eq(io_reap(v), 0);
+	reset_file();
+	ublkev__io_fetch(io, 0, 2, NULL);
+	ck_assert_int_eq(ublkev__io_sleep(io, UINT_MAX), 1);
+	ck_assert_uint_eq(io_reap(v), 1);
+	ck_assert(ublkev__io_is_watching(io));
+	ublkev__io_unwatch(io);
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ck_assert_uint_eq(io_reap(v), 0);
+	ck_assert(!ublkev__io_is_watching(io));
+	down_from_sleep();
+}
+END_TEST
+
+/* who is woken by the ring needs no signal of the same besides */
+START_TEST(sleep_mutes)
+{
+	struct pollfd p = { .fd = -1, .events = POLLIN };
+	struct ublkev__cqe v[16];
+
+	up_to_sleep();
+	p.fd = ublkev__io_fd(io);
+	ublkev__io_unmute(io);
+	touch_file();
+	ck_assert_int_eq(ublkev__io_sleep(io, UINT_MAX), 1);
+	ck_assert_uint_eq(io_reap(v), 0);
+	ck_assert_int_eq(poll(&p, 1, 0), 0);
+	down_from_sleep();
+}
+END_TEST
+
+/* what ends a sleep stands among the tags' completions, of which none is lost */
+START_TEST(sleep_among_tags)
+{
+	struct ublkev__cqe v[16] = { { 0 } };
+
+	up_to_sleep();
+	ublkev__io_fetch(io, 0, 3, NULL);
+	ck_assert_int_eq(ublkev__io_sleep(io, UINT_MAX), 1);
+	ck_assert_uint_eq(io_reap(v), 1);
+	ublkev__io_fetch(io, 0, 0, NULL);
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	touch_file();
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ublkev__io_fetch(io, 0, 1, NULL);
+	ublkev__io_fetch(io, 0, 2, NULL);
+	ck_assert_int_eq(ublkev__io_enter(io), 1);
+	ck_assert_uint_eq(ublkev__io_reap(io, v, 2), 2);
+	ck_assert_uint_eq(v[0].tag, 0);
+	ck_assert_uint_eq(v[1].tag, 1);
+	ck_assert(!ublkev__io_is_watching(io));
+	ck_assert_uint_eq(io_reap(v), 1);
+	ck_assert_uint_eq(v[0].tag, 2);
+	down_from_sleep();
+}
+END_TEST
+
+/* a ring that is watched by its file, or that its thread has not got yet */
+START_TEST(no_sleep_in_others)
+{
+	up_to_sleep();
+	ck_assert(ublkev__io_can_sleep(io));
+	io->by_ring = true;
+	ck_assert(!ublkev__io_can_sleep(io));
+	io->by_ring = false;
+	io->dormant = true;
+	ck_assert(!ublkev__io_can_sleep(io));
+	io->dormant = false;
 	down_from_sleep();
 }
 END_TEST
@@ -239,6 +310,9 @@ int main(void)
 	tcase_add_loop_test(tc, unwatched, 0, 4);
 	tcase_add_test(tc, no_sleep_while_woken);
 	tcase_add_test(tc, no_sleep_without_file);
+	tcase_add_test(tc, no_sleep_in_others);
+	tcase_add_test(tc, sleep_mutes);
+	tcase_add_test(tc, sleep_among_tags);
 	suite_add_tcase(suite, tc);
 	return test_uring_main(suite);
 }
