@@ -85,6 +85,11 @@ has_fault() {
 	# nodes are gone.  Seen from 6.16 to 6.18, and on 7.2 no more.
 	half_fetched_recovery_leaks)
 		has_feature PER_IO_DAEMON && ! has_feature SHMEM_ZC ;;
+	# A request that comes when a dead server's ring is being closed may
+	# never end, nor does the closing: seen on 6.16. That a later one of
+	# these series has it mended no feature tells.
+	exit_loses_work)
+		has_feature PER_IO_DAEMON && ! has_feature BATCH_IO ;;
 	# ADD_DEV crashes it, which cannot be tried: what is known of it is told.
 	crashes_at_add)
 		"$UBLK_EVCTL" doctor >doctor.out 2>&1
