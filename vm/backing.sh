@@ -82,6 +82,10 @@ disk_args() {
 	*" --size "*) ;;
 	*) DISK_ARGS+=(--size "$size") ;;
 	esac
+	# who may not write makes no file
+	case "$DISK ${DISK_ARGS[*]} " in
+	"file "*" --read-only "*) truncate -s "$size" "$DISK_FILE" ;;
+	esac
 	# more than there is room for: as with memory, it is what is written
 	[ "$DISK" = block ] || [ "$(numfmt --from=iec "$size")" -le $((1 << 30)) ] ||
 		DISK_ARGS+=(--thin)
