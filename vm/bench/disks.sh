@@ -272,7 +272,7 @@ declare -A loads=(
 
 # load DEVICE LOAD QD JOBS TIME [SCHEDULER]: runs it, with that one if the
 # device can have it, else none; the result is in cell.json and the command in
-# FIO_COMMAND
+# FIO_COMMAND. FIO_WRAP is a command that runs it, and its arguments.
 load() {
 	local file=/sys/block/${1#/dev/}/queue/scheduler
 	if grep -qsw "${6:-none}" "$file"; then echo "${6:-none}" >"$file"; fi
@@ -281,5 +281,6 @@ load() {
 --group_reporting --size=${disk_mib}M --norandommap --randrepeat=1 \
 --time_based --runtime=$5 --ramp_time=100ms --eta=never \
 --output-format=json --output=cell.json"
-	$FIO_COMMAND >fio.err 2>&1 || fail "$FIO_COMMAND: $(tail -n2 fio.err)"
+	# shellcheck disable=SC2086  # a command and its arguments
+	${FIO_WRAP-} $FIO_COMMAND >fio.err 2>&1 || fail "$FIO_COMMAND: $(tail -n2 fio.err)"
 }
