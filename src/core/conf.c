@@ -12,7 +12,7 @@
 #define MOST_WAIT_US	1000
 /* Timers of the loop that late are more than anybody's who has any. */
 #define MOST_SLEEP_US	100000
-/* So many queues one thread keeps busy: doc/figures.md, "Queues". */
+/* More than one thread keeps busy is of no use: doc/figures.md, "Queues". */
 #define MOST_QUEUES_A_LOOP 4
 /* Over three weeks: more than that is somebody's mistake, no deadline. */
 #define MOST_MS		INT32_MAX
