@@ -124,20 +124,30 @@ static bool turn_is_roused(const struct ublkev__lane *l,
 	return turn->sleeps && !ublkev__io_is_watching(l->io);
 }
 
-void ublkev__turn_begin_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
+/* timers wait since the turn began, so what it has done counts, too */
+static uint64_t turn_spent_us(const struct ublkev__lane *l,
+			      const struct ublkev__turn *turn)
+{
+	if (l->alone || !l->e->conf.budget_us)
+		return 0;
+	return turn->looked_us - (turn->until_us - l->e->conf.budget_us);
+}
+
+bool ublkev__turn_begin_sleep(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	uint64_t spent_us;
 
+	ublkev__turn_look_at_clock(l, turn);
+	spent_us = turn_spent_us(l, turn);
+	if (spent_us >= turn->sleep_us) {
+		turn->sleep_us = 0;
+		return false;
+	}
+	turn->sleep_us -= (unsigned int)spent_us;
 	turn->sleeps = true;
 	turn->alarm = ublkev__io_alarm(l->io);
 	turn->slept_reqs = turn->reqs;
-	ublkev__turn_look_at_clock(l, turn);
-	/* timers wait since the turn began, so what it has done counts, too */
-	if (l->alone || !l->e->conf.budget_us)
-		return;
-	spent_us = turn->looked_us - (turn->until_us - l->e->conf.budget_us);
-	turn->sleep_us -= spent_us < turn->sleep_us ? (unsigned int)spent_us :
-			  turn->sleep_us - 1;
+	return true;
 }
 
 /* ---- SCHED_BATCH --------------------------------------------------------- */

@@ -125,18 +125,23 @@ static inline bool ublkev__turn_is_late(const struct ublkev__turn *turn)
 }
 
 /* ublkev__turn_sleep()'s, and nobody else's */
-void ublkev__turn_begin_sleep(struct ublkev__lane *l,
+bool ublkev__turn_begin_sleep(struct ublkev__lane *l,
 			      struct ublkev__turn *turn);
 
 /*
- * ublkev__io_sleep(). What is due in the loop ends it, so the budget begins anew:
- * only the alarm says how long the turn may be.
+ * ublkev__io_sleep(), or where the turn has lasted as long as its sleeps may,
+ * ublkev__io_enter(), and the loop is next. What is due in the loop ends a sleep,
+ * so the budget begins anew: only the alarm says how long the turn may be.
  */
 static inline int ublkev__turn_sleep(struct ublkev__lane *l,
 				     struct ublkev__turn *turn)
 {
-	if (!turn->sleeps)
-		ublkev__turn_begin_sleep(l, turn);
+	int res;
+
+	if (!turn->sleeps && !ublkev__turn_begin_sleep(l, turn)) {
+		res = ublkev__io_enter(l->io);
+		return res < 0 ? res : 0;
+	}
 	turn->looked_us = 0;
 	turn->cost_bytes = 0;
 	turn->slept = true;

@@ -179,6 +179,20 @@ START_TEST(alarm_counts_work)
 }
 END_TEST
 
+/* they have waited long enough: the loop is next, and sleeps by itself */
+START_TEST(long_turn_sleeps_not)
+{
+	rig_up(&r, lazy.backend);
+	lazy.burn_us = r.conf.sleep_us;
+	client_start(100);
+	rig_until(client_ready, NULL);
+	ck_assert_uint_eq(client.done, 100);
+	ck_assert_uint_eq(sleeps(), 0);
+	fake.hook = NULL;
+	rig_down(&r);
+}
+END_TEST
+
 /* what the kernel holds of files it does when the server sleeps */
 static void kernel_next(enum fake_point at)
 {
@@ -550,6 +564,7 @@ int main(void)
 	tcase_add_test(tc, pays);
 	tcase_add_test(tc, alarm_ends_turn);
 	tcase_add_test(tc, alarm_counts_work);
+	tcase_add_test(tc, long_turn_sleeps_not);
 	tcase_add_test(tc, pays_with_files);
 	tcase_add_test(tc, gives_up);
 	tcase_add_loop_test(tc, not_asked_for, 0, 3);
