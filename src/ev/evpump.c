@@ -152,21 +152,6 @@ static bool pump_answer(struct ublkev__queue *q, struct ublkev__tag *t,
 	return !rejected;
 }
 
-/*
- * Of a backend that has begun something for the request: what it answers counts
- * when that is back.
- */
-static bool pump_answer_ops(struct ublkev__lane *l, struct ublkev__queue *q,
-			    struct ublkev__tag *t, uint64_t cookie, int res,
-			    bool rejected)
-{
-	if (rejected || !l->e->tagops || !ublkev__reqop_has(l->e, cookie))
-		return pump_answer(q, t, cookie, res, rejected);
-	if (res <= UBLKEV_DONE)
-		(void)ublkev__reqop_answer(l->e, cookie, res);
-	return true;
-}
-
 /* where the library has files to read and write for the backend */
 __attribute__((noinline))
 static bool pump_submit_to_files(struct ublkev__lane *l,
@@ -184,7 +169,8 @@ static bool pump_submit_to_files(struct ublkev__lane *l,
 	if (l->e->tagops && l->life.recall != UBLKEV__RECALL_UNASKED)
 		return false;
 	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
-	return pump_answer_ops(l, q, t, cookie, res, rejected);
+	return ublkev__reqop_keeps_answer(l, cookie, res) ||
+	       pump_answer(q, t, cookie, res, rejected);
 }
 
 /* the request is not ours to look at once submitted: hence the cookie */
@@ -209,7 +195,8 @@ static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
 	bool rejected;
 	int res = ublkev__guard_go_on(l->e->backend, &t->req, &rejected);
 
-	return pump_answer_ops(l, q, t, cookie, res, rejected);
+	return ublkev__reqop_keeps_answer(l, cookie, res) ||
+	       pump_answer(q, t, cookie, res, rejected);
 }
 
 static bool pump_round_is_full(const struct ublkev__turn *turn)

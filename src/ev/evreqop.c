@@ -96,9 +96,14 @@ bool ublkev__reqop_answer(struct ublkev__engine *e, uint64_t cookie, int err)
 	return true;
 }
 
-bool ublkev__reqop_has(const struct ublkev__engine *e, uint64_t cookie)
+bool ublkev__reqop_keeps_answer(struct ublkev__lane *l, uint64_t cookie,
+				int res)
 {
-	return reqop_find(e, cookie);
+	if (!reqop_find(l->e, cookie))
+		return false;
+	if (res <= UBLKEV_DONE)
+		(void)ublkev__reqop_answer(l->e, cookie, res);
+	return true;
 }
 
 /* ---- to the ring and back ---------------------------------------------------- */

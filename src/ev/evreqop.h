@@ -36,8 +36,9 @@ void ublkev__reqop_take(struct ublkev__lane *l);
  * server's.
  */
 bool ublkev__reqop_answer(struct ublkev__engine *e, uint64_t cookie, int err);
-/* whether something of it is out */
-bool ublkev__reqop_has(const struct ublkev__engine *e, uint64_t cookie);
+/* the same of what a submit() has just answered, be it that it is no end */
+bool ublkev__reqop_keeps_answer(struct ublkev__lane *l, uint64_t cookie,
+				int res);
 
 /* the queues were aborted; nothing is to be begun any more */
 void ublkev__reqop_abort(struct ublkev__lane *l);
