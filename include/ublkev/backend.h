@@ -66,6 +66,16 @@ struct ublkev_backend;	/* opaque */
  * the device is to have room for what these begin.
  */
 #define UBLKEV_LIMIT_REQ_OPS		(1u << 6)
+/*
+ * A zoned disk (UBLK_F_ZONED, Linux 6.6): zones of chunk_bytes each, which is
+ * needed then, as is append() unless the disk is read-only. The capacity is a
+ * multiple of it, and stays as it is. The backend keeps the zones' states, and
+ * refuses what these do not allow; the block layer sends the writes of a zone
+ * in order, one at a time, but appends at the same time. Data are moved as with
+ * UBLKEV_COPY_USER or _ZERO, whatever conf.copy says, which is not for
+ * UBLKEV_CONF_UNPRIVILEGED.
+ */
+#define UBLKEV_LIMIT_ZONED		(1u << 7)
 
 /*
  * What a backend can do, answered once by its open(). The library sets
@@ -108,6 +118,13 @@ struct ublkev_limits {
 					   this power of 2, 4096 at least; 0
 					   (default): any may */
 	uint32_t max_segments;		/* at most 65535; 0 (default): any */
+	/* UBLKEV_LIMIT_ZONED; else 0 */
+	uint32_t max_zone_append_bytes;	/* whole blocks; 0 (default): as a
+					   WRITE */
+	/* zones that may be open, and open or closed, at the same time: each is
+	   at most the number of zones; 0 (default): any number */
+	uint32_t max_open_zones;
+	uint32_t max_active_zones;	/* max_open_zones at least */
 };
 
 /* what submit() answers when it is not a negative errno */
@@ -129,6 +146,8 @@ struct ublkev_extent {
 
 /* the most that place() answers */
 #define UBLKEV_MAX_EXTENTS	8
+/* and the longest extent of a ZONE_FINISH */
+#define UBLKEV_MAX_FINISH_BYTES	4096
 
 /*
  * The calls into a backend. All come from the loop's thread, none from inside
@@ -189,7 +208,8 @@ struct ublkev_backend_ops {
 	 * 0, UBLKEV_AGAIN or a negative errno, which the resize ends with.
 	 * Growing comes before the device grows, shrinking after it has
 	 * shrunk: requests beyond the new end may still be outstanding then.
-	 * NULL: the size is fixed. On an error the capacity is as it was.
+	 * NULL: the size is fixed, as that of a zoned disk is. On an error the
+	 * capacity is as it was.
 	 *
 	 * What takes long, when it shrinks, is done in pieces that are short
 	 * beside budget_us: UBLKEV_AGAIN has it called with the same size
@@ -244,7 +264,8 @@ struct ublkev_backend_ops {
 	 * Checked before as for submit(), which it must be as quick as.
 	 *
 	 *	READ		read(2); of fd -1: zeroes
-	 *	WRITE		write(2), with UBLKEV_REQ_FUA RWF_DSYNC; fd -1
+	 *	WRITE, ZONE_APPEND
+	 *			write(2), with UBLKEV_REQ_FUA RWF_DSYNC; fd -1
 	 *			is not allowed
 	 *	FLUSH		fdatasync(2)
 	 *	DISCARD		BLOCK_URING_CMD_DISCARD, where the kernel has that
@@ -253,6 +274,14 @@ struct ublkev_backend_ops {
 	 *	WRITE_ZEROES	PUNCH_HOLE, with UBLKEV_REQ_NOUNMAP ZERO_RANGE;
 	 *			with UBLKEV_REQ_FUA fdatasync(2) of each file
 	 *			after it
+	 *	ZONE_RESET, ZONE_RESET_ALL
+	 *			fallocate(2), PUNCH_HOLE, of extents of any
+	 *			length
+	 *	ZONE_FINISH	write(2) of zeroes, at most
+	 *			UBLKEV_MAX_FINISH_BYTES an extent; fd -1:
+	 *			nothing
+	 *	ZONE_OPEN, ZONE_CLOSE
+	 *			nothing, of one extent of fd -1
 	 *
 	 * all of which leave the file's size as it is, but for a WRITE beyond
 	 * its end, and with fd -1 do nothing but what is said here. The ranges
@@ -302,6 +331,16 @@ struct ublkev_backend_ops {
 	 * after 0 either: the device may have begun to end. NULL: nothing.
 	 */
 	int (*grow)(void *ctx, uint64_t dev_bytes);
+	/*
+	 * Of a zoned disk: where the data of this ZONE_APPEND, to the zone that
+	 * begins at its offset_bytes, are to be stored: in that zone, its write
+	 * pointer, which is now behind them. Answers that offset in the disk,
+	 * or a negative errno, which is the request's. Once for each; then
+	 * submit() or place() gets it, with this offset_bytes, which the client
+	 * is told when it is answered. In a queue's own thread where there are
+	 * such, as submit().
+	 */
+	int64_t (*append)(void *ctx, const struct ublkev_req *req);
 };
 
 /*
@@ -364,6 +403,16 @@ struct ublkev_disk_conf {
 	uint32_t logical_block_bytes;	/* 512; .. 4096, power of 2 */
 	uint32_t flags;			/* UBLKEV_DISK_*; 0 */
 	int fd;				/* mem: -1; see ublkev_mem_new() */
+	/* mem: a zoned disk, see UBLKEV_LIMIT_ZONED */
+	uint32_t max_open_zones;	/* 0 (default): any number */
+	uint32_t max_active_zones;	/* likewise; max_open_zones at least */
+	uint32_t conventional_zones;	/* 0; so many at the beginning can be
+					   written anywhere */
+	uint64_t zone_bytes;		/* 0 (default): it is not zoned; power
+					   of 2 from 4096 to 2^31, of which
+					   dev_bytes is a multiple */
+	uint64_t zone_capacity_bytes;	/* what can be written of a zone, whole
+					   blocks; 0 (default): all of it */
 };
 
 /* see UBLKEV_LIMIT_READ_ONLY */
@@ -392,7 +441,7 @@ void ublkev_disk_conf_init(struct ublkev_disk_conf *conf, size_t size);
  * it is first read from, and after a WRITE was in it. Every op is supported,
  * and threads (UBLKEV_LIMIT_THREADS); the size is fixed. *backendp is the
  * caller's, `conf` is copied.
- * Errors: -EINVAL (sizes, flags), -ENOMEM. Any thread.
+ * Errors: -EINVAL (sizes, flags, zones), -ENOMEM. Any thread.
  */
 int ublkev_null_new(struct ublkev_backend **backendp,
 		    const struct ublkev_disk_conf *conf);
@@ -412,7 +461,12 @@ int ublkev_null_new(struct ublkev_backend **backendp,
  * if it is shorter. Of such a disk, and of one with UBLKEV_DISK_SHARED, pages
  * that were read count too. A tmpfs must have room for all of it; who fills
  * that up later ends the process (SIGBUS at a write to a new page).
- * Errors: -EINVAL (sizes, or no such file), -ENOMEM (no address space, or
+ *
+ * With conf.zone_bytes it is zoned: no DISCARD, no WRITE_ZEROES, no map(), no
+ * threads, no resize. Its zones' states are kept behind its data, in the same
+ * memory: where that is a file's, a process that comes after this one finds them
+ * as they were, and is to be told the same sizes.
+ * Errors: -EINVAL (sizes, or no such file, or one of other zones), -ENOMEM (no address space, or
  * vm.overcommit_memory is 2 and dev_bytes beyond the limit), -ENOSPC (tmpfs),
  * and with fd or UBLKEV_DISK_SHARED -EFBIG (dev_bytes beyond RLIMIT_FSIZE, also
  * of a resize) and those of memfd_create(2), ftruncate(2), mmap(2). Any thread.

@@ -26,10 +26,33 @@ enum ublkev_op {
 	UBLKEV_OP_DISCARD,
 	/* the range reads as zeroes afterwards */
 	UBLKEV_OP_WRITE_ZEROES,
+	/*
+	 * ---- the following come to a zoned disk only, see UBLKEV_LIMIT_ZONED
+	 *
+	 * fill buf with the zones from the one at offset_bytes on, each a
+	 * struct blk_zone of <linux/blkzoned.h> (UBLKEV_ZONE_BYTES); one whose
+	 * len is 0 ends them
+	 */
+	UBLKEV_OP_REPORT_ZONES,
+	/* store len_bytes of buf at offset_bytes, which append() has answered */
+	UBLKEV_OP_ZONE_APPEND,
+	/*
+	 * the zone that begins at offset_bytes: open it explicitly, close it,
+	 * have it be full, have it be empty; no len_bytes
+	 */
+	UBLKEV_OP_ZONE_OPEN,
+	UBLKEV_OP_ZONE_CLOSE,
+	UBLKEV_OP_ZONE_FINISH,
+	UBLKEV_OP_ZONE_RESET,
+	/* all zones but conventional ones are to be empty; no range */
+	UBLKEV_OP_ZONE_RESET_ALL,
 	UBLKEV_NR_OPS
 };
 
-/* WRITE, WRITE_ZEROES: durable before it is answered (UBLK_IO_F_FUA) */
+/* of a zone in the buffer of a REPORT_ZONES: sizeof(struct blk_zone) */
+#define UBLKEV_ZONE_BYTES	64u
+
+/* WRITE, WRITE_ZEROES, ZONE_APPEND: durable before it is answered (UBLK_IO_F_FUA) */
 #define UBLKEV_REQ_FUA		(1u << 0)
 /* WRITE_ZEROES: keep the range allocated (UBLK_IO_F_NOUNMAP) */
 #define UBLKEV_REQ_NOUNMAP	(1u << 1)
@@ -53,10 +76,11 @@ struct ublkev_req {
 				   its tag later */
 	uint64_t offset_bytes;	/* ro: multiple of the logical block */
 	uint64_t len_bytes;	/* ro: multiple of the logical block, not 0;
-				   0 for FLUSH. At most max_io_bytes for READ
-				   and WRITE */
-	void *buf;		/* ro: page-aligned data of READ, WRITE; NULL
-				   for the rest, and not set for map() */
+				   0 where the op has no range. At most
+				   max_io_bytes where there is a buf */
+	void *buf;		/* ro: page-aligned data of READ, WRITE,
+				   REPORT_ZONES, ZONE_APPEND; NULL for the
+				   rest, and not set for map() */
 	void *data;		/* rw: NULL at the first submit() */
 	uint32_t flags;		/* ro: UBLKEV_REQ_* */
 	uint16_t queue;		/* ro: blk-mq hardware queue */

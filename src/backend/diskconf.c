@@ -24,6 +24,26 @@ void ublkev_disk_conf_init(struct ublkev_disk_conf *conf, size_t size)
 	ublkev__sized_fill(conf, size, &defaults, sizeof(defaults));
 }
 
+static bool diskconf_bad_zones(const struct ublkev_disk_conf *conf)
+{
+	uint64_t zone = conf->zone_bytes, zones;
+
+	if (!zone)
+		return conf->zone_capacity_bytes || conf->max_open_zones ||
+		       conf->max_active_zones || conf->conventional_zones;
+	if (zone < 4096 || zone > UINT64_C(1) << 31 || zone & (zone - 1) ||
+	    conf->dev_bytes % zone)
+		return true;
+	if (conf->zone_capacity_bytes > zone ||
+	    conf->zone_capacity_bytes % conf->logical_block_bytes)
+		return true;
+	zones = conf->dev_bytes / zone;
+	return zones > UINT32_MAX / 2 || conf->conventional_zones > zones ||
+	       conf->max_active_zones > zones ||
+	       conf->max_open_zones > (conf->max_active_zones ?
+				       conf->max_active_zones : zones);
+}
+
 static int diskconf_check(const struct ublkev_disk_conf *conf)
 {
 	uint32_t block = conf->logical_block_bytes;
@@ -32,6 +52,8 @@ static int diskconf_check(const struct ublkev_disk_conf *conf)
 		return -EINVAL;
 	if (conf->dev_bytes < block || (conf->dev_bytes & (block - 1)) ||
 	    conf->dev_bytes > INT64_MAX)
+		return -EINVAL;
+	if (diskconf_bad_zones(conf))
 		return -EINVAL;
 	return conf->flags & ~DISK_FLAGS ? -EINVAL : 0;
 }
@@ -42,6 +64,20 @@ int ublkev__disk_take(struct ublkev_disk_conf *own,
 	int err = ublkev__sized_take(own, &defaults, sizeof(*own), conf);
 
 	return err ? err : diskconf_check(own);
+}
+
+void ublkev__disk_zones(const struct ublkev_disk_conf *conf,
+			struct ublkev__zones_conf *zones)
+{
+	*zones = (struct ublkev__zones_conf){
+		.dev_bytes = conf->dev_bytes,
+		.zone_bytes = conf->zone_bytes,
+		.capacity_bytes = conf->zone_capacity_bytes ?
+			conf->zone_capacity_bytes : conf->zone_bytes,
+		.max_open = conf->max_open_zones,
+		.max_active = conf->max_active_zones,
+		.conventional = conf->conventional_zones,
+	};
 }
 
 /*

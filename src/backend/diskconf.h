@@ -9,6 +9,8 @@
 
 #include <ublkev/backend.h>
 
+#include "backend/zones.h"
+
 /* a logical block as the driver takes it */
 static inline bool ublkev__is_block(uint32_t bytes)
 {
@@ -22,6 +24,10 @@ static inline bool ublkev__is_block(uint32_t bytes)
  */
 int ublkev__disk_take(struct ublkev_disk_conf *own,
 		      const struct ublkev_disk_conf *conf);
+
+/* the zones that a zoned disk is to have */
+void ublkev__disk_zones(const struct ublkev_disk_conf *conf,
+			struct ublkev__zones_conf *zones);
 
 /*
  * The limits of a disk that does every op, with these bounds; a read-only

@@ -8,6 +8,7 @@
 #include "backend/guard.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,7 +123,9 @@ int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 	b->phase = UBLKEV__GUARD_OPEN;
 	b->owner = owner;
 	b->log = log;
-	err = ublkev__limits_check(&b->limits, b->ops.place, b->ops.name, log);
+	err = ublkev__limits_check(&b->limits, (b->ops.place ?
+				   UBLKEV__OPS_PLACE : 0) | (b->ops.append ?
+				   UBLKEV__OPS_APPEND : 0), b->ops.name, log);
 	if (err) {
 		(void)ublkev__guard_close(b);
 		return err;
@@ -166,6 +169,9 @@ int ublkev__guard_can_resize(const struct ublkev_backend *b,
 	if (!dev_bytes || dev_bytes > INT64_MAX ||
 	    dev_bytes & (b->limits.logical_block_bytes - 1))
 		return -EINVAL;
+	/* the block layer counts a disk's zones once, in START_DEV */
+	if (b->limits.flags & UBLKEV_LIMIT_ZONED)
+		return -EOPNOTSUPP;
 	return b->ops.resize ? 0 : -EOPNOTSUPP;
 }
 
@@ -286,7 +292,8 @@ void ublkev_backend_closed(struct ublkev_backend *b)
 
 /* ---- requests ----------------------------------------------------------- */
 
-static bool guard_legal_data(const struct ublkev_limits *l,
+__attribute__((always_inline))
+static inline bool guard_legal_data(const struct ublkev_limits *l,
 			     const struct ublkev_req *req)
 {
 	uint64_t last = req->offset_bytes + req->len_bytes - 1;
@@ -298,20 +305,55 @@ static bool guard_legal_data(const struct ublkev_limits *l,
 		(req->offset_bytes ^ last) < l->chunk_bytes;
 }
 
-static bool guard_legal_range(const struct ublkev_limits *l,
-			      const struct ublkev_req *req)
+__attribute__((always_inline))
+static inline bool guard_in_blocks(const struct ublkev_limits *l,
+			    const struct ublkev_req *req)
 {
 	uint64_t offset = req->offset_bytes, len = req->len_bytes;
 
-	if (req->op == UBLKEV_OP_FLUSH)
+	return len && !((offset | len) & (l->logical_block_bytes - 1)) &&
+	       len <= l->dev_bytes && offset <= l->dev_bytes - len;
+}
+
+/* the range of all but appends is of whole zones */
+__attribute__((cold, noinline))
+static bool guard_legal_zone(const struct ublkev_limits *l,
+			     const struct ublkev_req *req)
+{
+	uint64_t offset = req->offset_bytes, len = req->len_bytes;
+
+	if (req->op == UBLKEV_OP_ZONE_RESET_ALL)
 		return !(offset | len);
-	if (!len || ((offset | len) & (l->logical_block_bytes - 1)) ||
-	    len > l->dev_bytes || offset > l->dev_bytes - len)
+	if (req->op == UBLKEV_OP_ZONE_APPEND)
+		return guard_in_blocks(l, req) && guard_legal_data(l, req);
+	if (offset >= l->dev_bytes || offset & (l->chunk_bytes - 1))
 		return false;
-	if (req->op <= UBLKEV_OP_WRITE)
-		return guard_legal_data(l, req);
-	return len <= (req->op == UBLKEV_OP_DISCARD ?
-		       l->max_discard_bytes : l->max_write_zeroes_bytes);
+	if (req->op == UBLKEV_OP_REPORT_ZONES)
+		return len && !(len % UBLKEV_ZONE_BYTES);
+	return !len;
+}
+
+/* of all but READ and WRITE */
+__attribute__((cold, noinline))
+static bool guard_legal_other(const struct ublkev_limits *l,
+			      const struct ublkev_req *req)
+{
+	if (req->op == UBLKEV_OP_FLUSH)
+		return !(req->offset_bytes | req->len_bytes);
+	if (req->op >= UBLKEV_OP_REPORT_ZONES)
+		return guard_legal_zone(l, req);
+	return guard_in_blocks(l, req) &&
+	       req->len_bytes <= (req->op == UBLKEV_OP_DISCARD ?
+				  l->max_discard_bytes :
+				  l->max_write_zeroes_bytes);
+}
+
+static inline bool guard_legal_range(const struct ublkev_limits *l,
+				     const struct ublkev_req *req)
+{
+	if (unlikely(req->op > UBLKEV_OP_WRITE))
+		return guard_legal_other(l, req);
+	return guard_in_blocks(l, req) && guard_legal_data(l, req);
 }
 
 static bool guard_legal_op(const struct ublkev_backend *b,
@@ -332,7 +374,9 @@ static int guard_refusal(const struct ublkev_backend *b,
 		return -EINVAL;
 	if ((b->limits.flags & UBLKEV_LIMIT_READ_ONLY) &&
 	    (req->op == UBLKEV_OP_WRITE || req->op == UBLKEV_OP_DISCARD ||
-	     req->op == UBLKEV_OP_WRITE_ZEROES))
+	     req->op == UBLKEV_OP_WRITE_ZEROES ||
+	     (b->limits.flags & UBLKEV_LIMIT_ZONED &&
+	      req->op > UBLKEV_OP_REPORT_ZONES)))
 		return -EROFS;
 	return -EOPNOTSUPP;
 }
@@ -383,14 +427,32 @@ int ublkev__guard_go_on(struct ublkev_backend *b, struct ublkev_req *req,
 
 /* ---- requests whose data are in files ----------------------------------- */
 
+static bool guard_legal_zone_extent(const struct ublkev_req *req,
+				    const struct ublkev_extent *x)
+{
+	if (x->fd < 0)
+		return true;
+	if (req->op == UBLKEV_OP_ZONE_OPEN || req->op == UBLKEV_OP_ZONE_CLOSE)
+		return false;
+	return x->len_bytes && (req->op != UBLKEV_OP_ZONE_FINISH ||
+				x->len_bytes <= UBLKEV_MAX_FINISH_BYTES);
+}
+
 static bool guard_legal_extent(const struct ublkev_req *req,
 			       const struct ublkev_extent *x)
 {
+	bool of_data = req->op == UBLKEV_OP_WRITE ||
+		       req->op == UBLKEV_OP_ZONE_APPEND;
+
 	if (req->op == UBLKEV_OP_FLUSH)
 		return x->fd >= -1 && !(x->offset_bytes | x->len_bytes);
-	return x->fd >= (req->op == UBLKEV_OP_WRITE ? 0 : -1) &&
-	       x->len_bytes && x->len_bytes <= req->len_bytes &&
-	       x->offset_bytes <= INT64_MAX - x->len_bytes;
+	if (x->fd < (of_data ? 0 : -1) ||
+	    x->offset_bytes > INT64_MAX ||
+	    x->len_bytes > INT64_MAX - x->offset_bytes)
+		return false;
+	if (req->op >= UBLKEV_OP_ZONE_OPEN)
+		return guard_legal_zone_extent(req, x);
+	return x->len_bytes && x->len_bytes <= req->len_bytes;
 }
 
 /* NULL, or what is wrong with them */
@@ -408,6 +470,9 @@ static const char *guard_bad_extents(const struct ublkev_req *req,
 	for (i = 0; i < n; i++) {
 		if (!guard_legal_extent(req, &extents[i]))
 			return "an extent that has no such file, offset or length";
+		/* what is done to a zone has no range */
+		if (req->op >= UBLKEV_OP_ZONE_OPEN)
+			continue;
 		if (extents[i].len_bytes > left)
 			return "extents longer than the request";
 		left -= extents[i].len_bytes;
@@ -460,6 +525,45 @@ int ublkev__guard_op_done(const struct ublkev_backend *b, ublkev_req_fn *done,
 int ublkev__guard_work_answer(const struct ublkev_backend *b, int res)
 {
 	return guard_legal_errno(b, b->log, "work()", res);
+}
+
+/* ---- appends to zones ---------------------------------------------------- */
+
+/* within the zone, whole blocks, all of the data */
+static bool guard_legal_append(const struct ublkev_limits *l,
+			       const struct ublkev_req *req, int64_t at)
+{
+	uint64_t offset = (uint64_t)at, zone = req->offset_bytes;
+
+	return !(offset & (l->logical_block_bytes - 1)) && offset >= zone &&
+	       offset - zone <= l->chunk_bytes - req->len_bytes;
+}
+
+int ublkev__guard_append(const struct ublkev_backend *b, struct ublkev_req *req,
+			 bool *rejected)
+{
+	int err = ublkev__guard_check(b, req);
+	int64_t at;
+
+	/* until it is told where, its offset is that of a zone */
+	if (!err && req->offset_bytes & (b->limits.chunk_bytes - 1))
+		err = -EINVAL;
+	*rejected = err;
+	if (err)
+		return err;
+	at = b->ops.append(b->ctx, req);
+	if (at < 0)
+		return guard_legal_errno(b, b->log, "append()",
+					 at < -MAX_ERRNO ? INT_MIN : (int)at);
+	if (guard_legal_append(&b->limits, req, at)) {
+		req->offset_bytes = (uint64_t)at;
+		return 0;
+	}
+	ublkev__log(b->log, LOG_ERR, "backend %s: append() answered %lld for %llu bytes to the zone at %llu, which is not in it: taken as -EIO",
+		    b->ops.name, (long long)at,
+		    (unsigned long long)req->len_bytes,
+		    (unsigned long long)req->offset_bytes);
+	return -EIO;
 }
 
 void ublkev__guard_flush(struct ublkev_backend *b)

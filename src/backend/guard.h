@@ -108,6 +108,14 @@ int ublkev__guard_place(const struct ublkev_backend *b,
 			const struct ublkev_req *req,
 			struct ublkev_extent *extents, bool *rejected);
 
+/*
+ * Of a ZONE_APPEND, once, before it is submitted or placed: has the backend say
+ * where it goes, which is its offset_bytes from then on. 0 or a negative errno;
+ * checks and *rejected as those of guard_submit.
+ */
+int ublkev__guard_append(const struct ublkev_backend *b, struct ublkev_req *req,
+			 bool *rejected);
+
 /* what a request is answered with that was placed; err is 0 or negative */
 int ublkev__guard_placed(const struct ublkev_backend *b,
 			 const struct ublkev_req *req, int err);

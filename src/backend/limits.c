@@ -16,7 +16,7 @@
 #define LIMIT_FLAGS	(UBLKEV_LIMIT_READ_ONLY | UBLKEV_LIMIT_ROTATIONAL | \
 			 UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA | \
 			 UBLKEV_LIMIT_NO_DATA | UBLKEV_LIMIT_THREADS | \
-			 UBLKEV_LIMIT_REQ_OPS)
+			 UBLKEV_LIMIT_REQ_OPS | UBLKEV_LIMIT_ZONED)
 
 void ublkev__limits_default(struct ublkev_limits *l)
 {
@@ -185,7 +185,58 @@ static bool limits_bad_place(const struct ublkev_limits *l, struct fault *f)
 	return false;
 }
 
-int ublkev__limits_check(const struct ublkev_limits *l, bool places,
+/*
+ * As ublk_dev_param_zoned_validate() and blk_validate_zoned_limits() have them;
+ * and ublk_get_nr_zones() leaves out what is no whole zone.
+ */
+static bool limits_bad_zones(const struct ublkev_limits *l, struct fault *f)
+{
+	uint64_t zones = l->dev_bytes / l->chunk_bytes;
+
+	if (l->dev_bytes % l->chunk_bytes)
+		return limits_fault(f, "dev_bytes", l->dev_bytes,
+				    "round it down to whole zones "
+				    "(chunk_bytes)");
+	if (l->max_zone_append_bytes & (l->logical_block_bytes - 1))
+		return limits_fault(f, "max_zone_append_bytes",
+				    l->max_zone_append_bytes,
+				    "round it down to whole logical blocks");
+	if (l->max_active_zones > zones)
+		return limits_fault(f, "max_active_zones", l->max_active_zones,
+				    "there are not so many zones");
+	if (l->max_open_zones > (l->max_active_zones ? l->max_active_zones :
+						       zones))
+		return limits_fault(f, "max_open_zones", l->max_open_zones,
+				    "max_active_zones, and the number of "
+				    "zones, are the most");
+	return false;
+}
+
+static bool limits_bad_zoned(const struct ublkev_limits *l, unsigned int ops,
+			     struct fault *f)
+{
+	if (!(l->flags & UBLKEV_LIMIT_ZONED)) {
+		if (l->max_zone_append_bytes || l->max_open_zones ||
+		    l->max_active_zones)
+			return limits_fault(f, "flags", l->flags,
+					    "limits of zones need "
+					    "UBLKEV_LIMIT_ZONED");
+		return false;
+	}
+	if (!l->chunk_bytes)
+		return limits_fault(f, "chunk_bytes", 0,
+				    "the size of its zones is needed");
+	if (l->flags & UBLKEV_LIMIT_NO_DATA)
+		return limits_fault(f, "flags", l->flags,
+				    "NO_DATA is not for zoned disks");
+	if (!(ops & UBLKEV__OPS_APPEND) &&
+	    !(l->flags & UBLKEV_LIMIT_READ_ONLY))
+		return limits_fault(f, "flags", l->flags,
+				    "ZONED needs append()");
+	return limits_bad_zones(l, f);
+}
+
+int ublkev__limits_check(const struct ublkev_limits *l, unsigned int ops,
 			 const char *name, const struct ublkev__log *log)
 {
 	struct fault f;
@@ -193,7 +244,8 @@ int ublkev__limits_check(const struct ublkev_limits *l, bool places,
 	if (!limits_bad_sizes(l, &f) && !limits_bad_hints(l, &f) &&
 	    !limits_bad_io(l, &f) && !limits_bad_ranges(l, &f) &&
 	    !limits_bad_pages(l, &f) &&
-	    !limits_bad_flags(l, &f) && !(places && limits_bad_place(l, &f)))
+	    !limits_bad_flags(l, &f) && !limits_bad_zoned(l, ops, &f) &&
+	    !(ops & UBLKEV__OPS_PLACE && limits_bad_place(l, &f)))
 		return 0;
 	ublkev__log(log, LOG_ERR, "backend %s: open() answered limits.%s %llu: "
 		    "%s", name, f.member, (unsigned long long)f.value,
@@ -213,5 +265,10 @@ unsigned int ublkev__limits_ops(const struct ublkev_limits *l)
 		ops |= 1u << UBLKEV_OP_DISCARD;
 	if (l->max_write_zeroes_bytes)
 		ops |= 1u << UBLKEV_OP_WRITE_ZEROES;
+	if (l->flags & UBLKEV_LIMIT_ZONED)
+		ops |= 1u << UBLKEV_OP_REPORT_ZONES;
+	if (l->flags & UBLKEV_LIMIT_ZONED && ops & 1u << UBLKEV_OP_WRITE)
+		ops |= ~0u << UBLKEV_OP_ZONE_APPEND &
+		       ((1u << UBLKEV_NR_OPS) - 1);
 	return ops;
 }

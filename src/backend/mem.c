@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mem.c - a disk in memory
+ * mem.c - a disk in memory, which may have zones
  */
 #include "backend/diskconf.h"
 #include "backend/guard.h"
@@ -26,9 +26,100 @@
 struct mem {
 	struct ublkev__memmap map;
 	struct ublkev_disk_conf conf;
+	struct ublkev__zones zones;	/* if conf.zone_bytes; their table is
+					   in the map, behind the data */
 	uint64_t cut_bytes;		/* while it shrinks: nothing is left
 					   from the new end up to here; else 0 */
 };
+
+/* ---- zones ----------------------------------------------------------------- */
+
+static bool mem_is_zoned(const struct mem *m)
+{
+	return m->conf.zone_bytes;
+}
+
+/* of the mapping, the table of zones included; a zone is a page at least */
+static uint64_t mem_map_bytes(const struct ublkev_disk_conf *conf)
+{
+	struct ublkev__zones_conf zones;
+
+	if (!conf->zone_bytes)
+		return conf->dev_bytes;
+	ublkev__disk_zones(conf, &zones);
+	return conf->dev_bytes +
+	       ((ublkev__zones_table_bytes(&zones) + 4095) & ~UINT64_C(4095));
+}
+
+static int mem_make_zones(struct mem *m)
+{
+	struct ublkev__zones_conf zones;
+
+	if (!mem_is_zoned(m))
+		return 0;
+	ublkev__disk_zones(&m->conf, &zones);
+	return ublkev__zones_init(&m->zones, &zones,
+				  m->map.bytes + m->conf.dev_bytes);
+}
+
+/*
+ * A piece of what is given back of a zone, or of all of them; their states change
+ * with the last one, so that a zone is not empty before it is.
+ */
+static int mem_reset(struct mem *m, struct ublkev_req *req)
+{
+	bool all = req->op == UBLKEV_OP_ZONE_RESET_ALL;
+	uint64_t from = all ? ublkev__zones_conventional_bytes(&m->zones) :
+			req->offset_bytes;
+	uint64_t len = all ? m->conf.dev_bytes - from :
+		       ublkev__zones_written(&m->zones, from);
+	uintptr_t done = (uintptr_t)req->data;
+	int err;
+
+	err = all ? 0 : ublkev__zones_may_manage(&m->zones, req->op, from);
+	if (err)
+		return err;
+	if (done < len) {
+		done += (uintptr_t)ublkev__memmap_discard_some(&m->map,
+						from + done, len - done);
+		req->data = (void *)done;
+		if (done < len)
+			return UBLKEV_AGAIN;
+	}
+	if (!all)
+		return ublkev__zones_manage(&m->zones, req->op, from);
+	ublkev__zones_reset_all(&m->zones);
+	return UBLKEV_DONE;
+}
+
+static int mem_zone(struct mem *m, struct ublkev_req *req)
+{
+	switch (req->op) {
+	case UBLKEV_OP_REPORT_ZONES:
+		ublkev__zones_report(&m->zones, req);
+		return UBLKEV_DONE;
+	case UBLKEV_OP_ZONE_OPEN:
+	case UBLKEV_OP_ZONE_CLOSE:
+	case UBLKEV_OP_ZONE_FINISH:
+		return ublkev__zones_manage(&m->zones, req->op,
+					    req->offset_bytes);
+	case UBLKEV_OP_ZONE_RESET:
+	case UBLKEV_OP_ZONE_RESET_ALL:
+		return mem_reset(m, req);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int64_t mem_append(void *ctx, const struct ublkev_req *req)
+{
+	struct mem *m = ctx;
+
+	return ublkev__zones_append(&m->zones, req->offset_bytes,
+				    req->len_bytes);
+}
+
+/* ---- the disk -------------------------------------------------------------- */
 
 static int mem_open(void *ctx, struct ublkev_limits *limits)
 {
@@ -37,7 +128,7 @@ static int mem_open(void *ctx, struct ublkev_limits *limits)
 
 	/* the former device ended while it shrank */
 	m->cut_bytes = 0;
-	err = ublkev__memmap_resize(&m->map, m->conf.dev_bytes);
+	err = ublkev__memmap_resize(&m->map, mem_map_bytes(&m->conf));
 	if (err)
 		return err;
 	ublkev__disk_limits(&m->conf, limits, MAX_RANGE_BYTES,
@@ -47,6 +138,8 @@ static int mem_open(void *ctx, struct ublkev_limits *limits)
 			(uint32_t)m->map.page_bytes;
 	/* threads need no lock: requests for the same bytes race on any disk */
 	limits->flags |= UBLKEV_LIMIT_THREADS;
+	if (mem_is_zoned(m))
+		ublkev__zones_limits(&m->zones, limits);
 	return 0;
 }
 
@@ -75,14 +168,22 @@ static int mem_zero(const struct mem *m, struct ublkev_req *req)
 
 static int mem_submit(void *ctx, struct ublkev_req *req)
 {
-	const struct mem *m = ctx;
+	struct mem *m = ctx;
 	char *at = m->map.bytes + req->offset_bytes;
+	int err;
 
 	switch (req->op) {
 	case UBLKEV_OP_READ:
 		memcpy(req->buf, at, req->len_bytes);
 		return UBLKEV_DONE;
 	case UBLKEV_OP_WRITE:
+		err = mem_is_zoned(m) ?
+			ublkev__zones_write(&m->zones, req->offset_bytes,
+					    req->len_bytes) : 0;
+		if (err)
+			return err;
+		/* fall through */
+	case UBLKEV_OP_ZONE_APPEND:
 		ublkev__memmap_mark(&m->map, req->offset_bytes, req->len_bytes);
 		memcpy(at, req->buf, req->len_bytes);
 		return UBLKEV_DONE;
@@ -92,7 +193,7 @@ static int mem_submit(void *ctx, struct ublkev_req *req)
 	case UBLKEV_OP_DISCARD:
 		return mem_zero(m, req);
 	default:
-		return -EOPNOTSUPP;
+		return mem_zone(m, req);
 	}
 }
 
@@ -104,6 +205,9 @@ static void *mem_map(void *ctx, const struct ublkev_req *req)
 {
 	const struct mem *m = ctx;
 
+	/* whether it is at the write pointer is submit()'s to say */
+	if (req->op == UBLKEV_OP_WRITE && mem_is_zoned(m))
+		return NULL;
 	if (req->op == UBLKEV_OP_WRITE)
 		ublkev__memmap_mark(&m->map, req->offset_bytes, req->len_bytes);
 	return m->map.bytes + req->offset_bytes;
@@ -151,6 +255,7 @@ static const struct ublkev_backend_ops mem_ops = {
 	.submit = mem_submit,
 	.map = mem_map,
 	.resize = mem_resize,
+	.append = mem_append,
 };
 
 static void mem_free(void *ctx)
@@ -175,9 +280,15 @@ int ublkev_mem_new(struct ublkev_backend **backendp,
 	if (!m)
 		return -ENOMEM;
 	m->conf = own;
+	own.dev_bytes = mem_map_bytes(&own);
 	err = ublkev__memmap_init(&m->map, &own);
 	if (err) {
 		free(m);
+		return err;
+	}
+	err = mem_make_zones(m);
+	if (err) {
+		mem_free(m);
 		return err;
 	}
 	err = ublkev__guard_new(backendp, &mem_ops, m, mem_free);

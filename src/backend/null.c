@@ -147,6 +147,8 @@ int ublkev_null_new(struct ublkev_backend **backendp,
 	int err;
 
 	err = ublkev__disk_take(&own, conf);
+	if (!err && own.zone_bytes)
+		err = -EINVAL;	/* it keeps no states either */
 	if (err)
 		return err;
 	n = malloc(sizeof(*n));

@@ -27,12 +27,6 @@ struct ublkev__desc {
  */
 #define UBLKEV__DESC_NEED_REG_BUF	(1u << 17)
 
-/*
- * Sets op, UBLKEV_NR_OPS where this library serves no such op, and flags: of all
- * but a READ or WRITE without flags, which most requests are.
- */
-void ublkev__decode_rare(uint32_t op_flags, struct ublkev_req *req);
-
 static inline int ublkev__decode_no_range(struct ublkev_req *req, int err)
 {
 	req->offset_bytes = 0;
@@ -40,13 +34,18 @@ static inline int ublkev__decode_no_range(struct ublkev_req *req, int err)
 	return err;
 }
 
+/* ublkev__decode() of all but a READ or WRITE without flags, which most are. */
+int ublkev__decode_rare(const struct ublkev__desc *desc, uint32_t max_io_bytes,
+			struct ublkev_req *req);
+
 /*
  * Sets op, flags, offset_bytes and len_bytes of *req and leaves its other
  * members alone: cookie, tag and buffer are the queue's. Errors: -EOPNOTSUPP,
- * an op that this library does not serve; -EINVAL, an empty or overflowing
- * range, or data beyond max_io_bytes, the size of a tag's buffer. After an
- * error *req has the op as far as it is known, and no range: nothing that
- * the driver wrote is used as an address or a length before it was checked.
+ * an op that this library does not serve (*req has UBLKEV_NR_OPS); -EINVAL, an
+ * empty or overflowing range, or data beyond max_io_bytes, the size of a tag's
+ * buffer. After an error *req has the op as far as it is known, and no range:
+ * nothing that the driver wrote is used as an address or a length before it was
+ * checked.
  */
 static inline int ublkev__decode(const struct ublkev__desc *desc,
 				 uint32_t max_io_bytes, struct ublkev_req *req)
@@ -54,19 +53,12 @@ static inline int ublkev__decode(const struct ublkev__desc *desc,
 	uint64_t len = (uint64_t)desc->nr_sectors << 9;
 	uint64_t start = desc->start_sector;
 
+	if (__builtin_expect(desc->op_flags > UBLKEV_OP_WRITE, 0))
+		return ublkev__decode_rare(desc, max_io_bytes, req);
 	/* a READ's or WRITE's number is that of ours */
 	req->flags = 0;
 	req->op = (uint8_t)desc->op_flags;
-	if (__builtin_expect(desc->op_flags > UBLKEV_OP_WRITE, 0)) {
-		ublkev__decode_rare(desc->op_flags, req);
-		if (req->op == UBLKEV_NR_OPS)
-			return ublkev__decode_no_range(req, -EOPNOTSUPP);
-		if (req->op == UBLKEV_OP_FLUSH)
-			return ublkev__decode_no_range(req, 0);
-	}
-	if (!len || start > (UINT64_MAX - len) >> 9)
-		return ublkev__decode_no_range(req, -EINVAL);
-	if (len > max_io_bytes && req->op <= UBLKEV_OP_WRITE)
+	if (!len || len > max_io_bytes || start > (UINT64_MAX - len) >> 9)
 		return ublkev__decode_no_range(req, -EINVAL);
 	req->offset_bytes = start << 9;
 	req->len_bytes = len;

@@ -72,7 +72,7 @@ static int up_take_added(struct ublkev__life *c,
 			 const struct ublkev_cmd_info *got)
 {
 	const struct ublkev_cmd_info *asked = &c->info;
-	uint64_t needed = ublkev__features_needed(&c->conf);
+	uint64_t needed = ublkev__features_needed(&c->conf, c->traits);
 
 	if (got->id < 0 || got->id > UBLKEV__MAX_ID ||
 	    (asked->id >= 0 && got->id != asked->id))

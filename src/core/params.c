@@ -79,6 +79,24 @@ static void params_make_pages(struct ublkev__params *p,
 		limits->segment_boundary_bytes - 1 : UINT32_MAX;
 }
 
+/*
+ * ublk_dev_param_zoned_validate() wants one, and START_DEV that an append fits
+ * into a request and a zone.
+ */
+static void params_make_zones(struct ublkev__params *p,
+			      const struct ublkev_limits *limits)
+{
+	uint32_t most = limits->max_zone_append_bytes >> SECTOR_SHIFT;
+
+	if (!most || most > p->max_sectors)
+		most = p->max_sectors;
+	if (most > p->chunk_sectors)
+		most = p->chunk_sectors;
+	p->max_zone_append_sectors = most;
+	p->max_open_zones = limits->max_open_zones;
+	p->max_active_zones = limits->max_active_zones;
+}
+
 void ublkev__params_make(struct ublkev__params *p,
 			 const struct ublkev_limits *limits,
 			 uint32_t max_io_bytes, bool lent)
@@ -101,6 +119,8 @@ void ublkev__params_make(struct ublkev__params *p,
 	p->max_write_zeroes_sectors =
 		params_granules(limits->max_write_zeroes_bytes,
 				limits->logical_block_bytes);
+	if (limits->flags & UBLKEV_LIMIT_ZONED)
+		params_make_zones(p, limits);
 	if (lent)
 		params_make_pages(p, limits);
 }
@@ -129,8 +149,12 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 		features = UBLKEV__F(USER_COPY);
 	if (copy == UBLKEV_COPY_ZERO && zero)
 		features = F_ZERO;
+	/* ADD_DEV refuses a zoned device whose data the driver copies. */
+	if (traits & UBLKEV__ZONED && !(features & UBLKEV__F(USER_COPY)))
+		features = UBLKEV__F(USER_COPY);
 	/* ADD_DEV clears NEED_GET_DATA where BATCH_IO is asked for. */
 	if (copy == UBLKEV_COPY_DIRECT && traits & UBLKEV__CAN_MAP &&
+	    !(traits & UBLKEV__ZONED) &&
 	    !(conf->features & offered & UBLKEV_F_BATCH_IO))
 		features = UBLKEV__F(NEED_GET_DATA);
 	return features & offered;
@@ -196,7 +220,8 @@ void ublkev__params_tell(const struct ublkev__params *p,
 	};
 }
 
-uint64_t ublkev__features_needed(const struct ublkev_conf *conf)
+uint64_t ublkev__features_needed(const struct ublkev_conf *conf,
+				 unsigned int traits)
 {
 	static const uint64_t recovery[] = {
 		[UBLKEV_RECOVERY_NONE] = 0,
@@ -207,16 +232,19 @@ uint64_t ublkev__features_needed(const struct ublkev_conf *conf)
 					    UBLKEV__F(USER_RECOVERY_FAIL_IO),
 	};
 
+	uint64_t zoned = traits & UBLKEV__ZONED ?
+		UBLKEV__F(ZONED) | UBLKEV__F(USER_COPY) : 0;
+
 	static_assert(sizeof(recovery) / sizeof(recovery[0]) ==
 		      UBLKEV_NR_RECOVERIES, "every mode has its bits");
-	return F_NEEDED | recovery[conf->recovery];
+	return F_NEEDED | recovery[conf->recovery] | zoned;
 }
 
 int ublkev__features_choose(const struct ublkev_conf *conf,
 			    unsigned int traits, uint64_t offered,
 			    uint64_t *chosen)
 {
-	uint64_t needed = ublkev__features_needed(conf);
+	uint64_t needed = ublkev__features_needed(conf, traits);
 	uint64_t wanted = needed | conf->features | F_ALWAYS |
 			  ublkev__xfer_features(conf, traits, offered);
 
@@ -224,6 +252,9 @@ int ublkev__features_choose(const struct ublkev_conf *conf,
 	   takes it away from a device that root makes. */
 	if (conf->flags & UBLKEV_CONF_UNPRIVILEGED)
 		needed |= UBLKEV__F(UNPRIVILEGED_DEV);
+	/* ADD_DEV refuses USER_COPY, which zones need, for such a device */
+	if (conf->flags & UBLKEV_CONF_UNPRIVILEGED && traits & UBLKEV__ZONED)
+		return -EOPNOTSUPP;
 	/*
 	 * QUIESCE and BATCH_IO together would fail requests: QUIESCE_DEV ends a
 	 * batch queue for good (ublk_batch_cancel_queue() sets force_abort).
@@ -242,6 +273,8 @@ bool ublkev__features_servable(uint64_t features)
 	if (features & UBLKEV__F(AUTO_BUF_REG) &&
 	    !(features & UBLKEV__F(USER_COPY)))
 		return false;
+	if (features & UBLKEV__F(ZONED) && !(features & UBLKEV__F(USER_COPY)))
+		return false;
 	return !(features & ~(F_ALWAYS | UBLKEV__F_WANTABLE |
 			      UBLKEV__F(USER_RECOVERY) |
 			      UBLKEV__F(USER_RECOVERY_REISSUE) |
@@ -249,6 +282,7 @@ bool ublkev__features_servable(uint64_t features)
 			      UBLKEV__F(QUIESCE) |
 			      UBLKEV__F(NEED_GET_DATA) |
 			      UBLKEV__F(USER_COPY) |
+			      UBLKEV__F(ZONED) |
 			      UBLKEV__F(AUTO_BUF_REG) |
 			      UBLKEV__F(PER_IO_DAEMON) |
 			      UBLKEV__F(BUF_REG_OFF_DAEMON) |
@@ -279,6 +313,11 @@ const char *ublkev__params_misfit(const struct ublkev__params *own,
 		return "max I/O size";
 	if (own->chunk_sectors != dev->chunk_sectors)
 		return "chunk size";
+	if (own->max_zone_append_sectors < dev->max_zone_append_sectors ||
+	    !own->max_zone_append_sectors != !dev->max_zone_append_sectors ||
+	    own->max_open_zones != dev->max_open_zones ||
+	    own->max_active_zones != dev->max_active_zones)
+		return "kind of zones or their limits";
 	/* The driver keeps no granularity where nothing is discarded. */
 	if (params_exceeds(own->max_discard_sectors, dev->max_discard_sectors,
 			   own->discard_granularity) ||

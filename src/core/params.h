@@ -59,6 +59,10 @@ struct ublkev__params {
 	uint8_t io_min_shift;
 	uint8_t io_opt_shift;	/* 0: none */
 	uint16_t max_segments;
+	/* of a zoned disk; max_zone_append_sectors 0: it is none */
+	uint32_t max_open_zones;
+	uint32_t max_active_zones;
+	uint32_t max_zone_append_sectors;
 	/* what the driver alone knows */
 	uint32_t char_major, char_minor, disk_major, disk_minor;
 };
@@ -111,9 +115,8 @@ void ublkev__params_make(struct ublkev__params *p,
 			 const struct ublkev_limits *limits,
 			 uint32_t max_io_bytes, bool lent);
 
-/* The features without which a device of that checked conf cannot be had. */
-uint64_t ublkev__features_needed(const struct ublkev_conf *conf);
-/* traits of a backend; all but CLOSES_LATER and HAS_OPS bear on how data are copied */
+/* traits of a backend; all but CLOSES_LATER and HAS_OPS bear on features, as those
+   that say how data are copied */
 #define UBLKEV__CAN_MAP		(1u << 0)	/* has map() */
 #define UBLKEV__NO_DATA		(1u << 1)	/* UBLKEV_LIMIT_NO_DATA */
 #define UBLKEV__READ_ONLY	(1u << 2)	/* UBLKEV_LIMIT_READ_ONLY */
@@ -121,6 +124,14 @@ uint64_t ublkev__features_needed(const struct ublkev_conf *conf);
 						   of threads for it */
 #define UBLKEV__CAN_PLACE	(1u << 4)	/* has place() */
 #define UBLKEV__HAS_OPS		(1u << 5)	/* UBLKEV_LIMIT_REQ_OPS */
+#define UBLKEV__ZONED		(1u << 6)	/* UBLKEV_LIMIT_ZONED */
+
+/*
+ * The features without which a device of that checked conf cannot be had, for a
+ * backend of these traits.
+ */
+uint64_t ublkev__features_needed(const struct ublkev_conf *conf,
+				 unsigned int traits);
 
 /*
  * What conf.copy comes to for a backend of these traits, where the kernel

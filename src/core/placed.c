@@ -43,8 +43,13 @@ static void placed_sync(struct ublkev__placed *p)
 
 static bool placed_is_data(const struct ublkev__placed *p)
 {
-	return p->req->op <= UBLKEV_OP_WRITE;
+	return p->req->op <= UBLKEV_OP_WRITE ||
+	       p->req->op == UBLKEV_OP_ZONE_APPEND;
 }
+
+/* what a ZONE_FINISH writes, in pieces that the guard knows to be no longer */
+static const _Alignas(UBLKEV_MAX_FINISH_BYTES)
+char placed_zeroes[UBLKEV_MAX_FINISH_BYTES];
 
 /* nothing is to be done where there is no file, but that a READ is of zeroes */
 static void placed_begin(struct ublkev__placed *p, unsigned int piece)
@@ -158,8 +163,15 @@ static uint8_t placed_kind(const struct ublkev__placed *p, unsigned int piece)
 		return p->left[piece].fd < 0 ? UBLKEV__FILEOP_CLEAR
 					     : UBLKEV__FILEOP_READ;
 	case UBLKEV_OP_WRITE:
+	case UBLKEV_OP_ZONE_APPEND:
 		return flags & UBLKEV_REQ_FUA ? UBLKEV__FILEOP_WRITE_SYNC
 					      : UBLKEV__FILEOP_WRITE;
+	case UBLKEV_OP_ZONE_FINISH:
+		return UBLKEV__FILEOP_WRITE;
+	/* a hole is what an empty zone is, and nothing else will do */
+	case UBLKEV_OP_ZONE_RESET:
+	case UBLKEV_OP_ZONE_RESET_ALL:
+		return UBLKEV__FILEOP_PUNCH;
 	case UBLKEV_OP_WRITE_ZEROES:
 		return flags & UBLKEV_REQ_NOUNMAP ? UBLKEV__FILEOP_ZERO
 						  : UBLKEV__FILEOP_PUNCH;
@@ -187,6 +199,8 @@ static void placed_fill(const struct ublkev__placed *p, unsigned int i,
 	}
 	op->offset_bytes = p->left[i].offset_bytes;
 	op->len_bytes = p->left[i].len_bytes;
+	if (p->req->op == UBLKEV_OP_ZONE_FINISH)
+		op->addr = (void *)(uintptr_t)placed_zeroes;
 	if (!placed_is_data(p))
 		return;
 	op->at_bytes = p->at[i];
@@ -326,6 +340,9 @@ int ublkev__placed_cqe(struct ublkev__placed *p, unsigned int piece, int res)
 		placed_fail(p, res);
 	else if (p->round == UBLKEV__ROUND_PIECES && placed_is_data(p))
 		placed_moved(p, piece, (uint64_t)res);
+	else if (p->req->op == UBLKEV_OP_ZONE_FINISH &&
+		 (uint64_t)res != p->left[piece].len_bytes)
+		placed_fail(p, -EIO);
 	else if (p->round != UBLKEV__ROUND_PIECES)
 		placed_copied(p, (uint64_t)res);
 	if (ublkev__placed_over(p) && !p->err)

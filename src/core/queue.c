@@ -112,7 +112,23 @@ static bool queue_must_move(const struct ublkev__queue *q,
 		return t->how & UBLKEV__HOW_AWAY;
 	if (err || t->how & UBLKEV__HOW_LENT)
 		return false;
-	return t->how & UBLKEV__HOW_AWAY || req->op == UBLKEV_OP_READ;
+	return t->how & UBLKEV__HOW_AWAY || req->op == UBLKEV_OP_READ ||
+	       req->op == UBLKEV_OP_REPORT_ZONES ||
+	       req->op == UBLKEV_OP_ZONE_APPEND;
+}
+
+/*
+ * A report's buffer is the kernel's, of some zones more than it asks for at the
+ * end perhaps: as much is answered as it can be at most, for blk_update_request()
+ * would have the rest asked for again (6.12; a longer answer is cut there).
+ */
+__attribute__((cold, noinline))
+static int32_t queue_other_result(const struct ublkev__queue *q,
+				  const struct ublkev_req *req)
+{
+	if (req->op == UBLKEV_OP_ZONE_APPEND)
+		return (int32_t)req->len_bytes;
+	return req->op == UBLKEV_OP_REPORT_ZONES ? (int32_t)q->max_io_bytes : 0;
 }
 
 /*
@@ -129,7 +145,7 @@ static inline void queue_set_result(struct ublkev__queue *q,
 		t->result = err;
 	else
 		t->result = req->op <= UBLKEV_OP_WRITE ?
-			(int32_t)req->len_bytes : 0;
+			(int32_t)req->len_bytes : queue_other_result(q, req);
 	queue_result(q, t, move ? UBLKEV__TAG_MOVE : UBLKEV__TAG_RESULT);
 	ublkev__stats_answer(q->stats, req, err);
 }
@@ -146,11 +162,14 @@ void ublkev__queue_arm(struct ublkev__queue *q)
 static void queue_mark_away(const struct ublkev__queue *q,
 			    struct ublkev__tag *t, const struct ublkev_req *req)
 {
-	if (q->copy && req->op == UBLKEV_OP_WRITE)
+	if (q->copy && (req->op == UBLKEV_OP_WRITE ||
+			(req->op == UBLKEV_OP_ZONE_APPEND &&
+			 q->copy >= UBLKEV__XFER_USER)))
 		t->how |= UBLKEV__HOW_AWAY;
 }
 
 /* t->req is still the backend's, if the abort took it from there */
+__attribute__((cold, noinline))
 static void queue_fail_request(struct ublkev__queue *q, struct ublkev__tag *t,
 			       const struct ublkev__desc *desc)
 {
@@ -419,6 +438,27 @@ void ublkev__queue_kill(struct ublkev__queue *q)
 	q->out.nr = 0;
 }
 
+/* of all but a READ or WRITE, whether it has a buffer */
+static bool queue_has_buf(const struct ublkev_req *req)
+{
+	return req->op == UBLKEV_OP_REPORT_ZONES ||
+	       req->op == UBLKEV_OP_ZONE_APPEND;
+}
+
+__attribute__((cold, noinline))
+static enum ublkev__queue_act queue_prepare_other(const struct ublkev__queue *q,
+						  const struct ublkev__tag *t)
+{
+	if (!queue_has_buf(&t->req))
+		return UBLKEV__QUEUE_SUBMIT;
+	if (!q->bufs)
+		return UBLKEV__QUEUE_PLACE;
+	if (t->req.op == UBLKEV_OP_REPORT_ZONES)
+		return UBLKEV__QUEUE_SUBMIT;
+	return t->how & UBLKEV__HOW_AWAY ? UBLKEV__QUEUE_MOVE_IN
+					 : UBLKEV__QUEUE_APPEND;
+}
+
 /*
  * What a request with data needs where the driver does not copy them by
  * itself, before the backend gets it.
@@ -427,7 +467,7 @@ static enum ublkev__queue_act queue_prepare(const struct ublkev__queue *q,
 					    const struct ublkev__tag *t)
 {
 	if (t->req.op > UBLKEV_OP_WRITE)
-		return UBLKEV__QUEUE_SUBMIT;
+		return queue_prepare_other(q, t);
 	if (q->copy == UBLKEV__XFER_ZERO && !(t->how & UBLKEV__HOW_UNLENT))
 		return UBLKEV__QUEUE_LEND;
 	if (!(t->how & UBLKEV__HOW_ASKED))
@@ -492,10 +532,12 @@ enum ublkev__queue_act ublkev__queue_next_in(struct ublkev__queue *q,
 			queue_fetch_data(q, t);
 			continue;
 		}
-		t->req.buf = t->req.op <= UBLKEV_OP_WRITE ?
+		t->req.buf = t->req.op <= UBLKEV_OP_WRITE ||
+			     queue_has_buf(&t->req) ?
 			ublkev__queue_own_buf(q, t) : NULL;
 		t->req.data = NULL;
-		if (act == UBLKEV__QUEUE_SUBMIT) {
+		if (act == UBLKEV__QUEUE_SUBMIT ||
+		    act == UBLKEV__QUEUE_APPEND) {
 			queue_give_anew(q, t);
 		} else if (act == UBLKEV__QUEUE_LEND) {
 			queue_lend(t);
@@ -504,6 +546,36 @@ enum ublkev__queue_act ublkev__queue_next_in(struct ublkev__queue *q,
 		return act;
 	}
 	return UBLKEV__QUEUE_NONE;
+}
+
+static inline void queue_commit(struct ublkev__queue *q, struct ublkev__tag *t)
+{
+	t->state = UBLKEV__TAG_DRIVER;
+	if (q->gone)
+		queue_kill_tag(q, t);
+}
+
+static inline void queue_note_latency(struct ublkev__queue *q,
+			       const struct ublkev__tag *t)
+{
+	if (q->since_us)
+		ublkev__stats_latency(q->stats, t->req.op,
+				      q->now_us - q->since_us[t->req.tag]);
+}
+
+__attribute__((noinline))
+static enum ublkev__queue_act queue_move(struct ublkev__queue *q,
+					 struct ublkev__tag *t)
+{
+	if (!(t->how & UBLKEV__HOW_AWAY) &&
+	    t->req.op == UBLKEV_OP_ZONE_APPEND) {
+		queue_commit(q, t);
+		queue_note_latency(q, t);
+		return UBLKEV__QUEUE_COMMIT_APPEND;
+	}
+	t->state = UBLKEV__TAG_MOVING;
+	return t->how & UBLKEV__HOW_AWAY ? UBLKEV__QUEUE_MOVE_IN
+					 : UBLKEV__QUEUE_MOVE_OUT;
 }
 
 enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
@@ -515,20 +587,13 @@ enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
 	if (!q->out.nr)
 		return UBLKEV__QUEUE_NONE;
 	*tagp = t = queue_shift(q, &q->out);
-	if (t->state == UBLKEV__TAG_MOVE) {
-		t->state = UBLKEV__TAG_MOVING;
-		return t->how & UBLKEV__HOW_AWAY ? UBLKEV__QUEUE_MOVE_IN
-						 : UBLKEV__QUEUE_MOVE_OUT;
-	}
+	if (t->state == UBLKEV__TAG_MOVE)
+		return queue_move(q, t);
 	answered = t->state == UBLKEV__TAG_RESULT;
-	t->state = UBLKEV__TAG_DRIVER;
-	if (q->gone)
-		queue_kill_tag(q, t);
+	queue_commit(q, t);
 	/* an IDLE tag has no request yet whose result could be committed */
 	if (!answered)
 		return UBLKEV__QUEUE_ARM;
-	if (q->since_us)
-		ublkev__stats_latency(q->stats, t->req.op,
-				      q->now_us - q->since_us[t->req.tag]);
+	queue_note_latency(q, t);
 	return UBLKEV__QUEUE_COMMIT;
 }

@@ -25,6 +25,10 @@
  * these are read into its pages or written from them, and it needs no MOVE.
  * Else it is READY once more, and all is as with USER_COPY.
  *
+ * Where a ZONE_APPEND has put its data is told with its commit, so it is MOVE
+ * once more when it is answered, and pulled as COMMIT_APPEND. Of a zoned disk
+ * all data are moved as with USER_COPY, or lent.
+ *
  * What submit() answers with UBLKEV_AGAIN is READY once more, and then pulled
  * as GO_ON, not SUBMIT: the backend has begun it.
  *
@@ -54,7 +58,8 @@ enum ublkev__tag_state {
 	UBLKEV__TAG_READY,	/* has a request */
 	UBLKEV__TAG_BACKEND,	/* the backend has it */
 	UBLKEV__TAG_RESULT,	/* answered, not yet committed */
-	UBLKEV__TAG_MOVE,	/* its data are to be moved */
+	UBLKEV__TAG_MOVE,	/* its data are to be moved; or it is answered,
+				   and where it was appended is to be told */
 	UBLKEV__TAG_MOVING,	/* the driver moves them */
 	UBLKEV__TAG_DEAD,
 	UBLKEV__NR_TAG_STATES
@@ -118,11 +123,13 @@ enum ublkev__queue_act {
 				   has it now, and nobody moves the data */
 	UBLKEV__QUEUE_SUBMIT,	/* give it to the backend, which has it now */
 	UBLKEV__QUEUE_GO_ON,	/* have the backend go on with it */
+	UBLKEV__QUEUE_APPEND,	/* ask it where it goes, then as SUBMIT */
 	/* pulled with next_out */
 	UBLKEV__QUEUE_ARM,	/* FETCH the tag */
 	UBLKEV__QUEUE_COMMIT,	/* COMMIT its `result` */
 	UBLKEV__QUEUE_MOVE_IN,	/* move a WRITE's data to its buffer */
 	UBLKEV__QUEUE_MOVE_OUT,	/* move a READ's data from its buffer */
+	UBLKEV__QUEUE_COMMIT_APPEND, /* as COMMIT, with its offset */
 };
 
 /*

@@ -71,6 +71,29 @@ static uint64_t queue_legal_how(const struct ublkev__queue *q,
 		user ? 0 : HOW(FAULT));
 }
 
+/*
+ * Nobody is asked for the memory of these. A report has no data at first; an
+ * append's are AWAY until they are in its buffer (AGAIN).
+ */
+static void queue_verify_zoned(const struct ublkev__queue *q,
+			       const struct ublkev__tag *t)
+{
+	uint64_t how = t->req.op == UBLKEV_OP_REPORT_ZONES ? HOW(0) :
+		       HOW(AWAY) | HOW(AGAIN) | HOW(AWAY | AGAIN);
+
+	if (t->state == UBLKEV__TAG_IDLE || t->state == UBLKEV__TAG_DRIVER ||
+	    t->state == UBLKEV__TAG_DEAD)
+		return;
+	if (t->req.op == UBLKEV_OP_ZONE_APPEND &&
+	    t->state == UBLKEV__TAG_BACKEND)
+		how = HOW(AGAIN);
+	/* how it fails before it is known as one: without a range */
+	if (t->state == UBLKEV__TAG_RESULT && t->result < 0)
+		how |= HOW(0);
+	assert(q->copy < UBLKEV__XFER_USER ||
+	       how >> (t->how & ~UBLKEV__HOW_BEGUN) & 1);
+}
+
 /* LENT, there is nothing more to it; UNLENT, all that there is with USER */
 static void queue_verify_how(const struct ublkev__queue *q,
 			     const struct ublkev__tag *t)
@@ -87,13 +110,18 @@ static void queue_verify_how(const struct ublkev__queue *q,
 		       t->state != UBLKEV__TAG_MOVING);
 		return;
 	}
-	assert(queue_legal_how(q, t) >> (t->how & ~lent) & 1);
+	if (t->req.op == UBLKEV_OP_REPORT_ZONES ||
+	    t->req.op == UBLKEV_OP_ZONE_APPEND)
+		queue_verify_zoned(q, t);
+	else
+		assert(queue_legal_how(q, t) >> (t->how & ~lent) & 1);
 }
 
 static void queue_verify_tag(const struct ublkev__queue *q,
 			     const struct ublkev__tag *t, unsigned int i)
 {
 	bool data = t->req.op <= UBLKEV_OP_WRITE;
+	bool zoned = t->req.op >= UBLKEV_OP_REPORT_ZONES;
 
 	assert(t->req.queue == q->id && t->req.tag == i);
 	assert(ublkev__cookie_tag(t->req.cookie) == i);
@@ -105,7 +133,7 @@ static void queue_verify_tag(const struct ublkev__queue *q,
 		break;
 	case UBLKEV__TAG_BACKEND:
 		assert(!q->failing);
-		if (!q->copy || t->how & UBLKEV__HOW_LENT)
+		if (!q->copy || zoned || t->how & UBLKEV__HOW_LENT)
 			break;
 		/* a request with data has a buffer; a WRITE's data are in it */
 		assert(data == !!(t->how & ASKED) && (!data || q->bufs));
@@ -113,7 +141,7 @@ static void queue_verify_tag(const struct ublkev__queue *q,
 		break;
 	case UBLKEV__TAG_MOVE:
 	case UBLKEV__TAG_MOVING:
-		assert(!(t->how & AGAIN) || !t->result);
+		assert(!(t->how & AGAIN) || !t->result || zoned);
 		break;
 	default:
 		break;

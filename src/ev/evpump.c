@@ -187,6 +187,19 @@ static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	return pump_answer(q, t, cookie, res, rejected);
 }
 
+/* whether the backend has said where it goes, and is to have it now */
+__attribute__((cold, noinline))
+static bool pump_append(struct ublkev__lane *l, struct ublkev__queue *q,
+			struct ublkev__tag *t)
+{
+	bool rejected;
+	int err = ublkev__guard_append(l->e->backend, &t->req, &rejected);
+
+	if (err)
+		pump_answer(q, t, t->req.cookie, err, rejected);
+	return !err;
+}
+
 __attribute__((cold, noinline))
 static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
 		       struct ublkev__tag *t)
@@ -216,6 +229,10 @@ static bool pump_serve(struct ublkev__lane *l, struct ublkev__queue *q,
 		       struct ublkev__tag *t, enum ublkev__queue_act act)
 {
 	switch (act) {
+	case UBLKEV__QUEUE_APPEND:
+		if (!pump_append(l, q, t))
+			return false;
+		/* fall through */
 	case UBLKEV__QUEUE_SUBMIT:
 		return pump_submit(l, q, t);
 	case UBLKEV__QUEUE_MAP:
@@ -294,6 +311,10 @@ void ublkev__pump_out(struct ublkev__lane *l, struct ublkev__queue *q)
 		else if (act == UBLKEV__QUEUE_ARM)
 			ublkev__io_fetch(l->io, q->id, t->req.tag,
 					 ublkev__queue_buf(q, t));
+		else if (act == UBLKEV__QUEUE_COMMIT_APPEND)
+			ublkev__io_commit_append(l->io, q->id, t->req.tag,
+						 t->result,
+						 t->req.offset_bytes >> 9);
 		else
 			pump_move(l, q, t, act == UBLKEV__QUEUE_MOVE_IN);
 	}
@@ -339,17 +360,6 @@ void ublkev__pump_enter(struct ublkev__lane *l,
 		l->stats.enters++;
 	else if (res < 0)
 		pump_fault(l, res);
-}
-
-/*
- * A resize may move the backend's memory, of which the driver may have
- * addresses: for copies that it does when the command is submitted, or, in
- * older kernels, when the task work is run that the command has made.
- */
-void ublkev__pump_settle(struct ublkev__lane *l)
-{
-	ublkev__pump_enter(l, ublkev__io_enter);
-	ublkev__pump_enter(l, ublkev__io_enter);
 }
 
 static bool pump_queues_have_work(const struct ublkev__lane *l)

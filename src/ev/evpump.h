@@ -20,12 +20,6 @@ bool ublkev__pump(struct ublkev__lane *l);
 /* tells the driver what it has to be told about the queue's tags */
 void ublkev__pump_out(struct ublkev__lane *l, struct ublkev__queue *q);
 
-/*
- * No address that a request of the lane had is on its way to the driver any
- * more: to be called before the backend's memory moves.
- */
-void ublkev__pump_settle(struct ublkev__lane *l);
-
 /* no request is with us, nor an answer on its way */
 bool ublkev__pump_idle(const struct ublkev__lane *l);
 

@@ -12,6 +12,18 @@
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "ev/evworker.h"
+#include "uring/io.h"
+
+/*
+ * A resize may move the backend's memory, of which the driver may have
+ * addresses: for copies that it does when the command is submitted, or, in
+ * older kernels, when the task work is run that the command has made.
+ */
+void ublkev__resize_settle(struct ublkev__lane *l)
+{
+	ublkev__pump_enter(l, ublkev__io_enter);
+	ublkev__pump_enter(l, ublkev__io_enter);
+}
 
 /* whether no thread is in the backend, which they are asked for */
 static bool resize_hold(struct ublkev__engine *e)
@@ -33,7 +45,7 @@ static void resize_resume(struct ublkev__engine *e)
  */
 static int resize_backend(struct ublkev__engine *e, uint64_t dev_bytes)
 {
-	ublkev__pump_settle(&e->lane);
+	ublkev__resize_settle(&e->lane);
 	return ublkev__guard_resize(e->backend, dev_bytes);
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct ublkev__engine;
+struct ublkev__lane;
 
 /*
  * Begins one to dev_bytes, which guard and life were asked about; none is under
@@ -38,6 +39,12 @@ int ublkev__resize_grow(struct ublkev__engine *e);
  * backend. true: nothing is, and RESIZED can be told; else to be called again.
  */
 bool ublkev__resize_end(struct ublkev__engine *e, int res);
+
+/*
+ * No address that a request of the lane had is on its way to the driver any
+ * more: to be called before the backend's memory moves, by the lane's thread.
+ */
+void ublkev__resize_settle(struct ublkev__lane *l);
 
 /* RESIZED is told now: another one may begin, and threads go on. */
 void ublkev__resize_told(struct ublkev__engine *e);

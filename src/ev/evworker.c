@@ -18,6 +18,7 @@
 #include "ev/evfile.h"
 #include "ev/evloop.h"
 #include "ev/evpump.h"
+#include "ev/evresize.h"
 #include "ev/evturn.h"
 #include "util/thread.h"
 
@@ -311,7 +312,7 @@ static void worker_arm(struct ublkev__worker *w, bool hidden)
  */
 static void worker_hold(struct ublkev__lane *l)
 {
-	ublkev__pump_settle(l);
+	ublkev__resize_settle(l);
 	ublkev__evloop_forget_ring(l);
 	ublkev__lanelife_held(&l->life);
 }

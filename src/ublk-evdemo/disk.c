@@ -85,6 +85,11 @@ static int disk_take_size(struct opts *o, const struct stat *st,
 {
 	if (o->size_given || !st->st_size)
 		return 0;
+	if (o->zone_bytes) {
+		c->cause = "behind a zoned disk there is more in it";
+		c->remedy = "give --size";
+		return -EINVAL;
+	}
 	o->size_bytes = (uint64_t)st->st_size;
 	if (!(o->size_bytes % o->block_bytes))
 		return 0;
@@ -197,6 +202,11 @@ static int disk_new_backend(struct ublkev_backend **backendp,
 	conf.dev_bytes = o->size_bytes;
 	conf.logical_block_bytes = o->block_bytes;
 	conf.fd = fd;
+	conf.zone_bytes = o->zone_bytes;
+	conf.zone_capacity_bytes = o->zone_capacity_bytes;
+	conf.max_open_zones = o->max_open_zones;
+	conf.max_active_zones = o->max_active_zones;
+	conf.conventional_zones = o->conventional_zones;
 	if (o->read_only)
 		conf.flags |= UBLKEV_DISK_READ_ONLY;
 	if (o->huge_pages)

@@ -49,6 +49,11 @@ enum {
 	OPT_SIZELIMIT,
 	OPT_THIN,
 	OPT_BUFFERED,
+	OPT_ZONE_SIZE,
+	OPT_ZONE_CAPACITY,
+	OPT_MAX_OPEN_ZONES,
+	OPT_MAX_ACTIVE_ZONES,
+	OPT_CONVENTIONAL_ZONES,
 	OPT_UNPRIVILEGED,
 	OPT_IO_FLUSHER,
 	OPT_NO_PART_SCAN,
@@ -90,6 +95,12 @@ static const struct option long_options[] = {
 	{ "sizelimit", required_argument, NULL, OPT_SIZELIMIT },
 	{ "thin", no_argument, NULL, OPT_THIN },
 	{ "buffered", no_argument, NULL, OPT_BUFFERED },
+	{ "zone-size", required_argument, NULL, OPT_ZONE_SIZE },
+	{ "zone-capacity", required_argument, NULL, OPT_ZONE_CAPACITY },
+	{ "max-open-zones", required_argument, NULL, OPT_MAX_OPEN_ZONES },
+	{ "max-active-zones", required_argument, NULL, OPT_MAX_ACTIVE_ZONES },
+	{ "conventional-zones", required_argument, NULL,
+	  OPT_CONVENTIONAL_ZONES },
 	{ "unprivileged", no_argument, NULL, OPT_UNPRIVILEGED },
 	{ "io-flusher", no_argument, NULL, OPT_IO_FLUSHER },
 	{ "no-part-scan", no_argument, NULL, OPT_NO_PART_SCAN },
@@ -123,6 +134,16 @@ static const struct number numbers[] = {
 	  "give a multiple of 4K from 4K to 32M" },
 	{ OPT_QUEUES, 0, 1, 4096,
 	  "give 1 to 4096, one a CPU at most, or auto" },
+	{ OPT_ZONE_SIZE, 1, 4096, UINT64_C(1) << 31,
+	  "give a power of two from 4K to 2G" },
+	{ OPT_ZONE_CAPACITY, 1, 512, UINT64_C(1) << 31,
+	  "give whole blocks, --zone-size at most" },
+	{ OPT_MAX_OPEN_ZONES, 0, 1, UINT32_MAX / 2,
+	  "give 1 or more, or leave it out for any number" },
+	{ OPT_MAX_ACTIVE_ZONES, 0, 1, UINT32_MAX / 2,
+	  "give 1 or more, or leave it out for any number" },
+	{ OPT_CONVENTIONAL_ZONES, 0, 0, UINT32_MAX / 2,
+	  "give as many as there are zones at most" },
 	{ OPT_DEPTH, 0, 1, 4096, "give 1 to 4096" },
 	{ OPT_ID, 0, 0, (1 << 20) - 1,
 	  "give 0 to 1048575, or leave it out for a free one" },
@@ -267,6 +288,25 @@ static int opts_set_number(const struct parse *p, int opt, const char *text)
 					       "is no multiple of 4K",
 					       "give one from 4K to 32M");
 		o->max_io_bytes = (uint32_t)v;
+		break;
+	case OPT_ZONE_SIZE:
+		if (v & (v - 1))
+			return opts_fail_value(p, opt, text,
+					       "is no power of two",
+					       "give one from 4K to 2G");
+		o->zone_bytes = v;
+		break;
+	case OPT_ZONE_CAPACITY:
+		o->zone_capacity_bytes = v;
+		break;
+	case OPT_MAX_OPEN_ZONES:
+		o->max_open_zones = (unsigned int)v;
+		break;
+	case OPT_MAX_ACTIVE_ZONES:
+		o->max_active_zones = (unsigned int)v;
+		break;
+	case OPT_CONVENTIONAL_ZONES:
+		o->conventional_zones = (unsigned int)v;
 		break;
 	case OPT_QUEUES:
 		o->queues = (unsigned int)v;
@@ -453,6 +493,9 @@ static int opts_is_of_disk(int opt)
 		OPT_SIZE, OPT_BACKEND, OPT_BLOCK_SIZE, OPT_READ_ONLY,
 		OPT_HUGE_PAGES, OPT_MEMORY_FILE, OPT_RECOVER, OPT_FILE,
 		OPT_OFFSET, OPT_SIZELIMIT, OPT_THIN, OPT_BUFFERED,
+		OPT_ZONE_SIZE,
+		OPT_ZONE_CAPACITY, OPT_MAX_OPEN_ZONES, OPT_MAX_ACTIVE_ZONES,
+		OPT_CONVENTIONAL_ZONES,
 	};
 	unsigned int i;
 

@@ -72,6 +72,11 @@ struct opts {
 	uint64_t limit_bytes;		/* of it, from there; 0: none */
 	int thin;
 	int buffered;
+	uint64_t zone_bytes;		/* 0: it is not zoned */
+	uint64_t zone_capacity_bytes;	/* 0: all of a zone */
+	unsigned int max_open_zones;	/* 0: any number */
+	unsigned int max_active_zones;
+	unsigned int conventional_zones;
 	const char *take_over;		/* socket of the server */
 	uint32_t given;			/* which of opts_kept() were */
 	const char *cwd;		/* of relative paths, at the start; NULL:

@@ -36,6 +36,11 @@ static const struct kept {
 	LIFE("file", KEPT_PATH, file),
 	LIFE("memory-file", KEPT_PATH, memory_file),
 	LIFE("sizelimit", KEPT_BYTES, limit_bytes),
+	LIFE("zone-size", KEPT_BYTES, zone_bytes),
+	LIFE("zone-capacity", KEPT_BYTES, zone_capacity_bytes),
+	LIFE("max-open-zones", KEPT_NUMBER, max_open_zones),
+	LIFE("max-active-zones", KEPT_NUMBER, max_active_zones),
+	LIFE("conventional-zones", KEPT_NUMBER, conventional_zones),
 	DISK("backend", KEPT_OTHER, backend),
 	DISK("size", KEPT_OTHER, size_bytes),
 	DISK("offset", KEPT_BYTES, offset_bytes),
@@ -118,7 +123,10 @@ static void kept_tell_bytes(const char *name, uint64_t bytes, opts_kept_fn *fn,
 	fn(data, name, buf);
 }
 
-/* the size of what is in a file is the file's, which may have grown */
+/*
+ * the size of what is in a file is the file's, which may have grown; but where
+ * there are zones, which stay as many, and behind them what is known of these
+ */
 static void kept_tell_other(const struct opts *o, const char *name,
 			    opts_kept_fn *fn, void *data)
 {
@@ -126,7 +134,8 @@ static void kept_tell_other(const struct opts *o, const char *name,
 		fn(data, name, opts_backend_name(o->backend));
 	} else if (!strcmp(name, "sched-batch")) {
 		fn(data, name, opts_sched_batch_name(o->sched_batch));
-	} else if (!strcmp(name, "size") && o->backend == OPTS_NULL) {
+	} else if (!strcmp(name, "size") && (o->backend == OPTS_NULL ||
+					     o->zone_bytes)) {
 		kept_tell_bytes(name, o->size_bytes, fn, data);
 	} else if (!strcmp(name, "control") && o->control) {
 		kept_tell_path(o, name, o->control, fn, data);

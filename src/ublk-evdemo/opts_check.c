@@ -95,6 +95,66 @@ static int opts_check_backend(const struct parse *p)
 	       opts_check_memory(p);
 }
 
+/* the first option of zones that was given without the one that makes them */
+static const char *opts_of_zones(const struct opts *o)
+{
+	return o->zone_capacity_bytes ? "zone-capacity" :
+	       o->max_open_zones ? "max-open-zones" :
+	       o->max_active_zones ? "max-active-zones" :
+	       o->conventional_zones ? "conventional-zones" : NULL;
+}
+
+static int opts_check_zone_limits(const struct parse *p)
+{
+	const struct opts *o = p->o;
+	uint64_t zones = o->size_bytes / o->zone_bytes;
+
+	if (o->size_bytes % o->zone_bytes)
+		return opts_fail(p, "option --size: '%llu' is no multiple of "
+				 "the zone size %llu: round it",
+				 (unsigned long long)o->size_bytes,
+				 (unsigned long long)o->zone_bytes);
+	if (o->zone_capacity_bytes > o->zone_bytes ||
+	    o->zone_capacity_bytes % o->block_bytes)
+		return opts_fail(p, "option --zone-capacity: '%llu' is more "
+				 "than a zone, or no multiple of the block "
+				 "size %u: lower or round it",
+				 (unsigned long long)o->zone_capacity_bytes,
+				 o->block_bytes);
+	if (o->max_open_zones > zones || o->max_active_zones > zones ||
+	    o->conventional_zones > zones)
+		return opts_fail(p, "option --%s: there are %llu zones: lower "
+				 "it", o->max_open_zones > zones ?
+				 "max-open-zones" : o->max_active_zones > zones ?
+				 "max-active-zones" : "conventional-zones",
+				 (unsigned long long)zones);
+	if (o->max_active_zones && o->max_open_zones > o->max_active_zones)
+		return opts_fail(p, "option --max-open-zones: '%u' are more "
+				 "than --max-active-zones: lower it",
+				 o->max_open_zones);
+	return 0;
+}
+
+static int opts_check_zones(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
+	if (!o->zone_bytes && opts_of_zones(o))
+		return opts_fail(p, "option --%s: of which zones? give "
+				 "--zone-size", opts_of_zones(o));
+	if (!o->zone_bytes)
+		return 0;
+	if (o->backend != OPTS_MEM)
+		return opts_refuse_with(p, "zone-size",
+					o->backend == OPTS_NULL ?
+					"backend null" : "file");
+	if (o->threads)
+		return opts_refuse_with(p, "threads", "zone-size");
+	if (o->unprivileged)
+		return opts_refuse_with(p, "unprivileged", "zone-size");
+	return opts_check_zone_limits(p);
+}
+
 static int opts_check_size(const struct parse *p)
 {
 	const struct opts *o = p->o;
@@ -116,6 +176,8 @@ int opts_check_disk(const struct opts *o, char *err, size_t err_size)
 
 	if (!ret)
 		ret = opts_check_size(&p);
+	if (!ret)
+		ret = opts_check_zones(&p);
 	if (!ret && o->backend == OPTS_FILE && !o->file)
 		ret = opts_fail(&p, "option --backend file: in which one? give "
 				"--file");

@@ -72,6 +72,11 @@ SAME(UBLKEV__F(AUTO_BUF_REG), UBLK_F_AUTO_BUF_REG);
 SAME(ABI_AUTO_BUF_FALLBACK, UBLK_AUTO_BUF_REG_FALLBACK << 16);
 SAME(UBLKEV__DESC_NEED_REG_BUF, UBLK_IO_F_NEED_REG_BUF);
 #endif
+#ifdef UBLK_PARAM_TYPE_ZONED
+SAME(ABI_PARAM_TYPE_ZONED, UBLK_PARAM_TYPE_ZONED);
+SAME_AT(abi_params, zoned.max_zone_append_sectors, ublk_params,
+	zoned.max_zone_append_sectors);
+#endif
 #ifdef UBLK_PARAM_TYPE_SEGMENT
 SAME(ABI_PARAM_TYPE_DMA_ALIGN, UBLK_PARAM_TYPE_DMA_ALIGN);
 SAME(ABI_PARAM_TYPE_SEGMENT, UBLK_PARAM_TYPE_SEGMENT);
@@ -201,6 +206,17 @@ void ublkev__abi_get_info(const struct abi_dev_info *abi,
 	info->owner_gid = abi->owner_gid;
 }
 
+static void abi_put_zones(struct abi_params *abi,
+			  const struct ublkev__params *params)
+{
+	if (!params->max_zone_append_sectors)
+		return;
+	abi->types |= ABI_PARAM_TYPE_ZONED;
+	abi->zoned.max_open_zones = params->max_open_zones;
+	abi->zoned.max_active_zones = params->max_active_zones;
+	abi->zoned.max_zone_append_sectors = params->max_zone_append_sectors;
+}
+
 static void abi_put_pages(struct abi_params *abi,
 			  const struct ublkev__params *params)
 {
@@ -230,6 +246,7 @@ void ublkev__abi_put_params(struct abi_params *abi,
 	abi->basic.max_sectors = params->max_sectors;
 	abi->basic.chunk_sectors = params->chunk_sectors;
 	abi->basic.dev_sectors = params->dev_sectors;
+	abi_put_zones(abi, params);
 	abi_put_pages(abi, params);
 	if (!params->max_discard_sectors && !params->max_write_zeroes_sectors)
 		return;
@@ -263,6 +280,12 @@ void ublkev__abi_get_params(const struct abi_params *abi,
 		params->max_discard_sectors = abi->discard.max_discard_sectors;
 		params->max_write_zeroes_sectors =
 			abi->discard.max_write_zeroes_sectors;
+	}
+	if (abi->types & ABI_PARAM_TYPE_ZONED) {
+		params->max_open_zones = abi->zoned.max_open_zones;
+		params->max_active_zones = abi->zoned.max_active_zones;
+		params->max_zone_append_sectors =
+			abi->zoned.max_zone_append_sectors;
 	}
 	if (abi->types & ABI_PARAM_TYPE_DMA_ALIGN)
 		params->dma_align_bytes = abi->dma.alignment + 1;

@@ -102,6 +102,7 @@ struct abi_batch_io {
 	uint64_t reserved2;
 };
 
+#define ABI_BATCH_HAS_ZONE_LBA		(1u << 0)
 #define ABI_BATCH_HAS_BUF_ADDR		(1u << 1)
 #define ABI_BATCH_AUTO_BUF_FALLBACK	(1u << 2)
 
@@ -109,7 +110,9 @@ struct abi_batch_elem {
 	uint16_t tag;
 	uint16_t buf_index;	/* AUTO_BUF_REG: the slot */
 	int32_t result;
-	uint64_t addr;		/* the tag's buffer, where the driver copies */
+	uint64_t addr;		/* the tag's buffer, where the driver copies; of
+				   a zoned device, where it never does, the
+				   sector of a ZONE_APPEND */
 };
 
 /* The cmd[] of an SQE to /dev/ublk-control. */
@@ -144,6 +147,7 @@ struct abi_dev_info {
 #define ABI_PARAM_TYPE_BASIC	(1u << 0)
 #define ABI_PARAM_TYPE_DISCARD	(1u << 1)
 #define ABI_PARAM_TYPE_DEVT	(1u << 2)
+#define ABI_PARAM_TYPE_ZONED	(1u << 3)
 #define ABI_PARAM_TYPE_DMA_ALIGN (1u << 4)
 #define ABI_PARAM_TYPE_SEGMENT	(1u << 5)
 
@@ -179,7 +183,7 @@ struct abi_params {
 		uint32_t disk_major;
 		uint32_t disk_minor;
 	} devt;
-	struct {		/* not used here */
+	struct {
 		uint32_t max_open_zones;
 		uint32_t max_active_zones;
 		uint32_t max_zone_append_sectors;

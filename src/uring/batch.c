@@ -87,16 +87,24 @@ static int batch_register_bufs(struct ublkev__batch *b, struct io_uring *ring)
 
 int ublkev__batch_open(struct ublkev__batch *b, const struct ublkev__alloc *mem,
 		       struct io_uring *ring, unsigned int queue,
-		       unsigned int depth, bool addrs, int slot)
+		       unsigned int depth, enum ublkev__batch_addr addr,
+		       int slot)
 {
+	static const uint8_t flags[] = {
+		[UBLKEV__BATCH_BUF] = ABI_BATCH_HAS_BUF_ADDR,
+		[UBLKEV__BATCH_ZONE] = ABI_BATCH_HAS_ZONE_LBA,
+	};
 	int err;
 
 	b->queue = (uint16_t)queue;
 	b->lends = slot >= 0;
 	b->slot = b->lends ? (uint16_t)slot : 0;
 	b->nr_bufs = (uint16_t)batch_power_of_2(depth);
-	b->elem_bytes = addrs ? sizeof(struct abi_batch_elem)
-			      : offsetof(struct abi_batch_elem, addr);
+	b->elem_bytes = addr ? sizeof(struct abi_batch_elem)
+			     : offsetof(struct abi_batch_elem, addr);
+	b->flags = flags[addr];
+	if (b->lends)
+		b->flags |= ABI_BATCH_AUTO_BUF_FALLBACK;
 	b->elems = ublkev__alloc_zalloc(mem, 2 * (size_t)depth, b->elem_bytes);
 	b->tags = ublkev__alloc_zalloc(mem, (size_t)b->nr_bufs *
 					    batch_buf_tags(b->nr_bufs),
@@ -118,12 +126,12 @@ void ublkev__batch_free(struct ublkev__batch *b,
 }
 
 void ublkev__batch_add(struct ublkev__batch *b, unsigned int tag, int result,
-		       void *addr)
+		       uint64_t addr)
 {
 	struct abi_batch_elem elem = {
 		.tag = (uint16_t)tag, .result = result,
 		.buf_index = b->lends ? (uint16_t)(b->slot + tag) : 0,
-		.addr = (uintptr_t)addr,
+		.addr = addr,
 	};
 
 	memcpy(b->elems + (size_t)b->nr++ * b->elem_bytes, &elem,
@@ -141,7 +149,7 @@ void ublkev__batch_sqe(struct ublkev__batch *b, struct io_uring_sqe *sqe)
 	b->sent = b->nr;
 	ublkev__sqe_batch(sqe, b->prepared ? ABI_IO_COMMIT_IO_CMDS
 					   : ABI_IO_PREP_IO_CMDS,
-			  b->queue, b->elems, b->nr, b->elem_bytes, b->lends);
+			  b->queue, b->elems, b->nr, b->elem_bytes, b->flags);
 }
 
 static unsigned int batch_say(const struct ublkev__batch *b,

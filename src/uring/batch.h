@@ -19,6 +19,12 @@
 #include "uring/io.h"
 #include "util/alloc.h"
 
+enum ublkev__batch_addr {
+	UBLKEV__BATCH_NO_ADDR,
+	UBLKEV__BATCH_BUF,
+	UBLKEV__BATCH_ZONE,	/* of a zoned device: where an append went */
+};
+
 struct ublkev__batch {		/* of one queue */
 	char *elems;			/* [2 * depth]: those that are sent, and
 					   those gathered meanwhile */
@@ -31,6 +37,7 @@ struct ublkev__batch {		/* of one queue */
 	uint16_t nr_bufs, queue;
 	uint16_t slot;			/* of tag 0: see lends */
 	uint8_t elem_bytes;
+	uint8_t flags;			/* ABI_BATCH_*, of what elements have */
 	bool lends;			/* pages to slots of the ring */
 	bool prepared;			/* PREP succeeded */
 	bool fetching;			/* FETCH is with the driver */
@@ -40,14 +47,15 @@ struct ublkev__batch {		/* of one queue */
 
 /*
  * Makes *b, which is all zeroes, ready for a queue and registers its buffers
- * with the ring. With `addrs` each element has the address of its tag's buffer,
- * as the driver wants it where it copies. With a slot, not -1, each has that of
+ * with the ring. `addr` is what each element's has: the address of its tag's
+ * buffer, as the driver wants it where it copies, or a sector (BATCH_ADDR_*). With a slot, not -1, each has that of
  * its tag, which is so many further on. Errors: -ENOMEM, those of
  * io_uring_register(2); what was made until then ublkev__batch_free() frees.
  */
 int ublkev__batch_open(struct ublkev__batch *b, const struct ublkev__alloc *mem,
 		       struct io_uring *ring, unsigned int queue,
-		       unsigned int depth, bool addrs, int slot);
+		       unsigned int depth, enum ublkev__batch_addr addr,
+		       int slot);
 
 /* Called after the ring is closed: the kernel has the buffers until then. */
 void ublkev__batch_free(struct ublkev__batch *b,
@@ -55,10 +63,10 @@ void ublkev__batch_free(struct ublkev__batch *b,
 
 /*
  * Gathers one more element, which tells the driver the result of a tag's
- * request and where the data of the next one go. A tag has one at a time.
+ * request and where the data of the next one go, or those of an append went. A tag has one at a time.
  */
 void ublkev__batch_add(struct ublkev__batch *b, unsigned int tag, int result,
-		       void *addr);
+		       uint64_t addr);
 
 /*
  * Whether a command is due: elements while none are sent, or a FETCH, which

@@ -154,6 +154,13 @@ static unsigned int io_slot(const struct ublkev__io *io, unsigned int queue,
 	return (queue - io->first) * io->depth + tag;
 }
 
+static enum ublkev__batch_addr io_elem_addr(const struct ublkev__io *io)
+{
+	if (!io->user_copy)
+		return UBLKEV__BATCH_BUF;
+	return io->zoned ? UBLKEV__BATCH_ZONE : UBLKEV__BATCH_NO_ADDR;
+}
+
 static int io_make_batch(struct ublkev__io *io, unsigned int queues,
 			 unsigned int depth)
 {
@@ -166,7 +173,7 @@ static int io_make_batch(struct ublkev__io *io, unsigned int queues,
 	while (io->nr_batch < queues && !err) {
 		i = io->nr_batch++;
 		err = ublkev__batch_open(&io->batch[i], io->mem, &io->ring.u,
-					 io->first + i, depth, !io->user_copy,
+					 io->first + i, depth, io_elem_addr(io),
 					 io->lends ? (int)(i * depth) : -1);
 	}
 	return err;
@@ -273,6 +280,7 @@ static int io_take(struct ublkev__io *io, int ublkc, unsigned int queues,
 	int files[2], err;
 
 	io->user_copy = features & UBLKEV__F(USER_COPY);
+	io->zoned = features & UBLKEV__F(ZONED);
 	io->lends = features & UBLKEV__F(AUTO_BUF_REG);
 	files[FILE_UBLKC] = ublkc;
 	files[FILE_EVENTFD] = io->evfd;
@@ -366,7 +374,7 @@ void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 {
 	if (io->batch) {
 		ublkev__batch_add(io_batch_of(io, queue), tag, 0,
-				  io_addr(io, buf));
+				  (uintptr_t)io_addr(io, buf));
 		return;
 	}
 	io_command(io, ABI_IO_FETCH_REQ, queue, tag, 0, buf);
@@ -377,10 +385,27 @@ void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 {
 	if (io->batch) {
 		ublkev__batch_add(io_batch_of(io, queue), tag, result,
-				  io_addr(io, buf));
+				  (uintptr_t)io_addr(io, buf));
 		return;
 	}
 	io_command(io, ABI_IO_COMMIT_AND_FETCH_REQ, queue, tag, result, buf);
+}
+
+void ublkev__io_commit_append(struct ublkev__io *io, unsigned int queue,
+			      unsigned int tag, int result, uint64_t sector)
+{
+	struct io_uring_sqe *sqe;
+
+	if (io->batch) {
+		ublkev__batch_add(io_batch_of(io, queue), tag, result, sector);
+		return;
+	}
+	sqe = io_get_sqe(io);
+	ublkev__sqe_io(sqe, ABI_IO_COMMIT_AND_FETCH_REQ, queue, tag, result,
+		       NULL);
+	ublkev__sqe_append(sqe, sector);
+	if (io->lends)
+		ublkev__sqe_lend(sqe, io_slot(io, queue, tag));
 }
 
 void ublkev__io_move(struct ublkev__io *io, unsigned int queue,

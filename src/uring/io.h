@@ -171,6 +171,9 @@ void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 		      unsigned int tag, void *buf);
 void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 		       unsigned int tag, int result, void *buf);
+/* Of a zoned device, in place of commit: where a ZONE_APPEND has gone. */
+void ublkev__io_commit_append(struct ublkev__io *io, unsigned int queue,
+			      unsigned int tag, int result, uint64_t sector);
 /*
  * Queues the move of a request's data to buf (`in`, a WRITE's) or from it:
  * GET_DATA, or with USER_COPY a read or write of ublkc. The tag's next

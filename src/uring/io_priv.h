@@ -44,6 +44,7 @@ struct ublkev__io {
 	bool apart;			/* ublkc and descs are another io's */
 	bool dormant;			/* the ring is no thread's yet */
 	bool user_copy;			/* the device has USER_COPY */
+	bool zoned;			/* ZONED, and so USER_COPY */
 	bool lends;			/* it has AUTO_BUF_REG */
 	unsigned int depth;		/* of a queue */
 	void *zeroes;			/* of max_io_bytes, to be copied from:

@@ -43,6 +43,13 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 	cmd->addr = (uintptr_t)addr;
 }
 
+void ublkev__sqe_append(struct io_uring_sqe *sqe, uint64_t sector)
+{
+	struct abi_io_cmd *cmd = sqe_cmd_of(sqe);
+
+	cmd->addr = sector;
+}
+
 /*
  * Without FALLBACK a request that finds its slot in use would fail, and nobody
  * here would hear of it (ublk_auto_buf_reg()).
@@ -69,17 +76,14 @@ static struct abi_batch_io *sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 
 void ublkev__sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		       unsigned int queue, const void *elems, unsigned int nr,
-		       unsigned int elem_bytes, bool lends)
+		       unsigned int elem_bytes, unsigned int flags)
 {
 	struct abi_batch_io *cmd = sqe_batch(sqe, cmd_op, queue, elem_bytes);
 
 	sqe->addr = (uintptr_t)elems;
 	sqe->user_data = udata_batch(queue, false);
 	cmd->nr_elem = (uint16_t)nr;
-	if (elem_bytes == sizeof(struct abi_batch_elem))
-		cmd->flags = ABI_BATCH_HAS_BUF_ADDR;
-	if (lends)
-		cmd->flags |= ABI_BATCH_AUTO_BUF_FALLBACK;
+	cmd->flags = (uint16_t)flags;
 }
 
 /* IORING_URING_CMD_MULTISHOT, which the system's header may not have. */

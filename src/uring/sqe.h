@@ -21,6 +21,9 @@ void ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		    unsigned int queue, unsigned int tag, int result,
 		    void *addr);
 
+/* Of a zoned device, with a ZONE_APPEND's result: where its data are now. */
+void ublkev__sqe_append(struct io_uring_sqe *sqe, uint64_t sector);
+
 /* And asks for the pages of the tag's next request in that slot of the ring. */
 void ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot);
 
@@ -45,13 +48,12 @@ void ublkev__sqe_copy_part(struct io_uring_sqe *sqe, unsigned int queue,
 			   uint64_t udata);
 
 /*
- * A 64-byte SQE becomes PREP_IO_CMDS or COMMIT_IO_CMDS of nr elements; the
- * driver learns from elem_bytes whether an element has an address. `lends`: an
- * element's slot is meant, see ublkev__sqe_lend().
+ * A 64-byte SQE becomes PREP_IO_CMDS or COMMIT_IO_CMDS of nr elements; what an
+ * element has the driver learns from elem_bytes and from flags, ABI_BATCH_*.
  */
 void ublkev__sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 		       unsigned int queue, const void *elems, unsigned int nr,
-		       unsigned int elem_bytes, bool lends);
+		       unsigned int elem_bytes, unsigned int flags);
 
 /* A 64-byte SQE becomes FETCH_IO_CMDS into the buffers of group `queue`. */
 void ublkev__sqe_batch_fetch(struct io_uring_sqe *sqe, unsigned int queue);

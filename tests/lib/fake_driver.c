@@ -273,7 +273,9 @@ void fake__feed(struct fake_dev *d, unsigned int queue, unsigned int tag)
 	t->state = TAG_WORK;
 	t->req = req;
 	t->desc.op_flags = req->op_flags;
-	t->desc.nr_sectors = req->len >> 9;
+	/* a report's are zones */
+	t->desc.nr_sectors = (req->op_flags & 0xff) == FAKE_REPORT_ZONES ?
+		req->len / UBLKEV_ZONE_BYTES : req->len >> 9;
 	t->desc.start_sector = req->offset >> 9;
 	fake__work(q->io, queue, tag, 0);
 }

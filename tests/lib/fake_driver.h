@@ -42,7 +42,13 @@ void fake_unlock(const int *unused);
 /* ---- clients ------------------------------------------------------------ */
 
 /* the driver's numbers */
-enum { FAKE_READ, FAKE_WRITE, FAKE_FLUSH, FAKE_DISCARD, FAKE_ZEROES = 5 };
+enum {
+	FAKE_READ, FAKE_WRITE, FAKE_FLUSH, FAKE_DISCARD, FAKE_ZEROES = 5,
+	FAKE_ZONE_OPEN = 10, FAKE_ZONE_CLOSE, FAKE_ZONE_FINISH,
+	FAKE_ZONE_APPEND, FAKE_ZONE_RESET_ALL, FAKE_ZONE_RESET,
+	FAKE_REPORT_ZONES = 18,
+};
+#define FAKE_F_ZONED		(UINT64_C(1) << 8)
 #define FAKE_F_NEED_GET_DATA	(UINT64_C(1) << 2)
 #define FAKE_F_USER_COPY	(UINT64_C(1) << 7)
 #define FAKE_F_AUTO_BUF_REG	(UINT64_C(1) << 11)
@@ -171,6 +177,9 @@ struct fake_conf {
 unsigned int fake_file_go(int id, unsigned int n);
 /* how many these are */
 unsigned int fake_file_held(int id);
+
+/* the sector that the last ZONE_APPEND was answered with */
+extern uint64_t fake_appended;
 
 extern struct fake_conf fake;
 extern struct fake_counts fake_counts;

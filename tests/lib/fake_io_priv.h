@@ -18,6 +18,7 @@ struct fake_sqe {
 	int result;
 	bool in;
 	uint32_t bytes;
+	uint64_t sector;	/* of a ZONE_APPEND */
 	void *buf;
 	struct ublkev__fileop op;
 };

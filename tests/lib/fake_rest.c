@@ -26,7 +26,9 @@ const char *ublkev_version(void)
 const char *ublkev_op_name(unsigned int op)
 {
 	static const char *const names[] = {
-		"READ", "WRITE", "FLUSH", "DISCARD", "WRITE_ZEROES"
+		"READ", "WRITE", "FLUSH", "DISCARD", "WRITE_ZEROES",
+		"REPORT_ZONES", "ZONE_APPEND", "ZONE_OPEN", "ZONE_CLOSE",
+		"ZONE_FINISH", "ZONE_RESET", "ZONE_RESET_ALL"
 	};
 
 	return op < UBLKEV_NR_OPS ? names[op] : "?";

@@ -143,6 +143,17 @@ void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 {
 	FAKE_LOCKED;
 	io_sqe(io, SQE_COMMIT, queue, tag, result, buf);
+	io->sqes[io->nr_sqes - 1].sector = UINT64_MAX;
+}
+
+void ublkev__io_commit_append(struct ublkev__io *io, unsigned int queue,
+			      unsigned int tag, int result, uint64_t sector)
+{
+	FAKE_LOCKED;
+	if (io->dev && !fake__has(io->dev, FAKE_F_ZONED))
+		fake__violates("an append's sector of a device without zones");
+	io_sqe(io, SQE_COMMIT, queue, tag, result, NULL);
+	io->sqes[io->nr_sqes - 1].sector = sector;
 }
 
 void ublkev__io_move(struct ublkev__io *io, unsigned int queue,

@@ -91,16 +91,23 @@ static void do_fetch(struct ublkev__io *io, const struct fake_sqe *sqe)
 		end_fetch(io->dev, sqe->queue);
 }
 
+uint64_t fake_appended;
+
 static int answer_of(const struct fake_dev *d, const struct fake_req *req,
 		     const struct fake_sqe *sqe)
 {
 	uint32_t op = req->op_flags & 0xff;
-	bool data = op == FAKE_READ || op == FAKE_WRITE;
+	bool data = op == FAKE_READ || op == FAKE_WRITE ||
+		    op == FAKE_ZONE_APPEND;
 
 	if (sqe->result < 0)
 		return sqe->result;
-	if ((uint32_t)sqe->result != (data ? req->len : 0))
+	if (op == FAKE_REPORT_ZONES ? (uint32_t)sqe->result < req->len :
+	    (uint32_t)sqe->result != (data ? req->len : 0))
 		fake__violates("a result that is neither whole nor an error");
+	/* bi_sector of the bio, where its owner finds it */
+	if (op == FAKE_ZONE_APPEND)
+		fake_appended = sqe->sector;
 	if (op == FAKE_READ && req->data && !fake__has(d, FAKE_F_USER_COPY))
 		memcpy(req->data, sqe->buf, (size_t)sqe->result);
 	return 0;
@@ -170,14 +177,20 @@ static void do_get(struct ublkev__io *io, const struct fake_sqe *sqe)
 	fake__work(io, sqe->queue, sqe->tag, 0);
 }
 
+/* ublk_check_ubuf_dir() */
+static bool may_copy(const struct fake_req *req, bool in)
+{
+	return in ? is_op(req, FAKE_WRITE) || is_op(req, FAKE_ZONE_APPEND)
+		  : is_op(req, FAKE_READ) || is_op(req, FAKE_REPORT_ZONES);
+}
+
 /* USER_COPY: ublkc is O_NONBLOCK, so done at once */
 static void do_copy(struct ublkev__io *io, const struct fake_sqe *sqe)
 {
 	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
 	int err;
 
-	if (t->state != TAG_OWNED ||
-	    !is_op(t->req, sqe->in ? FAKE_WRITE : FAKE_READ)) {
+	if (t->state != TAG_OWNED || !may_copy(t->req, sqe->in)) {
 		fake__violates("a copy for which there is no request");
 		return;
 	}

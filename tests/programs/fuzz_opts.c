@@ -33,6 +33,8 @@ static void check(const struct opts *o)
 	require(o->queues >= 1 && o->queues <= 4096);
 	require(o->depth >= 1 && o->depth <= 4096);
 	require(o->id >= -1 && o->id < 1 << 20);
+	require(!o->zone_bytes || (o->zone_bytes >= 4096 &&
+		!(o->zone_bytes & (o->zone_bytes - 1))));
 	require(!o->control || strlen(o->control) <= 107);
 	require(!o->pidfile || *o->pidfile);
 }
@@ -72,6 +74,8 @@ static size_t make(struct test_rng *rng, char *buf)
 		"--size", "256M", "--size=1T", "--backend", "mem", "null",
 		"--queues", "4", "--depth=", "0", "-1", "--block-size", "4096",
 		"--max-io", "1M", "--id", "--read-only", "--huge-pages",
+		"--zone-size", "--zone-capacity", "--max-open-zones",
+		"--max-active-zones", "--conventional-zones",
 		"--no-broker", "--daemon", "--pidfile", "/x", "--stats", "--control",
 		"--stop-timeout", "--stop-limit", "--sizelimit", "--force-kernel", "--delete", "-v", "-h", "--version", "--",
 		"-vx", "--s", "", "99999999999999999999", "8388608T", "-",

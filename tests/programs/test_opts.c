@@ -285,6 +285,9 @@ static const struct {
 	{ "--take-over s --file f", { "--file", "--take-over", "leave" } },
 	{ "--memory-file f --backend null",
 	  { "--memory-file", "null", "mem" } },
+	{ "--zone-size 3M", { "--zone-size", "3M", "power of two" } },
+	{ "--zone-size 4G", { "--zone-size", "4G", "too large" } },
+	{ "--zone-size 2K", { "--zone-size", "2K", "too small" } },
 	{ "--huge-pages --backend null", { "--huge-pages", "null", "mem" } },
 	{ "--read-only=1", { "--read-only=1", "takes no value", "leave" } },
 	{ "--verbose=1", { "--verbose=1", "takes no value", "leave" } },
@@ -327,6 +330,89 @@ START_TEST(unprintable)
 }
 END_TEST
 
+static char told[512];
+
+static void tell(void *unused, const char *name, const char *value)
+{
+	size_t at = strlen(told);
+
+	(void)unused;
+	snprintf(told + at, sizeof(told) - at, "%s=%s ", name,
+		 value ? value : "");
+}
+
+/* whatever of zones was inherited: how they go together is judged at last */
+static const struct {
+	const char *line;
+	const char *parts[3];
+} bad_zones[] = {
+	{ "--zone-size 16M --size 24M", { "--size", "25165824", "round" } },
+	{ "--zone-size 1M --zone-capacity 2M",
+	  { "--zone-capacity", "2097152", "lower" } },
+	{ "--zone-size 1M --zone-capacity 700",
+	  { "--zone-capacity", "700", "round" } },
+	{ "--zone-size 64M --max-open-zones 5",
+	  { "--max-open-zones", "4 zones", "lower" } },
+	{ "--zone-size 64M --max-active-zones 5",
+	  { "--max-active-zones", "4 zones", "lower" } },
+	{ "--zone-size 64M --conventional-zones 5",
+	  { "--conventional-zones", "4 zones", "lower" } },
+	{ "--zone-size 64M --max-open-zones 3 --max-active-zones 2",
+	  { "--max-open-zones", "3", "lower" } },
+	{ "--max-open-zones 3", { "--max-open-zones", "--zone-size", "give" } },
+	{ "--zone-capacity 4K", { "--zone-capacity", "--zone-size", "give" } },
+	{ "--zone-size 1M --backend null",
+	  { "--zone-size", "backend null", "leave it out" } },
+	{ "--zone-size 1M --threads",
+	  { "--threads", "--zone-size", "leave it out" } },
+	{ "--zone-size 1M --unprivileged",
+	  { "--unprivileged", "--zone-size", "leave it out" } },
+};
+
+START_TEST(zones_refused)
+{
+	struct opts o;
+	size_t i;
+
+	ck_assert_int_eq(parse(&o, bad_zones[_i].line), 0);
+	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), -EINVAL);
+	for (i = 0; i < 3; i++)
+		ck_assert_msg(strstr(err, bad_zones[_i].parts[i]) != NULL,
+			      "'%s' without '%s'", err, bad_zones[_i].parts[i]);
+}
+END_TEST
+
+START_TEST(zones)
+{
+	struct opts o;
+
+	ck_assert_int_eq(parse(&o, "--size 64M --zone-size 4M --zone-capacity "
+			       "3M --max-open-zones 2 --max-active-zones 3 "
+			       "--conventional-zones 16"), 0);
+	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), 0);
+	ck_assert_uint_eq(o.zone_bytes, 4 << 20);
+	ck_assert_uint_eq(o.zone_capacity_bytes, 3 << 20);
+	ck_assert_uint_eq(o.max_open_zones, 2);
+	ck_assert_uint_eq(o.max_active_zones, 3);
+	ck_assert_uint_eq(o.conventional_zones, 16);
+	told[0] = '\0';
+	opts_kept(&o, OPTS_OF_LIFE | OPTS_OF_DISK, tell, NULL);
+	ck_assert_str_eq(told, "zone-size=4194304 zone-capacity=3145728 "
+			 "max-open-zones=2 max-active-zones=3 "
+			 "conventional-zones=16 size=67108864 ");
+	/* one at a time, in whatever order */
+	ck_assert_int_eq(parse(&o, "--recover 3 --memory-file /f"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "max-open-zones", "2"),
+			 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "zone-size",
+				      "2147483648"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_DISK, "size", "4294967296"),
+			 0);
+	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), 0);
+	ck_assert_int_eq(parse(&o, "--take-over x --zone-size 1M"), -EINVAL);
+}
+END_TEST
+
 START_TEST(flags)
 {
 	struct opts o;
@@ -346,17 +432,6 @@ START_TEST(flags)
 	ck_assert_int_eq(parse(&o, "--take-over x --keep-scheduler"), 0);
 }
 END_TEST
-
-static char told[512];
-
-static void tell(void *unused, const char *name, const char *value)
-{
-	size_t at = strlen(told);
-
-	(void)unused;
-	snprintf(told + at, sizeof(told) - at, "%s=%s ", name,
-		 value ? value : "");
-}
 
 /* what a successor takes on, and what it does not */
 START_TEST(handed_on)
@@ -451,6 +526,8 @@ START_TEST(help_names_all)
 		"stop-timeout", "stop-limit", "daemon", "pidfile", "delete", "verbose",
 		"help", "version", "recovery", "recover", "memory-file",
 		"file", "offset", "sizelimit", "thin", "buffered",
+		"zone-size", "zone-capacity", "max-open-zones",
+		"max-active-zones", "conventional-zones",
 		"unprivileged", "io-flusher", "take-over",
 		"no-part-scan", "keep-scheduler", "force-kernel",
 		"sched-batch",
@@ -479,6 +556,8 @@ int main(void)
 	tcase_add_test(t, sizes);
 	tcase_add_loop_test(t, wrong_lines, 0, TEST_COUNT(wrong));
 	tcase_add_test(t, unprintable);
+	tcase_add_test(t, zones);
+	tcase_add_loop_test(t, zones_refused, 0, TEST_COUNT(bad_zones));
 	tcase_add_test(t, flags);
 	tcase_add_test(t, handed_on);
 	tcase_add_test(t, handed_on_by_the_dead);

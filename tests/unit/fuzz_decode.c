@@ -36,6 +36,26 @@ static void check_range(const struct ublkev__desc *d, uint32_t max_io_bytes,
 		require(req->len_bytes <= max_io_bytes);
 }
 
+/* a zone has no length, a report's is that of what it is to be filled with */
+static void check_zone(const struct ublkev__desc *d, uint32_t max_io_bytes,
+		       const struct ublkev_req *req)
+{
+	if (req->op == UBLKEV_OP_ZONE_RESET_ALL) {
+		require(!req->offset_bytes && !req->len_bytes);
+		return;
+	}
+	require(req->offset_bytes / 512 == d->start_sector);
+	require(req->offset_bytes % 512 == 0);
+	require(req->offset_bytes <= UINT64_MAX - req->len_bytes);
+	require(req->len_bytes <= max_io_bytes);
+	if (req->op == UBLKEV_OP_REPORT_ZONES)
+		require(req->len_bytes == d->nr_sectors * UINT64_C(64));
+	else if (req->op == UBLKEV_OP_ZONE_APPEND)
+		require(req->len_bytes / 512 == d->nr_sectors);
+	else
+		require(!req->len_bytes);
+}
+
 static void one(const struct ublkev__desc *d, uint32_t max_io_bytes)
 {
 	struct ublkev_req req;
@@ -50,6 +70,8 @@ static void one(const struct ublkev__desc *d, uint32_t max_io_bytes)
 		check_error(&req, err);
 	else if (req.op == UBLKEV_OP_FLUSH)
 		require(!req.offset_bytes && !req.len_bytes);
+	else if (req.op >= UBLKEV_OP_REPORT_ZONES)
+		check_zone(d, max_io_bytes, &req);
 	else
 		check_range(d, max_io_bytes, &req);
 }

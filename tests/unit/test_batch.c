@@ -29,7 +29,7 @@ static void set_up(void)
 	ck_assert_int_eq(io_uring_queue_init(8, &ring, 0), 0);
 	memset(&b, 0, sizeof(b));
 	ck_assert_int_eq(ublkev__batch_open(&b, &mem, &ring, QUEUE, DEPTH,
-					    true, -1), 0);
+					    UBLKEV__BATCH_BUF, -1), 0);
 }
 
 static void tear_down(void)
@@ -89,7 +89,7 @@ static void prepare(void)
 	unsigned int i;
 
 	for (i = 0; i < DEPTH; i++)
-		ublkev__batch_add(&b, i, 0, &b);
+		ublkev__batch_add(&b, i, 0, (uintptr_t)&b);
 	sent(ABI_IO_PREP_IO_CMDS, DEPTH);
 	ck_assert_uint_eq(elems_done(0), 0);
 	sent(ABI_IO_FETCH_IO_CMDS, 0);
@@ -100,7 +100,7 @@ static void prepare(void)
 START_TEST(begins)
 {
 	ck_assert(!ublkev__batch_has_sqe(&b));
-	ublkev__batch_add(&b, 1, 0, &b);
+	ublkev__batch_add(&b, 1, 0, (uintptr_t)&b);
 	sent(ABI_IO_PREP_IO_CMDS, 1);
 	ck_assert(!ublkev__batch_has_sqe(&b));
 	ck_assert_uint_eq(elems_done(0), 0);
@@ -117,7 +117,7 @@ END_TEST
 
 START_TEST(prep_refused)
 {
-	ublkev__batch_add(&b, 4, 0, &b);
+	ublkev__batch_add(&b, 4, 0, (uintptr_t)&b);
 	sent(ABI_IO_PREP_IO_CMDS, 1);
 	ck_assert_uint_eq(elems_done(-EINVAL), 1);
 	said(0, 4, -EINVAL);
@@ -130,8 +130,8 @@ START_TEST(elements)
 	const struct abi_batch_elem *e;
 
 	prepare();
-	ublkev__batch_add(&b, 5, -EIO, &ring);
-	ublkev__batch_add(&b, 2, 4096, &sqe);
+	ublkev__batch_add(&b, 5, -EIO, (uintptr_t)&ring);
+	ublkev__batch_add(&b, 2, 4096, (uintptr_t)&sqe);
 	sent(ABI_IO_COMMIT_IO_CMDS, 2);
 	ck_assert_uint_eq(cmd().flags, 2);
 	ck_assert_uint_eq(cmd().elem_bytes, 16);
@@ -156,15 +156,37 @@ START_TEST(elements_without_address)
 	io_uring_unregister_buf_ring(&ring, QUEUE);
 	ublkev__batch_free(&b, &mem);
 	ck_assert_int_eq(ublkev__batch_open(&b, &mem, &ring, QUEUE, DEPTH,
-					    false, -1), 0);
-	ublkev__batch_add(&b, 1, 512, NULL);
-	ublkev__batch_add(&b, 3, 1024, NULL);
+					    UBLKEV__BATCH_NO_ADDR, -1), 0);
+	ublkev__batch_add(&b, 1, 512, 0);
+	ublkev__batch_add(&b, 3, 1024, 0);
 	sent(ABI_IO_PREP_IO_CMDS, 2);
 	ck_assert_uint_eq(cmd().flags, 0);
 	ck_assert_uint_eq(cmd().elem_bytes, 8);
 	e = (const void *)(uintptr_t)sqe.addr;
 	ck_assert_uint_eq(e[1].tag, 3);
 	ck_assert_int_eq(e[1].result, 1024);
+	ck_assert_uint_eq(elems_done(0), 0);
+}
+END_TEST
+
+/* of a zoned device: where appends went, and slots beside them if need be */
+START_TEST(elements_with_sectors)
+{
+	const struct abi_batch_elem *e;
+
+	io_uring_unregister_buf_ring(&ring, QUEUE);
+	ublkev__batch_free(&b, &mem);
+	ck_assert_int_eq(ublkev__batch_open(&b, &mem, &ring, QUEUE, DEPTH,
+					    UBLKEV__BATCH_ZONE,
+					    _i ? 1000 : -1), 0);
+	ublkev__batch_add(&b, 1, 512, UINT64_C(1) << 40);
+	sent(ABI_IO_PREP_IO_CMDS, 1);
+	/* HAS_ZONE_LBA, AUTO_BUF_REG_FALLBACK */
+	ck_assert_uint_eq(cmd().flags, _i ? 5 : 1);
+	ck_assert_uint_eq(cmd().elem_bytes, 16);
+	e = (const void *)(uintptr_t)sqe.addr;
+	ck_assert_uint_eq(e[0].addr, UINT64_C(1) << 40);
+	ck_assert_uint_eq(e[0].buf_index, _i ? 1001 : 0);
 	ck_assert_uint_eq(elems_done(0), 0);
 }
 END_TEST
@@ -180,9 +202,9 @@ START_TEST(elements_with_slots)
 	io_uring_unregister_buf_ring(&ring, QUEUE);
 	ublkev__batch_free(&b, &mem);
 	ck_assert_int_eq(ublkev__batch_open(&b, &mem, &ring, QUEUE, DEPTH,
-					    false, 1000), 0);
-	ublkev__batch_add(&b, 1, 512, NULL);
-	ublkev__batch_add(&b, 3, 1024, NULL);
+					    UBLKEV__BATCH_NO_ADDR, 1000), 0);
+	ublkev__batch_add(&b, 1, 512, 0);
+	ublkev__batch_add(&b, 3, 1024, 0);
 	sent(ABI_IO_PREP_IO_CMDS, 2);
 	ck_assert_uint_eq(cmd().flags, 4);	/* AUTO_BUF_REG_FALLBACK */
 	ck_assert_uint_eq(cmd().elem_bytes, 8);
@@ -196,10 +218,10 @@ END_TEST
 START_TEST(gathered_meanwhile)
 {
 	prepare();
-	ublkev__batch_add(&b, 0, 0, &b);
+	ublkev__batch_add(&b, 0, 0, (uintptr_t)&b);
 	sent(ABI_IO_COMMIT_IO_CMDS, 1);
-	ublkev__batch_add(&b, 1, 1, &b);
-	ublkev__batch_add(&b, 2, 2, &b);
+	ublkev__batch_add(&b, 1, 1, (uintptr_t)&b);
+	ublkev__batch_add(&b, 2, 2, (uintptr_t)&b);
 	ck_assert(!ublkev__batch_has_sqe(&b));
 	ck_assert_uint_eq(elems_done(16), 0);
 	sent(ABI_IO_COMMIT_IO_CMDS, 2);
@@ -215,9 +237,9 @@ START_TEST(partly_done)
 
 	prepare();
 	for (i = 0; i < 4; i++)
-		ublkev__batch_add(&b, i, 0, &b);
+		ublkev__batch_add(&b, i, 0, (uintptr_t)&b);
 	sent(ABI_IO_COMMIT_IO_CMDS, 4);
-	ublkev__batch_add(&b, 5, 0, &b);
+	ublkev__batch_add(&b, 5, 0, (uintptr_t)&b);
 	ck_assert_uint_eq(elems_done(2 * 16), 1);
 	said(0, 2, -EIO);
 	sent(ABI_IO_COMMIT_IO_CMDS, 2);
@@ -276,7 +298,7 @@ START_TEST(fetch_ends_and_goes_on)
 	ck_assert_uint_eq(reap(true, 2, BUF(0), 16), 1);
 	said(0, 2, 0);
 	/* a commit has precedence */
-	ublkev__batch_add(&b, 2, 0, &b);
+	ublkev__batch_add(&b, 2, 0, (uintptr_t)&b);
 	sent(ABI_IO_COMMIT_IO_CMDS, 1);
 	sent(ABI_IO_FETCH_IO_CMDS, 0);
 	ck_assert(!ublkev__batch_has_sqe(&b));
@@ -292,7 +314,7 @@ START_TEST(fetch_ends)
 	said(0, UBLKEV__ALL_TAGS, ends[_i]);
 	ck_assert(!ublkev__batch_has_sqe(&b));
 	/* what was with the backend is answered all the same */
-	ublkev__batch_add(&b, 1, 0, &b);
+	ublkev__batch_add(&b, 1, 0, (uintptr_t)&b);
 	sent(ABI_IO_COMMIT_IO_CMDS, 1);
 	ck_assert_uint_eq(elems_done(16), 0);
 	ck_assert(!ublkev__batch_has_sqe(&b));
@@ -316,6 +338,7 @@ int main(void)
 	tcase_add_test(tc, elements);
 	tcase_add_test(tc, elements_without_address);
 	tcase_add_test(tc, elements_with_slots);
+	tcase_add_loop_test(tc, elements_with_sectors, 0, 2);
 	tcase_add_test(tc, gathered_meanwhile);
 	tcase_add_test(tc, partly_done);
 	tcase_add_test(tc, tags);

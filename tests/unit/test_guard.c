@@ -398,7 +398,7 @@ START_TEST(limits_kept)
 	f.limits.flags |= UBLKEV_LIMIT_ROTATIONAL;
 	guard_start_it(&f, &o);
 	ck_assert_mem_eq(&f.b->limits, &f.limits, sizeof(f.limits));
-	ck_assert_uint_eq(f.b->supported, (1u << UBLKEV_NR_OPS) - 1);
+	ck_assert_uint_eq(f.b->supported, (1u << UBLKEV_OP_REPORT_ZONES) - 1);
 	guard_finish(&f);
 }
 END_TEST
@@ -497,7 +497,7 @@ static const struct {
 	LIMIT(flags, UBLKEV_LIMIT_NO_DATA, NULL),
 	LIMIT(flags, UBLKEV_LIMIT_THREADS, NULL),
 	LIMIT(flags, UBLKEV_LIMIT_REQ_OPS, NULL),
-	LIMIT(flags, 1u << 7, "flags"),
+	LIMIT(flags, 1u << 8, "flags"),
 	LIMIT(flags, 1u << 31, "flags"),
 };
 

@@ -309,7 +309,8 @@ static void walk_step(struct ublkev_backend *b, struct test_rng *rng,
 	uint64_t from = test_rng_below(rng, sectors);
 	uint64_t most = sectors - from < 64 ? sectors - from : 64;
 	uint64_t len = (1 + test_rng_below(rng, most)) * 512;
-	unsigned int op = (unsigned int)test_rng_below(rng, UBLKEV_NR_OPS);
+	unsigned int op = (unsigned int)test_rng_below(rng,
+						      UBLKEV_OP_WRITE_ZEROES + 1);
 	uint32_t flags = 0;
 
 	from *= 512;

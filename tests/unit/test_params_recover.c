@@ -67,7 +67,7 @@ START_TEST(chosen)
 	ck_assert_int_eq(ublkev__features_choose(&conf, 0, choices[_i].offered,
 						 &got), choices[_i].err);
 	ck_assert_uint_eq(got, choices[_i].chosen);
-	ck_assert_uint_eq(ublkev__features_needed(&conf), choices[_i].needed);
+	ck_assert_uint_eq(ublkev__features_needed(&conf, 0), choices[_i].needed);
 }
 END_TEST
 

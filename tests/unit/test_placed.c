@@ -65,6 +65,37 @@ static void want_over(int err)
 	ck_assert_int_eq(p.err, err);
 }
 
+/* a zone has no length of its own: what is done to it has its extents' */
+START_TEST(zones)
+{
+	const struct ublkev_extent x[] = {
+		{ .fd = 3, .offset_bytes = 8192, .len_bytes = UINT64_C(1) << 33 },
+		{ .fd = 4, .offset_bytes = 512, .len_bytes = 4096 },
+	};
+	static const char zeroes[4096];
+
+	req.len_bytes = 0;
+	start_op(UBLKEV_OP_ZONE_RESET, 0, 1, x);
+	want(UBLKEV__FILEOP_PUNCH, 0, 3, 8192, UINT64_C(1) << 33, NULL);
+	cqe(0, 0);
+	want_over(0);
+	start_op(UBLKEV_OP_ZONE_FINISH, 0, 1, x + 1);
+	ck_assert(ublkev__placed_next(&p, &op));
+	ck_assert_uint_eq(op.kind, UBLKEV__FILEOP_WRITE);
+	ck_assert_uint_eq(op.offset_bytes, 512);
+	ck_assert_uint_eq(op.len_bytes, 4096);
+	ck_assert_mem_eq(op.addr, zeroes, 4096);
+	ck_assert_uint_eq((uintptr_t)op.addr % 4096, 0);
+	cqe(0, 4096);
+	want_over(0);
+	/* half a mark is none */
+	start_op(UBLKEV_OP_ZONE_FINISH, 0, 1, x + 1);
+	ck_assert(ublkev__placed_next(&p, &op));
+	cqe(0, 512);
+	want_over(-EIO);
+}
+END_TEST
+
 /* ---- directed ----------------------------------------------------------- */
 
 static const struct {
@@ -76,6 +107,9 @@ static const struct {
 	{ UBLKEV_OP_READ, 0, UBLKEV__FILEOP_READ, false },
 	{ UBLKEV_OP_WRITE, 0, UBLKEV__FILEOP_WRITE, false },
 	{ UBLKEV_OP_WRITE, UBLKEV_REQ_FUA, UBLKEV__FILEOP_WRITE_SYNC, false },
+	{ UBLKEV_OP_ZONE_APPEND, 0, UBLKEV__FILEOP_WRITE, false },
+	{ UBLKEV_OP_ZONE_APPEND, UBLKEV_REQ_FUA, UBLKEV__FILEOP_WRITE_SYNC,
+	  false },
 	{ UBLKEV_OP_DISCARD, 0, UBLKEV__FILEOP_PUNCH, false },
 	{ UBLKEV_OP_WRITE_ZEROES, 0, UBLKEV__FILEOP_PUNCH, false },
 	{ UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_NOUNMAP, UBLKEV__FILEOP_ZERO,
@@ -91,7 +125,8 @@ START_TEST(every_kind)
 	const struct ublkev_extent x[] = {
 		{ 5, 512, 1024 }, { 7, 0, 512 }, { 5, 4096, 512 },
 	};
-	bool data = kinds[_i].op <= UBLKEV_OP_WRITE;
+	bool data = kinds[_i].op <= UBLKEV_OP_WRITE ||
+		    kinds[_i].op == UBLKEV_OP_ZONE_APPEND;
 	unsigned int i;
 	uint32_t at = 0;
 
@@ -542,6 +577,7 @@ int main(void)
 	Suite *suite = suite_create("placed");
 	TCase *tc = tcase_create("placed");
 
+	tcase_add_test(tc, zones);
 	tcase_add_loop_test(tc, every_kind, 0, TEST_COUNT(kinds));
 	tcase_add_test(tc, flush);
 	tcase_add_test(tc, of_no_file);

@@ -164,7 +164,8 @@ static void walk_request(void)
 	bool lends;
 	unsigned int nr, i;
 
-	req.op = (uint8_t)test_rng_below(&rng, UBLKEV_NR_OPS);
+	req.op = (uint8_t)test_rng_below(&rng,
+					  UBLKEV_OP_WRITE_ZEROES + 1);
 	lends = req.op <= UBLKEV_OP_WRITE && test_rng_below(&rng, 2);
 	req.flags = (uint32_t)test_rng_below(&rng, 4);
 	nr = random_extents(x);
