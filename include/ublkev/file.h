@@ -46,6 +46,17 @@ struct ublkev_file_conf {
 	uint64_t limit_bytes;		/* 0: none; the disk has no more than
 					   this of the file, whole blocks of
 					   it, however it is resized */
+	/* a zoned disk, see UBLKEV_LIMIT_ZONED and ublkev_file_new() */
+	uint32_t max_open_zones;	/* 0 (default): any number */
+	uint32_t max_active_zones;	/* likewise; max_open_zones at least */
+	uint32_t conventional_zones;	/* 0; so many at the beginning can be
+					   written anywhere */
+	uint64_t zone_bytes;		/* 0 (default): it is not zoned; power
+					   of 2 from 4096 to 2^31, of which the
+					   disk's size is a multiple */
+	uint64_t zone_capacity_bytes;	/* what can be written of a zone, in
+					   blocks of 4096 bytes; 0 (default):
+					   all of it */
 };
 
 /*
@@ -69,6 +80,15 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  * which fails while it is mounted. A file on tmpfs is better served by
  * ublkev_mem_new().
  *
+ * With conf.zone_bytes it is zoned: of logical blocks of 4096 bytes, in a regular
+ * file that is sparse (THIN) on a file system of blocks no larger, without DISCARD,
+ * WRITE_ZEROES and threads, and of a fixed size. The file itself keeps the zones'
+ * states, durable with the data: a zone has been written up to where the file's
+ * last data within it end (lseek(2), SEEK_DATA), a reset punches a hole, and a
+ * finished zone has a block of zeroes at its end. So the next server finds them
+ * there, is to be told the same zones, and finds those closed that were open; and
+ * whoever copies the file has to copy its holes as holes, and zeroes as zeroes.
+ *
  * conf.fd, unless -1, is such a file that is open already, from another
  * process perhaps, whose lock it then shares: it is duplicated, and `path` is
  * not opened (NULL is allowed). CREATE is of no effect then. What the process
@@ -83,8 +103,11 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  * called before there is anything in the loop that is not to wait.
  *
  * Errors, beside those of open(2), fallocate(2), ftruncate(2), fcntl(2):
- * -EINVAL (conf: sizes, flags, dev_bytes beyond limit_bytes; a block that the file can't be read in),
+ * -EINVAL (conf: sizes, flags, dev_bytes beyond limit_bytes; a block that the
+ * file can't be read in; and if it is to be zoned: zones, a block device, blocks
+ * that are too large),
  * -EISDIR, -ENOTBLK (neither a regular file nor a block device),
+ * -EOPNOTSUPP (zoned, and the file system tells of no holes),
  * -EBUSY (locked, mounted or open exclusively by others),
  * -ENODATA (no whole logical block behind offset_bytes),
  * -EFBIG (beyond RLIMIT_FSIZE, where a write would end the process),

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * file.c - a disk in a file: arithmetic only, for the library moves the data
+ * file.c - a disk in a file: arithmetic only, for the library moves the data; one
+ * with zones asks filezones.c beside it
  */
 #include <ublkev/file.h>
 
 #include "backend/diskconf.h"
 #include "backend/fileopen.h"
+#include "backend/filezones.h"
 #include "backend/guard.h"
 #include "util/sized.h"
 
@@ -19,6 +21,8 @@
 struct file {
 	struct ublkev__fileopen f;
 	bool read_only;
+	bool zoned;
+	struct ublkev__filezones zones;	/* if it is */
 	/* writes that were answered are lost; queues' threads tell and ask */
 	atomic_bool lost_writes;
 };
@@ -60,6 +64,8 @@ static int file_take_conf(struct ublkev_file_conf *own,
 {
 	int err = ublkev__sized_take(own, &file_defaults, sizeof(*own), conf);
 
+	if (!err)
+		err = ublkev__filezones_take_conf(own);
 	return err ? err : file_check_conf(own);
 }
 
@@ -84,10 +90,14 @@ static int file_open(void *ctx, struct ublkev_limits *limits)
 	limits->max_segment_bytes = f->f.max_segment_bytes;
 	limits->flags = UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA |
 			UBLKEV_LIMIT_THREADS;
+	if (f->zoned)
+		ublkev__zones_limits(&f->zones.zones, limits);
 	if (f->read_only) {
 		limits->flags |= UBLKEV_LIMIT_READ_ONLY;
 		return 0;
 	}
+	if (f->zoned)
+		return 0;
 	limits->max_write_zeroes_bytes = MOST_PUNCH_BYTES;
 	limits->max_discard_bytes = f->f.max_discard_bytes;
 	limits->discard_granularity_bytes = f->f.discard_granularity_bytes;
@@ -143,6 +153,55 @@ static int file_resize(void *ctx, uint64_t dev_bytes)
 	return 0;
 }
 
+/* ---- zones ----------------------------------------------------------------- */
+
+static int file_place_zoned(void *ctx, const struct ublkev_req *req,
+			    struct ublkev_extent *extents)
+{
+	struct file *f = ctx;
+
+	if (req->op == UBLKEV_OP_FLUSH)
+		return file_place(ctx, req, extents);
+	return ublkev__filezones_place(&f->zones, req, extents);
+}
+
+static int file_placed_zoned(void *ctx, const struct ublkev_req *req, int err)
+{
+	struct file *f = ctx;
+
+	ublkev__filezones_placed(&f->zones, req, err);
+	return file_placed(ctx, req, err);
+}
+
+/* what place() leaves: a report */
+static int file_submit_zoned(void *ctx, struct ublkev_req *req)
+{
+	struct file *f = ctx;
+
+	if (req->op != UBLKEV_OP_REPORT_ZONES)
+		return -EIO;
+	ublkev__zones_report(&f->zones.zones, req);
+	return UBLKEV_DONE;
+}
+
+static int64_t file_append(void *ctx, const struct ublkev_req *req)
+{
+	struct file *f = ctx;
+
+	return ublkev__zones_append(&f->zones.zones, req->offset_bytes,
+				    req->len_bytes);
+}
+
+static const struct ublkev_backend_ops file_zoned_ops = {
+	.size = sizeof(file_zoned_ops),
+	.name = "file",
+	.open = file_open,
+	.submit = file_submit_zoned,
+	.place = file_place_zoned,
+	.placed = file_placed_zoned,
+	.append = file_append,
+};
+
 static const struct ublkev_backend_ops file_ops = {
 	.size = sizeof(file_ops),
 	.name = "file",
@@ -157,6 +216,7 @@ static void file_free(void *ctx)
 {
 	struct file *f = ctx;
 
+	ublkev__filezones_fini(&f->zones);
 	ublkev__fileopen_close(&f->f);
 	free(f);
 }
@@ -180,8 +240,14 @@ int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
 		free(f);
 		return err;
 	}
-	err = ublkev__guard_new(backendp, &file_ops, f, file_free);
+	f->zoned = own.zone_bytes;
+	if (f->zoned)
+		err = ublkev__filezones_init(&f->zones, &f->f, &own);
+	if (!err)
+		err = ublkev__guard_new(backendp, f->zoned ? &file_zoned_ops :
+					&file_ops, f, file_free);
 	if (err) {
+		ublkev__filezones_fini(&f->zones);
 		ublkev__fileopen_undo(&f->f, path);
 		free(f);
 	}

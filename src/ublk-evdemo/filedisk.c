@@ -18,7 +18,14 @@
 
 static const char *filedisk_remedy(const struct opts *o, int err)
 {
+	if (o->zone_bytes && err == -EINVAL)
+		return "a zoned disk needs a regular file, --size in whole "
+		       "zones, the rest in blocks of 4K, and a file system of "
+		       "blocks no larger: give others";
 	switch (err) {
+	case -EOPNOTSUPP:
+		return "its file system tells of no holes, which zones are "
+		       "made of: give a file on ext4, xfs or btrfs";
 	case -ENOENT:
 		return o->recover_id >= 0 ? "give the file that it is in" :
 		       "give --size, and it is made";
@@ -92,6 +99,11 @@ static void filedisk_conf(struct ublkev_file_conf *conf, const struct opts *o,
 	if (opts_was_given(o, "block-size") || o->take_over)
 		conf->logical_block_bytes = o->block_bytes;
 	conf->fd = fd;
+	conf->zone_bytes = o->zone_bytes;
+	conf->zone_capacity_bytes = o->zone_capacity_bytes;
+	conf->max_open_zones = o->max_open_zones;
+	conf->max_active_zones = o->max_active_zones;
+	conf->conventional_zones = o->conventional_zones;
 	if (o->read_only)
 		conf->flags |= UBLKEV_FILE_READ_ONLY;
 	else if (o->size_given && o->recover_id < 0)

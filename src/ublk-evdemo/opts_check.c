@@ -144,15 +144,15 @@ static int opts_check_zones(const struct parse *p)
 				 "--zone-size", opts_of_zones(o));
 	if (!o->zone_bytes)
 		return 0;
-	if (o->backend != OPTS_MEM)
-		return opts_refuse_with(p, "zone-size",
-					o->backend == OPTS_NULL ?
-					"backend null" : "file");
+	if (o->backend == OPTS_NULL)
+		return opts_refuse_with(p, "zone-size", "backend null");
 	if (o->threads)
 		return opts_refuse_with(p, "threads", "zone-size");
 	if (o->unprivileged)
 		return opts_refuse_with(p, "unprivileged", "zone-size");
-	return opts_check_zone_limits(p);
+	/* else the file says how many there are */
+	return o->backend == OPTS_MEM || o->size_given ?
+		opts_check_zone_limits(p) : 0;
 }
 
 static int opts_check_size(const struct parse *p)

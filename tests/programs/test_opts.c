@@ -410,6 +410,10 @@ START_TEST(zones)
 			 0);
 	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), 0);
 	ck_assert_int_eq(parse(&o, "--take-over x --zone-size 1M"), -EINVAL);
+	/* the file says how many there are */
+	ck_assert_int_eq(parse(&o, "--file f --zone-size 512M "
+			       "--max-open-zones 99"), 0);
+	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), 0);
 }
 END_TEST
 
