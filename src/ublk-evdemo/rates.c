@@ -26,8 +26,12 @@ static struct rate rates_rate(const struct ublkev_op_stats *now,
 
 static uint64_t rates_others(const struct ublkev_stats *s)
 {
-	return s->op[UBLKEV_OP_FLUSH].reqs + s->op[UBLKEV_OP_DISCARD].reqs +
-	       s->op[UBLKEV_OP_WRITE_ZEROES].reqs;
+	uint64_t n = 0;
+	int op;
+
+	for (op = UBLKEV_OP_FLUSH; op < UBLKEV_NR_OPS; op++)
+		n += s->op[op].reqs;
+	return n;
 }
 
 static uint64_t rates_errors(const struct ublkev_stats *s)
@@ -76,25 +80,48 @@ int stats_text(char *buf, size_t size, const struct ublkev_stats *now,
 			(unsigned int)now->inflight);
 }
 
+/* what is done to zones is one entry, for a line has an end */
+static void rates_zones(char *buf, size_t size, const struct ublkev_stats *s)
+{
+	uint64_t reqs = 0, errors = 0;
+	int op;
+
+	for (op = UBLKEV_OP_ZONE_APPEND + 1; op < UBLKEV_NR_OPS; op++) {
+		reqs += s->op[op].reqs;
+		errors += s->op[op].errors;
+	}
+	reqs += s->op[UBLKEV_OP_REPORT_ZONES].reqs;
+	errors += s->op[UBLKEV_OP_REPORT_ZONES].errors;
+	buf[0] = '\0';
+	if (reqs)
+		snprintf(buf, size, "zones %" PRIu64 " (%" PRIu64 " errors), ",
+			 reqs, errors);
+}
+
 int stats_counters(char *buf, size_t size, const struct ublkev_stats *s)
 {
-	char ops[UBLKEV_NR_OPS * 96];
+	char ops[UBLKEV_NR_OPS * 96], zones[80];
 	size_t at = 0;
 	int op;
 
-	for (op = 0; op < UBLKEV_NR_OPS; op++)
+	for (op = 0; op <= UBLKEV_OP_ZONE_APPEND; op++) {
+		if (op == UBLKEV_OP_REPORT_ZONES ||
+		    (op == UBLKEV_OP_ZONE_APPEND && !s->op[op].reqs))
+			continue;
 		at += (size_t)snprintf(ops + at, sizeof(ops) - at,
 				       "%s %" PRIu64 " (%" PRIu64 " bytes, %"
 				       PRIu64 " errors), ",
 				       ublkev_op_name((unsigned int)op),
 				       s->op[op].reqs, s->op[op].bytes,
 				       s->op[op].errors);
+	}
+	rates_zones(zones, sizeof(zones), s);
 	return snprintf(buf, size,
-			"%sFUA %" PRIu64 ", rejected %" PRIu64
+			"%s%sFUA %" PRIu64 ", rejected %" PRIu64
 			", stale answers %" PRIu64 ", in flight %u (max %u), "
 			"wakes %" PRIu64 ", waits %" PRIu64 " (%" PRIu64
 			" paid), rounds %" PRIu64 ", enters %" PRIu64
-			", over budget %" PRIu64, ops, s->fua,
+			", over budget %" PRIu64, ops, zones, s->fua,
 			s->rejected, s->stale_answers,
 			(unsigned int)s->inflight,
 			(unsigned int)s->inflight_max, s->wakes, s->waits,

@@ -127,6 +127,15 @@ START_TEST(interval_text)
 	stats_counters(buf, sizeof(buf), &now);
 	ck_assert_ptr_nonnull(strstr(buf, "DISCARD 2 (0 bytes, 1 errors)"));
 	ck_assert_ptr_nonnull(strstr(buf, "in flight 7 (max 9)"));
+	ck_assert_ptr_null(strstr(buf, "ZONE"));
+	ck_assert_ptr_null(strstr(buf, "zones"));
+	now.op[UBLKEV_OP_ZONE_APPEND].reqs = 3;
+	now.op[UBLKEV_OP_ZONE_RESET].reqs = 4;
+	now.op[UBLKEV_OP_REPORT_ZONES].reqs = 1;
+	now.op[UBLKEV_OP_ZONE_OPEN].errors = 2;
+	stats_counters(buf, sizeof(buf), &now);
+	ck_assert_ptr_nonnull(strstr(buf, "ZONE_APPEND 3 (0 bytes, 0 errors)"));
+	ck_assert_ptr_nonnull(strstr(buf, "zones 5 (2 errors), FUA"));
 }
 END_TEST
 
