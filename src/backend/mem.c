@@ -168,21 +168,14 @@ static int mem_zero(const struct mem *m, struct ublkev_req *req)
 
 static int mem_submit(void *ctx, struct ublkev_req *req)
 {
-	struct mem *m = ctx;
+	const struct mem *m = ctx;
 	char *at = m->map.bytes + req->offset_bytes;
-	int err;
 
 	switch (req->op) {
 	case UBLKEV_OP_READ:
 		memcpy(req->buf, at, req->len_bytes);
 		return UBLKEV_DONE;
 	case UBLKEV_OP_WRITE:
-		err = mem_is_zoned(m) ?
-			ublkev__zones_write(&m->zones, req->offset_bytes,
-					    req->len_bytes) : 0;
-		if (err)
-			return err;
-		/* fall through */
 	case UBLKEV_OP_ZONE_APPEND:
 		ublkev__memmap_mark(&m->map, req->offset_bytes, req->len_bytes);
 		memcpy(at, req->buf, req->len_bytes);
@@ -193,8 +186,23 @@ static int mem_submit(void *ctx, struct ublkev_req *req)
 	case UBLKEV_OP_DISCARD:
 		return mem_zero(m, req);
 	default:
-		return mem_zone(m, req);
+		return -EOPNOTSUPP;
 	}
+}
+
+/* of a disk with zones */
+static int mem_submit_zoned(void *ctx, struct ublkev_req *req)
+{
+	struct mem *m = ctx;
+	int err = 0;
+
+	if (req->op >= UBLKEV_OP_REPORT_ZONES &&
+	    req->op != UBLKEV_OP_ZONE_APPEND)
+		return mem_zone(m, req);
+	if (req->op == UBLKEV_OP_WRITE)
+		err = ublkev__zones_write(&m->zones, req->offset_bytes,
+					  req->len_bytes);
+	return err ? err : mem_submit(ctx, req);
 }
 
 /*
@@ -205,9 +213,6 @@ static void *mem_map(void *ctx, const struct ublkev_req *req)
 {
 	const struct mem *m = ctx;
 
-	/* whether it is at the write pointer is submit()'s to say */
-	if (req->op == UBLKEV_OP_WRITE && mem_is_zoned(m))
-		return NULL;
 	if (req->op == UBLKEV_OP_WRITE)
 		ublkev__memmap_mark(&m->map, req->offset_bytes, req->len_bytes);
 	return m->map.bytes + req->offset_bytes;
@@ -255,6 +260,14 @@ static const struct ublkev_backend_ops mem_ops = {
 	.submit = mem_submit,
 	.map = mem_map,
 	.resize = mem_resize,
+};
+
+/* whether a write is at the write pointer submit() says, so there is no map() */
+static const struct ublkev_backend_ops mem_zoned_ops = {
+	.size = sizeof(mem_zoned_ops),
+	.name = "mem",
+	.open = mem_open,
+	.submit = mem_submit_zoned,
 	.append = mem_append,
 };
 
@@ -291,7 +304,8 @@ int ublkev_mem_new(struct ublkev_backend **backendp,
 		mem_free(m);
 		return err;
 	}
-	err = ublkev__guard_new(backendp, &mem_ops, m, mem_free);
+	err = ublkev__guard_new(backendp, mem_is_zoned(m) ? &mem_zoned_ops :
+				&mem_ops, m, mem_free);
 	if (err)
 		mem_free(m);
 	return err;

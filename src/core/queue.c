@@ -159,12 +159,12 @@ void ublkev__queue_arm(struct ublkev__queue *q)
 			queue_push(q, &q->out, &q->tags[i]);
 }
 
+/* with NEED_GET_DATA the completion has told */
 static void queue_mark_away(const struct ublkev__queue *q,
 			    struct ublkev__tag *t, const struct ublkev_req *req)
 {
-	if (q->copy && (req->op == UBLKEV_OP_WRITE ||
-			(req->op == UBLKEV_OP_ZONE_APPEND &&
-			 q->copy >= UBLKEV__XFER_USER)))
+	if (q->copy >= UBLKEV__XFER_USER &&
+	    (req->op == UBLKEV_OP_WRITE || req->op == UBLKEV_OP_ZONE_APPEND))
 		t->how |= UBLKEV__HOW_AWAY;
 }
 
