@@ -125,7 +125,43 @@ struct ublkev_limits {
 	   at most the number of zones; 0 (default): any number */
 	uint32_t max_open_zones;
 	uint32_t max_active_zones;	/* max_open_zones at least */
+	/*
+	 * Metadata that come and go with the data (UBLK_F_INTEGRITY, Linux
+	 * 7.0), moved as with UBLKEV_COPY_USER whatever conf.copy says: for
+	 * submit() alone, with no map() or place(), for no ordinary user's
+	 * device, and neither resized nor zoned.
+	 */
+	uint32_t metadata_bytes;	/* 0 (default): none; up to 255 for each
+					   interval, ublkev_pi_bytes() at
+					   least */
+	uint32_t metadata_interval_bytes; /* 0 (default): the logical block;
+					   else a power of 2 from 512 to that */
+	uint32_t pi;			/* enum ublkev_pi: the protection
+					   information at their beginning, which
+					   the kernel makes and checks */
 };
+
+/*
+ * What is known of metadata: protection information as T10 and NVMe have it, of
+ * the name that /sys/block/ublkbN/integrity/format tells. A guard is a checksum of
+ * the interval, by TYPE1 there is a number of the block beside it.
+ */
+enum ublkev_pi {
+	UBLKEV_PI_NONE,			/* "nop": they mean nothing to the
+					   kernel */
+	UBLKEV_PI_T10_DIF_TYPE1_CRC,	/* CRC-16 */
+	UBLKEV_PI_T10_DIF_TYPE1_IP,	/* the checksum of IP */
+	UBLKEV_PI_T10_DIF_TYPE3_CRC,
+	UBLKEV_PI_T10_DIF_TYPE3_IP,
+	UBLKEV_PI_EXT_DIF_TYPE1_CRC64,	/* that of NVMe */
+	UBLKEV_PI_EXT_DIF_TYPE3_CRC64,
+	UBLKEV_NR_PIS
+};
+
+/* of the metadata of each interval: 0, 8 or 16. Any thread. */
+uint32_t ublkev_pi_bytes(unsigned int pi);
+/* "T10-DIF-TYPE1-CRC", "nop"; "?" for no pi. Static string, any thread. */
+const char *ublkev_pi_name(unsigned int pi);
 
 /* what submit() answers when it is not a negative errno */
 #define UBLKEV_DONE	0	/* finished, successfully, before the return */
@@ -413,6 +449,9 @@ struct ublkev_disk_conf {
 					   dev_bytes is a multiple */
 	uint64_t zone_capacity_bytes;	/* what can be written of a zone, whole
 					   blocks; 0 (default): all of it */
+	/* mem, not zoned: metadata for each logical block, see the limits */
+	uint32_t metadata_bytes;	/* 0 (default): as pi needs */
+	uint32_t pi;			/* UBLKEV_PI_NONE */
 };
 
 /* see UBLKEV_LIMIT_READ_ONLY */
@@ -466,6 +505,10 @@ int ublkev_null_new(struct ublkev_backend **backendp,
  * threads, no resize. Its zones' states are kept behind its data, in the same
  * memory: where that is a file's, a process that comes after this one finds them
  * as they were, and is to be told the same sizes.
+ *
+ * With conf.metadata_bytes or conf.pi it has metadata, for 7.0 and later, likewise
+ * behind its data: no map(), no resize. What was never written, or discarded, has
+ * such that nobody checks.
  * Errors: -EINVAL (sizes, or no such file, or one of other zones), -ENOMEM (no address space, or
  * vm.overcommit_memory is 2 and dev_bytes beyond the limit), -ENOSPC (tmpfs),
  * and with fd or UBLKEV_DISK_SHARED -EFBIG (dev_bytes beyond RLIMIT_FSIZE, also

@@ -60,6 +60,11 @@ enum ublkev_op {
 #define UBLKEV_REQ_META		(1u << 2)
 /* fail rather than retry: any of UBLK_IO_F_FAILFAST_DEV/TRANSPORT/DRIVER */
 #define UBLKEV_REQ_FAILFAST	(1u << 3)
+/*
+ * READ, WRITE of a disk with metadata: those of the range are in the buffer as
+ * well, behind the data, see ublkev_req_metadata() (UBLK_IO_F_INTEGRITY)
+ */
+#define UBLKEV_REQ_METADATA	(1u << 4)
 
 /*
  * A request and its buffer are lent to the backend from the call of its
@@ -87,6 +92,18 @@ struct ublkev_req {
 	uint16_t tag;		/* ro: blk-mq tag in that queue */
 	uint8_t op;		/* ro: enum ublkev_op */
 };
+
+/*
+ * Where the metadata of a request with UBLKEV_REQ_METADATA are: limits.
+ * metadata_bytes for each interval of the range, to be filled in by a READ and
+ * kept by a WRITE. A WRITE without comes from a client that has none: what is
+ * kept then is no business of its server's but to say so (PI: all bits set, which
+ * nobody checks).
+ */
+static inline void *ublkev_req_metadata(const struct ublkev_req *req)
+{
+	return (char *)req->buf + req->len_bytes;
+}
 
 /*
  * "READ", "FLUSH" and so on; "?" for a number that is no op. Static string,

@@ -55,6 +55,10 @@ static int diskconf_check(const struct ublkev_disk_conf *conf)
 		return -EINVAL;
 	if (diskconf_bad_zones(conf))
 		return -EINVAL;
+	if (conf->pi >= UBLKEV_NR_PIS || conf->metadata_bytes > 255 ||
+	    conf->metadata_bytes < ublkev_pi_bytes(conf->pi) ||
+	    (conf->metadata_bytes && conf->zone_bytes))
+		return -EINVAL;
 	return conf->flags & ~DISK_FLAGS ? -EINVAL : 0;
 }
 
@@ -63,6 +67,8 @@ int ublkev__disk_take(struct ublkev_disk_conf *own,
 {
 	int err = ublkev__sized_take(own, &defaults, sizeof(*own), conf);
 
+	if (!err && !own->metadata_bytes)
+		own->metadata_bytes = ublkev_pi_bytes(own->pi);
 	return err ? err : diskconf_check(own);
 }
 

@@ -125,7 +125,8 @@ int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 	b->log = log;
 	err = ublkev__limits_check(&b->limits, (b->ops.place ?
 				   UBLKEV__OPS_PLACE : 0) | (b->ops.append ?
-				   UBLKEV__OPS_APPEND : 0), b->ops.name, log);
+				   UBLKEV__OPS_APPEND : 0) | (b->ops.map ?
+				   UBLKEV__OPS_MAP : 0), b->ops.name, log);
 	if (err) {
 		(void)ublkev__guard_close(b);
 		return err;
@@ -169,8 +170,11 @@ int ublkev__guard_can_resize(const struct ublkev_backend *b,
 	if (!dev_bytes || dev_bytes > INT64_MAX ||
 	    dev_bytes & (b->limits.logical_block_bytes - 1))
 		return -EINVAL;
-	/* the block layer counts a disk's zones once, in START_DEV */
-	if (b->limits.flags & UBLKEV_LIMIT_ZONED)
+	/*
+	 * The block layer counts a disk's zones once, in START_DEV; metadata
+	 * are behind data, as a rule.
+	 */
+	if (b->limits.flags & UBLKEV_LIMIT_ZONED || b->limits.metadata_bytes)
 		return -EOPNOTSUPP;
 	return b->ops.resize ? 0 : -EOPNOTSUPP;
 }

@@ -55,6 +55,8 @@ void ublkev__limits_complete(struct ublkev_limits *l)
 		l->max_io_bytes = ANY_IO_BYTES;
 	if (!l->discard_granularity_bytes)
 		l->discard_granularity_bytes = l->logical_block_bytes;
+	if (l->metadata_bytes && !l->metadata_interval_bytes)
+		l->metadata_interval_bytes = l->logical_block_bytes;
 	if (l->flags & UBLKEV_LIMIT_READ_ONLY) {
 		l->max_discard_bytes = 0;
 		l->max_write_zeroes_bytes = 0;
@@ -236,6 +238,35 @@ static bool limits_bad_zoned(const struct ublkev_limits *l, unsigned int ops,
 	return limits_bad_zones(l, f);
 }
 
+/* as ublk_validate_params() has them */
+static bool limits_bad_metadata(const struct ublkev_limits *l, unsigned int ops,
+				struct fault *f)
+{
+	uint32_t interval = l->metadata_interval_bytes;
+
+	if (l->pi >= UBLKEV_NR_PIS)
+		return limits_fault(f, "pi", l->pi, "one of enum ublkev_pi is "
+				    "needed");
+	if (l->metadata_bytes > 255 ||
+	    l->metadata_bytes < ublkev_pi_bytes(l->pi))
+		return limits_fault(f, "metadata_bytes", l->metadata_bytes,
+				    "ublkev_pi_bytes() is the least, 255 the "
+				    "most");
+	if (!l->metadata_bytes)
+		return false;
+	if (!limits_power_of_2(interval) || interval < 512 ||
+	    interval > l->logical_block_bytes)
+		return limits_fault(f, "metadata_interval_bytes", interval,
+				    "a power of 2 from 512 to "
+				    "logical_block_bytes is needed, or 0");
+	if (l->flags & (UBLKEV_LIMIT_ZONED | UBLKEV_LIMIT_NO_DATA) ||
+	    ops & (UBLKEV__OPS_PLACE | UBLKEV__OPS_MAP))
+		return limits_fault(f, "metadata_bytes", l->metadata_bytes,
+				    "it goes with neither zones, nor NO_DATA, "
+				    "nor place() or map()");
+	return false;
+}
+
 int ublkev__limits_check(const struct ublkev_limits *l, unsigned int ops,
 			 const char *name, const struct ublkev__log *log)
 {
@@ -245,6 +276,7 @@ int ublkev__limits_check(const struct ublkev_limits *l, unsigned int ops,
 	    !limits_bad_io(l, &f) && !limits_bad_ranges(l, &f) &&
 	    !limits_bad_pages(l, &f) &&
 	    !limits_bad_flags(l, &f) && !limits_bad_zoned(l, ops, &f) &&
+	    !limits_bad_metadata(l, ops, &f) &&
 	    !(ops & UBLKEV__OPS_PLACE && limits_bad_place(l, &f)))
 		return 0;
 	ublkev__log(log, LOG_ERR, "backend %s: open() answered limits.%s %llu: "

@@ -20,6 +20,7 @@ void ublkev__limits_complete(struct ublkev_limits *l);
 /* which calls of the backend's the limits go with */
 #define UBLKEV__OPS_PLACE	(1u << 0)
 #define UBLKEV__OPS_APPEND	(1u << 1)
+#define UBLKEV__OPS_MAP		(1u << 2)
 
 /*
  * Of complete limits: 0, or -EINVAL, and a line in the log that names backend

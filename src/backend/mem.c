@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mem.c - a disk in memory, which may have zones
+ * mem.c - a disk in memory, which may have zones, or metadata
  */
 #include "backend/diskconf.h"
 #include "backend/guard.h"
@@ -39,13 +39,14 @@ static bool mem_is_zoned(const struct mem *m)
 	return m->conf.zone_bytes;
 }
 
-/* of the mapping, the table of zones included; a zone is a page at least */
+/* of the mapping, what is behind the data included */
 static uint64_t mem_map_bytes(const struct ublkev_disk_conf *conf)
 {
 	struct ublkev__zones_conf zones;
 
 	if (!conf->zone_bytes)
-		return conf->dev_bytes;
+		return conf->dev_bytes + conf->dev_bytes /
+		       conf->logical_block_bytes * conf->metadata_bytes;
 	ublkev__disk_zones(conf, &zones);
 	return conf->dev_bytes +
 	       ((ublkev__zones_table_bytes(&zones) + 4095) & ~UINT64_C(4095));
@@ -119,6 +120,60 @@ static int64_t mem_append(void *ctx, const struct ublkev_req *req)
 				    req->len_bytes);
 }
 
+/* ---- metadata -------------------------------------------------------------- */
+
+/*
+ * They are behind the data, with all bits inverted: what was never written, and
+ * memory that was given back, reads as all ones then, an escape which nobody checks
+ * (T10_PI_APP_ESCAPE, T10_PI_REF_ESCAPE).
+ */
+static uint64_t mem_metadata_at(const struct mem *m, uint64_t bytes)
+{
+	return bytes / m->conf.logical_block_bytes * m->conf.metadata_bytes;
+}
+
+static void mem_invert(char *to, const char *from, uint64_t n)
+{
+	for (; n; n--)
+		*to++ = (char)~*from++;
+}
+
+static void mem_read_metadata(const struct mem *m, const struct ublkev_req *req)
+{
+	if (req->flags & UBLKEV_REQ_METADATA)
+		mem_invert(ublkev_req_metadata(req), m->map.bytes +
+			   m->conf.dev_bytes +
+			   mem_metadata_at(m, req->offset_bytes),
+			   mem_metadata_at(m, req->len_bytes));
+}
+
+static void mem_drop_metadata(const struct mem *m, uint64_t offset,
+			      uint64_t len)
+{
+	uint64_t n = mem_metadata_at(m, len);
+
+	if (n)
+		ublkev__memmap_discard(&m->map, m->conf.dev_bytes +
+				       mem_metadata_at(m, offset), n);
+}
+
+static void mem_write_metadata(const struct mem *m,
+			       const struct ublkev_req *req)
+{
+	uint64_t at = m->conf.dev_bytes +
+		      mem_metadata_at(m, req->offset_bytes);
+
+	if (!m->conf.metadata_bytes)
+		return;
+	if (!(req->flags & UBLKEV_REQ_METADATA)) {
+		mem_drop_metadata(m, req->offset_bytes, req->len_bytes);
+		return;
+	}
+	ublkev__memmap_mark(&m->map, at, mem_metadata_at(m, req->len_bytes));
+	mem_invert(m->map.bytes + at, ublkev_req_metadata(req),
+		   mem_metadata_at(m, req->len_bytes));
+}
+
 /* ---- the disk -------------------------------------------------------------- */
 
 static int mem_open(void *ctx, struct ublkev_limits *limits)
@@ -140,6 +195,8 @@ static int mem_open(void *ctx, struct ublkev_limits *limits)
 	limits->flags |= UBLKEV_LIMIT_THREADS;
 	if (mem_is_zoned(m))
 		ublkev__zones_limits(&m->zones, limits);
+	limits->metadata_bytes = m->conf.metadata_bytes;
+	limits->pi = m->conf.pi;
 	return 0;
 }
 
@@ -147,15 +204,20 @@ static int mem_open(void *ctx, struct ublkev_limits *limits)
 static uint64_t mem_zero_some(const struct mem *m, const struct ublkev_req *req,
 			      uint64_t offset, uint64_t len)
 {
-	if (req->op == UBLKEV_OP_DISCARD || !(req->flags & UBLKEV_REQ_NOUNMAP))
-		return ublkev__memmap_discard_some(&m->map, offset, len);
-	if (len > FILL_BYTES)
-		len = FILL_BYTES;
-	ublkev__memmap_mark(&m->map, offset, len);
-	memset(m->map.bytes + offset, 0, len);
+	if (req->op == UBLKEV_OP_DISCARD ||
+	    !(req->flags & UBLKEV_REQ_NOUNMAP)) {
+		len = ublkev__memmap_discard_some(&m->map, offset, len);
+	} else {
+		if (len > FILL_BYTES)
+			len = FILL_BYTES;
+		ublkev__memmap_mark(&m->map, offset, len);
+		memset(m->map.bytes + offset, 0, len);
+	}
+	mem_drop_metadata(m, offset, len);
 	return len;
 }
 
+__attribute__((noinline))
 static int mem_zero(const struct mem *m, struct ublkev_req *req)
 {
 	uintptr_t done = (uintptr_t)req->data;
@@ -190,8 +252,8 @@ static int mem_submit(void *ctx, struct ublkev_req *req)
 	}
 }
 
-/* of a disk with zones */
-static int mem_submit_zoned(void *ctx, struct ublkev_req *req)
+/* of a disk with zones, or metadata: what else is to be done */
+static int mem_submit_more(void *ctx, struct ublkev_req *req)
 {
 	struct mem *m = ctx;
 	int err = 0;
@@ -199,10 +261,16 @@ static int mem_submit_zoned(void *ctx, struct ublkev_req *req)
 	if (req->op >= UBLKEV_OP_REPORT_ZONES &&
 	    req->op != UBLKEV_OP_ZONE_APPEND)
 		return mem_zone(m, req);
-	if (req->op == UBLKEV_OP_WRITE)
+	if (req->op == UBLKEV_OP_WRITE && mem_is_zoned(m))
 		err = ublkev__zones_write(&m->zones, req->offset_bytes,
 					  req->len_bytes);
-	return err ? err : mem_submit(ctx, req);
+	if (err)
+		return err;
+	if (req->op == UBLKEV_OP_WRITE)
+		mem_write_metadata(m, req);
+	if (req->op == UBLKEV_OP_READ)
+		mem_read_metadata(m, req);
+	return mem_submit(ctx, req);
 }
 
 /*
@@ -262,12 +330,15 @@ static const struct ublkev_backend_ops mem_ops = {
 	.resize = mem_resize,
 };
 
-/* whether a write is at the write pointer submit() says, so there is no map() */
-static const struct ublkev_backend_ops mem_zoned_ops = {
-	.size = sizeof(mem_zoned_ops),
+/*
+ * With zones, or metadata: whether a write is at the write pointer is submit()'s to
+ * say, and beside the data there is more to be moved.
+ */
+static const struct ublkev_backend_ops mem_more_ops = {
+	.size = sizeof(mem_more_ops),
 	.name = "mem",
 	.open = mem_open,
-	.submit = mem_submit_zoned,
+	.submit = mem_submit_more,
 	.append = mem_append,
 };
 
@@ -304,7 +375,8 @@ int ublkev_mem_new(struct ublkev_backend **backendp,
 		mem_free(m);
 		return err;
 	}
-	err = ublkev__guard_new(backendp, mem_is_zoned(m) ? &mem_zoned_ops :
+	err = ublkev__guard_new(backendp, mem_is_zoned(m) ||
+				m->conf.metadata_bytes ? &mem_more_ops :
 				&mem_ops, m, mem_free);
 	if (err)
 		mem_free(m);

@@ -147,8 +147,8 @@ int ublkev_null_new(struct ublkev_backend **backendp,
 	int err;
 
 	err = ublkev__disk_take(&own, conf);
-	if (!err && own.zone_bytes)
-		err = -EINVAL;	/* it keeps no states either */
+	if (!err && (own.zone_bytes || own.metadata_bytes))
+		err = -EINVAL;	/* it keeps nothing */
 	if (err)
 		return err;
 	n = malloc(sizeof(*n));

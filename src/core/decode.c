@@ -48,6 +48,8 @@ static uint32_t decode_flags(uint32_t op_flags)
 		flags |= UBLKEV_REQ_NOUNMAP;
 	if (op_flags & F_META)
 		flags |= UBLKEV_REQ_META;
+	if (op_flags & UBLKEV__DESC_INTEGRITY)
+		flags |= UBLKEV_REQ_METADATA;
 	if (op_flags & F_FAILFAST)
 		flags |= UBLKEV_REQ_FAILFAST;
 	return flags;

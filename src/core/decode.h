@@ -26,6 +26,8 @@ struct ublkev__desc {
  * not get their slot in the ring's table of buffers.
  */
 #define UBLKEV__DESC_NEED_REG_BUF	(1u << 17)
+/* UBLK_IO_F_INTEGRITY: there are metadata beside the data */
+#define UBLKEV__DESC_INTEGRITY		(1u << 18)
 
 static inline int ublkev__decode_no_range(struct ublkev_req *req, int err)
 {

@@ -30,6 +30,17 @@ static const char *const op_names[] = {
 };
 COMPLETE(op_names, UBLKEV_NR_OPS);
 
+static const char *const pi_names[] = {
+	[UBLKEV_PI_NONE] = "nop",
+	[UBLKEV_PI_T10_DIF_TYPE1_CRC] = "T10-DIF-TYPE1-CRC",
+	[UBLKEV_PI_T10_DIF_TYPE1_IP] = "T10-DIF-TYPE1-IP",
+	[UBLKEV_PI_T10_DIF_TYPE3_CRC] = "T10-DIF-TYPE3-CRC",
+	[UBLKEV_PI_T10_DIF_TYPE3_IP] = "T10-DIF-TYPE3-IP",
+	[UBLKEV_PI_EXT_DIF_TYPE1_CRC64] = "EXT-DIF-TYPE1-CRC64",
+	[UBLKEV_PI_EXT_DIF_TYPE3_CRC64] = "EXT-DIF-TYPE3-CRC64",
+};
+COMPLETE(pi_names, UBLKEV_NR_PIS);
+
 static const char *const feature_names[] = {
 	[UBLKEV__FB_SUPPORT_ZERO_COPY] = "SUPPORT_ZERO_COPY",
 	[UBLKEV__FB_URING_CMD_COMP_IN_TASK] = "URING_CMD_COMP_IN_TASK",
@@ -118,6 +129,18 @@ static const char *name(const char *const *names, size_t n, unsigned int i)
 const char *ublkev_op_name(unsigned int op)
 {
 	return name(op_names, NELEM(op_names), op);
+}
+
+const char *ublkev_pi_name(unsigned int pi)
+{
+	return name(pi_names, NELEM(pi_names), pi);
+}
+
+uint32_t ublkev_pi_bytes(unsigned int pi)
+{
+	if (pi == UBLKEV_PI_NONE || pi >= UBLKEV_NR_PIS)
+		return 0;
+	return pi >= UBLKEV_PI_EXT_DIF_TYPE1_CRC64 ? 16 : 8;
 }
 
 const char *ublkev_step_name(unsigned int step)

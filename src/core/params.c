@@ -119,10 +119,25 @@ void ublkev__params_make(struct ublkev__params *p,
 	p->max_write_zeroes_sectors =
 		params_granules(limits->max_write_zeroes_bytes,
 				limits->logical_block_bytes);
+	if (limits->metadata_bytes) {
+		p->metadata_bytes = (uint8_t)limits->metadata_bytes;
+		p->metadata_interval_shift =
+			params_shift_of(limits->metadata_interval_bytes);
+		p->pi = (uint8_t)limits->pi;
+	}
 	if (limits->flags & UBLKEV_LIMIT_ZONED)
 		params_make_zones(p, limits);
 	if (lent)
 		params_make_pages(p, limits);
+}
+
+uint32_t ublkev__metadata_of(const struct ublkev_limits *limits,
+			     uint32_t bytes)
+{
+	if (!limits->metadata_bytes)
+		return 0;
+	return bytes / limits->metadata_interval_bytes *
+	       limits->metadata_bytes;
 }
 
 uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
@@ -132,6 +147,7 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 	bool root = !(conf->flags & UBLKEV_CONF_UNPRIVILEGED);
 	/* a request that is not placed, or finds no slot, needs USER_COPY */
 	bool zero = root && traits & UBLKEV__CAN_PLACE && !(F_ZERO & ~offered);
+	bool user = traits & (UBLKEV__ZONED | UBLKEV__METADATA);
 	uint64_t features = 0;
 
 	/*
@@ -149,12 +165,15 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 		features = UBLKEV__F(USER_COPY);
 	if (copy == UBLKEV_COPY_ZERO && zero)
 		features = F_ZERO;
-	/* ADD_DEV refuses a zoned device whose data the driver copies. */
-	if (traits & UBLKEV__ZONED && !(features & UBLKEV__F(USER_COPY)))
+	/*
+	 * ADD_DEV refuses a device with zones or metadata whose data the driver
+	 * copies.
+	 */
+	if (user && !(features & UBLKEV__F(USER_COPY)))
 		features = UBLKEV__F(USER_COPY);
 	/* ADD_DEV clears NEED_GET_DATA where BATCH_IO is asked for. */
 	if (copy == UBLKEV_COPY_DIRECT && traits & UBLKEV__CAN_MAP &&
-	    !(traits & UBLKEV__ZONED) &&
+	    !user &&
 	    !(conf->features & offered & UBLKEV_F_BATCH_IO))
 		features = UBLKEV__F(NEED_GET_DATA);
 	return features & offered;
@@ -232,12 +251,16 @@ uint64_t ublkev__features_needed(const struct ublkev_conf *conf,
 					    UBLKEV__F(USER_RECOVERY_FAIL_IO),
 	};
 
-	uint64_t zoned = traits & UBLKEV__ZONED ?
-		UBLKEV__F(ZONED) | UBLKEV__F(USER_COPY) : 0;
+	uint64_t more = 0;
+
+	if (traits & UBLKEV__ZONED)
+		more |= UBLKEV__F(ZONED) | UBLKEV__F(USER_COPY);
+	if (traits & UBLKEV__METADATA)
+		more |= UBLKEV__F(INTEGRITY) | UBLKEV__F(USER_COPY);
 
 	static_assert(sizeof(recovery) / sizeof(recovery[0]) ==
 		      UBLKEV_NR_RECOVERIES, "every mode has its bits");
-	return F_NEEDED | recovery[conf->recovery] | zoned;
+	return F_NEEDED | recovery[conf->recovery] | more;
 }
 
 int ublkev__features_choose(const struct ublkev_conf *conf,
@@ -252,8 +275,9 @@ int ublkev__features_choose(const struct ublkev_conf *conf,
 	   takes it away from a device that root makes. */
 	if (conf->flags & UBLKEV_CONF_UNPRIVILEGED)
 		needed |= UBLKEV__F(UNPRIVILEGED_DEV);
-	/* ADD_DEV refuses USER_COPY, which zones need, for such a device */
-	if (conf->flags & UBLKEV_CONF_UNPRIVILEGED && traits & UBLKEV__ZONED)
+	/* ADD_DEV refuses USER_COPY, which these need, for such a device */
+	if (conf->flags & UBLKEV_CONF_UNPRIVILEGED &&
+	    traits & (UBLKEV__ZONED | UBLKEV__METADATA))
 		return -EOPNOTSUPP;
 	/*
 	 * QUIESCE and BATCH_IO together would fail requests: QUIESCE_DEV ends a
@@ -273,7 +297,8 @@ bool ublkev__features_servable(uint64_t features)
 	if (features & UBLKEV__F(AUTO_BUF_REG) &&
 	    !(features & UBLKEV__F(USER_COPY)))
 		return false;
-	if (features & UBLKEV__F(ZONED) && !(features & UBLKEV__F(USER_COPY)))
+	if (features & (UBLKEV__F(ZONED) | UBLKEV__F(INTEGRITY)) &&
+	    !(features & UBLKEV__F(USER_COPY)))
 		return false;
 	return !(features & ~(F_ALWAYS | UBLKEV__F_WANTABLE |
 			      UBLKEV__F(USER_RECOVERY) |
@@ -283,6 +308,7 @@ bool ublkev__features_servable(uint64_t features)
 			      UBLKEV__F(NEED_GET_DATA) |
 			      UBLKEV__F(USER_COPY) |
 			      UBLKEV__F(ZONED) |
+			      UBLKEV__F(INTEGRITY) |
 			      UBLKEV__F(AUTO_BUF_REG) |
 			      UBLKEV__F(PER_IO_DAEMON) |
 			      UBLKEV__F(BUF_REG_OFF_DAEMON) |
@@ -318,6 +344,9 @@ const char *ublkev__params_misfit(const struct ublkev__params *own,
 	    own->max_open_zones != dev->max_open_zones ||
 	    own->max_active_zones != dev->max_active_zones)
 		return "kind of zones or their limits";
+	if (own->metadata_bytes != dev->metadata_bytes || own->pi != dev->pi ||
+	    own->metadata_interval_shift != dev->metadata_interval_shift)
+		return "kind of metadata";
 	/* The driver keeps no granularity where nothing is discarded. */
 	if (params_exceeds(own->max_discard_sectors, dev->max_discard_sectors,
 			   own->discard_granularity) ||

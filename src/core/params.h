@@ -63,6 +63,10 @@ struct ublkev__params {
 	uint32_t max_open_zones;
 	uint32_t max_active_zones;
 	uint32_t max_zone_append_sectors;
+	/* of metadata; metadata_bytes 0: there are none */
+	uint8_t metadata_bytes;
+	uint8_t metadata_interval_shift;
+	uint8_t pi;		/* enum ublkev_pi */
 	/* what the driver alone knows */
 	uint32_t char_major, char_minor, disk_major, disk_minor;
 };
@@ -125,6 +129,7 @@ void ublkev__params_make(struct ublkev__params *p,
 #define UBLKEV__CAN_PLACE	(1u << 4)	/* has place() */
 #define UBLKEV__HAS_OPS		(1u << 5)	/* UBLKEV_LIMIT_REQ_OPS */
 #define UBLKEV__ZONED		(1u << 6)	/* UBLKEV_LIMIT_ZONED */
+#define UBLKEV__METADATA	(1u << 7)	/* limits.metadata_bytes */
 
 /*
  * The features without which a device of that checked conf cannot be had, for a
@@ -145,6 +150,10 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
  * a recovered device has those that its former server asked for.
  */
 enum ublkev__xfer ublkev__xfer_of(uint64_t features, unsigned int traits);
+
+/* The metadata of so many bytes of data, with complete limits. */
+uint32_t ublkev__metadata_of(const struct ublkev_limits *limits,
+			     uint32_t bytes);
 
 /*
  * The features to ask for in ADD_DEV: what is wanted and offered, and what

@@ -62,6 +62,7 @@ void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
 	q->bufs = buf;
 	q->spare = spare;
 	q->max_io_bytes = max_io_bytes;
+	q->stride_bytes = max_io_bytes;
 }
 
 static inline void queue_push(struct ublkev__queue *q,

@@ -100,6 +100,7 @@ struct ublkev__queue {
 	char *bufs;
 	void *spare;
 	uint32_t max_io_bytes;
+	uint32_t stride_bytes;		/* from one tag's buffer to the next's */
 	uint16_t id;
 	uint16_t depth;
 	struct ublkev__taglist in;	/* READY */
@@ -159,6 +160,16 @@ void ublkev__queue_set_xfer(struct ublkev__queue *q, enum ublkev__xfer copy,
  */
 void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
 			    uint32_t max_io_bytes);
+
+/*
+ * After each set_bufs: there are so many bytes of metadata behind the data in each
+ * buffer, and from one to the next.
+ */
+static inline void ublkev__queue_set_metadata(struct ublkev__queue *q,
+					      uint32_t bytes)
+{
+	q->stride_bytes = q->max_io_bytes + bytes;
+}
 
 /* Wish: every IDLE tag is to be armed. */
 void ublkev__queue_arm(struct ublkev__queue *q);
@@ -241,7 +252,7 @@ enum ublkev__queue_act ublkev__queue_next_out(struct ublkev__queue *q,
 static inline void *ublkev__queue_own_buf(const struct ublkev__queue *q,
 					  const struct ublkev__tag *t)
 {
-	return q->bufs ? q->bufs + (size_t)t->req.tag * q->max_io_bytes : NULL;
+	return q->bufs ? q->bufs + (size_t)t->req.tag * q->stride_bytes : NULL;
 }
 
 /*

@@ -62,13 +62,14 @@ static void act_command(struct ublkev__engine *e,
 /* Names the missing features, before the core refuses to go on without them. */
 static void act_log_missing(struct ublkev__engine *e, uint64_t offered)
 {
-	uint64_t missing = ublkev__features_needed(&e->conf, e->life.traits) & ~offered;
+	uint64_t missing = ublkev__features_needed(&e->conf, e->life.traits) &
+			   ~offered;
 	unsigned int bit;
 
-	if (e->life.traits & UBLKEV__ZONED &&
+	if (e->life.traits & (UBLKEV__ZONED | UBLKEV__METADATA) &&
 	    e->conf.flags & UBLKEV_CONF_UNPRIVILEGED)
 		ublkev__log(&e->log, LOG_ERR,
-			    "a zoned disk needs USER_COPY, which is not for a device of an ordinary user's: leave out UBLKEV_CONF_UNPRIVILEGED");
+			    "a disk with zones or metadata needs USER_COPY, which is not for a device of an ordinary user's: leave out UBLKEV_CONF_UNPRIVILEGED");
 	for (bit = 0; bit < UBLKEV__NR_FEATURES; bit++)
 		if (missing >> bit & 1)
 			ublkev__log(&e->log, LOG_ERR,

@@ -129,21 +129,32 @@ static int engine_make_queues(struct ublkev__engine *e, unsigned int queues,
 	return 0;
 }
 
+/* whole pages, as the rest of the buffers */
+static uint32_t engine_metadata_bytes(const struct ublkev__engine *e,
+				      uint32_t max_io_bytes)
+{
+	uint32_t bytes = e->backend ?
+		ublkev__metadata_of(&e->backend->limits, max_io_bytes) : 0;
+
+	return (bytes + UBLKEV__PAGE - 1) & ~(UBLKEV__PAGE - 1);
+}
+
 int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 			  unsigned int depth, uint32_t max_io_bytes)
 {
 	bool threads = e->conf.flags & UBLKEV_CONF_QUEUE_THREADS;
+	uint32_t buf_bytes = max_io_bytes +
+			     engine_metadata_bytes(e, max_io_bytes);
 	int err = 0;
 
 	if (threads)
-		err = ublkev__workers_new(e, queues, depth, max_io_bytes);
+		err = ublkev__workers_new(e, queues, depth, buf_bytes);
 	if (!err)
 		err = engine_make_queues(e, queues, depth);
 	if (err)
 		return err;
 	if (!threads)
-		return ublkev__io_set_up(e->lane.io, queues, depth,
-					 max_io_bytes);
+		return ublkev__io_set_up(e->lane.io, queues, depth, buf_bytes);
 	err = ublkev__io_set_up_common(e->lane.io, queues);
 	return err ? err : ublkev__workers_run(e);
 }
@@ -158,18 +169,26 @@ int ublkev__engine_new_io(struct ublkev__lane *l)
 	if (!err && l->e->backend && (l->e->backend->ops.place ||
 				      ublkev__reqop_used(l->e->backend)))
 		ublkev__io_for_files(l->io);
+	if (!err && l->e->backend && l->e->backend->limits.metadata_bytes)
+		ublkev__io_for_metadata(l->io,
+				l->e->backend->limits.metadata_interval_bytes,
+				l->e->backend->limits.metadata_bytes);
 	return err;
 }
 
 void ublkev__engine_set_bufs(struct ublkev__lane *l)
 {
+	uint32_t max_io_bytes = l->e->life.info.max_io_bytes;
 	unsigned int i;
 
-	for (i = 0; i < l->nr_queues; i++)
+	for (i = 0; i < l->nr_queues; i++) {
 		ublkev__queue_set_bufs(&l->queues[i],
 				       ublkev__io_bufs(l->io, i),
 				       ublkev__io_spare_buf(l->io),
-				       l->e->life.info.max_io_bytes);
+				       max_io_bytes);
+		ublkev__queue_set_metadata(&l->queues[i],
+				engine_metadata_bytes(l->e, max_io_bytes));
+	}
 }
 
 int ublkev__engine_need_bufs(struct ublkev__lane *l)

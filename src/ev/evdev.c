@@ -183,6 +183,8 @@ static unsigned int dev_traits_of(const struct ublkev__engine *e)
 		traits |= UBLKEV__HAS_OPS;
 	if (b->limits.flags & UBLKEV_LIMIT_ZONED)
 		traits |= UBLKEV__ZONED;
+	if (b->limits.metadata_bytes)
+		traits |= UBLKEV__METADATA;
 	if (b->ops.close_begin || ublkev__engine_offloads(e))
 		traits |= UBLKEV__CLOSES_LATER;
 	return traits;

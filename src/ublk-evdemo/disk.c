@@ -85,8 +85,8 @@ static int disk_take_size(struct opts *o, const struct stat *st,
 {
 	if (o->size_given || !st->st_size)
 		return 0;
-	if (o->zone_bytes) {
-		c->cause = "behind a zoned disk there is more in it";
+	if (o->zone_bytes || o->integrity) {
+		c->cause = "behind the data of such a disk there is more in it";
 		c->remedy = "give --size";
 		return -EINVAL;
 	}
@@ -207,6 +207,7 @@ static int disk_new_backend(struct ublkev_backend **backendp,
 	conf.max_open_zones = o->max_open_zones;
 	conf.max_active_zones = o->max_active_zones;
 	conf.conventional_zones = o->conventional_zones;
+	conf.pi = (uint32_t)o->integrity;
 	if (o->read_only)
 		conf.flags |= UBLKEV_DISK_READ_ONLY;
 	if (o->huge_pages)

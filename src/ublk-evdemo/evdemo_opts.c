@@ -54,6 +54,7 @@ enum {
 	OPT_MAX_OPEN_ZONES,
 	OPT_MAX_ACTIVE_ZONES,
 	OPT_CONVENTIONAL_ZONES,
+	OPT_INTEGRITY,
 	OPT_UNPRIVILEGED,
 	OPT_IO_FLUSHER,
 	OPT_NO_PART_SCAN,
@@ -101,6 +102,7 @@ static const struct option long_options[] = {
 	{ "max-active-zones", required_argument, NULL, OPT_MAX_ACTIVE_ZONES },
 	{ "conventional-zones", required_argument, NULL,
 	  OPT_CONVENTIONAL_ZONES },
+	{ "integrity", required_argument, NULL, OPT_INTEGRITY },
 	{ "unprivileged", no_argument, NULL, OPT_UNPRIVILEGED },
 	{ "io-flusher", no_argument, NULL, OPT_IO_FLUSHER },
 	{ "no-part-scan", no_argument, NULL, OPT_NO_PART_SCAN },
@@ -224,6 +226,23 @@ const char *opts_sched_batch_name(unsigned int sched_batch)
 int opts_sched_batch(const char *name)
 {
 	return opts_find(sched_batch_names, NR_SCHED_BATCHES, name);
+}
+
+static const char *const integrity_names[] = {
+	[UBLKEV_PI_NONE] = "none",
+	[UBLKEV_PI_T10_DIF_TYPE1_CRC] = "t10-dif-type1-crc",
+	[UBLKEV_PI_T10_DIF_TYPE1_IP] = "t10-dif-type1-ip",
+	[UBLKEV_PI_T10_DIF_TYPE3_CRC] = "t10-dif-type3-crc",
+	[UBLKEV_PI_T10_DIF_TYPE3_IP] = "t10-dif-type3-ip",
+	[UBLKEV_PI_EXT_DIF_TYPE1_CRC64] = "ext-dif-type1-crc64",
+	[UBLKEV_PI_EXT_DIF_TYPE3_CRC64] = "ext-dif-type3-crc64",
+};
+static_assert(sizeof(integrity_names) / sizeof(integrity_names[0]) ==
+	      UBLKEV_NR_PIS, "each has a name");
+
+const char *opts_integrity_name(unsigned int pi)
+{
+	return pi < UBLKEV_NR_PIS ? integrity_names[pi] : "?";
 }
 
 static int opts_fail_value(const struct parse *p, int opt, const char *value,
@@ -371,6 +390,18 @@ static int opts_set_copy(const struct parse *p, const char *text)
 	return 0;
 }
 
+static int opts_set_integrity(const struct parse *p, const char *text)
+{
+	int pi = opts_find(integrity_names, UBLKEV_NR_PIS, text);
+
+	if (pi < 0)
+		return opts_fail_value(p, OPT_INTEGRITY, text,
+				       "is no protection information",
+				       "give one that --help names");
+	p->o->integrity = (enum ublkev_pi)pi;
+	return 0;
+}
+
 static int opts_set_recovery(const struct parse *p, const char *text)
 {
 	int recovery = opts_recovery(text);
@@ -495,7 +526,7 @@ static int opts_is_of_disk(int opt)
 		OPT_OFFSET, OPT_SIZELIMIT, OPT_THIN, OPT_BUFFERED,
 		OPT_ZONE_SIZE,
 		OPT_ZONE_CAPACITY, OPT_MAX_OPEN_ZONES, OPT_MAX_ACTIVE_ZONES,
-		OPT_CONVENTIONAL_ZONES,
+		OPT_CONVENTIONAL_ZONES, OPT_INTEGRITY,
 	};
 	unsigned int i;
 
@@ -531,6 +562,8 @@ static int opts_set(struct parse *p, int opt, const char *value)
 		return opts_set_backend(p, value);
 	case OPT_COPY:
 		return opts_set_copy(p, value);
+	case OPT_INTEGRITY:
+		return opts_set_integrity(p, value);
 	case OPT_RECOVERY:
 		return opts_set_recovery(p, value);
 	case OPT_QUEUES:

@@ -77,6 +77,7 @@ struct opts {
 	unsigned int max_open_zones;	/* 0: any number */
 	unsigned int max_active_zones;
 	unsigned int conventional_zones;
+	enum ublkev_pi integrity;
 	const char *take_over;		/* socket of the server */
 	uint32_t given;			/* which of opts_kept() were */
 	const char *cwd;		/* of relative paths, at the start; NULL:
@@ -133,6 +134,9 @@ int opts_check_disk(const struct opts *o, char *err, size_t err_size);
 const char *opts_recovery_name(unsigned int recovery);
 /* the mode of that name, -1: none */
 int opts_recovery(const char *name);
+
+/* "t10-dif-type1-crc"; "?" for none of enum ublkev_pi */
+const char *opts_integrity_name(unsigned int pi);
 
 /* "mem"; "?" for no backend */
 const char *opts_backend_name(unsigned int backend);

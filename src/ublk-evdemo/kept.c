@@ -41,6 +41,7 @@ static const struct kept {
 	LIFE("max-open-zones", KEPT_NUMBER, max_open_zones),
 	LIFE("max-active-zones", KEPT_NUMBER, max_active_zones),
 	LIFE("conventional-zones", KEPT_NUMBER, conventional_zones),
+	LIFE("integrity", KEPT_OTHER, integrity),
 	DISK("backend", KEPT_OTHER, backend),
 	DISK("size", KEPT_OTHER, size_bytes),
 	DISK("offset", KEPT_BYTES, offset_bytes),
@@ -125,7 +126,7 @@ static void kept_tell_bytes(const char *name, uint64_t bytes, opts_kept_fn *fn,
 
 /*
  * the size of what is in a file is the file's, which may have grown; but where
- * there are zones, which stay as many, and behind them what is known of these
+ * more than the data is in it, of a disk that stays as large
  */
 static void kept_tell_other(const struct opts *o, const char *name,
 			    opts_kept_fn *fn, void *data)
@@ -135,8 +136,10 @@ static void kept_tell_other(const struct opts *o, const char *name,
 	} else if (!strcmp(name, "sched-batch")) {
 		fn(data, name, opts_sched_batch_name(o->sched_batch));
 	} else if (!strcmp(name, "size") && (o->backend == OPTS_NULL ||
-					     o->zone_bytes)) {
+					     o->zone_bytes || o->integrity)) {
 		kept_tell_bytes(name, o->size_bytes, fn, data);
+	} else if (!strcmp(name, "integrity")) {
+		fn(data, name, opts_integrity_name(o->integrity));
 	} else if (!strcmp(name, "control") && o->control) {
 		kept_tell_path(o, name, o->control, fn, data);
 	} else if (!strcmp(name, "control")) {
@@ -190,6 +193,8 @@ static void kept_copy_other(struct opts *to, const struct opts *from,
 	} else if (!strcmp(name, "size")) {
 		to->size_bytes = from->size_bytes;
 		to->size_given = 1;
+	} else if (!strcmp(name, "integrity")) {
+		to->integrity = from->integrity;
 	} else {
 		to->control = from->control;
 		to->no_control = from->no_control;

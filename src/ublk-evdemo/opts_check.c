@@ -155,6 +155,22 @@ static int opts_check_zones(const struct parse *p)
 		opts_check_zone_limits(p) : 0;
 }
 
+static int opts_check_integrity(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
+	if (!o->integrity)
+		return 0;
+	if (o->backend != OPTS_MEM)
+		return opts_refuse_with(p, "integrity",
+					o->backend == OPTS_NULL ?
+					"backend null" : "file");
+	if (o->zone_bytes)
+		return opts_refuse_with(p, "integrity", "zone-size");
+	return o->unprivileged ? opts_refuse_with(p, "unprivileged",
+						  "integrity") : 0;
+}
+
 static int opts_check_size(const struct parse *p)
 {
 	const struct opts *o = p->o;
@@ -178,6 +194,8 @@ int opts_check_disk(const struct opts *o, char *err, size_t err_size)
 		ret = opts_check_size(&p);
 	if (!ret)
 		ret = opts_check_zones(&p);
+	if (!ret)
+		ret = opts_check_integrity(&p);
 	if (!ret && o->backend == OPTS_FILE && !o->file)
 		ret = opts_fail(&p, "option --backend file: in which one? give "
 				"--file");

@@ -83,6 +83,13 @@ SAME(ABI_PARAM_TYPE_SEGMENT, UBLK_PARAM_TYPE_SEGMENT);
 SAME_AT(abi_params, dma, ublk_params, dma);
 SAME_AT(abi_params, seg, ublk_params, seg);
 #endif
+#ifdef UBLK_PARAM_TYPE_INTEGRITY
+SAME(ABI_PARAM_TYPE_INTEGRITY, UBLK_PARAM_TYPE_INTEGRITY);
+SAME(ABI_COPY_METADATA, UBLKSRV_IO_INTEGRITY_FLAG);
+SAME(UBLKEV__DESC_INTEGRITY, UBLK_IO_F_INTEGRITY);
+SAME_AT(abi_params, integrity, ublk_params, integrity);
+SAME_AT(abi_params, integrity.csum_type, ublk_params, integrity.csum_type);
+#endif
 #ifdef UBLK_F_NO_AUTO_PART_SCAN
 SAME(UBLKEV_F_NO_AUTO_PART_SCAN, UBLK_F_NO_AUTO_PART_SCAN);
 #endif
@@ -124,7 +131,8 @@ static_assert(offsetof(struct abi_params, basic) == 8 &&
 	      offsetof(struct abi_params, zoned) == 76 &&
 	      offsetof(struct abi_params, dma) == 108 &&
 	      offsetof(struct abi_params, seg) == 120 &&
-	      sizeof(struct abi_params) == 136, "as the driver has it");
+	      offsetof(struct abi_params, integrity) == 136 &&
+	      sizeof(struct abi_params) == 152, "as the driver has it");
 
 /*
  * core/decode.c reads the mapped descriptors as a type of its own, since the
@@ -217,6 +225,50 @@ static void abi_put_zones(struct abi_params *abi,
 	abi->zoned.max_zone_append_sectors = params->max_zone_append_sectors;
 }
 
+/* by enum ublkev_pi */
+static const struct abi_pi {
+	uint8_t csum, flags;
+} abi_pis[] = {
+	[UBLKEV_PI_NONE] = { ABI_CSUM_NONE, 0 },
+	[UBLKEV_PI_T10_DIF_TYPE1_CRC] = { ABI_CSUM_CRC16, ABI_PI_REFTAG },
+	[UBLKEV_PI_T10_DIF_TYPE1_IP] = { ABI_CSUM_IP, ABI_PI_REFTAG },
+	[UBLKEV_PI_T10_DIF_TYPE3_CRC] = { ABI_CSUM_CRC16, 0 },
+	[UBLKEV_PI_T10_DIF_TYPE3_IP] = { ABI_CSUM_IP, 0 },
+	[UBLKEV_PI_EXT_DIF_TYPE1_CRC64] = { ABI_CSUM_CRC64, ABI_PI_REFTAG },
+	[UBLKEV_PI_EXT_DIF_TYPE3_CRC64] = { ABI_CSUM_CRC64, 0 },
+};
+static_assert(sizeof(abi_pis) / sizeof(abi_pis[0]) == UBLKEV_NR_PIS,
+	      "each has its numbers");
+
+static void abi_put_metadata(struct abi_params *abi,
+			     const struct ublkev__params *params)
+{
+	const struct abi_pi *pi = &abi_pis[params->pi];
+
+	if (!params->metadata_bytes)
+		return;
+	abi->types |= ABI_PARAM_TYPE_INTEGRITY;
+	abi->integrity.flags = pi->flags |
+			       (pi->csum ? ABI_PI_INTEGRITY : 0u);
+	abi->integrity.interval_shift = params->metadata_interval_shift;
+	abi->integrity.metadata_bytes = params->metadata_bytes;
+	abi->integrity.csum_type = pi->csum;
+}
+
+static void abi_get_metadata(const struct abi_params *abi,
+			     struct ublkev__params *params)
+{
+	uint32_t flags = abi->integrity.flags & ABI_PI_REFTAG;
+	unsigned int i;
+
+	params->metadata_bytes = abi->integrity.metadata_bytes;
+	params->metadata_interval_shift = abi->integrity.interval_shift;
+	for (i = 0; i < UBLKEV_NR_PIS; i++)
+		if (abi_pis[i].csum == abi->integrity.csum_type &&
+		    abi_pis[i].flags == flags)
+			params->pi = (uint8_t)i;
+}
+
 static void abi_put_pages(struct abi_params *abi,
 			  const struct ublkev__params *params)
 {
@@ -247,6 +299,7 @@ void ublkev__abi_put_params(struct abi_params *abi,
 	abi->basic.chunk_sectors = params->chunk_sectors;
 	abi->basic.dev_sectors = params->dev_sectors;
 	abi_put_zones(abi, params);
+	abi_put_metadata(abi, params);
 	abi_put_pages(abi, params);
 	if (!params->max_discard_sectors && !params->max_write_zeroes_sectors)
 		return;
@@ -287,6 +340,8 @@ void ublkev__abi_get_params(const struct abi_params *abi,
 		params->max_zone_append_sectors =
 			abi->zoned.max_zone_append_sectors;
 	}
+	if (abi->types & ABI_PARAM_TYPE_INTEGRITY)
+		abi_get_metadata(abi, params);
 	if (abi->types & ABI_PARAM_TYPE_DMA_ALIGN)
 		params->dma_align_bytes = abi->dma.alignment + 1;
 	if (abi->types & ABI_PARAM_TYPE_SEGMENT) {

@@ -70,6 +70,8 @@
 #define ABI_COPY_OFFSET		UINT64_C(0x80000000)
 #define ABI_COPY_TAG_SHIFT	25
 #define ABI_COPY_QUEUE_SHIFT	41
+/* and with this bit its metadata, from their beginning on */
+#define ABI_COPY_METADATA	(UINT64_C(1) << 62)
 
 /* The command is about no queue, which ublk_ctrl_add_dev() insists on. */
 #define ABI_NO_QUEUE	0xffffu
@@ -150,6 +152,7 @@ struct abi_dev_info {
 #define ABI_PARAM_TYPE_ZONED	(1u << 3)
 #define ABI_PARAM_TYPE_DMA_ALIGN (1u << 4)
 #define ABI_PARAM_TYPE_SEGMENT	(1u << 5)
+#define ABI_PARAM_TYPE_INTEGRITY (1u << 6)
 
 /*
  * struct ublk_params up to the last slot that is used here. The driver takes a
@@ -200,7 +203,26 @@ struct abi_params {
 		uint16_t max_segments;
 		uint8_t pad[2];
 	} seg;
+	struct {
+		uint32_t flags;		/* ABI_PI_* */
+		uint16_t max_segments;	/* 0: any */
+		uint8_t interval_shift;
+		uint8_t metadata_bytes;
+		uint8_t pi_offset;	/* within these */
+		uint8_t csum_type;	/* ABI_CSUM_* */
+		uint8_t tag_bytes;	/* of an application's own */
+		uint8_t pad[5];
+	} integrity;
 };
+
+/* LBMD_PI_CAP_* and LBMD_PI_CSUM_* of <linux/fs.h> */
+#define ABI_PI_INTEGRITY	(1u << 0)
+#define ABI_PI_REFTAG		(1u << 1)
+
+#define ABI_CSUM_NONE		0
+#define ABI_CSUM_IP		1
+#define ABI_CSUM_CRC16		2
+#define ABI_CSUM_CRC64		4
 
 /*
  * Offset of a queue's descriptors in the mapping of ublkc: the stride is that

@@ -79,6 +79,13 @@ void ublkev__io_for_files(struct ublkev__io *io)
 	io->for_files = true;
 }
 
+void ublkev__io_for_metadata(struct ublkev__io *io, uint32_t interval_bytes,
+			     uint32_t bytes)
+{
+	io->metadata_interval_bytes = interval_bytes;
+	io->metadata_bytes = bytes;
+}
+
 static int io_open_ring(struct ublkev__io *io, unsigned int queues,
 			unsigned int depth, uint32_t max_io_bytes,
 			unsigned int flags)
@@ -101,6 +108,10 @@ static int io_open_ring(struct ublkev__io *io, unsigned int queues,
 	 * batch mode: PREP, FETCH, COMMIT.
 	 */
 	entries = queues * (depth + 3) + 5;
+	if (io->metadata_bytes)	/* a copy of a tag's is two */
+		entries += queues * depth;
+	if (entries > MOST_ENTRIES && io->metadata_bytes)
+		return -EINVAL;
 	if (io->for_files && entries + FILE_ENTRIES > MOST_ENTRIES)
 		return -EINVAL;
 	if (io->for_files)
@@ -411,8 +422,15 @@ void ublkev__io_commit_append(struct ublkev__io *io, unsigned int queue,
 void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 		     unsigned int tag, bool in, void *buf, uint32_t bytes)
 {
-	struct io_uring_sqe *sqe = io_get_sqe(io);
+	struct io_uring_sqe *sqe;
 
+	if (io->metadata_bytes &&
+	    io->descs[queue][tag].op_flags & UBLKEV__DESC_INTEGRITY)
+		ublkev__sqe_copy_metadata(io_get_sqe(io), queue, tag, in,
+					  (char *)buf + bytes,
+					  bytes / io->metadata_interval_bytes *
+					  io->metadata_bytes);
+	sqe = io_get_sqe(io);
 	if (io->user_copy)
 		ublkev__sqe_copy(sqe, queue, tag, in, buf, bytes);
 	else

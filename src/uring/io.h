@@ -75,6 +75,14 @@ void ublkev__io_by_ring(struct ublkev__io *io);
 void ublkev__io_for_files(struct ublkev__io *io);
 
 /*
+ * Between new and set_up: requests may have so many bytes of metadata for each
+ * interval, which move() moves too, from and to where data end in the buffer. The
+ * max_io_bytes of set_up include them.
+ */
+void ublkev__io_for_metadata(struct ublkev__io *io, uint32_t interval_bytes,
+			     uint32_t bytes);
+
+/*
  * Ring and buffers, once. Queues times depth is at most 32767, so that each
  * tag always finds an SQE. Errors: -ENOMEM, and those of io_uring_setup(2);
  * -EINVAL, a ring has no room for files beside so many tags.

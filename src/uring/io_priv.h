@@ -45,6 +45,8 @@ struct ublkev__io {
 	bool dormant;			/* the ring is no thread's yet */
 	bool user_copy;			/* the device has USER_COPY */
 	bool zoned;			/* ZONED, and so USER_COPY */
+	uint32_t metadata_bytes;	/* of each interval; 0: none */
+	uint32_t metadata_interval_bytes;
 	bool lends;			/* it has AUTO_BUF_REG */
 	unsigned int depth;		/* of a queue */
 	void *zeroes;			/* of max_io_bytes, to be copied from:

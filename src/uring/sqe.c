@@ -118,6 +118,16 @@ void ublkev__sqe_copy(struct io_uring_sqe *sqe, unsigned int queue,
 	sqe->user_data = udata_tag(queue, tag);
 }
 
+void ublkev__sqe_copy_metadata(struct io_uring_sqe *sqe, unsigned int queue,
+			       unsigned int tag, bool in, void *addr,
+			       uint32_t bytes)
+{
+	ublkev__sqe_copy(sqe, queue, tag, in, addr, bytes);
+	sqe->off |= ABI_COPY_METADATA;
+	sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = UDATA_NONE;
+}
+
 void ublkev__sqe_copy_part(struct io_uring_sqe *sqe, unsigned int queue,
 			   unsigned int tag, const struct ublkev__fileop *op,
 			   uint64_t udata)

@@ -36,6 +36,14 @@ void ublkev__sqe_copy(struct io_uring_sqe *sqe, unsigned int queue,
 		      unsigned int tag, bool in, void *addr, uint32_t bytes);
 
 /*
+ * The same of the request's metadata, in front of ublkev__sqe_copy(), which is
+ * done if this was: of a failure that one's completion tells.
+ */
+void ublkev__sqe_copy_metadata(struct io_uring_sqe *sqe, unsigned int queue,
+			       unsigned int tag, bool in, void *addr,
+			       uint32_t bytes);
+
+/*
  * A 64-byte SQE becomes an operation on a file, or the cancelling of the one
  * that has the same udata. What is lent is in `slot`. Not FETCH, STORE, CLEAR:
  * these are copies of parts of a request, as of ublkev__sqe_copy().

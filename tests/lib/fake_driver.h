@@ -53,6 +53,7 @@ enum {
 #define FAKE_F_USER_COPY	(UINT64_C(1) << 7)
 #define FAKE_F_AUTO_BUF_REG	(UINT64_C(1) << 11)
 #define FAKE_F_BATCH_IO		(UINT64_C(1) << 15)
+#define FAKE_F_INTEGRITY	(UINT64_C(1) << 16)
 #define FAKE_F_FUA	(1u << 13)
 #define FAKE_F_NOUNMAP	(1u << 15)
 

@@ -133,6 +133,13 @@ void ublkev__io_for_files(struct ublkev__io *io)
 	io->for_files = true;
 }
 
+void ublkev__io_for_metadata(struct ublkev__io *io, uint32_t interval_bytes,
+			     uint32_t bytes)
+{
+	io->metadata_interval_bytes = interval_bytes;
+	io->metadata_bytes = bytes;
+}
+
 size_t ublkev__io_leave_bufs(struct ublkev__io *io)
 {
 	FAKE_LOCKED;

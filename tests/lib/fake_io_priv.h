@@ -52,6 +52,7 @@ struct ublkev__io {
 	char *bufs, *spare;
 	struct fake_dev *dev;	/* whose ublkc is open */
 	bool for_files;
+	uint32_t metadata_bytes, metadata_interval_bytes;
 	bool left_bufs;			/* to whoever may touch them */
 	unsigned int nr_file_sqes;
 	struct fake_fileop *ops;

@@ -184,6 +184,24 @@ static bool may_copy(const struct fake_req *req, bool in)
 		  : is_op(req, FAKE_READ) || is_op(req, FAKE_REPORT_ZONES);
 }
 
+/* a client's are behind its data, as they are in the server's buffer */
+static void copy_metadata(const struct ublkev__io *io,
+			  const struct fake_req *req, const struct fake_sqe *sqe)
+{
+	char *ours = (char *)req->data + sqe->bytes;
+	char *theirs = (char *)sqe->buf + sqe->bytes;
+	size_t n;
+
+	if (!req->data || !(req->op_flags & UBLKEV__DESC_INTEGRITY))
+		return;
+	if (!io->metadata_bytes) {
+		fake__violates("a copy without the metadata");
+		return;
+	}
+	n = sqe->bytes / io->metadata_interval_bytes * io->metadata_bytes;
+	memcpy(sqe->in ? theirs : ours, sqe->in ? ours : theirs, n);
+}
+
 /* USER_COPY: ublkc is O_NONBLOCK, so done at once */
 static void do_copy(struct ublkev__io *io, const struct fake_sqe *sqe)
 {
@@ -201,6 +219,7 @@ static void do_copy(struct ublkev__io *io, const struct fake_sqe *sqe)
 		return;
 	}
 	t->copied = true;
+	copy_metadata(io, t->req, sqe);
 	if (t->req->data && sqe->in)
 		memcpy(sqe->buf, t->req->data, sqe->bytes);
 	else if (t->req->data)

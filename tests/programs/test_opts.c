@@ -285,6 +285,7 @@ static const struct {
 	{ "--take-over s --file f", { "--file", "--take-over", "leave" } },
 	{ "--memory-file f --backend null",
 	  { "--memory-file", "null", "mem" } },
+	{ "--integrity crc32", { "--integrity", "crc32", "--help" } },
 	{ "--zone-size 3M", { "--zone-size", "3M", "power of two" } },
 	{ "--zone-size 4G", { "--zone-size", "4G", "too large" } },
 	{ "--zone-size 2K", { "--zone-size", "2K", "too small" } },
@@ -363,6 +364,14 @@ static const struct {
 	{ "--zone-capacity 4K", { "--zone-capacity", "--zone-size", "give" } },
 	{ "--zone-size 1M --backend null",
 	  { "--zone-size", "backend null", "leave it out" } },
+	{ "--integrity t10-dif-type1-crc --file f",
+	  { "--integrity", "--file", "leave it out" } },
+	{ "--integrity t10-dif-type1-crc --backend null",
+	  { "--integrity", "backend null", "leave it out" } },
+	{ "--integrity ext-dif-type3-crc64 --zone-size 1M",
+	  { "--integrity", "--zone-size", "leave it out" } },
+	{ "--integrity t10-dif-type3-ip --unprivileged",
+	  { "--unprivileged", "--integrity", "leave it out" } },
 	{ "--zone-size 1M --threads",
 	  { "--threads", "--zone-size", "leave it out" } },
 	{ "--zone-size 1M --unprivileged",
@@ -410,6 +419,18 @@ START_TEST(zones)
 			 0);
 	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), 0);
 	ck_assert_int_eq(parse(&o, "--take-over x --zone-size 1M"), -EINVAL);
+	ck_assert_int_eq(parse(&o, "--integrity t10-dif-type1-ip --size 1M "
+			       "--memory-file /f"), 0);
+	ck_assert_int_eq(o.integrity, UBLKEV_PI_T10_DIF_TYPE1_IP);
+	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), 0);
+	told[0] = '\0';
+	opts_kept(&o, OPTS_OF_LIFE | OPTS_OF_DISK, tell, NULL);
+	ck_assert_str_eq(told, "memory-file=/f integrity=t10-dif-type1-ip "
+			 "size=1048576 ");
+	ck_assert_int_eq(parse(&o, "--recover 1"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "integrity",
+				      "t10-dif-type1-ip"), 0);
+	ck_assert_int_eq(o.integrity, UBLKEV_PI_T10_DIF_TYPE1_IP);
 	/* the file says how many there are */
 	ck_assert_int_eq(parse(&o, "--file f --zone-size 512M "
 			       "--max-open-zones 99"), 0);
@@ -531,7 +552,7 @@ START_TEST(help_names_all)
 		"help", "version", "recovery", "recover", "memory-file",
 		"file", "offset", "sizelimit", "thin", "buffered",
 		"zone-size", "zone-capacity", "max-open-zones",
-		"max-active-zones", "conventional-zones",
+		"max-active-zones", "conventional-zones", "integrity",
 		"unprivileged", "io-flusher", "take-over",
 		"no-part-scan", "keep-scheduler", "force-kernel",
 		"sched-batch",

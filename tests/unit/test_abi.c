@@ -172,7 +172,7 @@ START_TEST(params_bytes)
 
 	memset(&abi, 0xff, sizeof(abi));
 	ublkev__abi_put_params(&abi, &sample);
-	assert_u32(&abi, 0, 136);
+	assert_u32(&abi, 0, 152);
 	assert_u32(&abi, 4, 3);
 	assert_u32(&abi, 8, 0xc);
 	/* logical, physical, io_opt, io_min */
