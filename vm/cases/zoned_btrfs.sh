@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# Appends to zones: btrfs on a zoned memory disk, with and without batch commands (15 s)
+# timeout: 300
+has_feature ZONED || skip "this kernel's ublk has no zones"
+modprobe btrfs 2>/dev/null || skip "this kernel has no btrfs"
+grep -qw btrfs /proc/filesystems || skip "this kernel has no btrfs"
+
+for batch in "" --batch; do
+	[ -z "$batch" ] || has_feature BATCH_IO || continue
+	demo_start --size 256M --zone-size 4M --queues 2 $batch
+	note "mkfs${batch:+ with batch commands}"
+	mkfs.btrfs -q -K -O zoned "$DEV" >mkfs.out 2>&1 ||
+		fail "mkfs.btrfs: $(tail -n3 mkfs.out)"
+	mkdir -p mnt
+	mount "$DEV" mnt || fail "mount: $(dmesg | tail -n2)"
+	note "write"
+	random_file ref $((4 << 20))
+	cp ref mnt/file || fail "write"
+	umount mnt || fail "umount"
+	mount "$DEV" mnt || fail "mount again"
+	note "read"
+	cmp mnt/file ref || fail "what btrfs reads is not what it wrote"
+	umount mnt || fail "umount"
+	[ "$(stat_of .ops.ZONE_APPEND.reqs)" -gt 0 ] || fail "no append came"
+	demo_stop
+done
