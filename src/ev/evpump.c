@@ -217,13 +217,6 @@ static bool pump_round_is_full(const struct ublkev__turn *turn)
 	return turn->over || turn->round_bytes >= MOST_ROUND_BYTES;
 }
 
-static void pump_charge(struct ublkev__turn *turn, uint64_t bytes)
-{
-	turn->reqs++;
-	turn->cost_bytes += UBLKEV__REQ_COST_BYTES + bytes;
-	turn->round_bytes += bytes;
-}
-
 /* whether the backend got a request */
 static bool pump_serve(struct ublkev__lane *l, struct ublkev__queue *q,
 		       struct ublkev__tag *t, enum ublkev__queue_act act)
@@ -268,7 +261,7 @@ static bool pump_pull_queue(struct ublkev__lane *l, struct ublkev__queue *q,
 		if (!turn->reqs)
 			ublkev__turn_look_at_clock(l, turn);
 		turn->now_us = 0;	/* from here on time passes */
-		pump_charge(turn, t->req.len_bytes);
+		ublkev__turn_charge(turn, t->req.len_bytes);
 		any |= pump_serve(l, q, t, act);
 	}
 	return any;

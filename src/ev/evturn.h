@@ -79,6 +79,15 @@ static inline bool ublkev__turn_goes_on(struct ublkev__lane *l,
 	return !turn->over;
 }
 
+/* of a request that the backend is to have now */
+static inline void ublkev__turn_charge(struct ublkev__turn *turn,
+				       uint64_t bytes)
+{
+	turn->reqs++;
+	turn->cost_bytes += UBLKEV__REQ_COST_BYTES + bytes;
+	turn->round_bytes += bytes;
+}
+
 /*
  * Whether it allows another round, which is charged as a request without data.
  */

@@ -137,6 +137,8 @@ int opts_recovery(const char *name);
 
 /* "t10-dif-type1-crc"; "?" for none of enum ublkev_pi */
 const char *opts_integrity_name(unsigned int pi);
+/* -1: none of that name */
+int opts_integrity(const char *name);
 
 /* "mem"; "?" for no backend */
 const char *opts_backend_name(unsigned int backend);

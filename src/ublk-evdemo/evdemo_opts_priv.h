@@ -25,6 +25,9 @@ struct parse {
 int opts_fail(const struct parse *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* the number of a name in names[nr], or -1 */
+int opts_find(const char *const names[], unsigned int nr, const char *name);
+
 /* 0, or -EINVAL and p->err: what was given does not go together */
 int opts_check_all(const struct parse *p);
 

@@ -165,10 +165,10 @@ static const struct {
 } cmds[] = {
 	{ UBLKEV__CTRL_GET_FEATURES, 8, NEVER },
 	{ UBLKEV__CTRL_ADD_DEV, 64, NEVER },
-	{ UBLKEV__CTRL_SET_PARAMS, 136, OF_USERS },
+	{ UBLKEV__CTRL_SET_PARAMS, 152, OF_USERS },
 	{ UBLKEV__CTRL_GET_DEV_INFO, 64, OF_USERS },
 	{ UBLKEV__CTRL_GET_DEV_INFO2, 64, ALWAYS },
-	{ UBLKEV__CTRL_GET_PARAMS, 136, OF_USERS },
+	{ UBLKEV__CTRL_GET_PARAMS, 152, OF_USERS },
 	{ UBLKEV__CTRL_GET_QUEUE_AFFINITY, 1024, OF_USERS },
 	{ UBLKEV__CTRL_START_USER_RECOVERY, 0, OF_USERS },
 	{ UBLKEV__CTRL_START_DEV, 0, OF_USERS },
@@ -320,7 +320,7 @@ START_TEST(params_written)
 	req.params.logical_bs_shift = 9;
 	carry(&req);
 	memcpy(&abi, t.lent + t.cmd.dev_path_len, sizeof(abi));
-	ck_assert_uint_eq(abi.len, 136);
+	ck_assert_uint_eq(abi.len, 152);
 	ck_assert_uint_eq(abi.types, 1);	/* DEVT would be refused */
 	ck_assert_uint_eq(abi.basic.dev_sectors, 4711);
 }
@@ -331,7 +331,7 @@ START_TEST(params_read)
 {
 	struct ublkev__carrier_req req = ask(UBLKEV__CTRL_GET_PARAMS, 17,
 					     users[_i]);
-	struct abi_params abi = { .len = 136, .types = 1 | 4 };
+	struct abi_params abi = { .len = 152, .types = 1 | 4 };
 	struct ublkev__carrier_done done;
 
 	abi.basic.dev_sectors = 8192;
@@ -341,7 +341,7 @@ START_TEST(params_read)
 	t.reply_bytes = sizeof(abi);
 	done = carry(&req);
 	memcpy(&abi, t.lent + t.cmd.dev_path_len, sizeof(abi));
-	ck_assert_uint_eq(abi.len, 136);
+	ck_assert_uint_eq(abi.len, 152);
 	ck_assert_uint_eq(abi.types, 0);
 	ck_assert_uint_eq(done.params.dev_sectors, 8192);
 	ck_assert_uint_eq(done.params.disk_major, 259);

@@ -105,6 +105,7 @@ static uint32_t flag_of(unsigned int bit)
 	case 11: return UBLKEV_REQ_META;
 	case 13: return UBLKEV_REQ_FUA;
 	case 15: return UBLKEV_REQ_NOUNMAP;
+	case 18: return UBLKEV_REQ_METADATA;
 	}
 	return 0;
 }
@@ -130,7 +131,8 @@ START_TEST(all_flags)
 	ck_assert_int_eq(decode(&req, 0xffffff01, 8, 3), 0);
 	ck_assert_int_eq(req.op, UBLKEV_OP_WRITE);
 	ck_assert_uint_eq(req.flags, UBLKEV_REQ_FUA | UBLKEV_REQ_NOUNMAP |
-			  UBLKEV_REQ_META | UBLKEV_REQ_FAILFAST);
+			  UBLKEV_REQ_META | UBLKEV_REQ_FAILFAST |
+			  UBLKEV_REQ_METADATA);
 }
 END_TEST
 
