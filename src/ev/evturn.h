@@ -121,7 +121,7 @@ bool ublkev__turn_look(struct ublkev__lane *l, struct ublkev__turn *turn);
 static inline bool ublkev__turn_may_sleep(const struct ublkev__turn *turn,
 					  unsigned int state)
 {
-	if (!turn->sleep_us || turn->look_us || turn->over)
+	if (!turn->sleep_us || turn->look_us)
 		return false;
 	return !turn->sleeps || (state & UBLKEV__IO_WATCHING &&
 				 state & UBLKEV__IO_ALARMED);
