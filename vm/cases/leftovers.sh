@@ -2,7 +2,7 @@
 # run-cases removes all that a case leaves, says so, and the next case is none the worse (15 s)
 vm=$1
 mkdir -p vm/cases
-cp "$vm"/{lib.sh,leftovers.sh,run-cases,splats} vm/
+cp "$vm"/{backing.sh,lib.sh,leftovers.sh,run-cases,splats} vm/
 cat >vm/cases/1_leaves.sh <<'END'
 mkdir /tmp/left.$$
 demo_start --size 64M
