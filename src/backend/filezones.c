@@ -91,7 +91,7 @@ static int filezones_check_file(const struct ublkev__fileopen *f)
 		return -EINVAL;
 	if (fstatfs(f->fd, &fs))
 		return -errno;
-	if (fs.f_bsize > UBLKEV__FILEZONES_BLOCK)
+	if ((uint64_t)fs.f_bsize > UBLKEV__FILEZONES_BLOCK)
 		return -EINVAL;
 	return f->filled && lseek(f->fd, 0, SEEK_DATA) >= 0 ? -EOPNOTSUPP : 0;
 }

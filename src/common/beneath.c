@@ -133,7 +133,7 @@ static int beneath_ask_btrfs(const char *path, char text[40])
 	struct statfs fs;
 	int fd, ok;
 
-	if (statfs(path, &fs) || fs.f_type != BTRFS_SUPER_MAGIC)
+	if (statfs(path, &fs) || (uint32_t)fs.f_type != BTRFS_SUPER_MAGIC)
 		return 0;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
