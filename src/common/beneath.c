@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/btrfs.h>
 #include <linux/magic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
