@@ -116,13 +116,14 @@ typedef int ublkev_work_fn(void *ctx, struct ublkev_req *req);
  * with what it returned. `done` NULL: the request is answered with that.
  *
  * The threads are the device's: made when there is work that no idle one can
- * take, conf.offload_threads at most, and there until the device ends; all
- * signals are blocked in them. Work that finds none waits for one, in the order
- * in which it came. What has begun cannot be interrupted: a stop waits for it,
- * as long as for a request, and then the end of the device for another
- * conf.grace_ms. If it is not back by then, the device ends with ERROR in
- * BACKEND_CLOSE, and close() of the backend is not called: `ctx`, the request
- * and its buffer are the thread's as long as it runs, and never freed.
+ * take, conf.offload_threads at most, and there until the device ends; in them
+ * all signals are blocked but those of a thread's own faults. Work that finds
+ * none waits for one, in the order in which it came. What has begun cannot be
+ * interrupted: a stop waits for it, as long as for a request, and then the end
+ * of the device for another conf.grace_ms. If it is not back by then, the
+ * device ends with ERROR in BACKEND_CLOSE, and close() of the backend is not
+ * called: `ctx`, the request and its buffer are the thread's as long as it
+ * runs, and never freed.
  *
  * Errors: as above; -EBUSY: there is work under way for the request; -EAGAIN:
  * there is no thread, and none could be made.

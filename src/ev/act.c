@@ -445,8 +445,7 @@ static void act_close_backend(struct ublkev__engine *e)
 
 static bool act_pool_has_ended(const struct ublkev__engine *e)
 {
-	return e->closes_backend &&
-	       ublkev__offload_ended(e);
+	return e->closes_backend && ublkev__offload_ended(e);
 }
 
 static void act_close_backend_late(struct ublkev__engine *e)
@@ -582,8 +581,7 @@ enum ublkev__need ublkev__act_need(const struct ublkev__engine *e)
 		return UBLKEV__NEED_RUN;
 	if (ublkev__workers_have_facts(e) || act_is_idle(e) ||
 	    act_is_recalled(e) || e->resize == UBLKEV__RESIZE_CUTS ||
-	    act_pool_has_ended(e) ||
-	    (e->resize == UBLKEV__RESIZE_GROWS && ublkev__resize_grows_on(e)))
+	    act_pool_has_ended(e) || ublkev__resize_grows_on(e))
 		return UBLKEV__NEED_RUN;
 	return UBLKEV__NEED_LOOK;
 }
@@ -592,8 +590,7 @@ bool ublkev__act_run(struct ublkev__engine *e)
 {
 	struct ublkev__life_action *a = &e->action;
 
-	if (e->resize == UBLKEV__RESIZE_HOLDS ||
-	    (e->resize == UBLKEV__RESIZE_GROWS && ublkev__resize_grows_on(e)))
+	if (e->resize == UBLKEV__RESIZE_HOLDS || ublkev__resize_grows_on(e))
 		act_grow(e);
 	if (act_pool_has_ended(e))
 		act_close_backend_late(e);

@@ -10,10 +10,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <string.h>
 
 #include "ev/engine.h"
+#include "ev/evworker.h"
 
 struct ublkev__pool {
 	struct ublkev__engine *e;
@@ -117,24 +117,6 @@ static void *offload_run(void *arg)
 
 /* ---- what the lanes call ---------------------------------------------------- */
 
-/* likewise signals are the application's, but for a thread's own faults */
-static int offload_spawn(struct ublkev__pool *o, pthread_t *thread)
-{
-	sigset_t all, was;
-	int err;
-
-	sigfillset(&all);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGFPE);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGABRT);
-	pthread_sigmask(SIG_SETMASK, &all, &was);
-	err = pthread_create(thread, NULL, offload_run, o);
-	pthread_sigmask(SIG_SETMASK, &was, NULL);
-	return -err;
-}
-
 /*
  * One more thread, if all have a job. The lock is held by another lane only
  * while that makes one. Where no thread more is to be had, one that there is
@@ -148,7 +130,7 @@ static int offload_make(struct ublkev__pool *o, unsigned int most)
 	pthread_mutex_lock(&o->making);
 	nr = o->nr;
 	if (nr < most && __atomic_load_n(&o->out, __ATOMIC_RELAXED) >= nr) {
-		err = offload_spawn(o, &o->threads[nr]);
+		err = ublkev__worker_spawn(&o->threads[nr], offload_run, o);
 		if (!err)
 			__atomic_store_n(&o->nr, ++nr, __ATOMIC_RELAXED);
 	}

@@ -178,10 +178,15 @@ bool ublkev__reqop_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 
 /* ---- to a thread and back ------------------------------------------------------ */
 
+static struct ublkev__tagops *reqop_of_job(struct ublkev__job *job)
+{
+	return (struct ublkev__tagops *)
+		((char *)job - offsetof(struct ublkev__tagops, job));
+}
+
 static void reqop_run(struct ublkev__job *job)
 {
-	struct ublkev__tagops *t = (struct ublkev__tagops *)
-		((char *)job - offsetof(struct ublkev__tagops, job));
+	struct ublkev__tagops *t = reqop_of_job(job);
 
 	t->work_res = t->work(t->ctx, t->o.req);
 }
@@ -189,8 +194,7 @@ static void reqop_run(struct ublkev__job *job)
 /* what it returned is an answer if there is no `done` to judge it */
 static void reqop_worked(struct ublkev__lane *l, struct ublkev__job *job)
 {
-	struct ublkev__tagops *t = (struct ublkev__tagops *)
-		((char *)job - offsetof(struct ublkev__tagops, job));
+	struct ublkev__tagops *t = reqop_of_job(job);
 	int res = job->dropped ? -ECANCELED : t->work_res;
 
 	l->nr_flying--;

@@ -123,7 +123,8 @@ int ublkev__resize_begin(struct ublkev__engine *e, uint64_t dev_bytes)
 
 bool ublkev__resize_grows_on(const struct ublkev__engine *e)
 {
-	return e->grown || ublkev__life_can_resize(&e->life);
+	return e->resize == UBLKEV__RESIZE_GROWS &&
+	       (e->grown || ublkev__life_can_resize(&e->life));
 }
 
 /* of a thread that is still at it, when the device ends, nothing is asked */

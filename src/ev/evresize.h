@@ -23,8 +23,8 @@ struct ublkev__lane;
 int ublkev__resize_begin(struct ublkev__engine *e, uint64_t dev_bytes);
 
 /*
- * In RESIZE_GROWS: whether there is something to go on with, be it that the
- * thread is back, or that the device ends.
+ * Whether a RESIZE_GROWS has something to go on with, be it that the thread is
+ * back, or that the device ends.
  */
 bool ublkev__resize_grows_on(const struct ublkev__engine *e);
 

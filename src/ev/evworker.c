@@ -422,13 +422,13 @@ static void worker_block(sigset_t *was)
 	pthread_sigmask(SIG_SETMASK, &all, was);
 }
 
-static int worker_spawn(struct ublkev__worker *w)
+int ublkev__worker_spawn(pthread_t *thread, void *(*run)(void *), void *arg)
 {
 	sigset_t was;
 	int err;
 
 	worker_block(&was);
-	err = pthread_create(&w->thread, NULL, worker_run, w);
+	err = pthread_create(thread, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &was, NULL);
 	return -err;
 }
@@ -486,7 +486,9 @@ int ublkev__workers_do(struct ublkev__engine *e)
 	while (ublkev__threads_next(&e->threads, &a))
 		switch (a.act) {
 		case UBLKEV__THREADS_RUN:
-			err = worker_spawn(&e->workers[a.n]);
+			err = ublkev__worker_spawn(&e->workers[a.n].thread,
+						   worker_run,
+						   &e->workers[a.n]);
 			ublkev__threads_ran(&e->threads, a.n, err);
 			break;
 		case UBLKEV__THREADS_WISH:

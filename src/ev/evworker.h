@@ -20,6 +20,7 @@
 #ifndef UBLKEV_EV_EVWORKER_H
 #define UBLKEV_EV_EVWORKER_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,6 +35,13 @@
  */
 int ublkev__workers_new(struct ublkev__engine *e, unsigned int n,
 			unsigned int depth, uint32_t max_io_bytes);
+
+/*
+ * pthread_create(3) of any thread of the library's, a worker's or the pool's:
+ * with the signals blocked that are the application's, which are all but those
+ * of a thread's own faults. 0 or a negative errno. Any thread.
+ */
+int ublkev__worker_spawn(pthread_t *thread, void *(*run)(void *), void *arg);
 
 /*
  * Starts their threads, which wait for wishes. Their queues are there by now.
