@@ -14,16 +14,14 @@
 
 #include "backend/guard.h"
 #include "ev/engine.h"
+#include "ev/evclose.h"
 #include "ev/evfile.h"
 #include "ev/evlook.h"
 #include "ev/evloop.h"
-#include "ev/evoffload.h"
 #include "ev/evpump.h"
 #include "ev/evresize.h"
 #include "ev/evturn.h"
 #include "ev/evworker.h"
-#include "util/check.h"
-#include "util/thread.h"
 
 static void act_own_params(const struct ublkev__engine *e,
 			   struct ublkev__params *params)
@@ -416,46 +414,6 @@ static void act_recall_files(struct ublkev__engine *e)
 	ublkev__workers_do(e);
 }
 
-static void act_on_backend_closed(void *owner)
-{
-	struct ublkev__engine *e = owner;
-
-	ublkev__check(e->thread == ublkev__thread_self(),
-		      "a backend is closed in the thread of the loop");
-	ublkev__life_backend_closed(&e->life);
-	ublkev__evloop_kick(&e->lane);
-}
-
-/*
- * The threads are out of the backend: joining them waits for their exit only.
- */
-static void act_close_backend(struct ublkev__engine *e)
-{
-	ublkev__workers_join(e);
-	/* its code may be at work in the pool: it is closed when that is back */
-	if (ublkev__offload_ended(e) &&
-	    ublkev__guard_begin_close(e->backend, act_on_backend_closed) !=
-	    UBLKEV_LATER) {
-		ublkev__life_backend_closed(&e->life);
-		return;
-	}
-	e->closes_backend = e->backend->phase != UBLKEV__GUARD_CLOSING;
-	ublkev__life_backend_closing(&e->life, ublkev__engine_now_ms(e));
-}
-
-static bool act_pool_has_ended(const struct ublkev__engine *e)
-{
-	return e->closes_backend && ublkev__offload_ended(e);
-}
-
-static void act_close_backend_late(struct ublkev__engine *e)
-{
-	e->closes_backend = false;
-	if (ublkev__guard_begin_close(e->backend, act_on_backend_closed) !=
-	    UBLKEV_LATER)
-		ublkev__life_backend_closed(&e->life);
-}
-
 /* Whether the event can be told by now. */
 static bool act_may_tell(struct ublkev__engine *e,
 			 const struct ublkev__life_action *a)
@@ -547,7 +505,7 @@ static bool act(struct ublkev__engine *e, const struct ublkev__life_action *a)
 		act_close_io(e);
 		break;
 	case UBLKEV__LIFE_CLOSE_BACKEND:
-		act_close_backend(e);
+		ublkev__close_backend(e);
 		break;
 	case UBLKEV__LIFE_EVENT:
 		return act_tell(e, a);
@@ -581,7 +539,7 @@ enum ublkev__need ublkev__act_need(const struct ublkev__engine *e)
 		return UBLKEV__NEED_RUN;
 	if (ublkev__workers_have_facts(e) || act_is_idle(e) ||
 	    act_is_recalled(e) || e->resize == UBLKEV__RESIZE_CUTS ||
-	    act_pool_has_ended(e) || ublkev__resize_grows_on(e))
+	    ublkev__close_goes_on(e) || ublkev__resize_grows_on(e))
 		return UBLKEV__NEED_RUN;
 	return UBLKEV__NEED_LOOK;
 }
@@ -592,8 +550,8 @@ bool ublkev__act_run(struct ublkev__engine *e)
 
 	if (e->resize == UBLKEV__RESIZE_HOLDS || ublkev__resize_grows_on(e))
 		act_grow(e);
-	if (act_pool_has_ended(e))
-		act_close_backend_late(e);
+	if (ublkev__close_goes_on(e))
+		ublkev__close_backend_late(e);
 	while (e->blocked || ublkev__life_next(&e->life, a)) {
 		e->blocked = !act_may(e, a);
 		if (e->blocked)
