@@ -19,6 +19,7 @@
 #include "ev/evloop.h"
 #include "ev/evoffload.h"
 #include "ev/evreqop.h"
+#include "ev/evserve.h"
 #include "ev/evturn.h"
 #include "ev/evworker.h"
 
@@ -139,40 +140,6 @@ static void pump_place(struct ublkev__lane *l, struct ublkev__queue *q,
 		ublkev__queue_refused(q, t, err);
 }
 
-/* the backend's answer, or the guard's; whether the backend got it */
-static bool pump_answer(struct ublkev__queue *q, struct ublkev__tag *t,
-			uint64_t cookie, int res, bool rejected)
-{
-	if (rejected)
-		ublkev__queue_refused(q, t, res);
-	else if (res <= UBLKEV_DONE)
-		ublkev__queue_done(q, cookie, res);
-	else if (res == UBLKEV_AGAIN)
-		ublkev__queue_again(q, t);
-	return !rejected;
-}
-
-/* where the library has files to read and write for the backend */
-__attribute__((noinline))
-static bool pump_submit_to_files(struct ublkev__lane *l,
-				 struct ublkev__queue *q,
-				 struct ublkev__tag *t)
-{
-	uint64_t cookie = t->req.cookie;
-	bool rejected;
-	int res;
-
-	if (l->e->placed && !ublkev__queue_is_unlent(t) &&
-	    ublkev__file_place(l, q, t))
-		return false;
-	/* it stays the backend's, which is to begin nothing any more */
-	if (l->e->tagops && l->life.recall != UBLKEV__RECALL_UNASKED)
-		return false;
-	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
-	return ublkev__reqop_keeps_answer(l, cookie, res) ||
-	       pump_answer(q, t, cookie, res, rejected);
-}
-
 /* the request is not ours to look at once submitted: hence the cookie */
 static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 			struct ublkev__tag *t)
@@ -182,34 +149,9 @@ static bool pump_submit(struct ublkev__lane *l, struct ublkev__queue *q,
 	int res;
 
 	if (unlikely(l->e->has_files))
-		return pump_submit_to_files(l, q, t);
+		return ublkev__serve_files(l, q, t);
 	res = ublkev__guard_submit(l->e->backend, &t->req, &rejected);
-	return pump_answer(q, t, cookie, res, rejected);
-}
-
-/* whether the backend has said where it goes, and is to have it now */
-__attribute__((cold, noinline))
-static bool pump_append(struct ublkev__lane *l, struct ublkev__queue *q,
-			struct ublkev__tag *t)
-{
-	bool rejected;
-	int err = ublkev__guard_append(l->e->backend, &t->req, &rejected);
-
-	if (err)
-		pump_answer(q, t, t->req.cookie, err, rejected);
-	return !err;
-}
-
-__attribute__((cold, noinline))
-static bool pump_go_on(struct ublkev__lane *l, struct ublkev__queue *q,
-		       struct ublkev__tag *t)
-{
-	uint64_t cookie = t->req.cookie;
-	bool rejected;
-	int res = ublkev__guard_go_on(l->e->backend, &t->req, &rejected);
-
-	return ublkev__reqop_keeps_answer(l, cookie, res) ||
-	       pump_answer(q, t, cookie, res, rejected);
+	return ublkev__serve_answer(q, t, cookie, res, rejected);
 }
 
 static bool pump_round_is_full(const struct ublkev__turn *turn)
@@ -223,7 +165,7 @@ static bool pump_serve(struct ublkev__lane *l, struct ublkev__queue *q,
 {
 	switch (act) {
 	case UBLKEV__QUEUE_APPEND:
-		if (!pump_append(l, q, t))
+		if (!ublkev__serve_append(l, q, t))
 			return false;
 		/* fall through */
 	case UBLKEV__QUEUE_SUBMIT:
@@ -232,7 +174,7 @@ static bool pump_serve(struct ublkev__lane *l, struct ublkev__queue *q,
 		pump_map(l, q, t);
 		return false;
 	case UBLKEV__QUEUE_GO_ON:
-		return pump_go_on(l, q, t);
+		return ublkev__serve_go_on(l, q, t);
 	case UBLKEV__QUEUE_LEND:
 		ublkev__file_lend(l, q, t);
 		return false;
