@@ -417,9 +417,10 @@ int app_serve(const struct opts *opts, int ready_fd)
 	/* the scribe has it, too, and may wait for a terminal */
 	if (app.ready_fd >= 0)
 		shutdown(app.ready_fd, SHUT_RDWR);
-	log_tell_lost(1);
 	scribe_stop();
 	log_to_scribe(0);
+	/* it has told of lost lines, unless it is stuck, or was killed */
+	log_tell_lost(0);
 	/* A device that is left without a server keeps its state file. */
 	if (app.has_state && (app.dev.step == UBLKEV_STEP_GONE ||
 			      app.dev.step == UBLKEV_STEP_LOST))

@@ -21,6 +21,8 @@
 
 #define LINE_BYTES 1024
 
+static unsigned long logger_lost;
+
 static struct {
 	int level;
 	int use_syslog;
@@ -28,8 +30,8 @@ static struct {
 	int fd;			/* syslog's, -1: not connected */
 	struct sockaddr_un addr;
 	pid_t pid;		/* whose lines they are, for syslog */
-	unsigned long lost;
-} state = { .level = LOG_NOTICE, .fd = -1 };
+	unsigned long *lost;	/* maybe shared, so only ever changed atomically */
+} state = { .level = LOG_NOTICE, .fd = -1, .lost = &logger_lost };
 
 void log_init(int level)
 {
@@ -153,21 +155,49 @@ static int logger_emit(int priority, const char *line)
 	return log_write(STDERR_FILENO, buf);
 }
 
-static void logger_tell_lost(void)
+static void logger_lose(unsigned long lines)
 {
-	char buf[LINE_BYTES];
-
-	if (!state.lost)
-		return;
-	snprintf(buf, sizeof(buf), "%lu lines of log were lost", state.lost);
-	if (!logger_emit(LOG_WARNING, buf))
-		state.lost = 0;
+	__atomic_add_fetch(state.lost, lines, __ATOMIC_RELAXED);
 }
 
-void log_tell_lost(int wait)
+static int logger_has_lost(void)
 {
-	if (wait && state.lost && state.use_scribe)
-		scribe_await_room();
+	return __atomic_load_n(state.lost, __ATOMIC_RELAXED) != 0;
+}
+
+/* of two processes that have the count, who takes it tells it */
+static void logger_tell_lost(void)
+{
+	unsigned long lines;
+	char buf[LINE_BYTES];
+
+	if (!logger_has_lost())
+		return;
+	lines = __atomic_exchange_n(state.lost, 0, __ATOMIC_RELAXED);
+	snprintf(buf, sizeof(buf), "%lu lines of log were lost", lines);
+	if (lines && logger_emit(LOG_WARNING, buf))
+		logger_lose(lines);
+}
+
+void log_count_at(unsigned long *lost)
+{
+	unsigned long lines;
+
+	lines = __atomic_exchange_n(state.lost, 0, __ATOMIC_RELAXED);
+	state.lost = lost;
+	logger_lose(lines);
+}
+
+void log_tell_lost(int wait_ms)
+{
+	struct pollfd p = { STDERR_FILENO, POLLOUT, 0 };
+
+	logger_tell_lost();
+	if (!wait_ms || !logger_has_lost())
+		return;
+	if (state.use_syslog)
+		p.fd = state.fd;
+	poll(&p, 1, wait_ms);
 	logger_tell_lost();
 }
 
@@ -186,7 +216,7 @@ void log_line(void *unused, int priority, const char *line)
 	 */
 	escape_text(buf, sizeof(buf), line);
 	if (logger_emit(priority, buf))
-		state.lost++;
+		logger_lose(1);
 }
 
 void log_msg(int priority, const char *fmt, ...)

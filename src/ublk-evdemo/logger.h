@@ -6,7 +6,8 @@
  * syslog's socket by its name, which is a look-up in a file system. Once there
  * is a disk, both are the scribe's. A line for which a full pipe, a busy syslog
  * or a busy scribe has no room is dropped, and the next one that goes through
- * says how many were: a reader that sleeps must not stop the disk.
+ * says how many were: a reader that sleeps must not stop the disk. After the last
+ * one that is the scribe's to say, however this process has ended.
  */
 #ifndef EVDEMO_LOGGER_H
 #define EVDEMO_LOGGER_H
@@ -40,11 +41,17 @@ const char *log_text(char *buf, size_t size, const char *line);
 void log_line(void *unused, int priority, const char *line);
 
 /*
- * At the end, after which no line says how many were dropped before it: says so
- * now, if any were. Where nobody waits for the end: waits for room while the
- * scribe has none, for a second at most.
+ * From here on dropped lines are counted in *lost, which may be shared with
+ * another process: those that were before, and are not told yet, with them.
  */
-void log_tell_lost(int wait);
+void log_count_at(unsigned long *lost);
+
+/*
+ * At the end, after which no line says how many were dropped before it: says so
+ * now, if any were. By whom nobody waits for: once more when there is room where
+ * the log is, in so many milliseconds at most, or -1, however long that takes.
+ */
+void log_tell_lost(int wait_ms);
 
 /*
  * Writes text, all of it, and to a pipe without waiting: 0, -EAGAIN (no room)

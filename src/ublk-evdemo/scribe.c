@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -37,6 +38,9 @@ static struct {
 /* in that process: who waits for a daemon; -1: nobody */
 static int scribe_ready_fd;
 static pid_t scribe_server;
+
+/* both sides' memory: the server's lines that were dropped, and not told yet */
+static unsigned long *scribe_lost;
 
 /* ---- the process -------------------------------------------------------- */
 
@@ -134,6 +138,16 @@ static void scribe_obey(char *message, size_t len)
 	}
 }
 
+/*
+ * The server's last lines may be among those that were dropped, and it may have
+ * ended where nobody may wait, or been killed.
+ */
+static void scribe_tell_lost(void)
+{
+	log_count_at(scribe_lost);
+	log_tell_lost(log_is_syslog() ? END_MS : -1);
+}
+
 __attribute__((noreturn))
 static void scribe_run(int fd)
 {
@@ -150,10 +164,12 @@ static void scribe_run(int fd)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			_exit(0);
+			break;
 		message[n] = '\0';
 		scribe_obey(message, (size_t)n);
 	}
+	scribe_tell_lost();
+	_exit(0);
 }
 
 /* ---- the server --------------------------------------------------------- */
@@ -164,6 +180,10 @@ int scribe_start(int ready_fd)
 
 	scribe_ready_fd = ready_fd;
 	scribe_server = getpid();
+	scribe_lost = mmap(NULL, sizeof(*scribe_lost), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (scribe_lost == MAP_FAILED)
+		return -errno;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p))
 		return -errno;
 	scribe.pid = fork();
@@ -178,6 +198,7 @@ int scribe_start(int ready_fd)
 		return err;
 	}
 	scribe.fd = p[0];
+	log_count_at(scribe_lost);
 	return 0;
 }
 
@@ -194,14 +215,6 @@ int scribe_tell(enum scribe_sort sort, const char *text, size_t len)
 	if (sendmsg(scribe.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -errno;
 	return 0;
-}
-
-void scribe_await_room(void)
-{
-	struct pollfd p = { scribe.fd, POLLOUT, 0 };
-
-	if (scribe.fd >= 0)
-		poll(&p, 1, END_MS);
 }
 
 static void scribe_leave(void)

@@ -6,7 +6,9 @@
  * line when it pleases, and syslog's socket is found by a name in some file
  * system. Whoever serves a disk hands the line to this process
  * instead, which waits in its place. The socket between the two has room for
- * about a hundred lines; what does not fit is the caller's to count.
+ * about a hundred lines; what does not fit is the caller's to count, in memory
+ * that both have: when the caller has ended, by whatever, this process says how
+ * many that were.
  */
 #ifndef EVDEMO_SCRIBE_H
 #define EVDEMO_SCRIBE_H
@@ -26,7 +28,8 @@ enum scribe_sort {
  * thread. It lives until scribe_stop(), or until this process
  * is dead, and holds nothing open but its socket, stdout and stderr; where
  * ready_fd is not -1 (see daemon.h), that and no other file of the caller's.
- * 0, or a negative errno of socketpair(2) or fork(2).
+ * The log counts what it drops where both see it from here on.
+ * 0, or a negative errno of mmap(2), socketpair(2) or fork(2).
  */
 int scribe_start(int ready_fd);
 
@@ -35,9 +38,6 @@ int scribe_start(int ready_fd);
  * -ENOTCONN (there is no such process), or another negative errno of send(2).
  */
 int scribe_tell(enum scribe_sort sort, const char *text, size_t len);
-
-/* Waits until it has written most of what it has, a second at most. */
-void scribe_await_room(void);
 
 /*
  * Lets it write what it has, for a second at most, and end. One that is stuck

@@ -313,14 +313,37 @@ START_TEST(no_forged_line)
 }
 END_TEST
 
+#define LINES 1000
+
+/* how a server ends whose last lines were dropped */
+enum end { END_STOPS, END_LEAVES, END_IS_KILLED, NR_ENDS };
+
+/* log_tell_lost() where nothing may wait, as a server that hands its disk on */
+static void end_as(enum end end)
+{
+	switch (end) {
+	case END_STOPS:
+		scribe_stop();
+		log_to_scribe(0);
+		log_tell_lost(0);
+		break;
+	case END_LEAVES:
+		log_tell_lost(0);
+		break;
+	default:
+		raise(SIGKILL);
+	}
+	_exit(0);
+}
+
 /*
  * In a child: stderr is a pipe that is full, as is the scribe's socket, when the
- * last lines are logged. Then says so to the parent, which begins to read.
+ * last lines are logged. Then says so to the parent, which begins to read: at
+ * once, or when this process has ended.
  */
-static void lose_lines(int stderr_fd, int parent)
+static void lose_lines(int stderr_fd, int parent, enum end end)
 {
 	struct pollfd p = { stderr_fd, POLLOUT, 0 };
-	struct pollfd over = { parent, POLLIN, 0 };
 	int i;
 
 	dup2(stderr_fd, STDERR_FILENO);
@@ -331,25 +354,49 @@ static void lose_lines(int stderr_fd, int parent)
 		while (!scribe_tell(SCRIBE_LOG, "5kept", 5))
 			;
 	while (poll(&p, 1, 0));
-	for (i = 0; i < 1000; i++)
+	for (i = 0; i < LINES; i++)
 		log_msg(LOG_NOTICE, "line %d", i);
 	if (write(parent, "", 1) != 1)
 		_exit(2);
-	/* until somebody reads there is no room, however long that takes */
-	do
-		log_tell_lost(1);
-	while (!poll(&over, 1, 10));
-	scribe_stop();
-	_exit(0);
+	end_as(end);
 }
 
-/* the last line that is told says that others were not */
+/* of our lines, those that came and those that were said to be lost */
+static unsigned long accounted(const char *seen)
+{
+	unsigned long n = 0;
+	const char *at;
+
+	for (at = seen; (at = strstr(at, ": line ")); at++)
+		n++;
+	for (at = seen; (at = strstr(at, " lines of log were lost")); at++) {
+		while (at[-1] != ' ')
+			at--;
+		n += strtoul(at, NULL, 10);
+		at = strstr(at, "lines of log");
+	}
+	return n;
+}
+
+/* until all who write have closed it */
+static void read_all(int fd, char *seen, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	do {
+		n = read(fd, seen + len, size - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	ck_assert_int_eq(n, 0);
+	seen[len] = '\0';
+}
+
+/* however it ends: what was lost last is told as well */
 START_TEST(lost_at_the_end)
 {
 	static char seen[1 << 20];
 	int p[2], pair[2], status;
-	size_t len = 0;
-	ssize_t n;
 	pid_t pid;
 	char c;
 
@@ -359,22 +406,74 @@ START_TEST(lost_at_the_end)
 	if (!pid) {
 		close(pair[0]);
 		close(p[0]);
-		lose_lines(p[1], pair[1]);
+		lose_lines(p[1], pair[1], (enum end)_i);
 	}
 	close(p[1]);
 	close(pair[1]);
 	ck_assert_int_eq(read(pair[0], &c, 1), 1);
-	do {
-		n = read(p[0], seen + len, sizeof(seen) - 1 - len);
-		if (n <= 0)
-			ck_abort_msg("it is not told");
-		len += (size_t)n;
-		seen[len] = '\0';
-	} while (len < 64 || !strstr(seen + len - 64, " lines of log were lost\n"));
+	if (_i != END_STOPS)
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	read_all(p[0], seen, sizeof(seen));
+	ck_assert_uint_eq(accounted(seen), LINES);
+	if (_i == END_STOPS)
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, _i == END_IS_KILLED ? SIGKILL : 0);
 	close(pair[0]);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
 	close(p[0]);
+}
+END_TEST
+
+/* in a child: a daemon whose syslogd, the parent, sleeps */
+static void lose_datagrams(const char *name, int parent)
+{
+	char c;
+	int i;
+
+	log_to_syslog(name, 4321);
+	if (scribe_start(-1))
+		_exit(2);
+	log_to_scribe(1);
+	for (i = 0; i < LINES; i++)
+		log_msg(LOG_NOTICE, "line %d", i);
+	if (write(parent, "", 1) != 1 || read(parent, &c, 1) != 1)
+		_exit(2);
+	_exit(0);
+}
+
+/* a daemon's scribe drops lines as well; `parent` is closed when it has ended */
+START_TEST(lost_by_the_scribe)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0), pair[2];
+	struct pollfd either[2];
+	unsigned long n = 0;
+	const char *got;
+	pid_t pid;
+	char c;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.80s/log", dir);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	pid = fork();
+	if (!pid) {
+		close(fd);
+		close(pair[0]);
+		lose_datagrams(a.sun_path, pair[1]);
+	}
+	close(pair[1]);
+	ck_assert_int_eq(read(pair[0], &c, 1), 1);
+	ck_assert_int_eq(write(pair[0], "", 1), 1);
+	either[0] = (struct pollfd){ fd, POLLIN, 0 };
+	either[1] = (struct pollfd){ pair[0], POLLIN, 0 };
+	do {
+		ck_assert_int_gt(poll(either, 2, -1), 0);
+		while (*(got = datagram(fd)))
+			n += accounted(got);
+	} while (!either[1].revents);
+	ck_assert_uint_eq(n, LINES);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	close(pair[0]);
+	close(fd);
 }
 END_TEST
 
@@ -394,7 +493,8 @@ int main(void)
 	tcase_add_test(t, background_ends);
 	tcase_add_test(t, background_dies);
 	tcase_add_test(t, full_pipe_does_not_wait);
-	tcase_add_test(t, lost_at_the_end);
+	tcase_add_loop_test(t, lost_at_the_end, 0, NR_ENDS);
+	tcase_add_test(t, lost_by_the_scribe);
 	tcase_add_test(t, syslog_lines);
 	tcase_add_test(t, no_forged_line);
 	return test_main(s);
