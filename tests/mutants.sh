@@ -6,11 +6,14 @@
 # for each room. 1 when one survived, 2 when a mutation does not apply or build.
 # With MUTANTS_RECORD=FILE the row of each room in FILE's table is made anew, or
 # added: the score, today's date and what MUTANTS_COMMIT says of the sources.
+#
+# Without TREE, as a test of "make check", it looks only whether each line changes
+# something in the sources that there are: whoever reworks a file hears at once.
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 2
 table=$here/mutants.txt
 tree=$1
-shift
+[ $# = 0 ] || shift
 record=
 [ -z "$MUTANTS_RECORD" ] || {
 	record=$(cd "$(dirname "$MUTANTS_RECORD")" && pwd)/${MUTANTS_RECORD##*/}
@@ -41,11 +44,36 @@ restore() {
 
 # A line that is none of these would be passed over for ever.
 strange=$(grep -v -n -e '^#' -e '^[a-z]*: [a-z/_ ]*$' \
-	-e '^[a-z/]* | src/[a-z/_]*\.[ch] | [a-z/_ ]* | .' "$table")
+	-e '^[a-z/-]* | src/[a-z/_-]*\.[ch] | [a-z/_. ]* | .' "$table")
 if [ "$strange" ]; then
 	wrong "mutants.txt:$strange: no mutation"
 	exit 2
 fi
+
+# LINE: sets file, tests and change
+split() {
+	change=${1#* | }
+	file=${change%% | *}
+	change=${change#* | }
+	tests=${change%% | *}
+	change=${change#* | }
+}
+
+[ "$tree" ] || {
+	cd "$here/.." || exit 2
+	grep '^[^#].* | ' "$table" >"$list"
+	while IFS= read -r line; do
+		split "$line"
+		{ sed "$change" "$file" >"$log" && ! cmp -s "$log" "$file"; } ||
+			wrong "$file: \"$change\" changes nothing: mend tests/mutants.txt"
+		for t in $tests; do
+			[ -e "tests/$t" ] || [ -e "tests/$t.c" ] ||
+				grep -q "^$t: " "$table" ||
+				wrong "mutants.txt: there is no tests/$t.c"
+		done
+	done <"$list"
+	exit $status
+}
 
 cd "$tree" || exit 2
 { [ -f Makefile ] || ./configure --disable-shared CC="${CC:-cc}"; } >"$log" 2>&1 &&
@@ -73,7 +101,11 @@ run() {
 	done
 }
 
+# a script's programs are built with it
 build() {
+	case $1 in
+	*.sh*) set -- "$1 tests/programs/fake_evdemo tests/programs/fake_evctl" ;;
+	esac
 	# shellcheck disable=SC2086  # several
 	make -j"${JOBS:-2}" $1 >"$log" 2>&1
 }
@@ -113,25 +145,22 @@ for room in ${*:-$(sed -n '/^#/d; s/ | .*//p' "$table" | sort -u)}; do
 	grep "^$room | " "$table" >"$list" ||
 		{ wrong "no mutant of $room"; continue; }
 	all=0 killed=0
-	tests=$(programs "$(sed 's/^[^|]*|[^|]*| \([^|]*\) |.*/\1/' "$list" |
+	every=$(programs "$(sed 's/^[^|]*|[^|]*| \([^|]*\) |.*/\1/' "$list" |
 		tr ' ' '\n' | sort -u)" | sort -u)
-	build "$tests" && run "$tests" || {
+	build "$every" && run "$every" || {
 		tail -5 "$log" >&2
 		wrong "$room: fails without a mutation: $t"
 		continue
 	}
 	while IFS= read -r line; do
-		rest=${line#* | }
-		file=${rest%% | *}
-		rest=${rest#* | }
-		mutate "$file" "$(programs "${rest%% | *}")" "${rest#* | }" \
-			</dev/null
+		split "$line"
+		mutate "$file" "$(programs "$tests")" "$change" </dev/null
 		[ "$verdict" ] || continue
 		all=$((all + 1))
 		if [ "$verdict" = killed ]; then
 			killed=$((killed + 1))
 		else
-			echo "survived: $file: ${rest#* | }"
+			echo "survived: $file: $change"
 			[ $status = 2 ] || status=1
 		fi
 	done <"$list"
