@@ -118,16 +118,27 @@ check "deleted" [ -z "$(state_of 1)" ]
 run 3 del 0
 sed -i 's/^2 .*/& DEL_DEV=1/' devs
 run 7 del 2
-# what does not end
+# what does not end, all of it at once, each on a copy of its own
+endless() { # COMMAND ARG...: without its answer
+	local silent=$1
+	shift
+	mkdir "endless.$#.$silent"
+	cp -a root devs "endless.$#.$silent"
+	(cd "endless.$#.$silent" && FAKE_SILENT=$silent dir=$PWD \
+		FAKE_DEVS=$PWD/devs run 6 --timeout 1 "$@") >"endless.$#.$silent.log" &
+}
 devs
-FAKE_SILENT=DEL_DEV run 6 --timeout 1 del 2
-check "who" has 'server has /dev/ublkc2 open' err
+endless DEL_DEV del 2
 holds 2
-FAKE_SILENT=DEL_DEV run 6 --timeout 1 del 2 --force
-check "advice" has 'del 2 --async' err
-FAKE_SILENT=STOP_DEV run 6 --timeout 1 stop 4 --force
-FAKE_SILENT=TRY_STOP_DEV run 6 --timeout 1 stop 4
-FAKE_SILENT=GET_DEV_INFO run 6 --timeout 1 list
+endless DEL_DEV del 2 --force
+endless STOP_DEV stop 4 --force
+endless TRY_STOP_DEV stop 4
+endless GET_DEV_INFO list
+wait
+cat endless.*.log
+check "ended" [ ! -s <(cat endless.*.log) ]
+check "who" has 'server has /dev/ublkc2 open' endless.2.DEL_DEV/err
+check "advice" has 'del 2 --async' endless.3.DEL_DEV/err
 
 # --- what others wrote: on no terminal as it is, and lost to no JSON
 devs
@@ -153,7 +164,7 @@ json 0 '.devices[0].server | .alive and .pid == 100 and
 # --- interrupted
 FAKE_SILENT=TRY_STOP_DEV "$ctl" --root root stop 4 >out 2>err &
 pid=$!
-sleep .5
+check "begun" await catches_sigterm $pid
 kill $pid
 wait $pid
 check "interrupted" [ $? = 1 ]

@@ -25,6 +25,19 @@ check() { # what, condition...
 	"$@" || complain "$what: $*"
 }
 has() { grep -q -- "$1" "$2"; }
+await() { # condition...: for up to 60 s, on a busy machine
+	local i
+	for ((i = 0; i < 3000; i++)); do
+		"$@" 2>/dev/null && return 0
+		sleep .02
+	done
+	return 1
+}
+catches_sigterm() { # pid
+	local caught
+	caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status")
+	[ -n "$caught" ] && ((0x$caught >> 14 & 1))
+}
 
 # run STATUS ARG...: stdout is in out, stderr in err; one line there if it fails
 run() {
@@ -42,17 +55,16 @@ run() {
 
 # json STATUS FILTER ARG...: one object of our schema, for which FILTER is true
 json() {
-	local want=$1 filter=$2
+	local want=$1 filter=$2 all
 	shift 2
 	run "$want" --json "$@"
 	[ "$(wc -l <out)" = 1 ] || complain "[--json $*] is not one line"
 	[ -n "$jq" ] || return 0
-	jq -e ".schema == 1 and .command == \"$1\" and .status == $want" \
-		out >/dev/null || complain "[--json $*] lacks a member"
-	jq -e "$filter" out >/dev/null || complain "[--json $*] not: $filter"
+	all=".schema == 1 and .command == \"$1\" and .status == $want"
 	[ "$want" = 0 ] || [ "$1" = doctor ] ||
-		jq -e ".error.status == $want and .error.text != \"\"" \
-			out >/dev/null || complain "[--json $*] has no error"
+		all="$all and .error.status == $want and .error.text != \"\""
+	jq -e "$all and ($filter)" out >/dev/null ||
+		complain "[--json $*] not: $all and ($filter)"
 }
 
 ours=75626c6b2d657631
