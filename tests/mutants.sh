@@ -160,7 +160,7 @@ for room in ${*:-$(sed -n '/^#/d; s/ | .*//p' "$table" | sort -u)}; do
 		if [ "$verdict" = killed ]; then
 			killed=$((killed + 1))
 		else
-			echo "survived: $file: $change"
+			printf "survived: %s: %s\n" "$file" "$change"
 			[ $status = 2 ] || status=1
 		fi
 	done <"$list"

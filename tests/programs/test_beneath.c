@@ -136,6 +136,27 @@ START_TEST(loop)
 }
 END_TEST
 
+/* a block device's node says which it is, whatever file system it is on */
+START_TEST(node)
+{
+	char path[512], line[520];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/node", root);
+	if (mknod(path, S_IFBLK | 0600, makedev(259, 4))) {
+		printf("node: no right to mknod, left out\n");
+		return;
+	}
+	ck_assert_int_eq(stat(path, &st), 0);
+	make("loop6", 7, 6);
+	snprintf(line, sizeof(line), "%s\n", path);
+	proctree_file(root, DEVICES "loop6/loop/backing_file", line);
+	ck_assert(has(7, 6));
+	ck_assert(beneath_file_has(root, path, &st, "ublkb3"));
+	ck_assert(!beneath_file_has(root, path, &st, "ublkb33"));
+}
+END_TEST
+
 START_TEST(btrfs)
 {
 	static const char uuid[] = "01234567-89ab-cdef-0123-456789abcdef";
@@ -165,6 +186,7 @@ int main(void)
 	tcase_add_test(t, stacked);
 	tcase_add_test(t, circle);
 	tcase_add_test(t, loop);
+	tcase_add_test(t, node);
 	tcase_add_test(t, btrfs);
 	return test_main(s);
 }

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,6 +37,19 @@ static void tear_down(void)
 	holders_free(h);
 	h = NULL;
 	proctree_remove(root);
+}
+
+/* what the clock says too much */
+static double later_s;
+
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int ret = __real_clock_gettime(id, ts);
+
+	ts->tv_sec += (time_t)later_s;
+	return ret;
 }
 
 static void scan(unsigned int budget)
@@ -188,20 +202,53 @@ END_TEST
 START_TEST(not_own_mount)
 {
 	const char *mount = "40 22 259:7 / /mine rw - ext4 /dev/x rw\n";
+	unsigned int i;
 
 	proctree_pid(root, SELF, "self", _i ? 300 : 100, mount);
 	if (_i)
 		proctree_link(root, "proc/1/ns/mnt", "none");
-	else
-		proctree_file(root, "proc/1/mountinfo", mount);
+	proctree_file(root, "proc/1/mountinfo", mount);
+	scan(3);
+	ck_assert_uint_eq(holders_count(h), _i ? 2 : 1);
+	for (i = 0; i < holders_count(h); i++)
+		ck_assert_int_eq(holders_at(h, i)->kind, HOLDER_MOUNT);
+}
+END_TEST
+
+/* processes that have nothing to do with it, in whatever order all are listed */
+static void crowd(int first_pid, int ns, const char *mountinfo,
+		  const char *file)
+{
+	char path[64];
+	int pid;
+
+	for (pid = first_pid; pid < first_pid + 4; pid++) {
+		proctree_pid(root, pid, "crowd", ns, mountinfo ? mountinfo : "");
+		snprintf(path, sizeof(path), "proc/%d/fd/3", pid);
+		if (file)
+			proctree_link(root, path, file);
+		snprintf(path, sizeof(path), "%s/proc/%d/mountinfo", root, pid);
+		if (!mountinfo)
+			ck_assert_int_eq(unlink(path), 0);
+	}
+}
+
+/* whose mounts can't be read any more: another of the namespace has them, too */
+START_TEST(mounts_of_the_dead)
+{
+	crowd(30, 200, NULL, NULL);
+	proctree_pid(root, 10, "vi", 200,
+		     "30 22 259:7 / /mnt rw - ext4 /dev/x rw\n");
+	crowd(40, 200, NULL, NULL);
 	scan(3);
 	ck_assert_uint_eq(holders_count(h), 1);
-	ck_assert_int_eq(holders_at(h, 0)->kind, HOLDER_MOUNT);
+	ck_assert_uint_eq(count(HOLDER_MOUNT, 10, "/mnt"), 1);
 }
 END_TEST
 
 START_TEST(users)
 {
+	crowd(30, 201, ROOTFS, "/mnt/file");
 	proctree_pid(root, 10, "vi", 200,
 		     "30 22 259:7 / /mnt rw - ext4 /dev/x rw\n");
 	proctree_link(root, "proc/10/cwd", "/mnt/dir");
@@ -213,6 +260,7 @@ START_TEST(users)
 		     "30 22 259:7 / /mnt rw - ext4 /dev/x rw\n");
 	proctree_link(root, "proc/12/fd/3", "/mnt2/file");
 	proctree_link(root, "proc/12/fd/4", "socket:[1]");
+	crowd(40, 201, ROOTFS, "/mnt/file");
 	scan(2);
 	ck_assert_uint_eq(count(HOLDER_USER, 10, "/mnt/dir"), 1);
 	ck_assert_uint_eq(holders_count(h), 2);
@@ -258,18 +306,21 @@ static void open_node(int pid, const char *comm, const char *node)
 
 START_TEST(open_nodes)
 {
-	char node[512], other[512], line[700];
+	char node[512], other[512], chars[512], line[700];
 
 	snprintf(node, sizeof(node), "%s/ublkb7p1", root);
 	snprintf(other, sizeof(other), "%s/ublkb8", root);
+	snprintf(chars, sizeof(chars), "%s/ublkb9", root);
 	if (mknod(node, S_IFBLK | 0600, makedev(259, 8)) ||
-	    mknod(other, S_IFBLK | 0600, makedev(259, 99))) {
+	    mknod(other, S_IFBLK | 0600, makedev(259, 99)) ||
+	    mknod(chars, S_IFCHR | 0600, makedev(259, 8))) {
 		printf("open_nodes: no right to mknod, left out\n");
 		return;
 	}
 	open_node(20, "fio", node);
 	open_node(21, "(udev-worker)", node);
 	open_node(22, "dd", other);
+	open_node(23, "chars", chars);
 	open_node(SELF, "self", node);
 	scan(1);
 	ck_assert_uint_eq(holders_count(h), 2);
@@ -301,10 +352,12 @@ START_TEST(filesystems)
 	proctree_link(root, "sys/fs/btrfs/4-5-6/devices/ublkb70", "x");
 	proctree_dir(root, "sys/fs/btrfs/features");
 	proctree_dir(root, "proc/fs/jbd2/ublkb7");
+	proctree_dir(root, "proc/fs/jbd2/ublkb7p1-8");
 	proctree_dir(root, "proc/fs/jbd2/ublkb70-8");
 	proctree_dir(root, "sys/fs/ext4/ublkb70");
 	scan(100);
-	ck_assert_uint_eq(holders_count(h), 2);
+	ck_assert_uint_eq(holders_count(h), 3);
+	ck_assert_uint_eq(count(HOLDER_FS, 0, "journal ublkb7p1"), 1);
 	ck_assert_uint_eq(count(HOLDER_FS, 0, "btrfs 1-2-3"), 1);
 	ck_assert_uint_eq(count(HOLDER_FS, 0, "journal ublkb7"), 1);
 	/* one that was unmounted lazily, while a file keeps it */
@@ -372,6 +425,20 @@ START_TEST(mapped)
 	ck_assert_uint_eq(count(HOLDER_MAPPED, 10, "/dev/ublkb7"), 1);
 	ck_assert_uint_eq(count(HOLDER_MAPPED, 11, "/gone (deleted)"), 1);
 	ck_assert(says("pid 10 (mapper) has /dev/ublkb7 mapped"));
+}
+END_TEST
+
+/* who was named as its user is not named once more */
+START_TEST(mapped_by_a_user)
+{
+	proctree_pid(root, 10, "vi", 200,
+		     "30 22 259:7 / /mnt rw - ext4 /dev/x rw\n");
+	proctree_link(root, "proc/10/cwd", "/mnt/dir");
+	proctree_file(root, "proc/10/maps",
+		      "7f00-7f10 rw-s 00000000 103:07 42      /mnt/file\n");
+	scan(100);
+	ck_assert_uint_eq(holders_count(h), 2);
+	ck_assert_uint_eq(count(HOLDER_USER, 10, "/mnt/dir"), 1);
 }
 END_TEST
 
@@ -451,20 +518,46 @@ START_TEST(not_its_node)
 }
 END_TEST
 
+/* the process that asks holds nothing open that others wait for the end of */
+static void awaits_eof(const int p[2])
+{
+	char c;
+
+	ck_assert_int_eq(close(p[1]), 0);
+	ck_assert_int_eq(read(p[0], &c, 1), 0);
+	close(p[0]);
+}
+
+/* nor is it left behind, which this would wait for */
+static void awaits_end(void)
+{
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	ck_assert_int_eq(errno, ECHILD);
+}
+
 /* who cannot open it waits for somebody who does something with it */
 START_TEST(open_hangs)
 {
-	int ret;
+	int p[2], ret;
 
 	if (!make_node())
 		return;
 	excl_hangs = 1;
+	ck_assert_int_eq(pipe(p), 0);
 	ck_assert_int_eq(holders_new(&h, root, 7, SELF), 0);
-	while ((ret = holders_step(h, 100)) == 1)
+	while (holders_pause(h) == 0)
+		ck_assert_int_eq(holders_step(h, 100), 1);
+	awaits_eof(p);
+	/* a second passes with each look */
+	while ((ret = holders_step(h, 100)) == 1) {
 		usleep((useconds_t)(holders_pause(h) * 1e6));
+		later_s++;
+	}
 	ck_assert_int_eq(ret, 0);
 	ck_assert_uint_eq(holders_count(h), 1);
 	ck_assert_int_eq(holders_at(h, 0)->kind, HOLDER_UNNAMED);
+	awaits_end();
 }
 END_TEST
 
@@ -551,6 +644,7 @@ int main(void)
 	tcase_add_test(t, mounts);
 	tcase_add_test(t, own_mount);
 	tcase_add_loop_test(t, not_own_mount, 0, 2);
+	tcase_add_test(t, mounts_of_the_dead);
 	tcase_add_test(t, users);
 	tcase_add_test(t, swap_and_stacked);
 	tcase_add_test(t, open_nodes);
@@ -558,6 +652,7 @@ int main(void)
 	tcase_add_test(t, external_log);
 	tcase_add_test(t, backed);
 	tcase_add_test(t, mapped);
+	tcase_add_test(t, mapped_by_a_user);
 	tcase_add_test(t, exclusive);
 	tcase_add_test(t, not_its_node);
 	tcase_add_test(t, open_hangs);
