@@ -91,6 +91,9 @@ struct ublkev_req {
 	uint16_t queue;		/* ro: blk-mq hardware queue */
 	uint16_t tag;		/* ro: blk-mq tag in that queue */
 	uint8_t op;		/* ro: enum ublkev_op */
+	uint16_t thread;	/* ro: of UBLKEV_CONF_QUEUE_THREADS, the one that
+				   serves the tag, as queue_start() was told its
+				   number; else the queue's */
 };
 
 /*

@@ -18,7 +18,7 @@
 #define MAX_DISCARD_BYTES	(UINT32_C(1) << 30)
 #define MAX_WRITE_ZEROES_BYTES	(UINT32_C(1) << 30)
 
-#define MOST_QUEUES	4096u	/* UBLK_MAX_NR_QUEUES */
+#define MOST_THREADS	4096u	/* that a device has; or queues */
 #define LEAST_TAGS	128u
 
 struct null_buf {
@@ -26,15 +26,15 @@ struct null_buf {
 	uint64_t zero_bytes;	/* from its beginning */
 };
 
-/* touched by the queue's thread only */
-struct null_queue {
+/* touched by that thread of the device's only */
+struct null_thread {
 	struct null_buf *tags;
 	uint32_t nr_tags;
 };
 
 struct null {
 	struct ublkev_disk_conf conf;
-	struct null_queue *queues;	/* [MOST_QUEUES] */
+	struct null_thread *threads;	/* [MOST_THREADS] */
 };
 
 static int null_open(void *ctx, struct ublkev_limits *limits)
@@ -50,7 +50,7 @@ static int null_open(void *ctx, struct ublkev_limits *limits)
 }
 
 __attribute__((cold, noinline))
-static bool null_make_room(struct null_queue *q, unsigned int tag)
+static bool null_make_room(struct null_thread *q, unsigned int tag)
 {
 	struct null_buf *tags;
 	uint32_t nr = LEAST_TAGS;
@@ -70,7 +70,7 @@ static bool null_make_room(struct null_queue *q, unsigned int tag)
 static inline bool null_has_zeroes(const struct null *n,
 				   const struct ublkev_req *req)
 {
-	const struct null_queue *q = &n->queues[req->queue];
+	const struct null_thread *q = &n->threads[req->thread];
 
 	return req->tag < q->nr_tags && q->tags[req->tag].buf == req->buf &&
 	       q->tags[req->tag].zero_bytes >= req->len_bytes;
@@ -80,7 +80,7 @@ static inline bool null_has_zeroes(const struct null *n,
 static struct null_buf *null_buf_of(const struct null *n,
 				    const struct ublkev_req *req)
 {
-	struct null_queue *q = &n->queues[req->queue];
+	struct null_thread *q = &n->threads[req->thread];
 
 	if (req->tag >= q->nr_tags && !null_make_room(q, req->tag))
 		return NULL;
@@ -102,7 +102,7 @@ static void null_read(const struct null *n, const struct ublkev_req *req)
 
 static void null_write(const struct null *n, const struct ublkev_req *req)
 {
-	struct null_queue *q = &n->queues[req->queue];
+	struct null_thread *q = &n->threads[req->thread];
 
 	/* a tag that there is no entry for has no zeroes known */
 	if (req->tag < q->nr_tags)
@@ -133,9 +133,9 @@ static void null_free(void *ctx)
 	struct null *n = ctx;
 	unsigned int i;
 
-	for (i = 0; i < MOST_QUEUES; i++)
-		free(n->queues[i].tags);
-	free(n->queues);
+	for (i = 0; i < MOST_THREADS; i++)
+		free(n->threads[i].tags);
+	free(n->threads);
 	free(n);
 }
 
@@ -155,8 +155,8 @@ int ublkev_null_new(struct ublkev_backend **backendp,
 	if (!n)
 		return -ENOMEM;
 	n->conf = own;
-	n->queues = calloc(MOST_QUEUES, sizeof(*n->queues));
-	if (!n->queues) {
+	n->threads = calloc(MOST_THREADS, sizeof(*n->threads));
+	if (!n->threads) {
 		free(n);
 		return -ENOMEM;
 	}

@@ -118,6 +118,7 @@ static const char *const tag_state_names[] = {
 	[UBLKEV__TAG_MOVE] = "MOVE",
 	[UBLKEV__TAG_MOVING] = "MOVING",
 	[UBLKEV__TAG_DEAD] = "DEAD",
+	[UBLKEV__TAG_OTHERS] = "OTHERS",
 };
 COMPLETE(tag_state_names, UBLKEV__NR_TAG_STATES);
 

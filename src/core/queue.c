@@ -14,57 +14,6 @@
 static_assert(sizeof(void *) != 8 || sizeof(struct ublkev__tag) == 64,
 	      "a tag is one cache line");
 
-#define GENERATION (UINT64_C(1) << 32)
-
-void ublkev__queue_init(struct ublkev__queue *q, unsigned int id,
-			unsigned int depth, uint32_t generation,
-			struct ublkev__tag *tags, uint64_t *since_us,
-			struct ublkev_stats *stats)
-{
-	unsigned int i;
-
-	memset(q, 0, sizeof(*q));
-	q->tags = tags;
-	q->stats = stats;
-	q->since_us = since_us;
-	q->id = (uint16_t)id;
-	q->depth = (uint16_t)depth;
-	memset(tags, 0, depth * sizeof(*tags));
-	for (i = 0; i < depth; i++) {
-		tags[i].req.queue = (uint16_t)id;
-		tags[i].req.tag = (uint16_t)i;
-		tags[i].req.cookie = generation * GENERATION | id << 16 | i;
-	}
-}
-
-uint32_t ublkev__queue_generation(const struct ublkev__queue *q)
-{
-	uint64_t youngest = 0;
-	unsigned int i;
-
-	for (i = 0; i < q->depth; i++)
-		if (q->tags[i].req.cookie > youngest)
-			youngest = q->tags[i].req.cookie;
-	return (uint32_t)(youngest / GENERATION) + 1;
-}
-
-void ublkev__queue_set_xfer(struct ublkev__queue *q, enum ublkev__xfer copy,
-			    bool no_data)
-{
-	if (no_data && copy == UBLKEV__XFER_USER)
-		copy = UBLKEV__XFER_PLAIN;
-	q->copy = (uint8_t)copy;
-}
-
-void ublkev__queue_set_bufs(struct ublkev__queue *q, void *buf, void *spare,
-			    uint32_t max_io_bytes)
-{
-	q->bufs = buf;
-	q->spare = spare;
-	q->max_io_bytes = max_io_bytes;
-	q->stride_bytes = max_io_bytes;
-}
-
 static inline void queue_push(struct ublkev__queue *q,
 			      struct ublkev__taglist *list,
 			      const struct ublkev__tag *t)
@@ -431,8 +380,9 @@ void ublkev__queue_kill(struct ublkev__queue *q)
 	unsigned int i;
 
 	for (i = 0; i < q->depth; i++)
-		q->tags[i].state = UBLKEV__TAG_DEAD;
-	q->nr_dead = q->depth;
+		if (q->tags[i].state != UBLKEV__TAG_OTHERS)
+			q->tags[i].state = UBLKEV__TAG_DEAD;
+	q->nr_dead = q->nr_tags;
 	q->stats->inflight -= q->nr_backend;
 	q->nr_backend = 0;
 	q->in.nr = 0;
@@ -504,7 +454,7 @@ static inline void queue_give(struct ublkev__queue *q, struct ublkev__tag *t)
  */
 static void queue_give_anew(struct ublkev__queue *q, struct ublkev__tag *t)
 {
-	t->req.cookie += GENERATION;
+	t->req.cookie += UBLKEV__GENERATION;
 	queue_give(q, t);
 }
 

@@ -52,6 +52,9 @@
 #include "core/params.h"
 #include "core/stats.h"
 
+/* in a cookie, the one of the next request of the same tag */
+#define UBLKEV__GENERATION	(UINT64_C(1) << 32)
+
 enum ublkev__tag_state {
 	UBLKEV__TAG_IDLE,	/* never given to the driver */
 	UBLKEV__TAG_DRIVER,	/* armed: FETCHed or COMMITted */
@@ -62,6 +65,7 @@ enum ublkev__tag_state {
 				   and where it was appended is to be told */
 	UBLKEV__TAG_MOVING,	/* the driver moves them */
 	UBLKEV__TAG_DEAD,
+	UBLKEV__TAG_OTHERS,	/* another part's of the queue, never touched */
 	UBLKEV__NR_TAG_STATES
 };
 
@@ -91,7 +95,10 @@ struct ublkev__taglist {
 	uint16_t nr;
 };
 
-/* aligned, for another thread may serve the queue beside it */
+/*
+ * A queue, or the part of its tags that one of its threads serves: see
+ * ublkev__queue_share(). Aligned, for another thread may serve the one beside it.
+ */
 struct ublkev__queue {
 	_Alignas(64) struct ublkev__tag *tags;	/* [depth] */
 	struct ublkev_stats *stats;
@@ -110,6 +117,8 @@ struct ublkev__queue {
 	uint8_t copy;			/* enum ublkev__xfer */
 	uint16_t nr_dead;
 	uint16_t nr_backend;
+	uint16_t nr_tags;		/* its own, of `depth` */
+	uint16_t number;		/* in cookies */
 };
 
 /* UBLK_IO_RES_NEED_GET_DATA: a WRITE, whose data the driver keeps */
@@ -142,6 +151,20 @@ void ublkev__queue_init(struct ublkev__queue *q, unsigned int id,
 			unsigned int depth, uint32_t generation,
 			struct ublkev__tag *tags, uint64_t *since_us,
 			struct ublkev_stats *stats);
+
+/*
+ * After init: of the queue's tags every of-th from `part` on are this one's, and
+ * the others those of other parts, which other threads serve. Each part has an
+ * array for all tags, so that a tag's place in it is its number, and what is
+ * another thread's to write is nowhere near. In cookies a part has a number of its
+ * own in place of the queue's, as if the parts of all queues were queues.
+ *
+ * Every of-th, and no range: the block layer gives a CPU's requests the lowest
+ * free tags of one word of its bitmap (sbitmap_find_bit()), which are to be
+ * several threads'.
+ */
+void ublkev__queue_share(struct ublkev__queue *q, unsigned int part,
+			 unsigned int of);
 
 /* the generation that is younger than all that the queue's cookies had */
 uint32_t ublkev__queue_generation(const struct ublkev__queue *q);
@@ -272,6 +295,13 @@ static inline void *ublkev__queue_buf(const struct ublkev__queue *q,
 	return q->bufs ? ublkev__queue_own_buf(q, t) : q->spare;
 }
 
+/* the tag is another part's */
+static inline bool ublkev__queue_has_no(const struct ublkev__queue *q,
+					unsigned int tag)
+{
+	return q->tags[tag].state == UBLKEV__TAG_OTHERS;
+}
+
 static inline bool ublkev__queue_has_work(const struct ublkev__queue *q)
 {
 	return q->in.nr || q->out.nr;
@@ -282,10 +312,10 @@ bool ublkev__queue_idle(const struct ublkev__queue *q);
 
 static inline bool ublkev__queue_drained(const struct ublkev__queue *q)
 {
-	return q->nr_dead == q->depth;
+	return q->nr_dead == q->nr_tags;
 }
 
-/* cookie = generation << 32 | queue << 16 | tag */
+/* cookie = generation << 32 | queue << 16 | tag, or a part in place of a queue */
 static inline unsigned int ublkev__cookie_queue(uint64_t cookie)
 {
 	return (unsigned int)(cookie >> 16) & 0xffff;

@@ -125,7 +125,8 @@ static void queue_verify_tag(const struct ublkev__queue *q,
 
 	assert(t->req.queue == q->id && t->req.tag == i);
 	assert(ublkev__cookie_tag(t->req.cookie) == i);
-	assert(ublkev__cookie_queue(t->req.cookie) == q->id);
+	assert(ublkev__cookie_queue(t->req.cookie) == q->number);
+	assert(t->req.thread == q->number);
 	queue_verify_how(q, t);
 	switch (t->state) {
 	case UBLKEV__TAG_READY:
@@ -169,8 +170,10 @@ void ublkev__queue_verify(const struct ublkev__queue *q)
 	for (i = 0; i < q->depth; i++) {
 		assert(q->tags[i].state < UBLKEV__NR_TAG_STATES);
 		nr[q->tags[i].state]++;
-		queue_verify_tag(q, &q->tags[i], i);
+		if (q->tags[i].state != UBLKEV__TAG_OTHERS)
+			queue_verify_tag(q, &q->tags[i], i);
 	}
+	assert(nr[UBLKEV__TAG_OTHERS] + q->nr_tags == q->depth);
 	/* once BATCH_IO's driver has let go of all, it has none */
 	assert(!q->gone || !nr[UBLKEV__TAG_DRIVER]);
 	assert(nr[UBLKEV__TAG_DEAD] == q->nr_dead);

@@ -223,6 +223,7 @@ START_TEST(reads_are_zeroes)
 	test_rng_fill(&rng, (unsigned char *)bufs, sizeof(bufs));
 	for (i = 0; i < 20000; i++) {
 		req.queue = (uint16_t)test_rng_below(&rng, 3) * 2047;
+		req.thread = req.queue;
 		req.tag = (uint16_t)test_rng_below(&rng, 300);
 		req.buf = bufs[req.queue / 2047][req.tag];
 		req.len_bytes = (1 + test_rng_below(&rng, 16)) * 512;

@@ -165,6 +165,54 @@ START_TEST(all_at_once)
 }
 END_TEST
 
+/* of four tags every second is another thread's: as if it were not there */
+START_TEST(part)
+{
+	const struct ublkev__desc desc = { .nr_sectors = 2 };
+	unsigned int other = !_i;
+	uint64_t cookie;
+
+	ublkev__queue_share(&qk.q, (unsigned int)_i, 2);
+	qk_verify();
+	ublkev__queue_arm(&qk.q);
+	qk_verify();
+	qk_assert_out(UBLKEV__QUEUE_ARM, (unsigned int)_i, 0);
+	qk_assert_out(UBLKEV__QUEUE_ARM, (unsigned int)_i + 2, 0);
+	qk_assert_nothing();
+	ck_assert_int_eq(ublkev__queue_cqe(&qk.q, other, 0, &desc), -EPROTO);
+	qk_verify();
+	cookie = qk_pulled((unsigned int)_i, 0);
+	ck_assert_uint_eq(ublkev__cookie_queue(cookie), QK_QUEUE * 2 + _i);
+	ck_assert_uint_eq(ublkev__cookie_tag(cookie), _i);
+	ck_assert_uint_eq(qk.tags[_i].req.queue, QK_QUEUE);
+	ck_assert_uint_eq(qk.tags[_i].req.thread, QK_QUEUE * 2 + _i);
+	qk_done(cookie - (unsigned int)_i + other, 0, -ESTALE);
+	ck_assert_uint_eq(ublkev__queue_abort(&qk.q), 1);
+	qk_verify();
+	ck_assert(!ublkev__queue_idle(&qk.q));
+	qk_assert_out(UBLKEV__QUEUE_COMMIT, (unsigned int)_i, -EIO);
+	ck_assert(ublkev__queue_idle(&qk.q));
+	ck_assert(!ublkev__queue_drained(&qk.q));
+	ck_assert_int_eq(ublkev__queue_cqe(&qk.q, (unsigned int)_i, -ENODEV,
+					   NULL), 0);
+	ck_assert(!ublkev__queue_drained(&qk.q));
+	ublkev__queue_kill(&qk.q);
+	qk_verify();
+	ck_assert(ublkev__queue_drained(&qk.q));
+	ck_assert_int_eq(qk.tags[other].state, UBLKEV__TAG_OTHERS);
+	ck_assert_uint_eq(ublkev__queue_generation(&qk.q), QK_GENERATION + 2);
+}
+END_TEST
+
+/* of three, where the tags can't be divided */
+START_TEST(unequal_parts)
+{
+	ublkev__queue_share(&qk.q, (unsigned int)_i, 3);
+	qk_verify();
+	ck_assert_uint_eq(qk.q.nr_tags, _i ? 1 : 2);
+}
+END_TEST
+
 START_TEST(in_order)
 {
 	unsigned int i;
@@ -207,6 +255,8 @@ int main(void)
 	tcase_add_test(tc, undecodable);
 	tcase_add_test(tc, refused);
 	tcase_add_loop_test(tc, all_at_once, 0, 2);
+	tcase_add_loop_test(tc, part, 0, 2);
+	tcase_add_loop_test(tc, unequal_parts, 0, 3);
 	tcase_add_test(tc, in_order);
 	tcase_add_test(tc, fua_counted);
 	suite_add_tcase(suite, tc);

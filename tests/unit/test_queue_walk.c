@@ -22,7 +22,8 @@
 	} while (0)
 
 enum owner {
-	NOBODY, DRIVER, WAITING, BACKEND, ANSWERED, TO_MOVE, MOVING, DEAD
+	NOBODY, DRIVER, WAITING, BACKEND, ANSWERED, TO_MOVE, MOVING, DEAD,
+	ELSEWHERE	/* another part's of the queue */
 };
 
 struct model {
@@ -47,6 +48,7 @@ static struct {
 	struct ublkev_stats stats;
 	struct test_rng rng;
 	unsigned int depth;
+	unsigned int part, of;	/* of the queue's tags */
 	enum ublkev__xfer copy;
 	bool failing, stopping, batch, gone;
 	unsigned long requests, commits, given, pieces, stale, moves, faults;
@@ -395,9 +397,17 @@ static void fail_all(void)
 	w.failing = true;
 }
 
-static void step(void)
+/* mostly one of its own */
+static unsigned int any_tag(void)
 {
 	unsigned int tag = below(w.depth);
+
+	return below(8) ? tag - tag % w.of + w.part : tag;
+}
+
+static void step(void)
+{
+	unsigned int tag = any_tag();
 	unsigned int what = below(100);
 
 	if (what < 35 && !w.stopping)
@@ -424,14 +434,15 @@ static void step(void)
 
 static void compare(void)
 {
-	unsigned int n[DEAD + 1] = { 0 };
+	unsigned int n[ELSEWHERE + 1] = { 0 };
 	unsigned int i;
 
 	for (i = 0; i < w.depth; i++)
 		n[w.m[i].owner]++;
 	must(w.q.nr_backend == n[BACKEND] && w.stats.inflight == n[BACKEND]);
 	must(w.q.in.nr == n[WAITING]);
-	must(ublkev__queue_drained(&w.q) == (n[DEAD] == w.depth));
+	must(ublkev__queue_drained(&w.q) ==
+	     (n[DEAD] + n[ELSEWHERE] == w.depth));
 	must(w.requests == w.commits + n[WAITING] + n[BACKEND] + n[ANSWERED] +
 	     n[TO_MOVE] + n[MOVING]);
 	must(ublkev__queue_idle(&w.q) ==
@@ -440,18 +451,33 @@ static void compare(void)
 	must(w.stats.stale_answers == w.stale);
 }
 
-static void begin(unsigned int depth)
+/* whole tags of a part: the deepest of them has no less than the first */
+static void share(unsigned int depth, unsigned int of)
 {
-	w.depth = depth;
+	w.of = of;
+	w.part = of > 1 ? below(of) : 0;
+	w.depth = depth - depth % of;
+}
+
+static void begin(void)
+{
+	unsigned int depth = w.depth;
+	unsigned int i;
+
 	w.failing = w.stopping = w.gone = false;
 	w.requests = w.commits = w.given = w.pieces = 0;
 	w.stale = w.moves = w.faults = 0;
 	w.lent = w.unlent = 0;
 	memset(w.m, 0, sizeof(w.m));
 	memset(&w.stats, 0, sizeof(w.stats));
-	ublkev__queue_init(&w.q, below(65536), depth,
+	ublkev__queue_init(&w.q, below(65536 / w.of), depth,
 			   (uint32_t)test_rng_next(&w.rng), w.tags, NULL,
 			   &w.stats);
+	if (w.of > 1)
+		ublkev__queue_share(&w.q, w.part, w.of);
+	for (i = 0; i < depth; i++)
+		if (i % w.of != w.part)
+			w.m[i].owner = ELSEWHERE;
 	ublkev__queue_set_bufs(&w.q, bufs, &spare, MAX_IO);
 	ublkev__queue_set_xfer(&w.q, w.copy, false);
 	ublkev__queue_arm(&w.q);
@@ -479,9 +505,10 @@ START_TEST(walk)
 
 	test_rng_init(&w.rng, test_seed("test_queue_walk") + (uint64_t)_i);
 	w.copy = (enum ublkev__xfer)(_i / 8 % 4);
-	w.batch = _i / 32;
+	w.batch = _i / 32 & 1;
+	share(depths[_i / 2 % 4], _i < 64 ? 1 : 1 + depths[_i / 2 % 4] / 4);
 	_i %= 8;
-	begin(depths[_i / 2]);
+	begin();
 	for (i = 0; i < STEPS; i++) {
 		step();
 		ublkev__queue_verify(&w.q);
@@ -490,8 +517,8 @@ START_TEST(walk)
 			fail_all();
 	}
 	end();
-	printf("test_queue_walk: depth %u: %lu requests, %lu to the backend, %lu times to go on, %lu moves, %lu of them failed, %lu stale answers\n",
-	       w.depth, w.requests, w.given, w.pieces, w.moves, w.faults,
+	printf("test_queue_walk: depth %u, part of %u: %lu requests, %lu to the backend, %lu times to go on, %lu moves, %lu of them failed, %lu stale answers\n",
+	       w.depth, w.of, w.requests, w.given, w.pieces, w.moves, w.faults,
 	       w.stale);
 	must(w.requests > STEPS / 50 && w.given > STEPS / 200 && w.pieces);
 	must(!w.copy == !w.moves && !w.copy == !w.faults);
@@ -507,7 +534,8 @@ START_TEST(deepest)
 
 	test_rng_init(&w.rng, test_seed("test_queue_walk"));
 	w.copy = UBLKEV__XFER_PLAIN;
-	begin(MAX);
+	share(MAX, 1);
+	begin();
 	for (i = 0; i < MAX; i++)
 		pull_out();
 	for (i = 0; i < MAX; i++)
@@ -532,7 +560,7 @@ int main(void)
 	TCase *tc = tcase_create("walk");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, walk, 0, 64);
+	tcase_add_loop_test(tc, walk, 0, 96);
 	tcase_add_test(tc, deepest);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
