@@ -54,13 +54,13 @@ static void threads_tell(struct ublkev__threads *t,
 
 /* ---- what is so of all ------------------------------------------------- */
 
-/* without queues nothing is drained, as nothing was armed */
+/* where none serves nothing is drained, as nothing was armed */
 static void threads_look_tags(struct ublkev__threads *t)
 {
-	bool all = t->queues, any = false;
+	bool all = t->serving, any = false;
 	unsigned int i;
 
-	for (i = 0; i < t->queues; i++) {
+	for (i = 0; i < t->serving; i++) {
 		all &= t->v[i].tags == UBLKEV__TAGS_DRAINED;
 		any |= t->v[i].tags != UBLKEV__TAGS_WHOLE &&
 		       t->v[i].phase != UBLKEV__THREAD_FAILED;
@@ -82,7 +82,7 @@ static void threads_look_hold(struct ublkev__threads *t)
 
 	if (t->hold != UBLKEV__HOLD_ASKED)
 		return;
-	for (i = 0; i < t->queues; i++)
+	for (i = 0; i < t->serving; i++)
 		if (t->v[i].hold != UBLKEV__HOLD_HELD &&
 		    thread_is(&t->v[i], BUSY | IN(ENDING)))
 			return;
@@ -95,7 +95,7 @@ static void threads_look_idle(struct ublkev__threads *t)
 
 	if (t->idle != UBLKEV__IDLE_ASKED)
 		return;
-	for (i = 0; i < t->queues; i++)
+	for (i = 0; i < t->serving; i++)
 		if (t->v[i].idle != UBLKEV__IDLE_TOLD &&
 		    thread_is(&t->v[i], BUSY | IN(ENDING)))
 			return;
@@ -128,7 +128,7 @@ static void threads_look_recall(struct ublkev__threads *t)
 
 	if (t->recall != UBLKEV__RECALL_ASKED)
 		return;
-	for (i = 0; i < t->queues; i++)
+	for (i = 0; i < t->serving; i++)
 		if (t->v[i].recall != UBLKEV__RECALL_TOLD &&
 		    thread_is(&t->v[i], BUSY | IN(ENDING)))
 			return;
@@ -138,7 +138,7 @@ static void threads_look_recall(struct ublkev__threads *t)
 static void threads_look_phase(struct ublkev__threads *t)
 {
 	if (t->phase == UBLKEV__THREADS_ARMING &&
-	    threads_are(t, t->queues, ~IN(ARMING)))
+	    threads_are(t, t->serving, ~IN(ARMING)))
 		t->phase = UBLKEV__THREADS_ARMED;
 	if (t->phase == UBLKEV__THREADS_CLOSING &&
 	    threads_are(t, t->nr, IN(NONE) | IN(ENDED) | IN(JOINED))) {
@@ -178,14 +178,14 @@ void ublkev__threads_run(struct ublkev__threads *t)
 	t->runs = t->nr;
 }
 
-void ublkev__threads_take(struct ublkev__threads *t, unsigned int queues)
+void ublkev__threads_take(struct ublkev__threads *t, unsigned int serving)
 {
 	struct ublkev__thread *th;
 
 	if (!t->nr)
 		return;
-	t->queues = queues;
-	for (th = t->v + queues; th < t->v + t->nr; th++) {
+	t->serving = serving;
+	for (th = t->v + serving; th < t->v + t->nr; th++) {
 		th->wishes |= UBLKEV__WISH_CLOSE;
 		th->phase = UBLKEV__THREAD_ENDING;
 	}
@@ -463,7 +463,7 @@ static void thread_verify(const struct ublkev__thread *th)
 	assert(!(th->wishes & ~legal[th->phase].wishes));
 }
 
-/* the phases that those with a queue, and those without one, may be in */
+/* the phases that those that serve, and those that do not, may be in */
 static void threads_verify_phase(const struct ublkev__threads *t)
 {
 	static const unsigned int legal[][2] = {
@@ -487,7 +487,7 @@ static void threads_verify_phase(const struct ublkev__threads *t)
 	unsigned int i;
 
 	for (i = 0; i < t->nr; i++)
-		assert(thread_is(&t->v[i], legal[t->phase][i >= t->queues]));
+		assert(thread_is(&t->v[i], legal[t->phase][i >= t->serving]));
 }
 
 void ublkev__threads_verify(const struct ublkev__threads *t)
@@ -495,7 +495,7 @@ void ublkev__threads_verify(const struct ublkev__threads *t)
 	unsigned int i;
 
 	assert(!t->nr == (t->phase == UBLKEV__THREADS_NONE));
-	assert(t->queues <= t->nr && t->runs <= t->nr && t->made <= t->runs);
+	assert(t->serving <= t->nr && t->runs <= t->nr && t->made <= t->runs);
 	assert(t->phase <= UBLKEV__THREADS_CLOSED);
 	for (i = 0; i < t->nr; i++)
 		thread_verify(&t->v[i]);
@@ -505,7 +505,7 @@ void ublkev__threads_verify(const struct ublkev__threads *t)
 	/* what can only be asked of a live device */
 	if (t->hold != UBLKEV__HOLD_FREE || t->idle != UBLKEV__IDLE_UNASKED)
 		assert(t->phase >= UBLKEV__THREADS_LIVE);
-	for (i = 0; i < t->queues; i++) {
+	for (i = 0; i < t->serving; i++) {
 		if (t->hold == UBLKEV__HOLD_FREE)
 			assert(t->v[i].hold == UBLKEV__HOLD_FREE);
 		if (t->hold == UBLKEV__HOLD_HELD)

@@ -87,12 +87,13 @@ struct ublkev__threads_action {
 struct ublkev__threads {
 	struct ublkev__thread *v;	/* [nr] */
 	unsigned int nr;
-	unsigned int queues;	/* that the driver took: of the first so many */
+	unsigned int serving;	/* the first so many have tags: the others' queues
+				   the driver did not take */
 	unsigned int runs;	/* so many are to be made */
 	unsigned int made;	/* so many were, or one could not */
 	uint8_t phase;		/* enum ublkev__threads_phase */
 	uint8_t hold;		/* enum ublkev__threads_hold */
-	uint8_t tags;		/* enum ublkev__lane_tags, of all queues */
+	uint8_t tags;		/* enum ublkev__lane_tags, of all that serve */
 	uint8_t idle;		/* enum ublkev__lane_idle: TOLD by all */
 	uint8_t look;		/* enum ublkev__threads_look */
 	uint8_t recall;		/* enum ublkev__lane_recall, likewise */
@@ -109,8 +110,8 @@ void ublkev__threads_init(struct ublkev__threads *t, struct ublkev__thread *v,
 /* once: make them all; after one that could not be made, no more are */
 void ublkev__threads_run(struct ublkev__threads *t);
 
-/* once, all being made: the driver took so many queues; the others go */
-void ublkev__threads_take(struct ublkev__threads *t, unsigned int queues);
+/* once, all being made: the driver took the queues of so many; the others go */
+void ublkev__threads_take(struct ublkev__threads *t, unsigned int serving);
 
 /* once, after take: send FETCH; hidden: see ublkev__life_hides_privilege() */
 void ublkev__threads_arm(struct ublkev__threads *t, bool hidden);

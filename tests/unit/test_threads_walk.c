@@ -173,7 +173,7 @@ static void tell(enum ublkev__threads_act act)
 		return;
 	}
 	must(!w.drained++);
-	for (i = 0; i < w.t.queues; i++)
+	for (i = 0; i < w.t.serving; i++)
 		must(w.lanes[i].life.tags == UBLKEV__TAGS_DRAINED);
 	seen.drained++;
 }
@@ -226,7 +226,7 @@ static bool all_armed(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < w.t.queues; i++)
+	for (i = 0; i < w.t.serving; i++)
 		if (w.v[i].phase != UBLKEV__THREAD_ARMED)
 			return false;
 	return true;
@@ -312,7 +312,7 @@ static void compare(void)
 	unsigned int i;
 
 	ublkev__threads_verify(&w.t);
-	for (i = 0; i < w.t.queues; i++)
+	for (i = 0; i < w.t.serving; i++)
 		compare_lane(&w.lanes[i]);
 	for (i = 0; w.t.phase == UBLKEV__THREADS_CLOSED && i < w.t.nr; i++)
 		must(!w.lanes[i].made ||
