@@ -65,6 +65,9 @@ struct ublkev_cmd_info {
 	unsigned int state;	/* enum ublkev_dev_state */
 	unsigned int queues;
 	unsigned int depth;
+	unsigned int desc_bytes;	/* of each request's descriptor, where
+					   that is padded (UBLK_F_IO_DESC_SIZE,
+					   Linux 7.3); else 0 */
 };
 
 /* what GET_PARAMS tells; members as in struct ublkev_limits */

@@ -74,6 +74,14 @@ struct ublkev__params {
 /* what conf.features may name */
 #define UBLKEV__F_WANTABLE	(UBLKEV_F_NO_AUTO_PART_SCAN | UBLKEV_F_BATCH_IO)
 
+/*
+ * What a descriptor of the driver's has, and, padded to a line of the cache,
+ * where several threads serve a queue (UBLK_F_IO_DESC_SIZE).
+ */
+#define UBLKEV__DESC_BYTES		24u
+#define UBLKEV__DESC_LINE_BYTES		64u
+#define UBLKEV__MOST_DESC_BYTES		256u
+
 /* the first member of a conf that is wrong, for a line that names it */
 struct ublkev__conf_fault {
 	const char *member;

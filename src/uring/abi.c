@@ -90,6 +90,13 @@ SAME(UBLKEV__DESC_INTEGRITY, UBLK_IO_F_INTEGRITY);
 SAME_AT(abi_params, integrity, ublk_params, integrity);
 SAME_AT(abi_params, integrity.csum_type, ublk_params, integrity.csum_type);
 #endif
+#ifdef UBLK_F_PER_IO_DAEMON
+SAME(UBLKEV__F(PER_IO_DAEMON), UBLK_F_PER_IO_DAEMON);
+#endif
+#ifdef UBLK_F_IO_DESC_SIZE
+SAME(UBLKEV__F(IO_DESC_SIZE), UBLK_F_IO_DESC_SIZE);
+SAME_AT(abi_dev_info, io_desc_size, ublksrv_ctrl_dev_info, io_desc_size);
+#endif
 #ifdef UBLK_F_NO_AUTO_PART_SCAN
 SAME(UBLKEV_F_NO_AUTO_PART_SCAN, UBLK_F_NO_AUTO_PART_SCAN);
 #endif
@@ -117,7 +124,8 @@ SAME_AT(abi_params, discard.max_discard_segments, ublk_params,
 	discard.max_discard_segments);
 #endif
 
-static_assert(sizeof(struct abi_io_desc) == 24, "as the driver has it");
+static_assert(sizeof(struct abi_io_desc) == UBLKEV__DESC_BYTES,
+	      "as the driver has it");
 static_assert(sizeof(struct abi_io_cmd) == 16, "as the driver has it");
 static_assert(sizeof(struct abi_batch_io) == 16, "as the driver has it");
 static_assert(sizeof(struct abi_batch_elem) == 16 &&
@@ -147,16 +155,17 @@ static size_t abi_round_up(size_t bytes, size_t page)
 	return (bytes + page - 1) / page * page;
 }
 
-size_t ublkev__abi_desc_offset(unsigned int queue, size_t page)
+uint64_t ublkev__abi_desc_offset(unsigned int queue, unsigned int desc_bytes,
+				 size_t page)
 {
 	return queue *
-	       abi_round_up(UBLKEV__MAX_DEPTH * sizeof(struct abi_io_desc),
-			    page);
+	       (uint64_t)abi_round_up(UBLKEV__MAX_DEPTH * desc_bytes, page);
 }
 
-size_t ublkev__abi_desc_bytes(unsigned int depth, size_t page)
+size_t ublkev__abi_desc_bytes(unsigned int depth, unsigned int desc_bytes,
+			      size_t page)
 {
-	return abi_round_up(depth * sizeof(struct abi_io_desc), page);
+	return abi_round_up((size_t)depth * desc_bytes, page);
 }
 
 uint32_t ublkev__abi_cmd_op(enum ublkev__ctrl_cmd cmd)
@@ -196,6 +205,7 @@ void ublkev__abi_put_info(struct abi_dev_info *abi,
 	abi->max_io_buf_bytes = info->max_io_bytes;
 	abi->dev_id = info->id < 0 ? ABI_NO_DEV : (uint32_t)info->id;
 	abi->flags = info->features;
+	abi->io_desc_size = (uint16_t)info->desc_bytes;
 	abi->ublksrv_flags = info->signature;
 }
 
@@ -207,6 +217,9 @@ void ublkev__abi_get_info(const struct abi_dev_info *abi,
 	info->max_io_bytes = abi->max_io_buf_bytes;
 	info->id = (int)abi->dev_id;
 	info->features = abi->flags;
+	/* older drivers give it back as they got it */
+	info->desc_bytes = abi->flags & UBLKEV__F(IO_DESC_SIZE) ?
+		abi->io_desc_size : 0;
 	info->signature = abi->ublksrv_flags;
 	info->pid = abi->ublksrv_pid;
 	info->state = abi->state;

@@ -225,14 +225,16 @@ struct abi_params {
 #define ABI_CSUM_CRC64		4
 
 /*
- * Offset of a queue's descriptors in the mapping of ublkc: the stride is that
- * of the deepest queue, not of the device's own depth, and a wrong one is not
- * always refused (it may show another queue's descriptors).
+ * Offset of a queue's descriptors, of desc_bytes each, in the mapping of ublkc:
+ * the stride is that of the deepest queue, not of the device's own depth, and a
+ * wrong one is not always refused (it may show another queue's descriptors).
  */
-size_t ublkev__abi_desc_offset(unsigned int queue, size_t page);
+uint64_t ublkev__abi_desc_offset(unsigned int queue, unsigned int desc_bytes,
+				 size_t page);
 
 /* The length of a queue's mapping; the driver refuses any other. */
-size_t ublkev__abi_desc_bytes(unsigned int depth, size_t page);
+size_t ublkev__abi_desc_bytes(unsigned int depth, unsigned int desc_bytes,
+			      size_t page);
 
 /* What the SQE's cmd_op is for a control command; 0 for UBLKEV__CTRL_NONE. */
 uint32_t ublkev__abi_cmd_op(enum ublkev__ctrl_cmd cmd);

@@ -24,6 +24,7 @@ void ublkev__cdev_init(struct ublkev__cdev *c,
 	c->fd = -1;
 	c->queues = 0;
 	c->depth = 0;
+	c->desc_bytes = sizeof(struct abi_io_desc);
 	c->descs = descs;
 }
 
@@ -34,9 +35,11 @@ void ublkev__cdev_init(struct ublkev__cdev *c,
 static int cdev_map_queue(struct ublkev__cdev *c, unsigned int queue)
 {
 	size_t page = cdev_page_bytes();
-	size_t bytes = ublkev__abi_desc_bytes(c->depth, page);
+	size_t bytes = ublkev__abi_desc_bytes(c->depth, c->desc_bytes, page);
 	void *p = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE,
-		       c->fd, (off_t)ublkev__abi_desc_offset(queue, page));
+		       c->fd, (off_t)ublkev__abi_desc_offset(queue,
+							     c->desc_bytes,
+							     page));
 
 	if (p == MAP_FAILED)
 		return -errno;
@@ -88,7 +91,8 @@ int ublkev__cdev_open(struct ublkev__cdev *c, int id, unsigned int queues,
 
 void ublkev__cdev_close(struct ublkev__cdev *c)
 {
-	size_t bytes = ublkev__abi_desc_bytes(c->depth, cdev_page_bytes());
+	size_t bytes = ublkev__abi_desc_bytes(c->depth, c->desc_bytes,
+					      cdev_page_bytes());
 
 	while (c->queues)
 		munmap((void *)(uintptr_t)c->descs[--c->queues], bytes);

@@ -16,6 +16,8 @@
 struct ublkev__cdev {
 	int fd;				/* -1: closed */
 	unsigned int queues, depth;	/* as mapped */
+	unsigned int desc_bytes;	/* of a descriptor: its owner's to set,
+					   between init and open */
 	const struct ublkev__desc **descs; /* [queues], the caller's array */
 };
 

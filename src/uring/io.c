@@ -47,6 +47,7 @@ int ublkev__io_new(struct ublkev__io **iop, const struct ublkev__alloc *mem)
 		return -ENOMEM;
 	io->mem = mem;
 	io->watch_fd = -1;
+	io->desc_bytes = sizeof(struct abi_io_desc);
 	ublkev__cdev_init(&io->cdev, NULL);
 	io->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->evfd < 0) {
@@ -84,6 +85,11 @@ void ublkev__io_for_metadata(struct ublkev__io *io, uint32_t interval_bytes,
 {
 	io->metadata_interval_bytes = interval_bytes;
 	io->metadata_bytes = bytes;
+}
+
+void ublkev__io_pad_descs(struct ublkev__io *io, unsigned int bytes)
+{
+	io->desc_bytes = bytes;
 }
 
 static int io_open_ring(struct ublkev__io *io, unsigned int queues,
@@ -307,8 +313,10 @@ static int io_take(struct ublkev__io *io, int ublkc, unsigned int queues,
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 		    unsigned int depth, uint64_t features)
 {
-	int err = ublkev__cdev_open(&io->cdev, id, queues, depth);
+	int err;
 
+	io->cdev.desc_bytes = (unsigned int)io->desc_bytes;
+	err = ublkev__cdev_open(&io->cdev, id, queues, depth);
 	if (err || !io->ring.open)
 		return err;
 	err = io_take(io, io->cdev.fd, queues, depth, features);
@@ -321,6 +329,7 @@ int ublkev__io_join(struct ublkev__io *io, const struct ublkev__io *common,
 		    uint64_t features)
 {
 	io->descs = common->descs;
+	io->desc_bytes = common->desc_bytes;
 	return io_take(io, common->cdev.fd, 1, common->cdev.depth, features);
 }
 
@@ -358,7 +367,8 @@ const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,
 					   unsigned int queue,
 					   unsigned int tag)
 {
-	return &io->descs[queue][tag];
+	return (const void *)((const char *)io->descs[queue] +
+			      tag * io->desc_bytes);
 }
 
 /* the driver wants no address where it copies nothing */
@@ -425,7 +435,7 @@ void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 	struct io_uring_sqe *sqe;
 
 	if (io->metadata_bytes &&
-	    io->descs[queue][tag].op_flags & UBLKEV__DESC_INTEGRITY)
+	    ublkev__io_desc(io, queue, tag)->op_flags & UBLKEV__DESC_INTEGRITY)
 		ublkev__sqe_copy_metadata(io_get_sqe(io), queue, tag, in,
 					  (char *)buf + bytes,
 					  bytes / io->metadata_interval_bytes *

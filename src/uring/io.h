@@ -83,6 +83,12 @@ void ublkev__io_for_metadata(struct ublkev__io *io, uint32_t interval_bytes,
 			     uint32_t bytes);
 
 /*
+ * Between new and open: each of the driver's descriptors has so many bytes
+ * (IO_DESC_SIZE), of which the first 24 are what is written; 24, if never told.
+ */
+void ublkev__io_pad_descs(struct ublkev__io *io, unsigned int bytes);
+
+/*
  * Ring and buffers, once. Queues times depth is at most 32767, so that each
  * tag always finds an SQE. Errors: -ENOMEM, and those of io_uring_setup(2);
  * -EINVAL, a ring has no room for files beside so many tags.

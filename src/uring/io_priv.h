@@ -26,7 +26,8 @@ struct ublkev__io {
 	struct ublkev__iobuf spare;
 	size_t nr_bufs;			/* that bufs has, or will have */
 	uint32_t max_io_bytes;
-	const struct ublkev__desc **descs;
+	const struct ublkev__desc **descs;	/* desc_bytes from each other */
+	size_t desc_bytes;
 	uint64_t evfd_count;		/* where the eventfd is read to */
 	size_t queue_bytes;		/* of a queue's buffers together */
 	int evfd;

@@ -19,6 +19,7 @@ int io_enter_result;
 unsigned int io_submitted;
 void *io_addr;
 unsigned int io_slot;
+char io_descs[2][IO_DEPTH * IO_MOST_DESC];
 
 int __wrap_ublkev__cdev_open(struct ublkev__cdev *c, int id,
 			     unsigned int queues, unsigned int depth);
@@ -38,8 +39,11 @@ void __real_ublkev__sqe_io(struct io_uring_sqe *sqe, uint32_t cmd_op,
 int __wrap_ublkev__cdev_open(struct ublkev__cdev *c, int id,
 			     unsigned int queues, unsigned int depth)
 {
+	unsigned int i;
+
 	(void)id;
-	(void)queues;
+	for (i = 0; i < queues && i < 2; i++)
+		c->descs[i] = (const void *)io_descs[i];
 	c->fd = eventfd(0, EFD_CLOEXEC);
 	c->depth = depth;
 	return c->fd < 0 ? -errno : 0;

@@ -12,6 +12,7 @@
 #include "util/alloc.h"
 
 #define IO_DEPTH	4u
+#define IO_MOST_DESC	256u	/* bytes */
 
 extern struct ublkev__alloc io_mem;
 extern struct ublkev__io *io;
@@ -19,6 +20,9 @@ extern int io_enter_result;		/* 0: the kernel's own */
 extern unsigned int io_submitted;	/* SQEs of the last enter */
 extern void *io_addr;			/* of the last tag's SQE */
 extern unsigned int io_slot;		/* likewise, with AUTO_BUF_REG */
+
+/* the first two queues' descriptors, of whatever size */
+extern char io_descs[2][IO_DEPTH * IO_MOST_DESC];
 
 /* makes and opens `io`, of queues of IO_DEPTH tags of 4 KiB; and its end */
 void io_up(unsigned int queues, uint64_t features);

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "core/names.h"
 #include "testlib.h"
 #include "uring/abi.h"
 
@@ -13,24 +14,39 @@ START_TEST(desc_offsets)
 	unsigned int q;
 
 	for (q = 0; q < 5; q++) {
-		ck_assert_uint_eq(ublkev__abi_desc_offset(q, 4096), q * 98304);
-		ck_assert_uint_eq(ublkev__abi_desc_offset(q, 65536),
+		ck_assert_uint_eq(ublkev__abi_desc_offset(q, 24, 4096), q * 98304);
+		ck_assert_uint_eq(ublkev__abi_desc_offset(q, 24, 65536),
 				  q * 131072);
-		ck_assert_uint_eq(ublkev__abi_desc_offset(q, 16384), q * 98304);
+		ck_assert_uint_eq(ublkev__abi_desc_offset(q, 24, 16384), q * 98304);
 	}
-	ck_assert_uint_eq(ublkev__abi_desc_offset(4095, 65536),
+	ck_assert_uint_eq(ublkev__abi_desc_offset(4095, 24, 65536),
 			  UINT64_C(4095) * 131072);
+}
+END_TEST
+
+/* IO_DESC_SIZE: the driver's round_up(4096 * size, PAGE_SIZE), and of the depth */
+START_TEST(desc_padded)
+{
+	ck_assert_uint_eq(ublkev__abi_desc_offset(3, 32, 4096), 3 * 131072);
+	ck_assert_uint_eq(ublkev__abi_desc_offset(3, 40, 65536), 3 * 196608);
+	ck_assert_uint_eq(ublkev__abi_desc_offset(3, 64, 4096), 3 * 262144);
+	ck_assert_uint_eq(ublkev__abi_desc_offset(4095, 256, 4096),
+			  UINT64_C(4095) << 20);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(64, 64, 4096), 4096);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(65, 64, 4096), 8192);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(4096, 256, 4096), 1 << 20);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(1, 256, 65536), 65536);
 }
 END_TEST
 
 START_TEST(desc_bytes)
 {
-	ck_assert_uint_eq(ublkev__abi_desc_bytes(1, 4096), 4096);
-	ck_assert_uint_eq(ublkev__abi_desc_bytes(170, 4096), 4096);
-	ck_assert_uint_eq(ublkev__abi_desc_bytes(171, 4096), 8192);
-	ck_assert_uint_eq(ublkev__abi_desc_bytes(4096, 4096), 98304);
-	ck_assert_uint_eq(ublkev__abi_desc_bytes(4096, 65536), 131072);
-	ck_assert_uint_eq(ublkev__abi_desc_bytes(1, 65536), 65536);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(1, 24, 4096), 4096);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(170, 24, 4096), 4096);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(171, 24, 4096), 8192);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(4096, 24, 4096), 98304);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(4096, 24, 65536), 131072);
+	ck_assert_uint_eq(ublkev__abi_desc_bytes(1, 24, 65536), 65536);
 }
 END_TEST
 
@@ -85,7 +101,7 @@ START_TEST(info_put)
 	const struct ublkev_cmd_info info = {
 		.features = UINT64_C(0x123456789abc), .max_io_bytes = 0x80000,
 		.id = 77, .queues = 4, .depth = 0x200,
-		.signature = UINT64_C(0x75626c6b65760001),
+		.signature = UINT64_C(0x75626c6b65760001), .desc_bytes = 64,
 		/* the driver's to say */
 		.state = 2, .pid = 99, .owner_uid = 1, .owner_gid = 1,
 	};
@@ -94,7 +110,7 @@ START_TEST(info_put)
 	memset(&abi, 0xff, sizeof(abi));
 	ublkev__abi_put_info(&abi, &info);
 	assert_u32(&abi, 0, 4 | 0x200 << 16);	/* queues, depth */
-	assert_u32(&abi, 4, 0);
+	assert_u32(&abi, 4, 64u << 16);	/* state is the driver's; io_desc_size */
 	assert_u32(&abi, 8, 0x80000);
 	assert_u32(&abi, 12, 77);
 	assert_u64(&abi, 16, 0);		/* pid, pad */
@@ -128,6 +144,11 @@ START_TEST(info_got)
 	ck_assert_uint_eq(info.signature, UINT64_C(0x75626c6b65760001));
 	ck_assert_uint_eq(info.owner_uid, 1000);
 	ck_assert_uint_eq(info.owner_gid, 1001);
+	ck_assert_uint_eq(info.desc_bytes, 24);
+	/* without the feature it is what was asked for, which means nothing */
+	abi.flags &= ~UBLKEV__F(IO_DESC_SIZE);
+	ublkev__abi_get_info(&abi, &info);
+	ck_assert_uint_eq(info.desc_bytes, 0);
 	abi.ublksrv_pid = -1;	/* a dead one, from 7.0 on */
 	ublkev__abi_get_info(&abi, &info);
 	ck_assert_int_eq(info.pid, -1);
@@ -292,6 +313,7 @@ int main(void)
 
 	tcase_add_test(tc, params_of_pages);
 	tcase_add_test(tc, desc_offsets);
+	tcase_add_test(tc, desc_padded);
 	tcase_add_test(tc, desc_bytes);
 	tcase_add_test(tc, numbers);
 	tcase_add_test(tc, info_put);

@@ -48,7 +48,7 @@ static size_t page(void)
 }
 
 /* each queue's descriptors begin with its number */
-static void make_file(unsigned int queues)
+static void make_file(unsigned int queues, unsigned int desc_bytes)
 {
 	uint32_t q;
 
@@ -56,9 +56,12 @@ static void make_file(unsigned int queues)
 	ck_assert_int_ge(file_fd, 0);
 	for (q = 0; q < queues; q++)
 		ck_assert_int_eq(pwrite(file_fd, &q, sizeof(q), (off_t)
-					ublkev__abi_desc_offset(q, page())),
+					ublkev__abi_desc_offset(q, desc_bytes, page())),
 				 sizeof(q));
 }
+
+/* as the driver has them, and with IO_DESC_SIZE */
+static const unsigned int sizes[] = { 24, 32, 64, 256 };
 
 START_TEST(mapped)
 {
@@ -66,8 +69,10 @@ START_TEST(mapped)
 	struct ublkev__cdev c;
 	uint32_t q;
 
-	make_file(QUEUES);
+	make_file(QUEUES, sizes[_i]);
 	ublkev__cdev_init(&c, descs);
+	ck_assert_uint_eq(c.desc_bytes, 24);
+	c.desc_bytes = sizes[_i];
 	ck_assert_int_eq(ublkev__cdev_open(&c, 1048575, QUEUES, DEPTH), 0);
 	ck_assert_str_eq(open_path, "/dev/ublkc1048575");
 	ck_assert_int_eq(open_flags & (O_ACCMODE | O_CLOEXEC | O_NONBLOCK),
@@ -107,7 +112,7 @@ START_TEST(held)
 	open_err = ENOENT;
 	ck_assert(!ublkev__cdev_held(12));
 	open_err = EBUSY;
-	make_file(1);
+	make_file(1, 24);
 	next = dup(file_fd);
 	close(next);
 	ck_assert(!ublkev__cdev_held(12));
@@ -138,7 +143,7 @@ int main(void)
 	Suite *suite = suite_create("cdev");
 	TCase *tc = tcase_create("cdev");
 
-	tcase_add_test(tc, mapped);
+	tcase_add_loop_test(tc, mapped, 0, TEST_COUNT(sizes));
 	tcase_add_test(tc, not_opened);
 	tcase_add_test(tc, not_mapped);
 	tcase_add_test(tc, held);

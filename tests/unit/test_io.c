@@ -126,6 +126,48 @@ END_TEST
 
 /* ---- a forked child has none of it ---------------------------------------- */
 
+static const unsigned int desc_sizes[] = { 24, 32, 40, 64, 128, 256 };
+
+/* what is decoded is the tag's, whatever lies between, of the queue's thread too */
+START_TEST(padded_descs)
+{
+	unsigned int size = desc_sizes[_i], tag, q;
+	struct ublkev__io *apart;
+	struct ublkev_req req;
+
+	memset(io_descs, 0xff, sizeof(io_descs));
+	for (q = 0; q < 2; q++)
+		for (tag = 0; tag < IO_DEPTH; tag++) {
+			const struct ublkev__desc desc = {
+				.op_flags = 1, .nr_sectors = 8,
+				.start_sector = q * 100 + tag,
+			};
+
+			memcpy(io_descs[q] + tag * size, &desc, sizeof(desc));
+		}
+	ublkev__alloc_init(&io_mem, NULL, NULL);
+	ck_assert_int_eq(ublkev__io_new(&io, &io_mem), 0);
+	ublkev__io_pad_descs(io, size);
+	ck_assert_int_eq(ublkev__io_set_up_common(io, 2), 0);
+	ck_assert_int_eq(ublkev__io_open(io, 7, 2, IO_DEPTH, 0), 0);
+	ck_assert_int_eq(ublkev__io_new(&apart, &io_mem), 0);
+	ck_assert_int_eq(ublkev__io_set_up_apart(apart, 1, IO_DEPTH, 4096), 0);
+	ck_assert_int_eq(ublkev__io_join(apart, io, 0), 0);
+	for (q = 0; q < 2; q++)
+		for (tag = 0; tag < IO_DEPTH; tag++) {
+			ck_assert_int_eq(ublkev__decode(
+				ublkev__io_desc(q ? apart : io, q, tag), 4096,
+				&req), 0);
+			ck_assert_uint_eq(req.op, UBLKEV_OP_WRITE);
+			ck_assert_uint_eq(req.offset_bytes,
+					  (q * 100 + tag) * 512);
+		}
+	ublkev__io_close(apart, true);
+	ublkev__io_free(apart);
+	io_down();
+}
+END_TEST
+
 START_TEST(buffers_not_forked)
 {
 	io_up(1, 0);
@@ -180,6 +222,7 @@ int main(void)
 	tcase_add_test(tc, enter_fails);
 	tcase_add_loop_test(tc, addresses, 0, 2);
 	tcase_add_test(tc, batch_is_work);
+	tcase_add_loop_test(tc, padded_descs, 0, TEST_COUNT(desc_sizes));
 	tcase_add_test(tc, buffers_not_forked);
 	tcase_add_loop_test(tc, buffers_left, 0, 2);
 	tcase_add_test(tc, ring_not_forked);
