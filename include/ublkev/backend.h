@@ -76,6 +76,12 @@ struct ublkev_backend;	/* opaque */
  * UBLKEV_CONF_UNPRIVILEGED.
  */
 #define UBLKEV_LIMIT_ZONED		(1u << 7)
+/*
+ * They may also be called by several threads at once for requests of the same
+ * queue, which conf.threads_per_queue above 1 needs, beside LIMIT_THREADS: what
+ * the backend keeps for each it keeps by req->thread.
+ */
+#define UBLKEV_LIMIT_THREADS_PER_QUEUE	(1u << 8)
 
 /*
  * What a backend can do, answered once by its open(). The library sets
@@ -278,7 +284,10 @@ struct ublkev_backend_ops {
 	void *(*map)(void *ctx, const struct ublkev_req *req);
 	/*
 	 * In a queue's own thread, and only where there are such: requests
-	 * of that queue follow, and go on until queue_stop(). `loop` is the
+	 * of that queue follow, and go on until queue_stop(). `queue` is its
+	 * number; with several threads a queue (UBLKEV_LIMIT_THREADS_PER_QUEUE)
+	 * this is called in each, with that thread's number, which its requests
+	 * have as req->thread. `loop` is the
 	 * thread's, for watchers of the backend's in which these are
 	 * answered; queue_stop() stops them. Error: the device does not come
 	 * up, ERROR in START. queue_stop() comes after a queue_start() that

@@ -128,6 +128,8 @@ typedef void *ublkev_alloc_fn(void *alloc_data, void *ptr, size_t bytes);
  */
 #define UBLKEV_CONF_KEEP_POLICY	(1u << 7)
 
+/* the most of conf.threads_per_queue */
+#define UBLKEV_MAX_THREADS_PER_QUEUE	64
 /* the most of conf.offload_threads */
 #define UBLKEV_MAX_OFFLOAD_THREADS	64
 
@@ -299,6 +301,20 @@ struct ublkev_conf {
 	 * what its backend offloads (ublkev_offload(), grow()).
 	 */
 	unsigned int offload_threads;
+	/*
+	 * 1; 1 .. 64, times queues at most 4096. With QUEUE_THREADS so many
+	 * threads serve each queue, but no more than it has requests
+	 * (UBLK_F_PER_IO_DAEMON, Linux 6.16): of its tags every so-manyth is the
+	 * same thread's. It is for clients that use fewer CPUs, and so fewer
+	 * queues, than the server has to spare; where queues are as many as CPUs
+	 * one does. More than 1 needs UBLKEV_LIMIT_THREADS_PER_QUEUE of the
+	 * backend, and a kernel that has it, and does not go with
+	 * UBLKEV_F_BATCH_IO. Buffers' address space is reserved for each thread
+	 * as if it had the whole queue. The kernel's descriptors of the requests
+	 * are padded to 64 bytes each, where it can (UBLK_F_IO_DESC_SIZE, Linux
+	 * 7.3), so that no two threads read the same line of a cache.
+	 */
+	unsigned int threads_per_queue;
 };
 
 /*

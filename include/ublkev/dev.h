@@ -142,6 +142,7 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
  * Errors, with dev->step telling where, nothing left behind, no event:
  * BACKEND: what the backend's open() or start() answered, -EINVAL (limits
  * that no kernel takes), -EOPNOTSUPP (QUEUE_THREADS without LIMIT_THREADS,
+ * threads_per_queue above 1 without LIMIT_THREADS_PER_QUEUE,
  * COPY_ZERO without place());
  * SETUP: -ENOMEM, -EMFILE, -ENFILE, -EAGAIN (no more threads),
  * -EPERM (io_uring disabled), -ENOSYS (io_uring absent), -EACCES (no

@@ -89,7 +89,7 @@ static int file_open(void *ctx, struct ublkev_limits *limits)
 	limits->max_segments = f->f.max_segments;
 	limits->max_segment_bytes = f->f.max_segment_bytes;
 	limits->flags = UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA |
-			UBLKEV_LIMIT_THREADS;
+			UBLKEV_LIMIT_THREADS | UBLKEV_LIMIT_THREADS_PER_QUEUE;
 	if (f->zoned)
 		ublkev__zones_limits(&f->zones.zones, limits);
 	if (f->read_only) {

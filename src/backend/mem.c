@@ -192,7 +192,7 @@ static int mem_open(void *ctx, struct ublkev_limits *limits)
 		limits->discard_granularity_bytes =
 			(uint32_t)m->map.page_bytes;
 	/* threads need no lock: requests for the same bytes race on any disk */
-	limits->flags |= UBLKEV_LIMIT_THREADS;
+	limits->flags |= UBLKEV_LIMIT_THREADS | UBLKEV_LIMIT_THREADS_PER_QUEUE;
 	if (mem_is_zoned(m))
 		ublkev__zones_limits(&m->zones, limits);
 	limits->metadata_bytes = m->conf.metadata_bytes;

@@ -43,7 +43,8 @@ static int null_open(void *ctx, struct ublkev_limits *limits)
 
 	ublkev__disk_limits(&n->conf, limits, MAX_DISCARD_BYTES,
 			    MAX_WRITE_ZEROES_BYTES);
-	limits->flags |= UBLKEV_LIMIT_THREADS;
+	limits->flags |= UBLKEV_LIMIT_THREADS |
+			 UBLKEV_LIMIT_THREADS_PER_QUEUE;
 	if (n->conf.flags & UBLKEV_DISK_NO_DATA)
 		limits->flags |= UBLKEV_LIMIT_NO_DATA;
 	return 0;

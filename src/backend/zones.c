@@ -131,7 +131,8 @@ void ublkev__zones_limits(const struct ublkev__zones *z,
 	limits->max_discard_bytes = 0;
 	limits->max_write_zeroes_bytes = 0;
 	limits->flags |= UBLKEV_LIMIT_ZONED;
-	limits->flags &= ~UBLKEV_LIMIT_THREADS;
+	limits->flags &= ~(UBLKEV_LIMIT_THREADS |
+			   UBLKEV_LIMIT_THREADS_PER_QUEUE);
 }
 
 /* ---- states --------------------------------------------------------------- */

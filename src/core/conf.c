@@ -49,6 +49,7 @@ static const struct conf_range conf_ranges[] = {
 	CONF_RANGE(wait_us, 0, MOST_WAIT_US),
 	CONF_RANGE(sleep_us, 0, MOST_SLEEP_US),
 	CONF_RANGE(offload_threads, 1, UBLKEV_MAX_OFFLOAD_THREADS),
+	CONF_RANGE(threads_per_queue, 1, UBLKEV_MAX_THREADS_PER_QUEUE),
 	CONF_RANGE(recovery, 0, UBLKEV_NR_RECOVERIES - 1),
 	CONF_RANGE(copy, 0, UBLKEV_NR_COPIES - 1),
 };
@@ -97,6 +98,28 @@ static int conf_check_ranges(const struct ublkev_conf *conf,
 	return 0;
 }
 
+/* with BATCH_IO whoever fetches gets whatever tag: none has a thread of its own */
+static int conf_check_threads(const struct ublkev_conf *conf,
+			      struct ublkev__conf_fault *f)
+{
+	unsigned int threads = conf->queues * conf->threads_per_queue;
+
+	if (threads > UBLKEV__MAX_QUEUES)
+		return conf_bad_range(f, "queues * threads_per_queue", threads,
+				      1, UBLKEV__MAX_QUEUES);
+	if (conf->threads_per_queue == 1)
+		return 0;
+	if (!(conf->flags & UBLKEV_CONF_QUEUE_THREADS))
+		return conf_bad_text(f, -EINVAL, "threads_per_queue",
+				     conf->threads_per_queue,
+			 "more than 1 needs UBLKEV_CONF_QUEUE_THREADS");
+	if (conf->features & UBLKEV_F_BATCH_IO)
+		return conf_bad_text(f, -EINVAL, "threads_per_queue",
+				     conf->threads_per_queue,
+			 "with UBLKEV_F_BATCH_IO only 1 is possible");
+	return 0;
+}
+
 static int conf_check_together(const struct ublkev_conf *conf,
 			       struct ublkev__conf_fault *f)
 {
@@ -121,7 +144,7 @@ static int conf_check_together(const struct ublkev_conf *conf,
 	    conf->flags & UBLKEV_CONF_UNPRIVILEGED)
 		return conf_bad_text(f, -EINVAL, "copy", conf->copy,
 			 "UBLKEV_COPY_ZERO is not for UBLKEV_CONF_UNPRIVILEGED");
-	return 0;
+	return conf_check_threads(conf, f);
 }
 
 int ublkev__conf_check(const struct ublkev_conf *conf,
@@ -154,10 +177,25 @@ unsigned int ublkev__conf_queues(const struct ublkev_conf *conf,
 
 	if (conf->queues)
 		return conf->queues;
-	if (most > UBLKEV__MAX_QUEUES)
-		most = UBLKEV__MAX_QUEUES;
+	if (most > UBLKEV__MAX_QUEUES / conf->threads_per_queue)
+		most = UBLKEV__MAX_QUEUES / conf->threads_per_queue;
 	if (!(conf->flags & UBLKEV_CONF_QUEUE_THREADS) &&
 	    most > MOST_QUEUES_A_LOOP)
 		most = MOST_QUEUES_A_LOOP;
 	return nr_cpus < most ? nr_cpus : most;
+}
+
+/* each has a tag, and in all they are no more than the most queues */
+unsigned int ublkev__conf_threads(const struct ublkev_conf *conf,
+				  unsigned int queues, unsigned int depth)
+{
+	unsigned int n = conf->threads_per_queue;
+
+	if (!(conf->flags & UBLKEV_CONF_QUEUE_THREADS))
+		return 1;
+	if (n > depth)
+		n = depth;
+	if (n > UBLKEV__MAX_QUEUES / queues)
+		n = UBLKEV__MAX_QUEUES / queues;
+	return n;
 }

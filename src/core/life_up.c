@@ -49,6 +49,7 @@ static int up_on_features(struct ublkev__life *c,
 			  const struct ublkev__ctrl_answer *a)
 {
 	uint64_t features = a->features;
+	int err;
 
 	/*
 	 * The command came with 6.5, and an older kernel may be new enough for
@@ -63,8 +64,24 @@ static int up_on_features(struct ublkev__life *c,
 	c->kernel_features = features;
 	if (ublkev__life_recovers(c))
 		return 0;
-	return ublkev__features_choose(&c->conf, c->traits, features,
-				       &c->info.features);
+	err = ublkev__features_choose(&c->conf, c->traits, features,
+				      &c->info.features);
+	if (!err && ublkev__life_uses(c, UBLKEV__F(IO_DESC_SIZE)))
+		c->info.desc_bytes = UBLKEV__DESC_LINE_BYTES;
+	return err;
+}
+
+/*
+ * ublk_ctrl_add_dev(): whole words, and no less than what is written there. A
+ * size is told only by those that have the feature.
+ */
+static bool up_descs_are_right(const struct ublkev_cmd_info *info)
+{
+	if (!(info->features & UBLKEV__F(IO_DESC_SIZE)))
+		return !info->desc_bytes;
+	return info->desc_bytes >= UBLKEV__DESC_BYTES &&
+	       info->desc_bytes <= UBLKEV__MOST_DESC_BYTES &&
+	       !(info->desc_bytes % 8);
 }
 
 /* The driver may give less than was asked for, but never more or another id. */
@@ -84,7 +101,7 @@ static int up_take_added(struct ublkev__life *c,
 	    got->depth != asked->depth ||
 	    got->max_io_bytes < UBLKEV__PAGE ||
 	    got->max_io_bytes > asked->max_io_bytes ||
-	    got->max_io_bytes % UBLKEV__PAGE)
+	    got->max_io_bytes % UBLKEV__PAGE || !up_descs_are_right(got))
 		return -EPROTO;
 	c->info = *got;
 	return needed & ~got->features ? -EOPNOTSUPP : 0;
@@ -140,9 +157,11 @@ static int up_take_info(struct ublkev__life *c,
 	if (got->id != c->info.id || !got->queues ||
 	    got->queues > UBLKEV__MAX_QUEUES || !got->depth ||
 	    got->depth > UBLKEV__MAX_DEPTH ||
-	    got->max_io_bytes < UBLKEV__PAGE)
+	    got->max_io_bytes < UBLKEV__PAGE || !up_descs_are_right(got))
 		return -EPROTO;
 	if (!(got->features & UBLKEV__F(USER_RECOVERY)) ||
+	    (c->conf.threads_per_queue > 1 &&
+	     !(got->features & UBLKEV__F(PER_IO_DAEMON))) ||
 	    !ublkev__features_servable(got->features) ||
 	    got->queues * got->depth > UBLKEV__MAX_TAGS)
 		return -EOPNOTSUPP;

@@ -257,6 +257,8 @@ uint64_t ublkev__features_needed(const struct ublkev_conf *conf,
 		more |= UBLKEV__F(ZONED) | UBLKEV__F(USER_COPY);
 	if (traits & UBLKEV__METADATA)
 		more |= UBLKEV__F(INTEGRITY) | UBLKEV__F(USER_COPY);
+	if (conf->threads_per_queue > 1)
+		more |= UBLKEV__F(PER_IO_DAEMON);
 
 	static_assert(sizeof(recovery) / sizeof(recovery[0]) ==
 		      UBLKEV_NR_RECOVERIES, "every mode has its bits");
@@ -285,6 +287,8 @@ int ublkev__features_choose(const struct ublkev_conf *conf,
 	 */
 	if (conf->recovery && !(wanted & offered & UBLKEV__F(BATCH_IO)))
 		wanted |= UBLKEV__F(QUIESCE);
+	if (conf->threads_per_queue > 1)
+		wanted |= UBLKEV__F(IO_DESC_SIZE);
 	if (needed & ~offered)
 		return -EOPNOTSUPP;
 	*chosen = (wanted | needed) & offered;
@@ -312,7 +316,8 @@ bool ublkev__features_servable(uint64_t features)
 			      UBLKEV__F(AUTO_BUF_REG) |
 			      UBLKEV__F(PER_IO_DAEMON) |
 			      UBLKEV__F(BUF_REG_OFF_DAEMON) |
-			      UBLKEV__F(SAFE_STOP_DEV)));
+			      UBLKEV__F(SAFE_STOP_DEV) |
+			      UBLKEV__F(IO_DESC_SIZE)));
 }
 
 /* A device that was made before MOST_SECTORS was bounded may have more. */

@@ -112,6 +112,13 @@ int ublkev__conf_check(const struct ublkev_conf *conf,
 unsigned int ublkev__conf_queues(const struct ublkev_conf *conf,
 				 unsigned int nr_cpus);
 
+/*
+ * How many threads serve each queue of a device of that shape, which may be
+ * another server's: what the conf, which was checked, says, or fewer.
+ */
+unsigned int ublkev__conf_threads(const struct ublkev_conf *conf,
+				  unsigned int queues, unsigned int depth);
+
 /* The same in bytes, as cmd.h tells them. */
 void ublkev__params_tell(const struct ublkev__params *p,
 			 struct ublkev_cmd_params *to);

@@ -71,8 +71,19 @@ static void act_log_missing(struct ublkev__engine *e, uint64_t offered)
 	for (bit = 0; bit < UBLKEV__NR_FEATURES; bit++)
 		if (missing >> bit & 1)
 			ublkev__log(&e->log, LOG_ERR,
-				    "this kernel's ublk has no %s",
-				    ublkev_feature_name(bit));
+				    "this kernel's ublk has no %s%s",
+				    ublkev_feature_name(bit),
+				    bit != UBLKEV__FB_PER_IO_DAEMON ? "" :
+				    ", which several threads for a queue need (Linux 6.16)");
+}
+
+/* before the core refuses to serve it so */
+static void act_log_one_thread(struct ublkev__engine *e, uint64_t features)
+{
+	if (e->life.step == UBLKEV_STEP_INFO && e->conf.threads_per_queue > 1 &&
+	    !(features & UBLKEV__F(PER_IO_DAEMON)))
+		ublkev__log(&e->log, LOG_ERR,
+			    "the device was made without PER_IO_DAEMON, so a queue of it has one thread: leave conf.threads_per_queue at 1");
 }
 
 static int act_check_size(struct ublkev__engine *e, uint64_t own_sectors,
@@ -147,6 +158,8 @@ static void act_look_at_answer(struct ublkev__engine *e,
 	else if (done->cmd == UBLKEV__CTRL_GET_FEATURES &&
 		 e->mode == UBLKEV__LIFE_ADD)
 		act_log_missing(e, a->features);
+	else if (done->cmd == UBLKEV__CTRL_GET_DEV_INFO)
+		act_log_one_thread(e, a->info.features);
 	else if (done->cmd == UBLKEV__CTRL_GET_PARAMS)
 		a->res = act_check_params(e, &done->params);
 	/* next is GET_QUEUE_AFFINITY, whose answer pins threads: make them */
@@ -286,13 +299,15 @@ static void act_open_ublkc(struct ublkev__engine *e)
 		err = act_set_up(e);
 	if (!err && copy == UBLKEV__XFER_PLAIN && !e->nr_workers)
 		err = ublkev__io_need_bufs(e->lane.io);
+	if (!err && info->desc_bytes)
+		ublkev__io_pad_descs(e->lane.io, info->desc_bytes);
 	if (!err)
 		err = ublkev__io_open(e->lane.io, info->id, info->queues,
 				      info->depth, info->features);
 	if (!err && e->nr_workers)
 		err = ublkev__workers_open(e, copy == UBLKEV__XFER_PLAIN);
 	if (!err) {
-		e->nr_queues = info->queues;
+		e->nr_queues = info->queues * e->parts;
 		if (!e->nr_workers)
 			e->lane.nr_queues = info->queues;
 		ublkev__engine_set_bufs(&e->lane);

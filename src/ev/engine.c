@@ -33,6 +33,7 @@ uint64_t ublkev__clock_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+/* of a queue, or the part of one, that cookies name */
 static struct ublkev__lane *engine_lane_of(struct ublkev__engine *e,
 					   unsigned int queue)
 {
@@ -77,23 +78,45 @@ static void *engine_align(void *p)
 	return (void *)(line * CACHE_LINE);
 }
 
+/* each part of a queue has its own memory: see ublkev__queue_share() */
+static void engine_init_queues(struct ublkev__engine *e, unsigned int n,
+			       unsigned int depth)
+{
+	struct ublkev__tag *tags = engine_align(e->tags_mem);
+	struct ublkev__lane *l;
+	uint64_t *since_us;
+	unsigned int i;
+
+	e->queues = engine_align(e->queues_mem);
+	for (i = 0; i < n; i++) {
+		since_us = e->since_us ? e->since_us + i * depth : NULL;
+		l = engine_lane_of(e, i);
+		if (!i || l->worker)
+			l->queues = &e->queues[i];
+		ublkev__queue_init(&e->queues[i], i / e->parts, depth,
+				   e->backend->generation, tags + i * depth,
+				   since_us, &l->stats);
+		if (e->parts > 1)
+			ublkev__queue_share(&e->queues[i], i % e->parts,
+					    e->parts);
+	}
+}
+
 /* queues and tags begin at a cache line, which an allocator need not */
 static int engine_make_queues(struct ublkev__engine *e, unsigned int queues,
 			      unsigned int depth)
 {
+	unsigned int parts = queues * e->parts;
 	size_t n = (size_t)queues * depth;
-	struct ublkev__lane *l;
-	struct ublkev__tag *tags;
-	uint64_t *since_us;
-	unsigned int i;
 
 	e->queues_mem = ublkev__alloc_zalloc(&e->mem, 1,
-					     queues * sizeof(*e->queues) +
+					     parts * sizeof(*e->queues) +
 					     CACHE_LINE - 1);
-	e->tags_mem = ublkev__alloc_zalloc(&e->mem, 1, n * sizeof(*tags) +
+	e->tags_mem = ublkev__alloc_zalloc(&e->mem, 1, n * e->parts *
+					   sizeof(struct ublkev__tag) +
 					   CACHE_LINE - 1);
 	if (e->conf.flags & UBLKEV_CONF_LATENCY)
-		e->since_us = ublkev__alloc_zalloc(&e->mem, n,
+		e->since_us = ublkev__alloc_zalloc(&e->mem, n * e->parts,
 						   sizeof(*e->since_us));
 	if (!e->queues_mem || !e->tags_mem ||
 	    (!e->since_us && e->conf.flags & UBLKEV_CONF_LATENCY))
@@ -115,17 +138,7 @@ static int engine_make_queues(struct ublkev__engine *e, unsigned int queues,
 		e->tagops = engine_align(e->tagops_mem);
 	}
 	e->has_files = e->placed || e->tagops;
-	tags = engine_align(e->tags_mem);
-	e->queues = engine_align(e->queues_mem);
-	for (i = 0; i < queues; i++) {
-		since_us = e->since_us ? e->since_us + i * depth : NULL;
-		l = engine_lane_of(e, i);
-		if (!i || l->worker)
-			l->queues = &e->queues[i];
-		ublkev__queue_init(&e->queues[i], i, depth,
-				   e->backend->generation, tags + i * depth,
-				   since_us, &l->stats);
-	}
+	engine_init_queues(e, parts, depth);
 	return 0;
 }
 
@@ -147,8 +160,10 @@ int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 			     engine_metadata_bytes(e, max_io_bytes);
 	int err = 0;
 
+	e->parts = ublkev__conf_threads(&e->conf, queues, depth);
 	if (threads)
-		err = ublkev__workers_new(e, queues, depth, buf_bytes);
+		err = ublkev__workers_new(e, queues * e->parts, depth,
+					  buf_bytes);
 	if (!err)
 		err = engine_make_queues(e, queues, depth);
 	if (err)
@@ -217,6 +232,9 @@ static const char *engine_misfit(const struct ublkev__engine *e)
 	if (e->conf.flags & UBLKEV_CONF_QUEUE_THREADS &&
 	    !(e->backend->limits.flags & UBLKEV_LIMIT_THREADS))
 		return "its limits have no UBLKEV_LIMIT_THREADS";
+	if (e->conf.threads_per_queue > 1 &&
+	    !(e->backend->limits.flags & UBLKEV_LIMIT_THREADS_PER_QUEUE))
+		return "its limits have no UBLKEV_LIMIT_THREADS_PER_QUEUE: leave conf.threads_per_queue at 1";
 	if (e->mode == UBLKEV__LIFE_ADD && e->conf.copy == UBLKEV_COPY_ZERO &&
 	    !e->backend->ops.place)
 		return "it has no place(), which UBLKEV_COPY_ZERO needs: use another copy mode";

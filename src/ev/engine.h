@@ -43,14 +43,17 @@
 struct ublkev__engine;
 struct ublkev__worker;
 
-/* queues that one thread serves, in its loop, through its ring */
+/*
+ * Queues, or a part of one's tags, that one thread serves, in its loop, through
+ * its ring
+ */
 struct ublkev__lane {
 	struct ublkev__engine *e;
 	struct ublkev__worker *worker;	/* NULL: the application's thread's */
 	struct ev_loop *loop;		/* NULL: driven by hand */
 	struct ublkev__io *io;
 	struct ublkev__queue *queues;
-	unsigned int nr_queues;		/* that the driver took */
+	unsigned int nr_queues;		/* that the driver took; a part is one */
 	unsigned int first_id;		/* number of the first */
 	unsigned int first_queue;	/* to be asked for requests */
 	struct ublkev__lanelife life;	/* its own thread's, and its alone */
@@ -138,13 +141,15 @@ struct ublkev__engine {
 	struct ublkev__life life;
 	struct ublkev__pace pace;	/* the clock of life's deadlines */
 	struct ublkev__carrier *carrier;
-	struct ublkev__queue *queues;
-	unsigned int nr_queues;		/* that the driver took */
+	unsigned int parts;		/* of each queue; a thread has one */
+	struct ublkev__queue *queues;	/* the parts of the first, and so on */
+	unsigned int nr_queues;		/* parts of those that the driver took */
 	void *queues_mem;
 	void *tags_mem;
 	uint64_t *since_us;
 	bool has_files;			/* either of the next two is there */
-	struct ublkev__placed *placed;	/* of each tag, or NULL: see ops.place */
+	struct ublkev__placed *placed;	/* of each tag of the device, or NULL:
+					   see ops.place */
 	void *placed_mem;
 	struct ublkev__tagops *tagops;	/* of each tag, or NULL: LIMIT_REQ_OPS */
 	void *tagops_mem;

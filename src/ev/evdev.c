@@ -46,6 +46,7 @@ void ublkev_conf_init(struct ublkev_conf *conf, size_t size)
 		.wait_us = 200,
 		.sleep_us = 200,
 		.offload_threads = 4,
+		.threads_per_queue = 1,
 	};
 
 	ublkev__sized_fill(conf, size, &defaults, sizeof(defaults));

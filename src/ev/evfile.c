@@ -12,9 +12,16 @@
 #include "ev/evreqop.h"
 
 static struct ublkev__placed *file_of(const struct ublkev__engine *e,
-				      unsigned int queue, unsigned int tag)
+				      const struct ublkev__queue *q,
+				      unsigned int tag)
 {
-	return &e->placed[(size_t)queue * e->queues[queue].depth + tag];
+	return &e->placed[(size_t)q->id * q->depth + tag];
+}
+
+static struct ublkev__queue *file_queue(const struct ublkev__lane *l,
+					const struct ublkev_req *req)
+{
+	return &l->queues[req->queue - l->first_id];
 }
 
 static void file_list(struct ublkev__lane *l, struct ublkev__placed *p)
@@ -47,13 +54,13 @@ static void file_end(struct ublkev__lane *l, struct ublkev__placed *p)
 	l->stats.lent += p->way == UBLKEV__WAY_LENT && !p->err;
 	err = ublkev__guard_placed(l->e->backend, req, p->err);
 	if (!p->aborted && !withdrawn)
-		ublkev__queue_done(&l->e->queues[req->queue], req->cookie, err);
+		ublkev__queue_done(file_queue(l, req), req->cookie, err);
 }
 
 /* the tag's own, NULL: there is no memory for any */
 static void *file_buf(struct ublkev__lane *l, const struct ublkev_req *req)
 {
-	const struct ublkev__queue *q = &l->e->queues[req->queue];
+	const struct ublkev__queue *q = file_queue(l, req);
 
 	if (!q->bufs && ublkev__engine_need_bufs(l))
 		return NULL;
@@ -114,7 +121,7 @@ bool ublkev__file_place(struct ublkev__lane *l, struct ublkev__queue *q,
 			struct ublkev__tag *t)
 {
 	struct ublkev_extent extents[UBLKEV_MAX_EXTENTS];
-	struct ublkev__placed *p = file_of(l->e, q->id, t->req.tag);
+	struct ublkev__placed *p = file_of(l->e, q, t->req.tag);
 	int n;
 
 	/* it stays the backend's, which is never asked for it */
@@ -141,7 +148,7 @@ void ublkev__file_lend(struct ublkev__lane *l, struct ublkev__queue *q,
 	const struct ublkev__desc *desc = ublkev__io_desc(l->io, q->id,
 							  t->req.tag);
 	struct ublkev_extent extents[UBLKEV_MAX_EXTENTS];
-	struct ublkev__placed *p = file_of(l->e, q->id, t->req.tag);
+	struct ublkev__placed *p = file_of(l->e, q, t->req.tag);
 	int n;
 
 	if (l->life.recall != UBLKEV__RECALL_UNASKED)
@@ -206,18 +213,17 @@ void ublkev__file_submit(struct ublkev__lane *l)
 
 bool ublkev__file_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 {
-	unsigned int queue = ublkev__cqe_queue(cqe);
+	unsigned int n = ublkev__cqe_queue(cqe) - l->first_id;
 	struct ublkev__placed *p;
 
-	if (!ublkev__cqe_is_file(cqe) ||
-	    queue - l->first_id >= l->nr_queues ||
-	    cqe->tag >= l->e->queues[queue].depth)
+	if (!ublkev__cqe_is_file(cqe) || n >= l->nr_queues ||
+	    cqe->tag >= l->queues[n].depth)
 		return false;
 	if (l->e->tagops && ublkev__reqop_cqe(l, cqe))
 		return true;
 	if (!l->e->placed)
 		return false;
-	p = file_of(l->e, queue, cqe->tag);
+	p = file_of(l->e, &l->queues[n], cqe->tag);
 	if (!p->req || ublkev__placed_cqe(p, ublkev__cqe_piece(cqe), cqe->res))
 		return false;
 	l->nr_flying--;
@@ -231,18 +237,20 @@ bool ublkev__file_has(const struct ublkev__engine *e, uint64_t cookie)
 	unsigned int tag = ublkev__cookie_tag(cookie);
 
 	return e->placed && queue < e->nr_queues &&
-	       tag < e->queues[queue].depth && file_of(e, queue, tag)->req;
+	       tag < e->queues[queue].depth &&
+	       file_of(e, &e->queues[queue], tag)->req;
 }
 
-static void file_end_queue(struct ublkev__lane *l, unsigned int queue,
+static void file_end_queue(struct ublkev__lane *l,
+			   const struct ublkev__queue *q,
 			   void (*how)(struct ublkev__placed *p))
 {
 	struct ublkev__placed *p;
 	unsigned int tag;
 
-	for (tag = 0; tag < l->e->queues[queue].depth; tag++) {
-		p = file_of(l->e, queue, tag);
-		if (!p->req)
+	for (tag = 0; tag < q->depth; tag++) {
+		p = file_of(l->e, q, tag);
+		if (ublkev__queue_has_no(q, tag) || !p->req)
 			continue;
 		how(p);
 		file_go_on(l, p);
@@ -255,7 +263,7 @@ static void file_end_all(struct ublkev__lane *l,
 	unsigned int i;
 
 	for (i = 0; i < l->nr_queues && l->e->placed; i++)
-		file_end_queue(l, l->first_id + i, how);
+		file_end_queue(l, &l->queues[i], how);
 	ublkev__file_out(l);
 }
 

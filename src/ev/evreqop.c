@@ -23,9 +23,10 @@ bool ublkev__reqop_used(const struct ublkev_backend *b)
 }
 
 static struct ublkev__tagops *reqop_of(const struct ublkev__engine *e,
-				       unsigned int queue, unsigned int tag)
+				       const struct ublkev__queue *q,
+				       unsigned int tag)
 {
-	return &e->tagops[(size_t)queue * e->queues[queue].depth + tag];
+	return &e->tagops[(size_t)q->id * q->depth + tag];
 }
 
 static struct ublkev__lane *reqop_lane(struct ublkev__engine *e,
@@ -44,7 +45,7 @@ static void reqop_settle(struct ublkev__engine *e, struct ublkev__tagops *t)
 	int err;
 
 	if (ublkev__reqops_settle(&t->o, &answers, &err) && answers)
-		ublkev__queue_done(&e->queues[req->queue], req->cookie, err);
+		ublkev__queue_done(&e->queues[req->thread], req->cookie, err);
 }
 
 static int reqop_call(struct ublkev__lane *l, struct ublkev__tagops *t,
@@ -81,7 +82,7 @@ static struct ublkev__tagops *reqop_find(const struct ublkev__engine *e,
 	if (!e->tagops || queue >= e->nr_queues ||
 	    tag >= e->queues[queue].depth)
 		return NULL;
-	t = reqop_of(e, queue, tag);
+	t = reqop_of(e, &e->queues[queue], tag);
 	return t->o.req && t->o.req->cookie == cookie ? t : NULL;
 }
 
@@ -166,8 +167,8 @@ static bool reqop_complete(struct ublkev__lane *l, struct ublkev__tagops *t,
 
 bool ublkev__reqop_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 {
-	struct ublkev__tagops *t = reqop_of(l->e, ublkev__cqe_queue(cqe),
-					    cqe->tag);
+	unsigned int n = ublkev__cqe_queue(cqe) - l->first_id;
+	struct ublkev__tagops *t = reqop_of(l->e, &l->queues[n], cqe->tag);
 
 	/* counted before `done` may begin another */
 	if (!(t->o.flying >> ublkev__cqe_piece(cqe) & 1))
@@ -231,9 +232,9 @@ static int reqop_begin(struct ublkev_backend *b, struct ublkev_req *req,
 		return -EOPNOTSUPP;
 	if (!e || !e->tagops)
 		return -ECANCELED;
-	if (req->queue >= e->nr_queues)
+	if (req->thread >= e->nr_queues)
 		return -EINVAL;
-	q = &e->queues[req->queue];
+	q = &e->queues[req->thread];
 	if (req->tag >= q->depth || &q->tags[req->tag].req != req)
 		return -EINVAL;
 	if (q->failing)
@@ -242,8 +243,8 @@ static int reqop_begin(struct ublkev_backend *b, struct ublkev_req *req,
 		return -EINVAL;
 	ublkev__check(e->nr_workers || e->thread == ublkev__thread_self(),
 		      "operations are begun in the thread of the loop");
-	l = *lp = reqop_lane(e, req->queue);
-	*tp = reqop_of(e, req->queue, req->tag);
+	l = *lp = reqop_lane(e, req->thread);
+	*tp = reqop_of(e, q, req->tag);
 	if (l->life.recall == UBLKEV__RECALL_UNASKED)
 		return ublkev__reqops_begin(&(*tp)->o, req);
 	ublkev__reqops_refuse(&(*tp)->o, req);
@@ -373,16 +374,16 @@ static void reqop_end_tag(struct ublkev__lane *l, struct ublkev__tagops *t)
 static void reqop_end_all(struct ublkev__lane *l,
 			  void (*how)(struct ublkev__reqops *o))
 {
+	const struct ublkev__queue *q;
 	struct ublkev__tagops *t;
-	unsigned int i, tag, queue;
+	unsigned int tag;
 
 	if (!l->e->tagops)
 		return;
-	for (i = 0; i < l->nr_queues; i++) {
-		queue = l->first_id + i;
-		for (tag = 0; tag < l->e->queues[queue].depth; tag++) {
-			t = reqop_of(l->e, queue, tag);
-			if (!t->o.req)
+	for (q = l->queues; q < l->queues + l->nr_queues; q++) {
+		for (tag = 0; tag < q->depth; tag++) {
+			t = reqop_of(l->e, q, tag);
+			if (ublkev__queue_has_no(q, tag) || !t->o.req)
 				continue;
 			how(&t->o);
 			reqop_end_tag(l, t);

@@ -217,9 +217,15 @@ static void worker_init_watchers(struct ublkev__worker *w)
 	w->on_sleep.data = &w->lane;
 }
 
+/* of the device's, as req.thread: that of its queue if it has that alone */
 static unsigned int worker_number(const struct ublkev__worker *w)
 {
 	return (unsigned int)(w - w->lane.e->workers);
+}
+
+static unsigned int worker_queue(const struct ublkev__worker *w)
+{
+	return worker_number(w) / w->lane.e->parts;
 }
 
 /* The CPUs of the queue that this thread may use: 0, or an errno (no minus). */
@@ -251,11 +257,11 @@ static void worker_pin(struct ublkev__worker *w)
 	if (err == ENODEV)
 		ublkev__log(&w->lane.e->log, LOG_WARNING,
 			    "queue %u: this process may use none of its CPUs",
-			    worker_number(w));
+			    worker_queue(w));
 	else if (err)
 		ublkev__log(&w->lane.e->log, LOG_WARNING,
 			    "queue %u is not bound to its CPUs: %d",
-			    worker_number(w), -err);
+			    worker_queue(w), -err);
 }
 
 static bool worker_may_be_batch(const struct ublkev__lane *l)
@@ -268,7 +274,8 @@ static bool worker_may_be_batch(const struct ublkev__lane *l)
 
 /*
  * From here on the ring is this thread's: whoever enables it is its only
- * submitter, and whoever sends FETCH is for the driver the queue's daemon.
+ * submitter, and whoever sends FETCH is for the driver the daemon of the queue,
+ * or from Linux 6.16 on of the tags.
  */
 static int worker_take_ring(struct ublkev__worker *w)
 {
@@ -382,14 +389,27 @@ bool ublkev__worker_act(struct ublkev__lane *l)
 	return true;
 }
 
+/* "ublkev-q3", or where there are several for that queue "ublkev-q3.1" */
+static void worker_name_itself(const struct ublkev__worker *w)
+{
+	unsigned int parts = w->lane.e->parts;
+	unsigned int part = worker_number(w) % parts % 100;
+	char name[16];
+
+	if (parts > 1)
+		snprintf(name, sizeof(name), "ublkev-q%u.%u",
+			 worker_queue(w) % 10000, part);
+	else
+		snprintf(name, sizeof(name), "ublkev-q%u", worker_queue(w));
+	pthread_setname_np(pthread_self(), name);
+}
+
 /* What a thread does: run its loop, whose watchers run the pump. */
 static void *worker_run(void *arg)
 {
 	struct ublkev__worker *w = arg;
-	char name[16];
 
-	snprintf(name, sizeof(name), "ublkev-q%u", worker_number(w));
-	pthread_setname_np(pthread_self(), name);
+	worker_name_itself(w);
 	__atomic_store_n(&w->self, pthread_self(), __ATOMIC_RELAXED);
 	ublkev__evloop_start(&w->lane);
 	if (!w->lane.alone) {
@@ -445,7 +465,7 @@ static int worker_make(struct ublkev__engine *e, struct ublkev__worker *w,
 	worker_init_watchers(w);
 	ublkev__lanelife_init(&l->life, UBLKEV__LANE_WAITS);
 	l->alone = !e->backend->ops.queue_start;
-	l->first_id = worker_number(w);
+	l->first_id = worker_queue(w);
 	l->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
 	if (!l->loop)
 		return -ENOMEM;
@@ -537,17 +557,22 @@ void ublkev__workers_free(struct ublkev__engine *e)
 void ublkev__workers_pin(struct ublkev__engine *e, unsigned int n,
 			 const struct ublkev_cpus *cpus)
 {
-	e->workers[n].cpus = *cpus;
-	e->workers[n].pins = true;
+	struct ublkev__worker *w = &e->workers[n * e->parts];
+	struct ublkev__worker *end = w + e->parts;
+
+	for (; w < end; w++) {
+		w->cpus = *cpus;
+		w->pins = true;
+	}
 }
 
 int ublkev__workers_open(struct ublkev__engine *e, bool need_bufs)
 {
-	unsigned int queues = e->life.info.queues;
+	unsigned int serving = e->life.info.queues * e->parts;
 	struct ublkev__worker *w;
 	int err = 0;
 
-	for (w = e->workers; w < e->workers + queues && !err; w++) {
+	for (w = e->workers; w < e->workers + serving && !err; w++) {
 		if (need_bufs)
 			err = ublkev__io_need_bufs(w->lane.io);
 		if (!err)
@@ -556,7 +581,7 @@ int ublkev__workers_open(struct ublkev__engine *e, bool need_bufs)
 	}
 	if (!err) {
 		/* the driver may have taken fewer than were asked for */
-		ublkev__threads_take(&e->threads, queues);
+		ublkev__threads_take(&e->threads, serving);
 		return ublkev__workers_do(e);
 	}
 	/* no thread has its ring yet, so they may be closed here */

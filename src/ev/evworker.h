@@ -4,7 +4,8 @@
  *
  * With UBLKEV_CONF_QUEUE_THREADS the application's thread has the device's
  * life and none of its queues; each queue has a worker: a thread with a lane,
- * a loop and a ring of its own. What they are to do is decided in the core,
+ * a loop and a ring of its own; or several, with conf.threads_per_queue, of which
+ * each has a part of the queue's tags. What they are to do is decided in the core,
  * by threads.h in the application's thread and by lanelife.h in the worker's;
  * this file carries it out.
  *

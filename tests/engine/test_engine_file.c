@@ -24,7 +24,7 @@ START_TEST(data_integrity)
 	fake.file = stripe_any_way;
 	stripe.submit_in_4 = i / 2 % 3;
 	stripe.r.conf.queues = STRIPE_QUEUES;
-	rig_up(&stripe.r, stripe.backend);
+	stripe_up();
 	stripe_serve();
 	ck_assert_uint_eq(stripe.places, stripe.placed);
 	ck_assert_uint_gt(stripe.places, 0);
@@ -229,7 +229,7 @@ START_TEST(aborted_busy)
 		stripe.r.conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
 	rig_mode(&stripe.r, (unsigned int)_i / 2);
 	fake.features |= FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY;
-	rig_up(&stripe.r, stripe.backend);
+	stripe_up();
 	ev_timer_start(rig_loop, &stripe.kernel);
 	{
 		FAKE_LOCKED;

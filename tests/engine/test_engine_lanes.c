@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of a device with a thread for each queue: ends, faults, sizes and
- * servers, all under load, while its threads are anywhere
+ * The life of a device with a thread for each queue, or two: ends, faults, sizes
+ * and servers, all under load, while its threads are anywhere
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +21,22 @@ static struct parts disk, next_disk;
 static struct rig_dev r, next;
 static struct client *clients;
 static struct test_rng rng;
+static unsigned int per_queue = 1;	/* threads */
+
+/* several threads for a queue need a driver that can, and no BATCH_IO */
+static void kernel(uint64_t features)
+{
+	fake.features = features;
+	if (per_queue > 1)
+		fake.features |= FAKE_F_PER_IO_DAEMON;
+}
+
+static void set_mode(unsigned int mode)
+{
+	rig_mode(&r, mode);
+	if (per_queue > 1)
+		r.conf.features = 0;
+}
 
 static void setup(void)
 {
@@ -33,6 +49,16 @@ static void setup(void)
 	clients = NULL;
 	parts_conf(&r);
 	r.conf.id = ID;
+	if (per_queue == 1)
+		return;
+	parts_share(&disk, &r, per_queue);
+	next_disk.per_queue = per_queue;
+}
+
+static void setup_two(void)
+{
+	per_queue = 2;
+	setup();
 }
 
 static void teardown(void)
@@ -42,6 +68,7 @@ static void teardown(void)
 	parts_fini(&next_disk);
 	free(clients);
 	rig_teardown();
+	per_queue = 1;
 }
 
 static void go(unsigned int reqs, bool errors_allowed)
@@ -149,7 +176,7 @@ END_TEST
 
 static void up_in_mode(unsigned int mode)
 {
-	rig_mode(&r, mode);
+	set_mode(mode);
 	fake.features |= FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY;
 	rig_up(&r, disk.backend);
 }
@@ -223,7 +250,7 @@ static bool is_refused(void *arg)
 
 START_TEST(try_stop)
 {
-	fake.features = K73;
+	kernel(K73);
 	rig_up(&r, disk.backend);
 	fake_hold(ID, 1);
 	go(200, false);
@@ -259,8 +286,8 @@ START_TEST(resizes_under_load)
 	uint64_t bytes = LAZY_BYTES;
 	unsigned int i;
 
-	fake.features = K73;
-	rig_mode(&r, (unsigned int)_i);
+	kernel(K73);
+	set_mode((unsigned int)_i);
 	disk.maps = true;
 	rig_up(&r, disk.backend);
 	go(1000, false);
@@ -296,7 +323,7 @@ static bool others_held(void *arg)
 	unsigned int i;
 
 	(void)arg;
-	for (i = 0; i + 1 < PARTS; i++)
+	for (i = 0; i < (PARTS - 1) * per_queue; i++)
 		if (t->v[i].hold != UBLKEV__HOLD_HELD)
 			return false;
 	return true;
@@ -310,7 +337,7 @@ START_TEST(held_is_quiet)
 {
 	uint64_t wakes;
 
-	fake.features = K73;
+	kernel(K73);
 	r.conf.flags |= _i ? UBLKEV_CONF_RING_FD : 0;
 	disk.stick = true;
 	rig_up(&r, disk.backend);
@@ -335,7 +362,7 @@ START_TEST(stop_while_resizing)
 {
 	unsigned int i;
 
-	fake.features = K73;
+	kernel(K73);
 	rig_init(&r, disk.backend);
 	for (i = 0; i < 20; i++) {
 		rig_start(&r);
@@ -379,6 +406,7 @@ static void recover(struct rig_dev *n, struct parts *d)
 
 	parts_conf(n);
 	n->conf.budget_us = budget_us;
+	n->conf.threads_per_queue = d->per_queue;
 	n->conf.id = ID;
 	n->conf.depth = 3;
 	n->conf.recover_timeout_ms = 2000;
@@ -388,12 +416,12 @@ static void recover(struct rig_dev *n, struct parts *d)
 	ck_assert_int_eq(fake_state(ID), UBLKEV_STATE_LIVE);
 }
 
-static void up(uint64_t kernel, unsigned int mode)
+static void up(uint64_t features, unsigned int mode)
 {
 	share_bytes();
-	fake.features = kernel;
+	kernel(features);
 	r.conf.recovery = UBLKEV_RECOVERY_REISSUE;
-	rig_mode(&r, mode);
+	set_mode(mode);
 	rig_up(&r, disk.backend);
 }
 
@@ -527,12 +555,34 @@ START_TEST(fault_leaves_it)
 }
 END_TEST
 
-int main(void)
+/* with another number of threads than the server before had */
+START_TEST(other_number)
 {
-	Suite *s = suite_create("engine_lanes");
-	TCase *tc = tcase_create("lanes");
+	struct rig_dev *rigs[] = { &r, &next };
+	struct parts *disks[] = { &disk, &next_disk };
+	unsigned int i, least = 0;
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	up(K73, (unsigned int)_i);
+	go(200, false);
+	for (i = 1; i <= 8; i++) {
+		least += 150;
+		rig_until(some_done, &least);
+		fake_kill(ID);
+		rig_bury(rigs[!(i % 2)]);
+		disks[i % 2]->per_queue = 1 + below(MOST_PER_QUEUE);
+		recover(rigs[i % 2], disks[i % 2]);
+	}
+	load_ends();
+	rig_down(rigs[(i - 1) % 2]);
+	part_them();
+}
+END_TEST
+
+static void add(Suite *s, const char *name, void (*set_up)(void))
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_add_checked_fixture(tc, set_up, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, rejected_in_all);
 	tcase_add_loop_test(tc, ends_under_load, 0, 8);
@@ -550,6 +600,16 @@ int main(void)
 	tcase_add_test(tc, let_go_waits);
 	tcase_add_test(tc, quiesced_by_others);
 	tcase_add_test(tc, fault_leaves_it);
+	if (set_up == setup_two)
+		tcase_add_loop_test(tc, other_number, 0, 3);
 	suite_add_tcase(s, tc);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("engine_lanes");
+
+	add(s, "lanes", setup);
+	add(s, "two", setup_two);
 	return test_main(s);
 }

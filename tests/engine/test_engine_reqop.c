@@ -35,7 +35,7 @@ START_TEST(data_integrity)
 	fake.file = stripe_any_way;
 	ops.in_4 = i / 2 % 3;
 	stripe.r.conf.queues = STRIPE_QUEUES;
-	rig_up(&stripe.r, stripe.backend);
+	stripe_up();
 	stripe_serve();
 	ck_assert_uint_gt(ops.begun, 0);
 	ck_assert_uint_eq(ops.begun, ops.ended);

@@ -195,7 +195,7 @@ START_TEST(aborted_busy)
 	fake.file = stripe_any_way;
 	ops.in_4 = 2;
 	stripe.r.conf.queues = STRIPE_QUEUES;
-	rig_up(&stripe.r, stripe.backend);
+	stripe_up();
 	ev_timer_start(rig_loop, &stripe.kernel);
 	{
 		FAKE_LOCKED;

@@ -40,7 +40,7 @@ START_TEST(zero_copy)
 	fake_rule(FAKE_LEND, 0, 40, 3, 0);
 	stripe.r.conf.copy = UBLKEV_COPY_ZERO;
 	stripe.r.conf.queues = STRIPE_QUEUES;
-	rig_up(&stripe.r, stripe.backend);
+	stripe_up();
 	stripe_serve();
 	s = rig_stats(&stripe.r);
 	ck_assert_uint_eq(stripe.places, stripe.placed);

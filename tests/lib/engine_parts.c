@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A disk of a part for each queue, whose calls check that they come in the
- * queue's own thread.
+ * A disk of a part for each thread, whose calls check that they come in the
+ * thread that has the request's tag.
  */
 #include "engine_parts.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +19,8 @@ static int parts_open(void *ctx, struct ublkev_limits *limits)
 	limits->max_discard_bytes = LAZY_BYTES;
 	limits->max_write_zeroes_bytes = LAZY_BYTES;
 	limits->flags = (UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA |
-			 UBLKEV_LIMIT_THREADS) & ~d->no_flags;
+			 UBLKEV_LIMIT_THREADS |
+			 UBLKEV_LIMIT_THREADS_PER_QUEUE) & ~d->no_flags;
 	return 0;
 }
 
@@ -34,13 +36,21 @@ static void carry_out(struct parts *d, const struct ublkev_req *req)
 		memset(at, 0, req->len_bytes);
 }
 
-static struct part *own_part(struct parts *d, unsigned int queue)
+static struct part *own_part(struct parts *d, unsigned int thread)
 {
-	struct part *p = &d->parts[queue];
+	struct part *p = &d->parts[thread];
 
 	TEST_HOLDS(pthread_equal(p->thread, pthread_self()));
 	TEST_HOLDS(p->starts == p->stops + 1);
 	return p;
+}
+
+/* whose thread it is, is told by its tag */
+static struct part *part_of(struct parts *d, const struct ublkev_req *req)
+{
+	TEST_HOLDS(req->thread == req->queue * d->per_queue +
+				  req->tag % d->per_queue);
+	return own_part(d, req->thread);
 }
 
 static bool holds(const struct parts *d)
@@ -51,7 +61,7 @@ static bool holds(const struct parts *d)
 static int parts_submit(void *ctx, struct ublkev_req *req)
 {
 	struct parts *d = ctx;
-	struct part *p = own_part(d, req->queue);
+	struct part *p = part_of(d, req);
 	int res = UBLKEV_DONE;
 
 	__atomic_add_fetch(&d->inside, 1, __ATOMIC_ACQ_REL);
@@ -77,7 +87,7 @@ static void *parts_map(void *ctx, const struct ublkev_req *req)
 {
 	struct parts *d = ctx;
 
-	own_part(d, req->queue);
+	part_of(d, req);
 	return d->maps && req->tag % 2 ? d->bytes + req->offset_bytes : NULL;
 }
 
@@ -99,28 +109,30 @@ static void on_async(struct ev_loop *loop, struct ev_async *w, int revents)
 }
 
 /* its name tells the queue, and no signal but of its own faults is for it */
-static void check_thread(unsigned int queue)
+static void check_thread(unsigned int thread, unsigned int per_queue)
 {
+	char name[16], wanted[32];
 	sigset_t set;
-	char name[16];
 
 	pthread_getname_np(pthread_self(), name, sizeof(name));
-	ck_assert(!strncmp(name, "ublkev-q", 8));
-	ck_assert_int_eq(name[8], '0' + (int)queue);
-	ck_assert_int_eq(name[9], '\0');
+	snprintf(wanted, sizeof(wanted), "ublkev-q%u", thread / per_queue);
+	if (per_queue > 1)
+		snprintf(wanted, sizeof(wanted), "ublkev-q%u.%u",
+			 thread / per_queue, thread % per_queue);
+	ck_assert_str_eq(name, wanted);
 	pthread_sigmask(SIG_SETMASK, NULL, &set);
 	ck_assert(sigismember(&set, SIGTERM) && sigismember(&set, SIGUSR1) &&
 		  sigismember(&set, SIGRTMAX));
 	ck_assert(!sigismember(&set, SIGSEGV) && !sigismember(&set, SIGBUS));
 }
 
-static int parts_queue_start(void *ctx, unsigned int queue,
+static int parts_queue_start(void *ctx, unsigned int thread,
 			     struct ev_loop *loop)
 {
 	struct parts *d = ctx;
-	struct part *p = &d->parts[queue];
+	struct part *p = &d->parts[thread];
 
-	ck_assert_uint_lt(queue, PARTS);
+	ck_assert_uint_lt(thread, PARTS * d->per_queue);
 	if (d->queue_start_err)
 		return d->queue_start_err;
 	p->disk = d;
@@ -131,13 +143,13 @@ static int parts_queue_start(void *ctx, unsigned int queue,
 	ev_async_init(&p->async, on_async);
 	p->async.data = p;
 	ev_async_start(loop, &p->async);
-	check_thread(queue);
+	check_thread(thread, d->per_queue);
 	return 0;
 }
 
-static void parts_queue_stop(void *ctx, unsigned int queue)
+static void parts_queue_stop(void *ctx, unsigned int thread)
 {
-	struct part *p = own_part(ctx, queue);
+	struct part *p = own_part(ctx, thread);
 
 	ev_async_stop(p->loop, &p->async);
 	p->stops++;
@@ -187,6 +199,7 @@ void parts_init(struct parts *d)
 	pthread_mutex_init(&d->moving, NULL);
 	d->bytes = calloc(1, LAZY_BYTES);
 	d->dev_bytes = LAZY_BYTES;
+	d->per_queue = 1;
 	ck_assert_int_eq(ublkev_backend_new(&d->backend, &ops, d), 0);
 }
 
@@ -194,7 +207,7 @@ void parts_fini(struct parts *d)
 {
 	unsigned int i;
 
-	for (i = 0; i < PARTS; i++)
+	for (i = 0; i < MOST_PARTS; i++)
 		ck_assert_uint_eq(d->parts[i].starts, d->parts[i].stops);
 	ublkev_backend_free(d->backend);
 	free(d->bytes);
@@ -205,7 +218,7 @@ unsigned int parts_held(struct parts *d)
 {
 	unsigned int i, n = 0;
 
-	for (i = 0; i < PARTS; i++)
+	for (i = 0; i < MOST_PARTS; i++)
 		n += __atomic_load_n(&d->parts[i].nr_held, __ATOMIC_RELAXED);
 	return n;
 }
@@ -215,7 +228,7 @@ void parts_let_go(struct parts *d)
 	struct part *p;
 
 	__atomic_store_n(&d->hold, false, __ATOMIC_RELAXED);
-	for (p = d->parts; p < d->parts + PARTS; p++)
+	for (p = d->parts; p < d->parts + MOST_PARTS; p++)
 		if (p->starts > p->stops)
 			ev_async_send(p->loop, &p->async);
 }
@@ -225,4 +238,11 @@ void parts_conf(struct rig_dev *r)
 	rig_conf(r);
 	r->conf.queues = PARTS;
 	r->conf.flags = UBLKEV_CONF_QUEUE_THREADS;
+}
+
+void parts_share(struct parts *d, struct rig_dev *r, unsigned int per_queue)
+{
+	d->per_queue = per_queue;
+	r->conf.threads_per_queue = per_queue;
+	fake.features |= FAKE_F_PER_IO_DAEMON;
 }

@@ -13,9 +13,11 @@
 #include "engine_rig.h"
 
 #define PARTS		3u		/* queues */
+#define MOST_PER_QUEUE	4u		/* threads */
+#define MOST_PARTS	(PARTS * MOST_PER_QUEUE)
 #define PARTS_HELD	64
 
-/* of one queue: its thread's */
+/* of one thread */
 struct part {
 	struct parts *disk;
 	pthread_t thread;
@@ -30,7 +32,8 @@ struct parts {
 	struct ublkev_backend *backend;
 	char *bytes;
 	uint64_t dev_bytes;
-	struct part parts[PARTS];
+	struct part parts[MOST_PARTS];
+	unsigned int per_queue;		/* threads; 1, a test may have more */
 	bool hold;			/* atomic: nothing is answered */
 	bool stick;			/* atomic: the last queue's submit() */
 	bool stuck;			/* atomic: is in it */
@@ -48,11 +51,13 @@ struct parts {
 void parts_init(struct parts *d);
 /* with what its threads did last: starts and stops are as many */
 void parts_fini(struct parts *d);
-/* how many requests are held, in all queues */
+/* how many requests are held, by all threads */
 unsigned int parts_held(struct parts *d);
 /* answer them, and hold no more */
 void parts_let_go(struct parts *d);
 /* a conf for it: a thread for each queue */
 void parts_conf(struct rig_dev *r);
+/* then: so many threads for each, and a driver that can */
+void parts_share(struct parts *d, struct rig_dev *r, unsigned int per_queue);
 
 #endif

@@ -19,7 +19,8 @@ static int stripe_open(void *ctx, struct ublkev_limits *limits)
 	limits->max_discard_bytes = STRIPE_BYTES;
 	limits->max_write_zeroes_bytes = STRIPE_BYTES;
 	limits->flags = UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA |
-			UBLKEV_LIMIT_THREADS;
+			UBLKEV_LIMIT_THREADS |
+			UBLKEV_LIMIT_THREADS_PER_QUEUE;
 	return 0;
 }
 
@@ -247,6 +248,19 @@ static int hold_all(const struct ublkev__fileop *op)
 static bool all_held(void *arg)
 {
 	return fake_file_held(0) == *(unsigned int *)arg;
+}
+
+void stripe_up(void)
+{
+	struct ublkev_conf *conf = &stripe.r.conf;
+
+	if (conf->flags & UBLKEV_CONF_QUEUE_THREADS &&
+	    !(conf->features & UBLKEV_F_BATCH_IO)) {
+		conf->threads_per_queue =
+			1 + (unsigned int)test_rng_below(&stripe.rng, 3);
+		fake.features |= FAKE_F_PER_IO_DAEMON;
+	}
+	rig_up(&stripe.r, stripe.backend);
 }
 
 void stripe_begin(struct stripe_one *one, uint32_t op, bool threads,

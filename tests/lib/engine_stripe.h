@@ -63,6 +63,11 @@ void stripe_on_one(void *arg, int res);
 bool stripe_one_done(void *arg);
 /* makes one and waits for its answer */
 int stripe_io(uint32_t op, uint64_t offset, uint32_t len, void *data);
+/*
+ * brings the device up; where its queues have threads, with one to three each,
+ * unless it has BATCH_IO
+ */
+void stripe_up(void);
 /* brings the device up, and has the three files of a request hold it */
 void stripe_begin(struct stripe_one *one, uint32_t op, bool threads,
 		  char *data);

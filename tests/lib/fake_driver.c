@@ -170,6 +170,16 @@ int fake__add(struct ublkev_cmd_info *info)
 		info->queues = fake.cpus;
 	info->max_io_bytes &= ~4095u;
 	info->features &= fake.features;
+	if (info->features & FAKE_F_BATCH_IO)
+		info->features &= ~FAKE_F_PER_IO_DAEMON;
+	else
+		info->features |= fake.features & FAKE_F_PER_IO_DAEMON;
+	if (info->features & FAKE_F_IO_DESC_SIZE &&
+	    (info->desc_bytes < 24 || info->desc_bytes > 256 ||
+	     info->desc_bytes % 8))
+		return -EINVAL;
+	if (!(info->features & FAKE_F_IO_DESC_SIZE))
+		info->desc_bytes = 0;
 	if (info->features & (FAKE_F_USER_COPY | FAKE_F_BATCH_IO))
 		info->features &= ~FAKE_F_NEED_GET_DATA;
 	d->info = *info;
@@ -277,7 +287,7 @@ void fake__feed(struct fake_dev *d, unsigned int queue, unsigned int tag)
 	t->desc.nr_sectors = (req->op_flags & 0xff) == FAKE_REPORT_ZONES ?
 		req->len / UBLKEV_ZONE_BYTES : req->len >> 9;
 	t->desc.start_sector = req->offset >> 9;
-	fake__work(q->io, queue, tag, 0);
+	fake__work(t->io, queue, tag, 0);
 }
 
 void fake__fail_waiting(struct fake_dev *d)

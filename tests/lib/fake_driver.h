@@ -52,8 +52,10 @@ enum {
 #define FAKE_F_NEED_GET_DATA	(UINT64_C(1) << 2)
 #define FAKE_F_USER_COPY	(UINT64_C(1) << 7)
 #define FAKE_F_AUTO_BUF_REG	(UINT64_C(1) << 11)
+#define FAKE_F_PER_IO_DAEMON	(UINT64_C(1) << 13)
 #define FAKE_F_BATCH_IO		(UINT64_C(1) << 15)
 #define FAKE_F_INTEGRITY	(UINT64_C(1) << 16)
+#define FAKE_F_IO_DESC_SIZE	(UINT64_C(1) << 20)
 #define FAKE_F_FUA	(1u << 13)
 #define FAKE_F_NOUNMAP	(1u << 15)
 
@@ -109,6 +111,8 @@ void fake_no_rules(void);
 void fake_release(void);
 /* a completion that nobody asked for, in the ring of device `id` */
 void fake_spurious(int id, unsigned int queue, unsigned int tag, int res);
+/* a completion of that tag in the ring of who fetched the next one */
+void fake_astray(int id, unsigned int queue, unsigned int tag, int res);
 /* STOP_DEV, DEL_DEV by somebody else */
 void fake_outside(enum ublkev__ctrl_cmd cmd, int id);
 /* the server of the device is dead: nothing comes from it any more */

@@ -266,20 +266,36 @@ void fake__forget_files(struct ublkev__io *io)
 	}
 }
 
+/* the next ring of the device's, each once in a look; *n: where it goes on */
+static struct ublkev__io *next_io(const struct fake_dev *d, unsigned int *n,
+				  unsigned int look)
+{
+	struct ublkev__io *io;
+
+	for (; d && *n < d->info.queues * d->info.depth; ++*n) {
+		io = d->queues[*n / d->info.depth].tags[*n % d->info.depth].io;
+		if (!io || io->looked == look)
+			continue;
+		io->looked = look;
+		return io;
+	}
+	return NULL;
+}
+
+static unsigned int looks;
+
 unsigned int fake_file_go(int id, unsigned int n)
 {
 	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
+	unsigned int at = 0, done = 0, look = ++looks;
 	struct ublkev__io *io;
-	unsigned int q, done = 0;
 
-	for (q = 0; d && q < d->info.queues; q++) {
-		io = d->queues[q].io;
-		for (; io && io->ops && done < n; done++)
+	while ((io = next_io(d, &at, look)))
+		for (; io->ops && done < n; done++)
 			unhold(io, &io->ops,
 			       run(io, io->ops,
 				   (size_t)io->ops->op.len_bytes));
-	}
 	return done;
 }
 
@@ -287,16 +303,12 @@ unsigned int fake_file_held(int id)
 {
 	FAKE_LOCKED;
 	struct fake_dev *d = fake__dev(id);
-	struct ublkev__io *last = NULL;
+	unsigned int at = 0, n = 0, look = ++looks;
 	const struct fake_fileop *f;
-	unsigned int q, n = 0;
+	const struct ublkev__io *io;
 
-	for (q = 0; d && q < d->info.queues; q++) {
-		if (!d->queues[q].io || d->queues[q].io == last)
-			continue;
-		last = d->queues[q].io;
-		for (f = last->ops; f; f = f->next)
+	while ((io = next_io(d, &at, look)))
+		for (f = io->ops; f; f = f->next)
 			n++;
-	}
 	return n;
 }

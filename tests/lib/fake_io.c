@@ -85,6 +85,7 @@ int ublkev__io_join(struct ublkev__io *io, const struct ublkev__io *common,
 	if (!io->dormant || !common->dev ||
 	    features != common->dev->info.features)
 		fake__violates("joined when or what it may not");
+	io->desc_bytes = common->desc_bytes;
 	io->dev = common->dev;
 	io->dev->joined++;
 	return 0;
@@ -138,6 +139,11 @@ void ublkev__io_for_metadata(struct ublkev__io *io, uint32_t interval_bytes,
 {
 	io->metadata_interval_bytes = interval_bytes;
 	io->metadata_bytes = bytes;
+}
+
+void ublkev__io_pad_descs(struct ublkev__io *io, unsigned int bytes)
+{
+	io->desc_bytes = bytes;
 }
 
 size_t ublkev__io_leave_bufs(struct ublkev__io *io)
@@ -243,6 +249,8 @@ int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 		fake__violates("mapped with the wrong queues or depth");
 	if (features != d->info.features)
 		fake__violates("opened with features that it has not");
+	if (io->desc_bytes != d->info.desc_bytes)
+		fake__violates("descriptors of another size");
 	d->io = io;
 	io->dev = d;
 	return 0;
@@ -270,11 +278,15 @@ static void release(struct fake_dev *d)
 /* what comes to its queues waits for who fetches next, or ublkc's release */
 static void forget(struct fake_dev *d, const struct ublkev__io *io)
 {
-	unsigned int q;
+	unsigned int q, i;
 
-	for (q = 0; q < d->info.queues; q++)
+	for (q = 0; q < d->info.queues; q++) {
 		if (d->queues[q].io == io)
 			d->queues[q].io = NULL;
+		for (i = 0; i < d->info.depth; i++)
+			if (d->queues[q].tags[i].io == io)
+				d->queues[q].tags[i].io = NULL;
+	}
 }
 
 static bool any_with_driver(const struct fake_dev *d,
@@ -283,8 +295,9 @@ static bool any_with_driver(const struct fake_dev *d,
 	unsigned int q, i;
 
 	for (q = 0; q < d->info.queues; q++)
-		for (i = 0; i < d->info.depth && d->queues[q].io == io; i++)
-			if (d->queues[q].tags[i].state == TAG_ARMED)
+		for (i = 0; i < d->info.depth; i++)
+			if (d->queues[q].tags[i].io == io &&
+			    d->queues[q].tags[i].state == TAG_ARMED)
 				return true;
 	return false;
 }
@@ -348,13 +361,17 @@ static void cut(struct ublkev__io *io)
 int fake__cut(struct ublkev__io *io)
 {
 	struct fake_dev *d = io->dev;
-	struct fake_queue *q = d->queues;
+	struct ublkev__io *its;
+	unsigned int q, i;
 
-	for (; q < d->queues + d->info.queues; q++) {
-		if (q->io && q->io != io)
-			cut(q->io);
-		q->io = NULL;
-	}
+	for (q = 0; q < d->info.queues; q++)
+		for (i = 0; i < d->info.depth; i++) {
+			its = d->queues[q].tags[i].io;
+			if (its && its != io)
+				cut(its);
+			if (its)
+				forget(d, its);
+		}
 	d->joined = 0;
 	cut(io);
 	server_gone(d);

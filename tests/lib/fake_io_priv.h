@@ -52,10 +52,12 @@ struct ublkev__io {
 	char *bufs, *spare;
 	struct fake_dev *dev;	/* whose ublkc is open */
 	bool for_files;
+	unsigned int desc_bytes;	/* 0: as the driver's own */
 	uint32_t metadata_bytes, metadata_interval_bytes;
 	bool left_bufs;			/* to whoever may touch them */
 	unsigned int nr_file_sqes;
 	struct fake_fileop *ops;
+	unsigned int looked;		/* fake_file.c */
 	unsigned int nr_sqes, nr_work, nr_cqes, size;
 	struct fake_sqe *sqes;
 	struct ublkev__cqe *work, *cqes;

@@ -26,6 +26,7 @@ enum fake_tag_state {
 
 struct fake_tag {
 	enum fake_tag_state state;
+	struct ublkev__io *io;	/* of who fetched it, and alone may commit */
 	struct fake_req *req;
 	bool copied;		/* USER_COPY; an operation on a file */
 	bool slot;		/* AUTO_BUF_REG: its pages are in the ring */
@@ -37,7 +38,8 @@ struct fake_tag {
 };
 
 struct fake_queue {
-	struct ublkev__io *io;	/* of who fetches; it alone may commit */
+	struct ublkev__io *io;	/* of who fetched last: of all tags, unless
+				   the device has PER_IO_DAEMON */
 	struct fake_tag *tags;
 	struct fake_req *first, **tail;	/* wait for a tag */
 	bool fetch_ended;	/* BATCH_IO */

@@ -90,6 +90,16 @@ void fake_spurious(int id, unsigned int queue, unsigned int tag, int res)
 	ring_signal(io);
 }
 
+void fake_astray(int id, unsigned int queue, unsigned int tag, int res)
+{
+	FAKE_LOCKED;
+	const struct fake_dev *d = fake__dev(id);
+	struct ublkev__io *io = d->queues[queue].tags[tag + 1].io;
+
+	fake__post(io, queue, tag, res);
+	ring_signal(io);
+}
+
 /* ---- commands ----------------------------------------------------------- */
 
 const struct ublkev__desc *ublkev__io_desc(const struct ublkev__io *io,

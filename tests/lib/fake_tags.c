@@ -39,7 +39,7 @@ void fake__abort_armed(struct fake_dev *d)
 				continue;
 			t->state = TAG_ABORTED;
 			if (!batch)
-				fake__work(d->queues[q].io, q, i, -ENODEV);
+				fake__work(t->io, q, i, -ENODEV);
 		}
 	for (q = 0; q < d->info.queues && batch; q++)
 		end_fetch(d, q);
@@ -68,7 +68,8 @@ static void check_buf(const struct ublkev__io *io, const struct fake_sqe *sqe)
 
 static void do_fetch(struct ublkev__io *io, const struct fake_sqe *sqe)
 {
-	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
+	struct fake_queue *q = &io->dev->queues[sqe->queue];
+	struct fake_tag *t = &q->tags[sqe->tag];
 	int err;
 
 	check_buf(io, sqe);
@@ -78,7 +79,10 @@ static void do_fetch(struct ublkev__io *io, const struct fake_sqe *sqe)
 	}
 	if (t->state != TAG_NONE)
 		fake__violates("FETCH of a tag that was fetched");
-	io->dev->queues[sqe->queue].io = io;
+	if (q->io && q->io != io && !fake__has(io->dev, FAKE_F_PER_IO_DAEMON))
+		fake__violates("FETCH by another than the queue's daemon");
+	q->io = io;
+	t->io = io;
 	t->buf = sqe->buf;
 	t->state = TAG_ARMED;
 	io->dev->no_scan |= io->unprivileged;
@@ -126,7 +130,7 @@ static void do_commit(struct ublkev__io *io, const struct fake_sqe *sqe)
 	int err;
 
 	check_buf(io, sqe);
-	if (d->queues[sqe->queue].io != io)
+	if (t->io != io)
 		fake__violates("COMMIT by another than who fetched");
 	if (t->state != TAG_OWNED) {
 		fake__violates(t->state == TAG_NEED_DATA ?

@@ -22,6 +22,7 @@ static const struct ublkev_conf conf = {
 	.stop_timeout_ms = STOP_MS,
 	.grace_ms = GRACE_MS,
 	.recover_timeout_ms = RECOVER_MS,
+	.threads_per_queue = 1,
 };
 
 static void init(struct life *l, const struct ublkev_conf *mine)

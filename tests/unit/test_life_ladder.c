@@ -375,6 +375,65 @@ START_TEST(add_odd)
 }
 END_TEST
 
+/* of descriptors: a size goes with IO_DESC_SIZE, and is one that there may be */
+static const struct {
+	uint64_t features;
+	unsigned int desc_bytes;
+	bool odd;
+} descs[] = {
+	{ UBLKEV__F(IO_DESC_SIZE), 24, false },
+	{ UBLKEV__F(IO_DESC_SIZE), 64, false },
+	{ UBLKEV__F(IO_DESC_SIZE), 256, false },
+	{ UBLKEV__F(IO_DESC_SIZE), 0, true },
+	{ UBLKEV__F(IO_DESC_SIZE), 16, true },
+	{ UBLKEV__F(IO_DESC_SIZE), 60, true },
+	{ UBLKEV__F(IO_DESC_SIZE), 264, true },
+	{ 0, 0, false },
+	{ 0, 64, true },
+};
+
+START_TEST(add_descs)
+{
+	struct ublkev_cmd_info info = DEV(5, 2, 8, 65536);
+	struct life l;
+
+	info.features |= descs[_i].features;
+	info.desc_bytes = descs[_i].desc_bytes;
+	add_answered(&l, -1, &info);
+	ck_assert_str_eq(l.text, descs[_i].odd ? "!ERROR DEL_DEV " :
+			 "SET_PARAMS ");
+	if (descs[_i].odd)
+		ck_assert_int_eq(l.c.err, -EPROTO);
+	else
+		ck_assert_uint_eq(l.c.info.desc_bytes, descs[_i].desc_bytes);
+}
+END_TEST
+
+/* several threads a queue: what is asked for, and what the kernel lacks */
+START_TEST(several_threads)
+{
+	struct life l;
+
+	life_init(&l, -1);
+	l.c.conf.flags = UBLKEV_CONF_QUEUE_THREADS;
+	l.c.conf.threads_per_queue = 2;
+	l.kernel = _i == 0 ? KERNEL_73 : _i == 1 ?
+		   KERNEL_73 & ~UBLKEV__F(IO_DESC_SIZE) : KERNEL_612;
+	ublkev__life_start(&l.c, UBLKEV__LIFE_ADD, l.now);
+	life_pull(&l);
+	l.text[0] = '\0';
+	life_answer(&l, 0);
+	if (_i == 2) {
+		life_assert_over(&l, UBLKEV_STEP_GONE, -EOPNOTSUPP,
+				 UBLKEV_STEP_FEATURES);
+		return;
+	}
+	ck_assert_str_eq(l.text, "ADD_DEV ");
+	ck_assert(l.c.info.features & UBLKEV__F(PER_IO_DAEMON));
+	ck_assert_uint_eq(l.c.info.desc_bytes, _i ? 0 : 64);
+}
+END_TEST
+
 /* whose device that is nobody knows: not deleted */
 START_TEST(add_odd_id)
 {
@@ -533,6 +592,8 @@ static void add_odd_ones(TCase *tc)
 	tcase_add_test(tc, features_too_few);
 	tcase_add_loop_test(tc, add_less, 0, 4);
 	tcase_add_loop_test(tc, add_odd, 0, 10);
+	tcase_add_loop_test(tc, add_descs, 0, TEST_COUNT(descs));
+	tcase_add_loop_test(tc, several_threads, 0, 3);
 	tcase_add_loop_test(tc, add_odd_id, 0, 4);
 	tcase_add_loop_test(tc, drained_from_outside, 0, 2);
 	tcase_add_test(tc, removed);

@@ -140,6 +140,29 @@ START_TEST(not_servable)
 }
 END_TEST
 
+/* where its queues have one daemon each, as with BATCH_IO, or are of old */
+START_TEST(one_thread_only)
+{
+	struct ublkev__ctrl_answer a = { 0 };
+	struct life l;
+
+	begin(&l, KERNEL_73, UBLKEV_STEP_INFO);
+	l.c.conf.flags = UBLKEV_CONF_QUEUE_THREADS;
+	l.c.conf.threads_per_queue = 2;
+	a.info = (struct ublkev_cmd_info){
+		.id = l.c.info.id, .queues = 1, .depth = 1,
+		.max_io_bytes = 4096, .state = UBLKEV_STATE_QUIESCED,
+		.features = l.features | (_i ? UBLKEV__F(PER_IO_DAEMON) : 0),
+	};
+	life_tell(&l, UBLKEV__CTRL_GET_DEV_INFO, &a);
+	if (_i)
+		ck_assert_str_eq(l.text, "GET_PARAMS ");
+	else
+		life_assert_over(&l, UBLKEV_STEP_RELEASED, -EOPNOTSUPP,
+				 UBLKEV_STEP_INFO);
+}
+END_TEST
+
 /* the pump answers -EINVAL for a backend that does not fit */
 START_TEST(refused_in_info)
 {
@@ -510,6 +533,7 @@ static void add_recovery(TCase *tc)
 	tcase_add_test(tc, shape_is_the_devices);
 	tcase_add_loop_test(tc, bad_info, 0, (int)TEST_COUNT(bad_infos));
 	tcase_add_loop_test(tc, not_servable, 0, 5);
+	tcase_add_loop_test(tc, one_thread_only, 0, 2);
 	tcase_add_loop_test(tc, refused_in_info, 0, 8);
 	tcase_add_test(tc, refused_in_features);
 	tcase_add_loop_test(tc, refused_in_recover, 0, 6);

@@ -338,7 +338,8 @@ START_TEST(fua_is_taken)
 
 	ck_assert_int_eq(ublkev__guard_submit(b, &req, &rejected), 0);
 	ck_assert(!rejected);
-	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_VOLATILE_CACHE |
+	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_THREADS_PER_QUEUE |
+			  UBLKEV_LIMIT_VOLATILE_CACHE |
 			  UBLKEV_LIMIT_FUA | UBLKEV_LIMIT_THREADS);
 	mem_finish(b);
 }

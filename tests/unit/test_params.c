@@ -22,6 +22,7 @@ static const struct ublkev_conf good = {
 	.grace_ms = 1,
 	.recover_timeout_ms = 1,
 	.offload_threads = 4,
+	.threads_per_queue = 1,
 };
 
 static struct ublkev__conf_fault fault;
@@ -108,6 +109,92 @@ START_TEST(conf_auto_queues)
 	ck_assert_uint_eq(auto_queues(4096, threads, 256), 7);
 	ck_assert_uint_eq(auto_queues(4096, 0, 256), 4);
 	ck_assert_uint_eq(auto_queues(1, threads, 8192), 4096);
+}
+END_TEST
+
+static int check_threads(unsigned int queues, unsigned int per_queue,
+			 unsigned int flags, uint64_t features)
+{
+	struct ublkev_conf c = good;
+
+	c.queues = queues;
+	c.depth = 1;
+	c.threads_per_queue = per_queue;
+	c.flags = flags;
+	c.features = features;
+	fault.text = NULL;
+	return ublkev__conf_check(&c, &fault);
+}
+
+START_TEST(conf_threads_per_queue)
+{
+	const unsigned int threads = UBLKEV_CONF_QUEUE_THREADS;
+
+	ck_assert_int_eq(check_threads(1, 0, threads, 0), -EINVAL);
+	ck_assert_int_eq(check_threads(1, 64, threads, 0), 0);
+	ck_assert_int_eq(check_threads(1, 65, threads, 0), -EINVAL);
+	ck_assert_str_eq(fault.member, "threads_per_queue");
+	ck_assert_int_eq(fault.most, UBLKEV_MAX_THREADS_PER_QUEUE);
+	/* all of a device's are no more than the most queues */
+	ck_assert_int_eq(check_threads(2048, 2, threads, 0), 0);
+	ck_assert_int_eq(check_threads(2049, 2, threads, 0), -EINVAL);
+	ck_assert_int_eq(fault.value, 4098);
+	ck_assert_int_eq(fault.most, 4096);
+	ck_assert_int_eq(check_threads(4096, 64, threads, 0), -EINVAL);
+	ck_assert_int_eq(check_threads(1, 1, 0, UBLKEV_F_BATCH_IO), 0);
+	ck_assert_int_eq(check_threads(1, 2, 0, 0), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(fault.text, "QUEUE_THREADS"));
+	ck_assert_int_eq(check_threads(1, 2, threads, UBLKEV_F_BATCH_IO),
+			 -EINVAL);
+	ck_assert_ptr_nonnull(strstr(fault.text, "BATCH_IO"));
+}
+END_TEST
+
+/* of a device that may be another server's: each has a tag */
+START_TEST(threads_of_a_device)
+{
+	struct ublkev_conf c = good;
+
+	c.threads_per_queue = 64;
+	ck_assert_uint_eq(ublkev__conf_threads(&c, 1, 128), 1);
+	c.flags = UBLKEV_CONF_QUEUE_THREADS;
+	ck_assert_uint_eq(ublkev__conf_threads(&c, 1, 128), 64);
+	ck_assert_uint_eq(ublkev__conf_threads(&c, 1, 63), 63);
+	ck_assert_uint_eq(ublkev__conf_threads(&c, 64, 128), 64);
+	ck_assert_uint_eq(ublkev__conf_threads(&c, 65, 128), 63);
+	ck_assert_uint_eq(ublkev__conf_threads(&c, 4096, 1), 1);
+	c.threads_per_queue = 1;
+	ck_assert_uint_eq(ublkev__conf_threads(&c, 4096, 8), 1);
+	/* as many queues as there are CPUs for, or threads */
+	c.queues = 0;
+	c.depth = 1;
+	c.threads_per_queue = 64;
+	ck_assert_uint_eq(ublkev__conf_queues(&c, 16), 16);
+	ck_assert_uint_eq(ublkev__conf_queues(&c, 128), 64);
+}
+END_TEST
+
+START_TEST(several_threads_need_it)
+{
+	const uint64_t daemon = UBLKEV__F(PER_IO_DAEMON);
+	const uint64_t padded = UBLKEV__F(IO_DESC_SIZE);
+	const uint64_t all = (UINT64_C(1) << UBLKEV__NR_FEATURES) - 1;
+	struct ublkev_conf c = good;
+	uint64_t chosen;
+
+	c.flags = UBLKEV_CONF_QUEUE_THREADS;
+	ck_assert_int_eq(ublkev__features_choose(&c, 0, all, &chosen), 0);
+	ck_assert(!(chosen & padded));
+	c.threads_per_queue = 2;
+	ck_assert(ublkev__features_needed(&c, 0) & daemon);
+	ck_assert_int_eq(ublkev__features_choose(&c, 0, all, &chosen), 0);
+	ck_assert(chosen & daemon && chosen & padded);
+	ck_assert(ublkev__features_servable(chosen));
+	ck_assert_int_eq(ublkev__features_choose(&c, 0, all & ~padded,
+						 &chosen), 0);
+	ck_assert(chosen & daemon && !(chosen & padded));
+	ck_assert_int_eq(ublkev__features_choose(&c, 0, all & ~daemon,
+						 &chosen), -EOPNOTSUPP);
 }
 END_TEST
 
@@ -474,6 +561,9 @@ int main(void)
 	tcase_add_test(tc, conf_tags);
 	tcase_add_test(tc, conf_auto_queues);
 	tcase_add_test(tc, conf_rest);
+	tcase_add_test(tc, conf_threads_per_queue);
+	tcase_add_test(tc, threads_of_a_device);
+	tcase_add_test(tc, several_threads_need_it);
 	tcase_add_test(tc, conf_zero_copy_for_root);
 	tcase_add_test(tc, conf_fault_names_it);
 	tcase_add_test(tc, conf_sizes);
