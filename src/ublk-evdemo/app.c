@@ -301,8 +301,10 @@ int app_new_dev(struct app *app, int id)
 		conf.flags |= UBLKEV_CONF_IO_FLUSHER;
 	if (o->keep_scheduler)
 		conf.flags |= UBLKEV_CONF_KEEP_SCHEDULER;
-	if (o->threads)
+	if (o->threads || o->threads_per_queue)
 		conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
+	if (o->threads_per_queue)
+		conf.threads_per_queue = o->threads_per_queue;
 	if (o->ring_fd)
 		conf.flags |= UBLKEV_CONF_RING_FD;
 	if (o->sched_batch == OPTS_BATCH_YES)

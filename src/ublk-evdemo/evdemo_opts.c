@@ -22,6 +22,7 @@ enum {
 	OPT_BACKEND,
 	OPT_QUEUES,
 	OPT_THREADS,
+	OPT_THREADS_PER_QUEUE,
 	OPT_RING_FD,
 	OPT_DEPTH,
 	OPT_BLOCK_SIZE,
@@ -69,6 +70,7 @@ static const struct option long_options[] = {
 	{ "backend", required_argument, NULL, OPT_BACKEND },
 	{ "queues", required_argument, NULL, OPT_QUEUES },
 	{ "threads", no_argument, NULL, OPT_THREADS },
+	{ "threads-per-queue", required_argument, NULL, OPT_THREADS_PER_QUEUE },
 	{ "ring-fd", no_argument, NULL, OPT_RING_FD },
 	{ "depth", required_argument, NULL, OPT_DEPTH },
 	{ "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
@@ -136,6 +138,8 @@ static const struct number numbers[] = {
 	  "give a multiple of 4K from 4K to 32M" },
 	{ OPT_QUEUES, 0, 1, 4096,
 	  "give 1 to 4096, one a CPU at most, or auto" },
+	{ OPT_THREADS_PER_QUEUE, 0, 1, UBLKEV_MAX_THREADS_PER_QUEUE,
+	  "give 1 to 64" },
 	{ OPT_ZONE_SIZE, 1, 4096, UINT64_C(1) << 31,
 	  "give a power of two from 4K to 2G" },
 	{ OPT_ZONE_CAPACITY, 1, 512, UINT64_C(1) << 31,
@@ -244,6 +248,9 @@ static int opts_set_number(const struct parse *p, int opt, const char *text)
 		break;
 	case OPT_QUEUES:
 		o->queues = (unsigned int)v;
+		break;
+	case OPT_THREADS_PER_QUEUE:
+		o->threads_per_queue = (unsigned int)v;
 		break;
 	case OPT_DEPTH:
 		o->depth = (unsigned int)v;

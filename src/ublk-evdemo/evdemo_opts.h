@@ -52,6 +52,7 @@ struct opts {
 	int read_only;
 	int huge_pages;
 	int threads;
+	unsigned int threads_per_queue;	/* 0: as `threads` has it */
 	int ring_fd;
 	enum ublkev_copy copy;
 	int batch;

@@ -46,6 +46,8 @@ const char opts_help[] =
 "  --queues N|auto      hardware queues (1); auto: one a CPU, in one loop 4\n"
 "                       at most\n"
 "  --threads            a thread for each queue, near its CPUs\n"
+"  --threads-per-queue N\n"
+"                       as --threads, but 1 to 64 for each (Linux 6.16)\n"
 "  --ring-fd            be woken by the io_uring ring, not by its eventfd\n"
 "  --depth N            requests a queue, 1 to 4096 (128)\n"
 "  --max-io SIZE        largest read or write, 4K to 32M (512K)\n"

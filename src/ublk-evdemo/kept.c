@@ -22,6 +22,7 @@ static const struct kept {
 	unsigned int group;
 } kept[] = {
 	LIFE("threads", KEPT_FLAG, threads),
+	LIFE("threads-per-queue", KEPT_NUMBER, threads_per_queue),
 	LIFE("ring-fd", KEPT_FLAG, ring_fd),
 	LIFE("no-broker", KEPT_FLAG, no_broker),
 	LIFE("io-flusher", KEPT_FLAG, io_flusher),

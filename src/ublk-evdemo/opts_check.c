@@ -12,6 +12,7 @@
 
 /* of all queues together; what the library takes */
 #define MAX_REQS 32767
+#define MAX_THREADS 4096
 
 int opts_fail(const struct parse *p, const char *fmt, ...)
 {
@@ -146,8 +147,9 @@ static int opts_check_zones(const struct parse *p)
 		return 0;
 	if (o->backend == OPTS_NULL)
 		return opts_refuse_with(p, "zone-size", "backend null");
-	if (o->threads)
-		return opts_refuse_with(p, "threads", "zone-size");
+	if (o->threads || o->threads_per_queue)
+		return opts_refuse_with(p, o->threads ? "threads" :
+					"threads-per-queue", "zone-size");
 	if (o->unprivileged)
 		return opts_refuse_with(p, "unprivileged", "zone-size");
 	/* else the file says how many there are */
@@ -221,5 +223,12 @@ int opts_check_all(const struct parse *p)
 				 "option --queues: '%u' queues of --depth %u "
 				 "are more than %d requests: lower one",
 				 o->queues, o->depth, MAX_REQS);
+	if (o->queues * o->threads_per_queue > MAX_THREADS)
+		return opts_fail(p,
+				 "option --threads-per-queue: '%u' for %u "
+				 "queues are more than %d threads: lower one",
+				 o->threads_per_queue, o->queues, MAX_THREADS);
+	if (o->batch && o->threads_per_queue > 1)
+		return opts_refuse_with(p, "batch", "threads-per-queue");
 	return opts_check_size(p);
 }

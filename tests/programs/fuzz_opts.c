@@ -31,6 +31,7 @@ static void check(const struct opts *o)
 	require(o->max_io_bytes >= 4096 && o->max_io_bytes <= 32 << 20);
 	require(o->max_io_bytes % 4096 == 0);
 	require(o->queues >= 1 && o->queues <= 4096);
+	require(o->threads_per_queue <= 64);
 	require(o->depth >= 1 && o->depth <= 4096);
 	require(o->id >= -1 && o->id < 1 << 20);
 	require(!o->zone_bytes || (o->zone_bytes >= 4096 &&
@@ -72,6 +73,7 @@ static size_t make(struct test_rng *rng, char *buf)
 {
 	static const char *const word[] = {
 		"--size", "256M", "--size=1T", "--backend", "mem", "null",
+		"--threads-per-queue", "--batch",
 		"--queues", "4", "--depth=", "0", "-1", "--block-size", "4096",
 		"--max-io", "1M", "--id", "--read-only", "--huge-pages",
 		"--zone-size", "--zone-capacity", "--max-open-zones",

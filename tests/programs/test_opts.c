@@ -91,6 +91,10 @@ START_TEST(everything)
 	ck_assert_uint_eq(o.queues, 0);
 	ck_assert_int_eq(parse(&o, "--threads --queues 2"), 0);
 	ck_assert(o.threads && o.queues == 2);
+	ck_assert_uint_eq(o.threads_per_queue, 0);
+	ck_assert_int_eq(parse(&o, "--threads-per-queue 64 --queues 64"), 0);
+	ck_assert_uint_eq(o.threads_per_queue, 64);
+	ck_assert_int_eq(parse(&o, "--threads-per-queue 1 --batch"), 0);
 	ck_assert_int_eq(parse(&o, "--ring-fd"), 0);
 	ck_assert(o.ring_fd && !o.threads);
 	ck_assert_int_eq(parse(&o, "--no-broker"), 0);
@@ -223,6 +227,12 @@ static const struct {
 	{ "--queues automatic", { "--queues", "'automatic'", "or auto" } },
 	{ "--queues 1K", { "--queues", "'1K'", "something else" } },
 	{ "--queues 256", { "--queues", "'256'", "32767" } },
+	{ "--threads-per-queue 65", { "--threads-per-queue", "65", "64" } },
+	{ "--threads-per-queue 0", { "--threads-per-queue", "'0'", "1 to 64" } },
+	{ "--threads-per-queue 64 --queues 65 --depth 1",
+	  { "--threads-per-queue", "65 queues", "4096" } },
+	{ "--threads-per-queue 2 --batch",
+	  { "--batch", "--threads-per-queue", "leave it out" } },
 	{ "--depth 4097", { "--depth", "'4097'", "1 to 4096" } },
 	{ "--block-size 1000", { "--block-size", "1000", "power of two" } },
 	{ "--block-size 8K", { "--block-size", "8K", "4096" } },
@@ -374,6 +384,8 @@ static const struct {
 	  { "--unprivileged", "--integrity", "leave it out" } },
 	{ "--zone-size 1M --threads",
 	  { "--threads", "--zone-size", "leave it out" } },
+	{ "--zone-size 1M --threads-per-queue 1",
+	  { "--threads-per-queue", "--zone-size", "leave it out" } },
 	{ "--zone-size 1M --unprivileged",
 	  { "--unprivileged", "--zone-size", "leave it out" } },
 };
@@ -481,6 +493,9 @@ START_TEST(handed_on)
 	ck_assert_int_eq(o.sched_batch, OPTS_BATCH_NO);
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "pidfile", "/p"), 0);
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "threads", NULL), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "threads-per-queue",
+				      "4"), 0);
+	ck_assert_uint_eq(o.threads_per_queue, 4);
 	/* given here, though it is the default */
 	ck_assert_uint_eq(o.stop_timeout_s, 30);
 	ck_assert_uint_eq(o.stop_limit_s, 7);
@@ -490,7 +505,7 @@ START_TEST(handed_on)
 	/* it is handed on to the next */
 	told[0] = '\0';
 	opts_kept(&o, OPTS_OF_LIFE, tell, NULL);
-	ck_assert_str_eq(told, "threads= wait=0 sched-batch=no "
+	ck_assert_str_eq(told, "threads= threads-per-queue=4 wait=0 sched-batch=no "
 			 "stop-timeout=30 stop-limit=7 pidfile=/p ");
 
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "stats", "never"), -EINVAL);
