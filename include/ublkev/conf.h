@@ -197,6 +197,16 @@ enum ublkev_copy {
 	 * and root: the kernel lends nothing to an unprivileged device.
 	 */
 	UBLKEV_COPY_ZERO,
+	/*
+	 * The same, but the library itself lends the pages, of the requests
+	 * that place() places only: by a command in front of what is done to
+	 * the files, and another in front of the answer
+	 * (UBLK_F_SUPPORT_ZERO_COPY, Linux 6.15). That is more for each of
+	 * these, and less for what place() leaves to submit(), of which the
+	 * kernel lends nothing then. Takes more room in the ring: queues times
+	 * depth are at most some 16300.
+	 */
+	UBLKEV_COPY_ZERO_MANUAL,
 	UBLKEV_NR_COPIES
 };
 

@@ -128,7 +128,7 @@ struct ublkev_dev {
  * it is. After an error there is nothing to fini, and a line to conf.log names
  * the member that was wrong, its value and what would be right.
  * Errors: -EINVAL (a member of conf is out of its range, or an unprivileged
- * device is to be recoverable or COPY_ZERO), -EOPNOTSUPP (a bit of features or flags is
+ * device is to be recoverable or COPY_ZERO, ZERO_MANUAL), -EOPNOTSUPP (a bit of features or flags is
  * unknown), -ENOMEM.
  */
 int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
@@ -143,7 +143,7 @@ int ublkev_dev_init(struct ublkev_dev *dev, ublkev_dev_cb *cb,
  * BACKEND: what the backend's open() or start() answered, -EINVAL (limits
  * that no kernel takes), -EOPNOTSUPP (QUEUE_THREADS without LIMIT_THREADS,
  * threads_per_queue above 1 without LIMIT_THREADS_PER_QUEUE,
- * COPY_ZERO without place());
+ * COPY_ZERO or ZERO_MANUAL without place());
  * SETUP: -ENOMEM, -EMFILE, -ENFILE, -EAGAIN (no more threads),
  * -EPERM (io_uring disabled), -ENOSYS (io_uring absent), -EACCES (no
  * IO_FLUSHER without CAP_SYS_RESOURCE); CONTROL: -ENOENT (module not loaded),

@@ -140,10 +140,10 @@ static int conf_check_together(const struct ublkev_conf *conf,
 		return conf_bad_text(f, -EINVAL, "flags", conf->flags,
 			 "UBLKEV_CONF_SCHED_BATCH does not go with UBLKEV_CONF_KEEP_POLICY");
 	/* ADD_DEV refuses it (ublk_ctrl_add_dev()) */
-	if (conf->copy == UBLKEV_COPY_ZERO &&
+	if (conf->copy >= UBLKEV_COPY_ZERO &&
 	    conf->flags & UBLKEV_CONF_UNPRIVILEGED)
 		return conf_bad_text(f, -EINVAL, "copy", conf->copy,
-			 "UBLKEV_COPY_ZERO is not for UBLKEV_CONF_UNPRIVILEGED");
+			 "UBLKEV_COPY_ZERO and ZERO_MANUAL are not for UBLKEV_CONF_UNPRIVILEGED");
 	return conf_check_threads(conf, f);
 }
 

@@ -22,6 +22,7 @@
 
 #define F_NEEDED	UBLKEV__F(CMD_IOCTL_ENCODE)
 #define F_ZERO		(UBLKEV__F(USER_COPY) | UBLKEV__F(AUTO_BUF_REG))
+#define F_BY_HAND	(UBLKEV__F(USER_COPY) | UBLKEV__F(SUPPORT_ZERO_COPY))
 #define F_ALWAYS	(F_NEEDED | UBLKEV__F(URING_CMD_COMP_IN_TASK) | \
 			 UBLKEV__F(UPDATE_SIZE))
 
@@ -146,7 +147,9 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 	enum ublkev_copy copy = conf->copy;
 	bool root = !(conf->flags & UBLKEV_CONF_UNPRIVILEGED);
 	/* a request that is not placed, or finds no slot, needs USER_COPY */
-	bool zero = root && traits & UBLKEV__CAN_PLACE && !(F_ZERO & ~offered);
+	bool lends = root && traits & UBLKEV__CAN_PLACE;
+	bool zero = lends && !(F_ZERO & ~offered);
+	bool by_hand = lends && !(F_BY_HAND & ~offered);
 	bool user = traits & (UBLKEV__ZONED | UBLKEV__METADATA);
 	uint64_t features = 0;
 
@@ -165,6 +168,8 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 		features = UBLKEV__F(USER_COPY);
 	if (copy == UBLKEV_COPY_ZERO && zero)
 		features = F_ZERO;
+	if (copy == UBLKEV_COPY_ZERO_MANUAL && by_hand)
+		features = F_BY_HAND;
 	/*
 	 * ADD_DEV refuses a device with zones or metadata whose data the driver
 	 * copies.
@@ -181,7 +186,9 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 
 enum ublkev__xfer ublkev__xfer_of(uint64_t features, unsigned int traits)
 {
-	if (features & UBLKEV__F(AUTO_BUF_REG) && traits & UBLKEV__CAN_PLACE)
+	if (features & (UBLKEV__F(AUTO_BUF_REG) |
+			UBLKEV__F(SUPPORT_ZERO_COPY)) &&
+	    traits & UBLKEV__CAN_PLACE)
 		return UBLKEV__XFER_ZERO;
 	if (features & UBLKEV__F(USER_COPY))
 		return UBLKEV__XFER_USER;
@@ -298,7 +305,8 @@ int ublkev__features_choose(const struct ublkev_conf *conf,
 bool ublkev__features_servable(uint64_t features)
 {
 	/* data that no buffer was lent for can be had by USER_COPY alone */
-	if (features & UBLKEV__F(AUTO_BUF_REG) &&
+	if (features & (UBLKEV__F(AUTO_BUF_REG) |
+			UBLKEV__F(SUPPORT_ZERO_COPY)) &&
 	    !(features & UBLKEV__F(USER_COPY)))
 		return false;
 	if (features & (UBLKEV__F(ZONED) | UBLKEV__F(INTEGRITY)) &&
@@ -314,6 +322,7 @@ bool ublkev__features_servable(uint64_t features)
 			      UBLKEV__F(ZONED) |
 			      UBLKEV__F(INTEGRITY) |
 			      UBLKEV__F(AUTO_BUF_REG) |
+			      UBLKEV__F(SUPPORT_ZERO_COPY) |
 			      UBLKEV__F(PER_IO_DAEMON) |
 			      UBLKEV__F(BUF_REG_OFF_DAEMON) |
 			      UBLKEV__F(SAFE_STOP_DEV) |

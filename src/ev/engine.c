@@ -152,6 +152,16 @@ static uint32_t engine_metadata_bytes(const struct ublkev__engine *e,
 	return (bytes + UBLKEV__PAGE - 1) & ~(UBLKEV__PAGE - 1);
 }
 
+/* of a device to recover its former server has chosen, which INFO tells */
+static bool engine_wants_pages(const struct ublkev__engine *e)
+{
+	if (!e->backend || !e->backend->ops.place)
+		return false;
+	if (e->mode == UBLKEV__LIFE_RECOVER)
+		return e->life.info.features & UBLKEV__F(SUPPORT_ZERO_COPY);
+	return e->conf.copy == UBLKEV_COPY_ZERO_MANUAL;
+}
+
 int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 			  unsigned int depth, uint32_t max_io_bytes)
 {
@@ -168,6 +178,8 @@ int ublkev__engine_set_up(struct ublkev__engine *e, unsigned int queues,
 		err = engine_make_queues(e, queues, depth);
 	if (err)
 		return err;
+	if (engine_wants_pages(e))
+		ublkev__io_for_pages(e->lane.io);
 	if (!threads)
 		return ublkev__io_set_up(e->lane.io, queues, depth, buf_bytes);
 	err = ublkev__io_set_up_common(e->lane.io, queues);
@@ -184,6 +196,8 @@ int ublkev__engine_new_io(struct ublkev__lane *l)
 	if (!err && l->e->backend && (l->e->backend->ops.place ||
 				      ublkev__reqop_used(l->e->backend)))
 		ublkev__io_for_files(l->io);
+	if (!err && engine_wants_pages(l->e))
+		ublkev__io_for_pages(l->io);
 	if (!err && l->e->backend && l->e->backend->limits.metadata_bytes)
 		ublkev__io_for_metadata(l->io,
 				l->e->backend->limits.metadata_interval_bytes,
@@ -235,9 +249,9 @@ static const char *engine_misfit(const struct ublkev__engine *e)
 	if (e->conf.threads_per_queue > 1 &&
 	    !(e->backend->limits.flags & UBLKEV_LIMIT_THREADS_PER_QUEUE))
 		return "its limits have no UBLKEV_LIMIT_THREADS_PER_QUEUE: leave conf.threads_per_queue at 1";
-	if (e->mode == UBLKEV__LIFE_ADD && e->conf.copy == UBLKEV_COPY_ZERO &&
+	if (e->mode == UBLKEV__LIFE_ADD && e->conf.copy >= UBLKEV_COPY_ZERO &&
 	    !e->backend->ops.place)
-		return "it has no place(), which UBLKEV_COPY_ZERO needs: use another copy mode";
+		return "it has no place(), which UBLKEV_COPY_ZERO and ZERO_MANUAL need: use another copy mode";
 	return NULL;
 }
 

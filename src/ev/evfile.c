@@ -140,7 +140,8 @@ bool ublkev__file_place(struct ublkev__lane *l, struct ublkev__queue *q,
 
 /*
  * Without a slot (UBLK_IO_F_NEED_REG_BUF: ublk_auto_buf_reg() found it in use,
- * or had no memory) it is as if a file had refused the pages.
+ * or had no memory) it is as if a file had refused the pages. So it is where the
+ * io puts them there by a command, and that was refused: the file finds none.
  */
 void ublkev__file_lend(struct ublkev__lane *l, struct ublkev__queue *q,
 		       struct ublkev__tag *t)

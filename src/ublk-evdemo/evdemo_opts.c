@@ -300,6 +300,7 @@ static int opts_set_copy(const struct parse *p, const char *text)
 		[UBLKEV_COPY_DIRECT] = "direct",
 		[UBLKEV_COPY_USER] = "user",
 		[UBLKEV_COPY_ZERO] = "zero",
+		[UBLKEV_COPY_ZERO_MANUAL] = "zero-manual",
 	};
 	int copy = opts_find(names, UBLKEV_NR_COPIES, text);
 
@@ -307,7 +308,7 @@ static int opts_set_copy(const struct parse *p, const char *text)
 		      "each has a name");
 	if (copy < 0)
 		return opts_fail_value(p, OPT_COPY, text, "is no way to copy",
-				       "give auto, plain, direct, user or zero");
+				       "give auto, plain, direct, user, zero or zero-manual");
 	p->o->copy = (enum ublkev_copy)copy;
 	return 0;
 }

@@ -47,6 +47,12 @@ static int opts_check_file(const struct parse *p)
 	return 0;
 }
 
+/* the ways without copies, of which this is one */
+static const char *opts_zero(const struct opts *o)
+{
+	return o->copy == UBLKEV_COPY_ZERO ? "copy zero" : "copy zero-manual";
+}
+
 /* what goes with what */
 static int opts_check_modes(const struct parse *p)
 {
@@ -60,8 +66,8 @@ static int opts_check_modes(const struct parse *p)
 		return opts_refuse_with(p, p->not_recover, "recover");
 	if (o->unprivileged && o->recovery != UBLKEV_RECOVERY_NONE)
 		return opts_refuse_with(p, "recovery", "unprivileged");
-	if (o->unprivileged && o->copy == UBLKEV_COPY_ZERO)
-		return opts_refuse_with(p, "copy zero", "unprivileged");
+	if (o->unprivileged && o->copy >= UBLKEV_COPY_ZERO)
+		return opts_refuse_with(p, opts_zero(o), "unprivileged");
 	return 0;
 }
 
@@ -73,10 +79,10 @@ static int opts_check_memory(const struct parse *p)
 	if (p->of_file)
 		return opts_refuse_with(p, p->of_file, o->backend == OPTS_MEM ?
 					"backend mem" : "backend null");
-	if (o->copy == UBLKEV_COPY_ZERO)
-		return opts_fail(p, "option --copy zero: only a disk in a "
+	if (o->copy >= UBLKEV_COPY_ZERO)
+		return opts_fail(p, "option --%s: only a disk in a "
 				 "file can be served without copies: give "
-				 "--file, or another --copy");
+				 "--file, or another --copy", opts_zero(o));
 	if (o->backend != OPTS_NULL)
 		return 0;
 	if (o->huge_pages)

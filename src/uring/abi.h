@@ -48,6 +48,9 @@
 #define ABI_IO_FETCH_REQ		ABI_IO_RW(0x20)
 #define ABI_IO_COMMIT_AND_FETCH_REQ	ABI_IO_RW(0x21)
 #define ABI_IO_NEED_GET_DATA		ABI_IO_RW(0x22)
+/* SUPPORT_ZERO_COPY: into a slot of the ring's buffers, and out of it */
+#define ABI_IO_REGISTER_IO_BUF		ABI_IO_RW(0x23)
+#define ABI_IO_UNREGISTER_IO_BUF	ABI_IO_RW(0x24)
 
 /*
  * AUTO_BUF_REG: the addr of an SQE with FETCH_REQ or COMMIT_AND_FETCH_REQ says

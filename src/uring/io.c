@@ -3,7 +3,7 @@
  * The data plane of a device: makes and opens ring, eventfd and buffers, and on
  * the way of every request queues commands and enters the kernel. What has
  * completed is reaped in io_reap.c; what a sleep in the ring adds is in
- * io_sleep.c.
+ * io_sleep.c, and where requests' pages are in io_slots.c.
  */
 #include "uring/io.h"
 
@@ -34,7 +34,6 @@
 #define LOOKS 16
 
 #define MOST_ENTRIES 32768u	/* IORING_MAX_ENTRIES */
-#define MOST_SLOTS 16384u	/* IORING_MAX_REG_BUFFERS */
 
 /* SQEs for operations on files, beside those of tags: so many at least */
 #define FILE_ENTRIES 64u
@@ -80,6 +79,11 @@ void ublkev__io_for_files(struct ublkev__io *io)
 	io->for_files = true;
 }
 
+void ublkev__io_for_pages(struct ublkev__io *io)
+{
+	io->for_pages = true;
+}
+
 void ublkev__io_for_metadata(struct ublkev__io *io, uint32_t interval_bytes,
 			     uint32_t bytes)
 {
@@ -116,7 +120,9 @@ static int io_open_ring(struct ublkev__io *io, unsigned int queues,
 	entries = queues * (depth + 3) + 5;
 	if (io->metadata_bytes)	/* a copy of a tag's is two */
 		entries += queues * depth;
-	if (entries > MOST_ENTRIES && io->metadata_bytes)
+	if (io->for_pages)	/* a commit is two */
+		entries += queues * depth;
+	if (entries > MOST_ENTRIES && (io->metadata_bytes || io->for_pages))
 		return -EINVAL;
 	if (io->for_files && entries + FILE_ENTRIES > MOST_ENTRIES)
 		return -EINVAL;
@@ -161,16 +167,6 @@ static void io_free_batch(struct ublkev__io *io)
 	io->batch = NULL;
 }
 
-/*
- * Of the ring's table of buffers, where a tag's pages go. Tags beyond the
- * table's end have a slot that is not there, and so fall back.
- */
-static unsigned int io_slot(const struct ublkev__io *io, unsigned int queue,
-			    unsigned int tag)
-{
-	return (queue - io->first) * io->depth + tag;
-}
-
 static enum ublkev__batch_addr io_elem_addr(const struct ublkev__io *io)
 {
 	if (!io->user_copy)
@@ -196,28 +192,6 @@ static int io_make_batch(struct ublkev__io *io, unsigned int queues,
 	return err;
 }
 
-/*
- * The zeroes are pages of nothing, for what is read of no file. The table is
- * empty (RSRC_REGISTER_SPARSE) until the driver fills it.
- */
-static int io_make_slots(struct ublkev__io *io)
-{
-	struct io_uring_rsrc_register reg = {
-		.nr = io->nr_bufs < MOST_SLOTS ? (unsigned int)io->nr_bufs
-					       : MOST_SLOTS,
-		.flags = IORING_RSRC_REGISTER_SPARSE,
-	};
-	void *p;
-
-	p = mmap(NULL, io->max_io_bytes, PROT_READ,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return -ENOMEM;
-	io->zeroes = p;
-	return io_uring_register((unsigned int)io->ring.u.ring_fd,
-				 IORING_REGISTER_BUFFERS2, &reg, sizeof(reg));
-}
-
 void ublkev__io_free(struct ublkev__io *io)
 {
 	if (!io)
@@ -226,8 +200,7 @@ void ublkev__io_free(struct ublkev__io *io)
 	io_free_batch(io);
 	ublkev__iobuf_unmap(&io->bufs);
 	ublkev__iobuf_unmap(&io->spare);
-	if (io->zeroes)
-		munmap(io->zeroes, io->max_io_bytes);
+	ublkev__io_free_slots(io);
 	if (io->evfd >= 0)
 		close(io->evfd);
 	if (!io->apart)
@@ -299,12 +272,14 @@ static int io_take(struct ublkev__io *io, int ublkc, unsigned int queues,
 	io->user_copy = features & UBLKEV__F(USER_COPY);
 	io->zoned = features & UBLKEV__F(ZONED);
 	io->lends = features & UBLKEV__F(AUTO_BUF_REG);
+	io->by_hand = io->for_pages && !io->lends &&
+		      features & UBLKEV__F(SUPPORT_ZERO_COPY);
 	files[FILE_UBLKC] = ublkc;
 	files[FILE_EVENTFD] = io->evfd;
 	err = io_uring_register_files(&io->ring.u, files, 2);
 	io->files = !err;
-	if (!err && io->lends)
-		err = io_make_slots(io);
+	if (!err && (io->lends || io->by_hand))
+		err = ublkev__io_make_slots(io);
 	if (!err && features & UBLKEV__F(BATCH_IO))
 		err = io_make_batch(io, queues, depth);
 	return err;
@@ -387,7 +362,7 @@ static inline void io_command(struct ublkev__io *io, uint32_t cmd_op,
 
 	ublkev__sqe_io(sqe, cmd_op, queue, tag, result, io_addr(io, buf));
 	if (__builtin_expect(io->lends, 0))
-		ublkev__sqe_lend(sqe, io_slot(io, queue, tag));
+		ublkev__sqe_lend(sqe, io_slot_of(io, queue, tag));
 }
 
 void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
@@ -404,6 +379,8 @@ void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 		       unsigned int tag, int result, void *buf)
 {
+	if (__builtin_expect(io->by_hand, 0))
+		ublkev__io_empty_slot(io, queue, tag);
 	if (io->batch) {
 		ublkev__batch_add(io_batch_of(io, queue), tag, result,
 				  (uintptr_t)io_addr(io, buf));
@@ -426,7 +403,7 @@ void ublkev__io_commit_append(struct ublkev__io *io, unsigned int queue,
 		       NULL);
 	ublkev__sqe_append(sqe, sector);
 	if (io->lends)
-		ublkev__sqe_lend(sqe, io_slot(io, queue, tag));
+		ublkev__sqe_lend(sqe, io_slot_of(io, queue, tag));
 }
 
 void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
@@ -447,21 +424,25 @@ void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 		ublkev__sqe_io(sqe, ABI_IO_NEED_GET_DATA, queue, tag, 0, buf);
 }
 
+/* what is lent may need one more, which puts the pages into their slot */
 bool ublkev__io_has_file_room(const struct ublkev__io *io)
 {
-	return io->nr_file_sqes < io->most_file_sqes;
+	return io->nr_file_sqes + io->by_hand < io->most_file_sqes;
 }
 
 void ublkev__io_file(struct ublkev__io *io, unsigned int queue,
 		     unsigned int tag, const struct ublkev__fileop *op)
 {
 	uint64_t udata = udata_file(queue, tag, op->piece);
-	struct io_uring_sqe *sqe = io_get_sqe(io);
 	struct ublkev__fileop clear;
+	struct io_uring_sqe *sqe;
 
+	if (op->lent && io->by_hand)
+		ublkev__io_fill_slot(io, queue, tag);
+	sqe = io_get_sqe(io);
 	io->nr_file_sqes++;
 	if (op->kind < UBLKEV__FILEOP_FETCH) {
-		ublkev__sqe_file(sqe, op, io_slot(io, queue, tag), udata);
+		ublkev__sqe_file(sqe, op, io_slot_of(io, queue, tag), udata);
 		return;
 	}
 	clear = *op;

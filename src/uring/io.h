@@ -75,6 +75,12 @@ void ublkev__io_by_ring(struct ublkev__io *io);
 void ublkev__io_for_files(struct ublkev__io *io);
 
 /*
+ * Between new and set_up: requests' pages may be put into the ring's table of
+ * buffers by a command each, which takes an SQE more for each tag.
+ */
+void ublkev__io_for_pages(struct ublkev__io *io);
+
+/*
  * Between new and set_up: requests may have so many bytes of metadata for each
  * interval, which move() moves too, from and to where data end in the buffer. The
  * max_io_bytes of set_up include them.
@@ -91,7 +97,7 @@ void ublkev__io_pad_descs(struct ublkev__io *io, unsigned int bytes);
 /*
  * Ring and buffers, once. Queues times depth is at most 32767, so that each
  * tag always finds an SQE. Errors: -ENOMEM, and those of io_uring_setup(2);
- * -EINVAL, a ring has no room for files beside so many tags.
+ * -EINVAL, a ring has no room for files, or for_pages, beside so many tags.
  */
 int ublkev__io_set_up(struct ublkev__io *io, unsigned int queues,
 		      unsigned int depth, uint32_t max_io_bytes);
@@ -142,7 +148,9 @@ size_t ublkev__io_leave_bufs(struct ublkev__io *io);
  * Opens /dev/ublkc<id> and maps its descriptors; `features` are those that
  * the device has (UBLKEV__F()). With AUTO_BUF_REG the ring gets a table of
  * buffers, where each request with data has its pages from its completion to
- * its commit, unless its descriptor has UBLKEV__DESC_NEED_REG_BUF. Errors:
+ * its commit, unless its descriptor has UBLKEV__DESC_NEED_REG_BUF. With
+ * SUPPORT_ZERO_COPY in its place, for_pages, it has them there from the first
+ * operation on that is `lent` (ublkev__io_file()). Errors:
  * those of open(2), mmap(2), io_uring_register(2).
  */
 int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * io_priv.h - what io.c, io_reap.c and io_sleep.c know of an io
+ * io_priv.h - what the io's files know of an io
  */
 #ifndef UBLKEV_URING_IO_PRIV_H
 #define UBLKEV_URING_IO_PRIV_H
@@ -49,9 +49,13 @@ struct ublkev__io {
 	uint32_t metadata_bytes;	/* of each interval; 0: none */
 	uint32_t metadata_interval_bytes;
 	bool lends;			/* it has AUTO_BUF_REG */
+	bool for_pages;			/* room for commands about slots */
+	bool by_hand;			/* there are, since it has not, but
+					   SUPPORT_ZERO_COPY */
+	bool *filled;			/* by_hand: whether a tag's slot is */
 	unsigned int depth;		/* of a queue */
 	void *zeroes;			/* of max_io_bytes, to be copied from:
-					   with AUTO_BUF_REG, else NULL */
+					   where pages are lent, else NULL */
 	bool for_files;			/* there may be operations on files */
 	unsigned int nr_file_sqes;	/* since the SQ was empty */
 	unsigned int most_file_sqes;	/* that no tag's command needs */
@@ -68,6 +72,17 @@ static inline struct io_uring_sqe *io_get_sqe(struct ublkev__io *io)
 	ublkev__check(sq->sqe_tail - *sq->khead < sq->ring_entries,
 		      "a tag has one SQE at a time");
 	return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
+}
+
+/*
+ * Of the ring's table of buffers, where a tag's pages go. Tags beyond the
+ * table's end have a slot that is not there, and so fall back; by_hand there are
+ * none.
+ */
+static inline unsigned int io_slot_of(const struct ublkev__io *io,
+				   unsigned int queue, unsigned int tag)
+{
+	return (queue - io->first) * io->depth + tag;
 }
 
 /*
@@ -91,6 +106,27 @@ static inline struct ublkev__batch *io_batch_of(struct ublkev__io *io,
 {
 	return &io->batch[queue - io->first];
 }
+
+/* ---- io_slots.c ------------------------------------------------------- */
+
+/*
+ * Makes the table, empty, and what goes with it. Errors: -ENOMEM, those of
+ * io_uring_register(2); free_slots undoes it in any case.
+ */
+int ublkev__io_make_slots(struct ublkev__io *io);
+void ublkev__io_free_slots(struct ublkev__io *io);
+/* by_hand: queue the command, unless it was, or nothing is there */
+void ublkev__io_fill_slot(struct ublkev__io *io, unsigned int queue,
+			  unsigned int tag);
+void ublkev__io_empty_slot(struct ublkev__io *io, unsigned int queue,
+			   unsigned int tag);
+/*
+ * One came back with an error; true: the device is at fault, for it was that in
+ * front of a tag's commit.
+ */
+bool ublkev__io_slot_refused(struct ublkev__io *io, uint64_t udata);
+
+/* ---- io_sleep.c ------------------------------------------------------- */
 
 /* a completion of what sleep has queued: its poll, or its alarm */
 void ublkev__io_woke(struct ublkev__io *io, const struct io_uring_cqe *cqe);

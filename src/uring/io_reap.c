@@ -19,9 +19,18 @@ static unsigned int io_reap_batch(struct ublkev__io *io,
 	return ublkev__batch_reap(io_batch_of(io, queue), cqe, v, max, more);
 }
 
+static inline void io_reap_tag(struct ublkev__cqe *v,
+			       const struct io_uring_cqe *cqe)
+{
+	v->queue = (uint16_t)udata_get_queue(cqe->user_data);
+	v->tag = (uint16_t)udata_get_tag(cqe->user_data);
+	v->res = cqe->res;
+}
+
 /*
- * A completion of no tag: of a batch command; of what a sleep has queued; or of
- * the eventfd's read, which is heard of only when it failed with EAGAIN, for it
+ * A completion of no tag: of a batch command; of what a sleep has queued; of a
+ * command about a slot that was refused, which stands for the tag's commit if it
+ * was in front of that; or of the eventfd's read, which is heard of only when it failed with EAGAIN, for it
  * was reset already.
  */
 static unsigned int io_reap_other(struct ublkev__io *io,
@@ -31,16 +40,14 @@ static unsigned int io_reap_other(struct ublkev__io *io,
 {
 	if (cqe->user_data & UDATA_BATCH)
 		return io_reap_batch(io, cqe, v, max, more);
+	if (udata_is_slot(cqe->user_data)) {
+		if (!ublkev__io_slot_refused(io, cqe->user_data))
+			return 0;
+		io_reap_tag(v, cqe);
+		return 1;
+	}
 	ublkev__io_woke(io, cqe);
 	return 0;
-}
-
-static inline void io_reap_tag(struct ublkev__cqe *v,
-			       const struct io_uring_cqe *cqe)
-{
-	v->queue = (uint16_t)udata_get_queue(cqe->user_data);
-	v->tag = (uint16_t)udata_get_tag(cqe->user_data);
-	v->res = cqe->res;
 }
 
 /* goes on at head with v[n], where a completion may be of whatever sort */

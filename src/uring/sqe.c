@@ -59,6 +59,17 @@ void ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot)
 	sqe->addr = (slot & ABI_AUTO_BUF_SLOT_MASK) | ABI_AUTO_BUF_FALLBACK;
 }
 
+/* the driver wants the slot where other commands have an address */
+void ublkev__sqe_slot(struct io_uring_sqe *sqe, unsigned int queue,
+		      unsigned int tag, unsigned int slot, bool fill)
+{
+	ublkev__sqe_io(sqe, fill ? ABI_IO_REGISTER_IO_BUF
+				 : ABI_IO_UNREGISTER_IO_BUF,
+		       queue, tag, 0, (void *)(uintptr_t)slot);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = udata_slot(queue, tag, fill);
+}
+
 static struct abi_batch_io *sqe_batch(struct io_uring_sqe *sqe, uint32_t cmd_op,
 				  unsigned int queue, unsigned int elem_bytes)
 {

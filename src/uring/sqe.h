@@ -28,6 +28,14 @@ void ublkev__sqe_append(struct io_uring_sqe *sqe, uint64_t sector);
 void ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot);
 
 /*
+ * A 64-byte SQE becomes REGISTER_IO_BUF, which puts the pages of the tag's request
+ * into that slot (`fill`), or UNREGISTER_IO_BUF, which takes them out. It has a
+ * completion, of udata_slot(), only if it was refused.
+ */
+void ublkev__sqe_slot(struct io_uring_sqe *sqe, unsigned int queue,
+		      unsigned int tag, unsigned int slot, bool fill);
+
+/*
  * A 64-byte SQE becomes USER_COPY's read (`in`, a WRITE's data) or write of
  * FILE_UBLKC. io_uring runs it inside the enter, and hands it to no thread,
  * because ublkc was opened O_NONBLOCK.

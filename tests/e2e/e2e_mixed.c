@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * e2e_mixed serve FILE BYTES - a disk in FILE, with zero copy, that mixes all
- *	ways: one of four blocks of 4 KiB is submit()'s, one of four is in no
- *	file until it is written, requests are cut at the blocks. Prints the
- *	device, and at SIGTERM how many requests nobody copied. On a real driver.
+ * e2e_mixed serve FILE BYTES [manual] - a disk in FILE, with zero copy, that
+ *	mixes all ways: one of four blocks of 4 KiB is submit()'s, one of four is
+ *	in no file until it is written, requests are cut at the blocks. Prints the
+ *	device, and at SIGTERM how many requests nobody copied. manual: the
+ *	library lends the pages, and not the kernel. On a real driver.
  * e2e_mixed unaligned DEV - reads and writes DEV with O_DIRECT from memory that
  *	begins 4 bytes behind a page, and compares: pages that a file with
  *	O_DIRECT on a disk of blocks of 512 does not take.
@@ -127,7 +128,7 @@ static int open_files(const char *path)
 	return direct < 0 || !written ? -errno : 0;
 }
 
-static int serve(const char *path)
+static int serve(const char *path, enum ublkev_copy copy)
 {
 	struct ev_loop *loop = ev_default_loop(0);
 	struct ublkev_backend *backend;
@@ -138,7 +139,7 @@ static int serve(const char *path)
 	if (err)
 		return err;
 	ublkev_conf_init(&conf, sizeof(conf));
-	conf.copy = UBLKEV_COPY_ZERO;
+	conf.copy = copy;
 	conf.log = say;
 	ev_signal_init(&sigterm, on_signal, SIGTERM);
 	ev_signal_start(loop, &sigterm);
@@ -184,9 +185,11 @@ int main(int argc, char **argv)
 {
 	int err = -EINVAL;
 
-	if (argc == 4 && !strcmp(argv[1], "serve")) {
+	if ((argc == 4 || (argc == 5 && !strcmp(argv[4], "manual"))) &&
+	    !strcmp(argv[1], "serve")) {
 		dev_bytes = strtoull(argv[3], NULL, 0);
-		err = serve(argv[2]);
+		err = serve(argv[2], argc == 5 ? UBLKEV_COPY_ZERO_MANUAL
+					       : UBLKEV_COPY_ZERO);
 	} else if (argc == 3 && !strcmp(argv[1], "unaligned")) {
 		err = unaligned(argv[2]);
 	}

@@ -48,6 +48,7 @@ enum {
 	FAKE_ZONE_APPEND, FAKE_ZONE_RESET_ALL, FAKE_ZONE_RESET,
 	FAKE_REPORT_ZONES = 18,
 };
+#define FAKE_F_ZERO_COPY	(UINT64_C(1) << 0)
 #define FAKE_F_ZONED		(UINT64_C(1) << 8)
 #define FAKE_F_NEED_GET_DATA	(UINT64_C(1) << 2)
 #define FAKE_F_USER_COPY	(UINT64_C(1) << 7)
@@ -87,7 +88,9 @@ enum fake_what {
 	FAKE_COMMIT,		/* COMMIT is refused with `err` */
 	FAKE_COPY,		/* the data of GET_DATA can't be copied;
 				   USER_COPY's copy answers `err` */
-	FAKE_LEND,		/* AUTO_BUF_REG: a request finds no slot */
+	FAKE_LEND,		/* AUTO_BUF_REG: a request finds no slot;
+				   REGISTER_IO_BUF answers `err` */
+	FAKE_UNLEND,		/* UNREGISTER_IO_BUF answers `err` */
 	FAKE_ENTER,		/* enter fails with `err` */
 	FAKE_ENTER_AGAIN,	/* enter leaves all as it is, without error */
 	FAKE_OPEN,		/* opening ublkc */
@@ -140,6 +143,7 @@ struct fake_counts {
 	unsigned int file_ops, file_cancels;
 	unsigned int discards;	/* of those: of a block device */
 	unsigned int lent_ops;	/* of those: on the driver's pages */
+	unsigned int registers, unregisters;	/* of requests' pages */
 	unsigned int part_copies;	/* FETCH, STORE, CLEAR */
 	unsigned int file_left;	/* held when their ring was closed */
 	unsigned int sleeps;	/* in the ring */

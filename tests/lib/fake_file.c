@@ -222,6 +222,12 @@ void fake__file(struct ublkev__io *io, const struct fake_sqe *sqe)
 	one = (struct fake_fileop){
 		.queue = name, .tag = sqe->tag, .op = *op,
 	};
+	/* as io_uring finds it; AUTO_BUF_REG has told the server before */
+	if (op->lent && !tag_of(io, &one)->slot &&
+	    fake__has(io->dev, FAKE_F_ZERO_COPY)) {
+		fake__post(io, name, sqe->tag, -EFAULT);
+		return;
+	}
 	if (op->lent && !tag_of(io, &one)->slot) {
 		fake__violates("pages that are in no slot");
 		return;

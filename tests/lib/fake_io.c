@@ -134,6 +134,11 @@ void ublkev__io_for_files(struct ublkev__io *io)
 	io->for_files = true;
 }
 
+void ublkev__io_for_pages(struct ublkev__io *io)
+{
+	io->for_pages = true;
+}
+
 void ublkev__io_for_metadata(struct ublkev__io *io, uint32_t interval_bytes,
 			     uint32_t bytes)
 {

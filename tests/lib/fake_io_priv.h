@@ -10,7 +10,7 @@
 #include "fake_priv.h"
 
 enum fake_sqe_kind { SQE_FETCH, SQE_COMMIT, SQE_READ, SQE_GET, SQE_COPY,
-		     SQE_FILE, SQE_UNWATCH };
+		     SQE_FILE, SQE_UNWATCH, SQE_FILL, SQE_EMPTY };
 
 struct fake_sqe {
 	enum fake_sqe_kind kind;
@@ -51,7 +51,7 @@ struct ublkev__io {
 	size_t buf_bytes;
 	char *bufs, *spare;
 	struct fake_dev *dev;	/* whose ublkc is open */
-	bool for_files;
+	bool for_files, for_pages;
 	unsigned int desc_bytes;	/* 0: as the driver's own */
 	uint32_t metadata_bytes, metadata_interval_bytes;
 	bool left_bufs;			/* to whoever may touch them */

@@ -29,7 +29,8 @@ struct fake_tag {
 	struct ublkev__io *io;	/* of who fetched it, and alone may commit */
 	struct fake_req *req;
 	bool copied;		/* USER_COPY; an operation on a file */
-	bool slot;		/* AUTO_BUF_REG: its pages are in the ring */
+	bool slot;		/* its pages are in the ring */
+	bool wants_slot;	/* what the io believes of that, by hand */
 	/* committed, while operations on files have its pages: see fake__late() */
 	struct fake_req *late;
 	int late_res;

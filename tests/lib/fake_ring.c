@@ -122,7 +122,8 @@ static struct fake_sqe *get_sqe(struct ublkev__io *io, enum fake_sqe_kind kind)
 	if (io->cut)
 		io->nr_sqes = 0;
 	sqe = &io->sqes[io->nr_sqes++];
-	if (io->nr_sqes > io->queues * io->depth + 3 + io->nr_file_sqes)
+	if (io->nr_sqes > io->queues * io->depth * (1 + io->for_pages) + 3 +
+			  io->nr_file_sqes)
 		fake__violates("more SQEs than tags");
 	sqe->kind = kind;
 	return sqe;
@@ -148,10 +149,33 @@ void ublkev__io_fetch(struct ublkev__io *io, unsigned int queue,
 	io_sqe(io, SQE_FETCH, queue, tag, 0, buf);
 }
 
+/*
+ * As io_slots.c does: a request's pages are put into the ring in front of the
+ * first operation on them, and taken out in front of its commit.
+ */
+static void io_slot_sqe(struct ublkev__io *io, enum fake_sqe_kind kind,
+			unsigned int queue, unsigned int tag)
+{
+	struct fake_tag *t;
+
+	if (!io->dev || fake__has(io->dev, FAKE_F_AUTO_BUF_REG) ||
+	    !fake__has(io->dev, FAKE_F_ZERO_COPY))
+		return;
+	t = &io->dev->queues[queue].tags[tag];
+	if (t->wants_slot == (kind == SQE_FILL))
+		return;
+	if (!io->for_pages)
+		fake__violates("a command about a slot without room for it");
+	t->wants_slot = kind == SQE_FILL;
+	io->nr_file_sqes += t->wants_slot;
+	io_sqe(io, kind, queue, tag, 0, NULL);
+}
+
 void ublkev__io_commit(struct ublkev__io *io, unsigned int queue,
 		       unsigned int tag, int result, void *buf)
 {
 	FAKE_LOCKED;
+	io_slot_sqe(io, SQE_EMPTY, queue, tag);
 	io_sqe(io, SQE_COMMIT, queue, tag, result, buf);
 	io->sqes[io->nr_sqes - 1].sector = UINT64_MAX;
 }
@@ -181,7 +205,7 @@ void ublkev__io_move(struct ublkev__io *io, unsigned int queue,
 
 bool ublkev__io_has_file_room(const struct ublkev__io *io)
 {
-	return io->nr_file_sqes < fake.file_room;
+	return io->nr_file_sqes + io->for_pages < fake.file_room;
 }
 
 void ublkev__io_file(struct ublkev__io *io, unsigned int queue,
@@ -192,6 +216,8 @@ void ublkev__io_file(struct ublkev__io *io, unsigned int queue,
 	if (!io->for_files || io->nr_file_sqes >= fake.file_room)
 		fake__violates("no room for an operation on a file");
 	io->nr_file_sqes++;
+	if (op->lent)
+		io_slot_sqe(io, SQE_FILL, queue, tag);
 	io_sqe(io, SQE_FILE, queue, tag, 0, NULL);
 	io->sqes[io->nr_sqes - 1].op = *op;
 }

@@ -84,6 +84,7 @@ static void do_fetch(struct ublkev__io *io, const struct fake_sqe *sqe)
 	q->io = io;
 	t->io = io;
 	t->buf = sqe->buf;
+	t->slot = t->wants_slot = false;	/* it is another ring's */
 	t->state = TAG_ARMED;
 	io->dev->no_scan |= io->unprivileged;
 	if (!io->dev->was_stopped)
@@ -127,6 +128,7 @@ static void do_commit(struct ublkev__io *io, const struct fake_sqe *sqe)
 	struct fake_dev *d = io->dev;
 	struct fake_tag *t = &d->queues[sqe->queue].tags[sqe->tag];
 	struct fake_req *req = t->req;
+	bool late;
 	int err;
 
 	check_buf(io, sqe);
@@ -148,13 +150,16 @@ static void do_commit(struct ublkev__io *io, const struct fake_sqe *sqe)
 		return;
 	}
 	t->req = NULL;
-	t->slot = false;
+	late = fake__late(io, sqe->queue, sqe->tag);
+	if (fake__has(d, FAKE_F_AUTO_BUF_REG))
+		t->slot = false;
 	t->buf = sqe->buf;
 	/* no command is with the driver any more that could bring another */
 	t->state = d->queues[sqe->queue].fetch_ended ? TAG_ABORTED : TAG_ARMED;
-	if (fake__late(io, sqe->queue, sqe->tag)) {
-		if (sqe->result >= 0)
-			fake__violates("answered before its files were");
+	if (late && sqe->result >= 0)
+		fake__violates("answered before its files were");
+	/* as long as somebody has its pages, be it the ring's table */
+	if (late || t->slot) {
 		t->late = req;
 		t->late_res = sqe->result;
 		return;
@@ -236,12 +241,43 @@ static void lend(const struct fake_dev *d, struct fake_tag *t)
 {
 	int err;
 
-	t->slot = fake__has(d, FAKE_F_AUTO_BUF_REG) &&
+	if (!fake__has(d, FAKE_F_AUTO_BUF_REG))
+		return;
+	t->slot =
 		  (is_op(t->req, FAKE_READ) || is_op(t->req, FAKE_WRITE));
 	if (!t->slot || !fake__rule(FAKE_LEND, 0, &err))
 		return;
 	t->slot = false;
 	t->desc.op_flags |= UBLKEV__DESC_NEED_REG_BUF;
+}
+
+/* SUPPORT_ZERO_COPY: nobody hears of it but when it is refused */
+static void do_slot(struct ublkev__io *io, const struct fake_sqe *sqe)
+{
+	struct fake_tag *t = &io->dev->queues[sqe->queue].tags[sqe->tag];
+	bool fill = sqe->kind == SQE_FILL;
+	int err = 0;
+
+	if (t->state != TAG_OWNED)
+		fake__violates("a slot for a tag that is not owned");
+	else if (fill && !is_op(t->req, FAKE_READ) &&
+		 !is_op(t->req, FAKE_WRITE))
+		fake__violates("a slot for a request without data");
+	if (fill && t->slot)
+		fake__violates("pages put where others are");
+	fake_counts.registers += fill;
+	fake_counts.unregisters += !fill;
+	if (fake__rule(fill ? FAKE_LEND : FAKE_UNLEND, 0, &err)) {
+		/* the io takes the former, the latter is the tag's */
+		if (fill)
+			t->wants_slot = false;
+		else
+			fake__post(io, sqe->queue, sqe->tag, err);
+		return;
+	}
+	if (!fill && !t->slot)
+		fake__violates("pages taken from where none are");
+	t->slot = fill;
 }
 
 /* ublk's task work: WRITE data goes to the server, then the completion */
@@ -288,6 +324,8 @@ void fake__io_cmd(struct ublkev__io *io, const struct fake_sqe *sqe)
 		do_commit(io, sqe);
 	else if (sqe->kind == SQE_GET)
 		do_get(io, sqe);
+	else if (sqe->kind == SQE_FILL || sqe->kind == SQE_EMPTY)
+		do_slot(io, sqe);
 	else
 		do_copy(io, sqe);
 }

@@ -20,11 +20,18 @@ unsigned int io_submitted;
 void *io_addr;
 unsigned int io_slot;
 char io_descs[2][IO_DEPTH * IO_MOST_DESC];
+struct io_slot_cmd io_slot_cmds[IO_SLOT_CMDS];
+unsigned int io_nr_slot_cmds;
+bool io_refuses_slots;
 
 int __wrap_ublkev__cdev_open(struct ublkev__cdev *c, int id,
 			     unsigned int queues, unsigned int depth);
 void __wrap_ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot);
 void __real_ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot);
+void __wrap_ublkev__sqe_slot(struct io_uring_sqe *sqe, unsigned int queue,
+			     unsigned int tag, unsigned int slot, bool fill);
+void __real_ublkev__sqe_slot(struct io_uring_sqe *sqe, unsigned int queue,
+			     unsigned int tag, unsigned int slot, bool fill);
 int __wrap_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
 			   unsigned int flags, sigset_t *arg, size_t bytes);
 int __real_io_uring_enter2(unsigned int fd, unsigned int nr, unsigned int least,
@@ -70,6 +77,21 @@ void __wrap_ublkev__sqe_lend(struct io_uring_sqe *sqe, unsigned int slot)
 {
 	io_slot = slot;
 	__real_ublkev__sqe_lend(sqe, slot);
+}
+
+void __wrap_ublkev__sqe_slot(struct io_uring_sqe *sqe, unsigned int queue,
+			     unsigned int tag, unsigned int slot, bool fill)
+{
+	ck_assert_uint_lt(io_nr_slot_cmds, IO_SLOT_CMDS);
+	io_slot_cmds[io_nr_slot_cmds++] = (struct io_slot_cmd){
+		.queue = queue, .tag = tag, .slot = slot, .fill = fill,
+	};
+	__real_ublkev__sqe_slot(sqe, queue, tag, slot, fill);
+	if (io_refuses_slots)
+		return;
+	/* what nobody hears of */
+	sqe->opcode = IORING_OP_NOP;
+	sqe->cmd_op = 0;
 }
 
 void io_up(unsigned int queues, uint64_t features)

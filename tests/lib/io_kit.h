@@ -23,6 +23,15 @@ extern unsigned int io_slot;		/* likewise, with AUTO_BUF_REG */
 
 /* the first two queues' descriptors, of whatever size */
 extern char io_descs[2][IO_DEPTH * IO_MOST_DESC];
+/* commands about slots, which the kernel has accepted: io_kit answers so */
+#define IO_SLOT_CMDS	32u
+struct io_slot_cmd {
+	unsigned int queue, tag, slot;
+	bool fill;
+};
+extern struct io_slot_cmd io_slot_cmds[IO_SLOT_CMDS];
+extern unsigned int io_nr_slot_cmds;
+extern bool io_refuses_slots;		/* as an eventfd does in place of ublkc */
 
 /* makes and opens `io`, of queues of IO_DEPTH tags of 4 KiB; and its end */
 void io_up(unsigned int queues, uint64_t features);

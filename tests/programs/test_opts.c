@@ -258,6 +258,7 @@ static const struct {
 	{ "--read-only --delete 1", { "--read-only", "--delete", "leave" } },
 	{ "--copy twice", { "--copy", "'twice'", "zero" } },
 	{ "--copy zero", { "--copy zero", "file", "another" } },
+	{ "--copy zero-manual", { "--copy zero-manual", "file", "another" } },
 	{ "--copy zero --backend null", { "--copy zero", "file", "another" } },
 	{ "--file f --copy zero --unprivileged",
 	  { "--copy zero", "--unprivileged", "leave it out" } },

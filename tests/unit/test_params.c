@@ -230,6 +230,7 @@ START_TEST(conf_rest)
 	CHECK(wait_us, 1001, -EINVAL);
 	CHECK(copy, UBLKEV_COPY_USER, 0);
 	CHECK(copy, UBLKEV_COPY_ZERO, 0);
+	CHECK(copy, UBLKEV_COPY_ZERO_MANUAL, 0);
 	CHECK(copy, UBLKEV_NR_COPIES, -EINVAL);
 	CHECK(copy, (enum ublkev_copy)-1, -EINVAL);
 	CHECK(recover_timeout_ms, 0, -EINVAL);
@@ -255,7 +256,7 @@ START_TEST(conf_zero_copy_for_root)
 {
 	struct ublkev_conf c = good;
 
-	c.copy = UBLKEV_COPY_ZERO;
+	c.copy = _i ? UBLKEV_COPY_ZERO_MANUAL : UBLKEV_COPY_ZERO;
 	c.flags = UBLKEV_CONF_UNPRIVILEGED;
 	ck_assert_int_eq(ublkev__conf_check(&c, &fault), -EINVAL);
 	ck_assert_str_eq(fault.member, "copy");
@@ -458,7 +459,9 @@ END_TEST
 #define GET	UBLKEV__F(NEED_GET_DATA)
 #define USER	UBLKEV__F(USER_COPY)
 #define AUTO	UBLKEV__F(AUTO_BUF_REG)
-#define K616	(K612 | AUTO)
+#define HAND	UBLKEV__F(SUPPORT_ZERO_COPY)
+#define K615	(K612 | HAND)
+#define K616	(K615 | AUTO)
 
 START_TEST(copy_features)
 {
@@ -482,6 +485,14 @@ START_TEST(copy_features)
 		{ UBLKEV_COPY_AUTO, 0, K612, 0 },
 		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_PLACE, K616, USER | AUTO },
 		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_PLACE, K612, 0 },
+		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_PLACE, K615, 0 },
+		{ UBLKEV_COPY_ZERO_MANUAL, UBLKEV__CAN_PLACE, K615,
+		  USER | HAND },
+		{ UBLKEV_COPY_ZERO_MANUAL, UBLKEV__CAN_PLACE, K616,
+		  USER | HAND },
+		{ UBLKEV_COPY_ZERO_MANUAL, UBLKEV__CAN_PLACE, K612, 0 },
+		{ UBLKEV_COPY_ZERO_MANUAL, UBLKEV__CAN_PLACE, K615 & ~USER, 0 },
+		{ UBLKEV_COPY_ZERO_MANUAL, UBLKEV__CAN_MAP, K615, 0 },
 		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_PLACE, K616 & ~USER, 0 },
 		{ UBLKEV_COPY_ZERO, UBLKEV__CAN_MAP, K616, 0 },
 		{ UBLKEV_COPY_AUTO, UBLKEV__CAN_PLACE, K616, USER | AUTO },
@@ -533,6 +544,11 @@ START_TEST(copy_of_features)
 	ck_assert_int_eq(ublkev__xfer_of(0x42 | USER | AUTO,
 					 UBLKEV__CAN_PLACE),
 			 UBLKEV__XFER_ZERO);
+	ck_assert_int_eq(ublkev__xfer_of(0x42 | USER | HAND,
+					 UBLKEV__CAN_PLACE),
+			 UBLKEV__XFER_ZERO);
+	ck_assert_int_eq(ublkev__xfer_of(0x42 | USER | HAND, 0),
+			 UBLKEV__XFER_USER);
 	/* recovered by a backend that has no files */
 	ck_assert_int_eq(ublkev__xfer_of(0x42 | USER | AUTO, UBLKEV__CAN_MAP),
 			 UBLKEV__XFER_USER);
@@ -564,7 +580,7 @@ int main(void)
 	tcase_add_test(tc, conf_threads_per_queue);
 	tcase_add_test(tc, threads_of_a_device);
 	tcase_add_test(tc, several_threads_need_it);
-	tcase_add_test(tc, conf_zero_copy_for_root);
+	tcase_add_loop_test(tc, conf_zero_copy_for_root, 0, 2);
 	tcase_add_test(tc, conf_fault_names_it);
 	tcase_add_test(tc, conf_sizes);
 	tcase_add_test(tc, made);
@@ -573,7 +589,7 @@ int main(void)
 	tcase_add_test(tc, made_pages);
 	tcase_add_loop_test(tc, made_attrs, 0, 4);
 	tcase_add_loop_test(tc, features, 0, 5);
-	tcase_add_loop_test(tc, copy_features, 0, 20);
+	tcase_add_loop_test(tc, copy_features, 0, 25);
 	tcase_add_test(tc, batch_features);
 	tcase_add_test(tc, copy_unprivileged);
 	tcase_add_test(tc, copy_of_features);

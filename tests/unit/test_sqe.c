@@ -89,6 +89,28 @@ START_TEST(lend)
 }
 END_TEST
 
+/* where other commands have an address, and heard of only when refused */
+START_TEST(slot)
+{
+	ublkev__sqe_slot(&s.sqe, 0x0123, 0x0fed, 0x2345, !_i);
+	ck_assert_uint_eq(get(0, 1), 46);
+	ck_assert_uint_eq(get(1, 1), 1 | 1 << 6);	/* CQE_SKIP_SUCCESS */
+	ck_assert_uint_eq(get(8, 4), _i ? 0xc0107524 : 0xc0107523);
+	assert_all(12, 32, 0);
+	ck_assert_uint_eq(get(48, 2), 0x0123);
+	ck_assert_uint_eq(get(50, 2), 0x0fed);
+	ck_assert_uint_eq(get(56, 8), 0x2345);
+	ck_assert(!udata_is_tag(get(32, 8)));
+	ck_assert(!(get(32, 8) & UDATA_BATCH));
+	ck_assert(udata_is_slot(get(32, 8)));
+	ck_assert_int_eq(udata_is_fill(get(32, 8)), !_i);
+	ck_assert_uint_eq(udata_get_queue(get(32, 8)), 0x0123);
+	ck_assert_uint_eq(udata_get_tag(get(32, 8)), 0x0fed);
+	ck_assert(!udata_is_slot(UDATA_WATCH) && !udata_is_slot(UDATA_ALARM));
+	assert_all(64, sizeof(s), 0xa5);
+}
+END_TEST
+
 /* in the driver's pages an address is an offset; those are in a slot */
 START_TEST(file_lent)
 {
@@ -242,6 +264,7 @@ int main(void)
 	tcase_add_test(tc, io);
 	tcase_add_loop_test(tc, copy, 0, 2);
 	tcase_add_test(tc, lend);
+	tcase_add_loop_test(tc, slot, 0, 2);
 	tcase_add_test(tc, file_lent);
 	tcase_add_test(tc, discard);
 	tcase_add_test(tc, copy_part);
