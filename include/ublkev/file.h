@@ -57,6 +57,10 @@ struct ublkev_file_conf {
 	uint64_t zone_capacity_bytes;	/* what can be written of a zone, in
 					   blocks of 4096 bytes; 0 (default):
 					   all of it */
+	/* not zoned: metadata for each logical block, see the limits and
+	   ublkev_file_new(); dev_bytes is needed then */
+	uint32_t metadata_bytes;	/* 0 (default): as pi needs */
+	uint32_t pi;			/* enum ublkev_pi; UBLKEV_PI_NONE */
 };
 
 /*
@@ -89,6 +93,25 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  * there, is to be told the same zones, and finds those closed that were open; and
  * whoever copies the file has to copy its holes as holes, and zeroes as zeroes.
  *
+ * With conf.metadata_bytes or conf.pi its blocks, of 4096 bytes unless conf says
+ * otherwise, have metadata, for 7.0 and later. They are in the same file, behind
+ * conf.dev_bytes of data, from the next multiple of 4096 bytes of the file on, block
+ * by block, with all bits inverted: zeroes, as a hole is or what a file was
+ * lengthened by, are such that nobody checks. So the next server needs the path and
+ * the same conf, and a file with data gets metadata by being made longer. Such a
+ * disk keeps its size, and has no threads. It opens a file that it reads with
+ * O_DIRECT once more, by /proc/self/fd, for its metadata go through the page cache;
+ * on a block device the data do, too, and there is neither DISCARD nor
+ * WRITE_ZEROES. Requests that overlap, unless all of them read, are done one after
+ * the other.
+ *
+ * Data and metadata are two writes: what is durable after a FLUSH, or of a FUA, is
+ * both. When the power is cut, or a server killed that nobody recovers, a block
+ * that was written since may be left with the metadata of what it had before:
+ * reading it is an error (EILSEQ, where they are protection information) until it is
+ * written again, or its metadata in the file are zeroed. There is no journal of
+ * theirs.
+ *
  * conf.fd, unless -1, is such a file that is open already, from another
  * process perhaps, whose lock it then shares: it is duplicated, and `path` is
  * not opened (NULL is allowed). CREATE is of no effect then. What the process
@@ -105,14 +128,15 @@ void ublkev_file_conf_init(struct ublkev_file_conf *conf, size_t size);
  * Errors, beside those of open(2), fallocate(2), ftruncate(2), fcntl(2):
  * -EINVAL (conf: sizes, flags, dev_bytes beyond limit_bytes; a block that the
  * file can't be read in; and if it is to be zoned: zones, a block device, blocks
- * that are too large),
+ * that are too large; metadata: sizes, zones, no dev_bytes),
  * -EISDIR, -ENOTBLK (neither a regular file nor a block device),
  * -EOPNOTSUPP (zoned, and the file system tells of no holes),
  * -EBUSY (locked, mounted or open exclusively by others),
  * -ENODATA (no whole logical block behind offset_bytes),
  * -EFBIG (beyond RLIMIT_FSIZE, where a write would end the process),
  * -EACCES (conf.fd is open for reading only),
- * -EOVERFLOW (the file ends before offset_bytes + dev_bytes), -ENOMEM.
+ * -EOVERFLOW (the file ends before offset_bytes + dev_bytes, or before the end
+ * of the metadata), -ENOMEM.
  * A file that was made is removed again when this fails, one that was empty is
  * so again. *backendp is the caller's, `path` and `conf` are needed no longer.
  * Any thread.

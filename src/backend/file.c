@@ -1,31 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * file.c - a disk in a file: arithmetic only, for the library moves the data; one
- * with zones asks filezones.c beside it
+ * with zones asks filezones.c beside it, one with metadata is filemeta.c's
  */
-#include <ublkev/file.h>
-
 #include "backend/diskconf.h"
-#include "backend/fileopen.h"
-#include "backend/filezones.h"
-#include "backend/guard.h"
+#include "backend/filemeta.h"
+#include "backend/filepriv.h"
 #include "util/sized.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #define FILE_FLAGS	(UBLKEV_FILE_READ_ONLY | UBLKEV_FILE_BUFFERED | \
 			 UBLKEV_FILE_CREATE | UBLKEV_FILE_THIN)
-
-struct file {
-	struct ublkev__fileopen f;
-	bool read_only;
-	bool zoned;
-	struct ublkev__filezones zones;	/* if it is */
-	/* writes that were answered are lost; queues' threads tell and ask */
-	atomic_bool lost_writes;
-};
 
 /* ---- conf --------------------------------------------------------------- */
 
@@ -50,6 +37,8 @@ static int file_check_conf(const struct ublkev_file_conf *conf)
 	if (conf->offset_bytes > INT64_MAX ||
 	    conf->dev_bytes > INT64_MAX - conf->offset_bytes)
 		return -EINVAL;
+	if (ublkev__filemeta_end(conf, conf->dev_bytes) > INT64_MAX)
+		return -EINVAL;
 	if (conf->limit_bytes && conf->dev_bytes > conf->limit_bytes)
 		return -EINVAL;
 	/* how long should it become? */
@@ -66,6 +55,8 @@ static int file_take_conf(struct ublkev_file_conf *own,
 
 	if (!err)
 		err = ublkev__filezones_take_conf(own);
+	if (!err)
+		err = ublkev__filemeta_take_conf(own);
 	return err ? err : file_check_conf(own);
 }
 
@@ -76,9 +67,9 @@ static int file_take_conf(struct ublkev_file_conf *own,
  * where the kernel has no command for that means zeroes, which not every device
  * that discards can promise.
  */
-static int file_open(void *ctx, struct ublkev_limits *limits)
+int ublkev__file_open(void *ctx, struct ublkev_limits *limits)
 {
-	struct file *f = ctx;
+	struct ublkev__filedisk *f = ctx;
 
 	limits->dev_bytes = f->f.dev_bytes;
 	limits->logical_block_bytes = f->f.logical_block_bytes;
@@ -104,12 +95,18 @@ static int file_open(void *ctx, struct ublkev_limits *limits)
 	return 0;
 }
 
+bool ublkev__file_refuses(struct ublkev__filedisk *f,
+			  const struct ublkev_req *req)
+{
+	return req->op == UBLKEV_OP_FLUSH && atomic_load(&f->lost_writes);
+}
+
 static int file_place(void *ctx, const struct ublkev_req *req,
 		      struct ublkev_extent *extents)
 {
-	struct file *f = ctx;
+	struct ublkev__filedisk *f = ctx;
 
-	if (req->op == UBLKEV_OP_FLUSH && atomic_load(&f->lost_writes))
+	if (ublkev__file_refuses(f, req))
 		return -EIO;
 	extents->fd = f->f.fd;
 	extents->len_bytes = req->len_bytes;
@@ -125,10 +122,9 @@ static int file_place(void *ctx, const struct ublkev_req *req,
  * Of a FUA only EIO may be such an error; ENOSPC and others are of its own
  * data, and its client hears of them. What was cancelled has told of nothing.
  */
-static int file_placed(void *ctx, const struct ublkev_req *req, int err)
+int ublkev__file_answer(struct ublkev__filedisk *f,
+			const struct ublkev_req *req, int err)
 {
-	struct file *f = ctx;
-
 	if ((req->op == UBLKEV_OP_FLUSH && err && err != -ECANCELED &&
 	     err != -EINTR) ||
 	    (req->flags & UBLKEV_REQ_FUA && err == -EIO))
@@ -136,10 +132,15 @@ static int file_placed(void *ctx, const struct ublkev_req *req, int err)
 	return err;
 }
 
+static int file_placed(void *ctx, const struct ublkev_req *req, int err)
+{
+	return ublkev__file_answer(ctx, req, err);
+}
+
 /* in a thread of its own, for a file system may have to be waited for */
 static int file_grow(void *ctx, uint64_t dev_bytes)
 {
-	const struct file *f = ctx;
+	const struct ublkev__filedisk *f = ctx;
 
 	return ublkev__fileopen_lengthen(&f->f, dev_bytes);
 }
@@ -147,7 +148,7 @@ static int file_grow(void *ctx, uint64_t dev_bytes)
 /* the file has room for it by now; one that is too long keeps its length */
 static int file_resize(void *ctx, uint64_t dev_bytes)
 {
-	struct file *f = ctx;
+	struct ublkev__filedisk *f = ctx;
 
 	f->f.dev_bytes = dev_bytes;
 	return 0;
@@ -158,7 +159,7 @@ static int file_resize(void *ctx, uint64_t dev_bytes)
 static int file_place_zoned(void *ctx, const struct ublkev_req *req,
 			    struct ublkev_extent *extents)
 {
-	struct file *f = ctx;
+	struct ublkev__filedisk *f = ctx;
 
 	if (req->op == UBLKEV_OP_FLUSH)
 		return file_place(ctx, req, extents);
@@ -167,7 +168,7 @@ static int file_place_zoned(void *ctx, const struct ublkev_req *req,
 
 static int file_placed_zoned(void *ctx, const struct ublkev_req *req, int err)
 {
-	struct file *f = ctx;
+	struct ublkev__filedisk *f = ctx;
 
 	ublkev__filezones_placed(&f->zones, req, err);
 	return file_placed(ctx, req, err);
@@ -176,7 +177,7 @@ static int file_placed_zoned(void *ctx, const struct ublkev_req *req, int err)
 /* what place() leaves: a report */
 static int file_submit_zoned(void *ctx, struct ublkev_req *req)
 {
-	struct file *f = ctx;
+	struct ublkev__filedisk *f = ctx;
 
 	if (req->op != UBLKEV_OP_REPORT_ZONES)
 		return -EIO;
@@ -186,7 +187,7 @@ static int file_submit_zoned(void *ctx, struct ublkev_req *req)
 
 static int64_t file_append(void *ctx, const struct ublkev_req *req)
 {
-	struct file *f = ctx;
+	struct ublkev__filedisk *f = ctx;
 
 	return ublkev__zones_append(&f->zones.zones, req->offset_bytes,
 				    req->len_bytes);
@@ -195,7 +196,7 @@ static int64_t file_append(void *ctx, const struct ublkev_req *req)
 static const struct ublkev_backend_ops file_zoned_ops = {
 	.size = sizeof(file_zoned_ops),
 	.name = "file",
-	.open = file_open,
+	.open = ublkev__file_open,
 	.submit = file_submit_zoned,
 	.place = file_place_zoned,
 	.placed = file_placed_zoned,
@@ -205,7 +206,7 @@ static const struct ublkev_backend_ops file_zoned_ops = {
 static const struct ublkev_backend_ops file_ops = {
 	.size = sizeof(file_ops),
 	.name = "file",
-	.open = file_open,
+	.open = ublkev__file_open,
 	.place = file_place,
 	.placed = file_placed,
 	.resize = file_resize,
@@ -214,18 +215,36 @@ static const struct ublkev_backend_ops file_ops = {
 
 static void file_free(void *ctx)
 {
-	struct file *f = ctx;
+	struct ublkev__filedisk *f = ctx;
 
 	ublkev__filezones_fini(&f->zones);
+	ublkev__filemeta_fini(&f->meta);
 	ublkev__fileopen_close(&f->f);
 	free(f);
+}
+
+static int file_init_more(struct ublkev__filedisk *f,
+			  const struct ublkev_file_conf *conf)
+{
+	f->zoned = conf->zone_bytes;
+	if (f->zoned)
+		return ublkev__filezones_init(&f->zones, &f->f, conf);
+	return ublkev__filemeta_init(&f->meta, &f->f, conf);
+}
+
+static const struct ublkev_backend_ops *
+file_ops_of(const struct ublkev__filedisk *f)
+{
+	if (f->zoned)
+		return &file_zoned_ops;
+	return f->meta.bytes ? &ublkev__filemeta_ops : &file_ops;
 }
 
 int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
 		    const struct ublkev_file_conf *conf)
 {
 	struct ublkev_file_conf own;
-	struct file *f;
+	struct ublkev__filedisk *f;
 	int err;
 
 	err = file_take_conf(&own, conf);
@@ -240,30 +259,31 @@ int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
 		free(f);
 		return err;
 	}
-	f->zoned = own.zone_bytes;
-	if (f->zoned)
-		err = ublkev__filezones_init(&f->zones, &f->f, &own);
+	err = file_init_more(f, &own);
 	if (!err)
-		err = ublkev__guard_new(backendp, f->zoned ? &file_zoned_ops :
-					&file_ops, f, file_free);
+		err = ublkev__guard_new(backendp, file_ops_of(f), f,
+					file_free);
 	if (err) {
 		ublkev__filezones_fini(&f->zones);
+		ublkev__filemeta_fini(&f->meta);
 		ublkev__fileopen_undo(&f->f, path);
 		free(f);
+		return err;
 	}
-	return err;
+	f->meta.backend = *backendp;
+	return 0;
 }
 
 int ublkev_file_fd(const struct ublkev_backend *backend)
 {
-	const struct file *f = backend->ctx;
+	const struct ublkev__filedisk *f = backend->ctx;
 
 	return backend->ctx_free == file_free ? f->f.fd : -1;
 }
 
 enum ublkev_file_was ublkev_file_was(const struct ublkev_backend *backend)
 {
-	const struct file *f = backend->ctx;
+	const struct ublkev__filedisk *f = backend->ctx;
 
 	if (backend->ctx_free != file_free || !f->f.filled)
 		return UBLKEV_FILE_WAS_THERE;
@@ -272,14 +292,14 @@ enum ublkev_file_was ublkev_file_was(const struct ublkev_backend *backend)
 
 int ublkev_file_lost_writes(const struct ublkev_backend *backend)
 {
-	const struct file *f = backend->ctx;
+	const struct ublkev__filedisk *f = backend->ctx;
 
 	return backend->ctx_free == file_free && atomic_load(&f->lost_writes);
 }
 
 void ublkev_file_set_lost_writes(struct ublkev_backend *backend)
 {
-	struct file *f = backend->ctx;
+	struct ublkev__filedisk *f = backend->ctx;
 
 	if (backend->ctx_free == file_free)
 		atomic_store(&f->lost_writes, true);

@@ -8,6 +8,7 @@
  */
 #include "backend/fileopen.h"
 #include "backend/filelimit.h"
+#include "backend/filemeta.h"
 #include "backend/filequeue.h"
 
 #include <errno.h>
@@ -90,7 +91,8 @@ static int fileopen_check_kind(struct ublkev__fileopen *f,
 
 /*
  * Of the open file description: whoever is handed the descriptor has the lock
- * too, and it goes with the last of them, however that ends.
+ * too, and it goes with the last of them, however that ends. The last byte of a
+ * file that is handed over with metadata is locked by these.
  */
 static int fileopen_lock(const struct ublkev__fileopen *f,
 			 const struct ublkev_file_conf *conf)
@@ -99,6 +101,8 @@ static int fileopen_lock(const struct ublkev__fileopen *f,
 		.l_type = conf->flags & UBLKEV_FILE_READ_ONLY ? F_RDLCK
 							      : F_WRLCK,
 		.l_whence = SEEK_SET,
+		.l_len = conf->fd >= 0 && conf->metadata_bytes ?
+			UBLKEV__FILEMETA_LOCK : 0,
 	};
 
 	if (f->is_block || !fcntl(f->fd, F_OFD_SETLK, &lock))
@@ -208,7 +212,9 @@ static int fileopen_measure_block(struct ublkev__fileopen *f,
 
 	if (f->is_block)
 		least = fileopen_device_block(f->fd);
-	if (!(conf->flags & UBLKEV_FILE_BUFFERED))
+	/* metadata need an open file of their own then: see filemeta_lock() */
+	if (!(conf->flags & UBLKEV_FILE_BUFFERED) &&
+	    !(conf->metadata_bytes && f->is_block))
 		block = fileopen_direct_block(f->fd, conf, &mem);
 	f->direct = block;
 	f->dma_align_bytes = fileopen_dma_align(block, mem);
@@ -250,7 +256,7 @@ static bool fileopen_beyond_limit(const struct ublkev__fileopen *f,
 static int fileopen_fill(const struct ublkev__fileopen *f,
 			 const struct ublkev_file_conf *conf)
 {
-	off_t bytes = (off_t)(conf->offset_bytes + conf->dev_bytes);
+	off_t bytes = (off_t)ublkev__filemeta_end(conf, conf->dev_bytes);
 
 	if (fileopen_beyond_limit(f, (uint64_t)bytes))
 		return -EFBIG;
@@ -291,16 +297,17 @@ static int fileopen_measure_disk(struct ublkev__fileopen *f,
 	f->offset_bytes = conf->offset_bytes;
 	f->limit_bytes = conf->limit_bytes;
 	room = bytes > conf->offset_bytes ? bytes - conf->offset_bytes : 0;
-	if (conf->dev_bytes > room)
-		return -EOVERFLOW;
 	if (f->limit_bytes && room > f->limit_bytes)
 		room = f->limit_bytes;
+	if (conf->dev_bytes && ublkev__filemeta_end(conf, conf->dev_bytes) -
+			       conf->offset_bytes > room)
+		return -EOVERFLOW;
 	f->dev_bytes = conf->dev_bytes ? conf->dev_bytes : room;
 	f->dev_bytes -= f->dev_bytes % f->logical_block_bytes;
 	if (!f->dev_bytes)
 		return -ENODATA;
 	return !(conf->flags & UBLKEV_FILE_READ_ONLY) &&
-	       fileopen_beyond_limit(f, f->offset_bytes + f->dev_bytes)
+	       fileopen_beyond_limit(f, ublkev__filemeta_end(conf, f->dev_bytes))
 		? -EFBIG : 0;
 }
 

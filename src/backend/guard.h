@@ -36,6 +36,24 @@ enum ublkev__guard_phase {
 	UBLKEV__GUARD_LEFT,	/* so it will, but its device has ended */
 };
 
+/*
+ * The calls of ublkev/reqop.h, for the backends of this room, which does not know
+ * that of whoever carries them out
+ */
+struct ublkev__reqop_calls {
+	int (*pread)(struct ublkev_backend *b, struct ublkev_req *req, int fd,
+		     void *buf, size_t len_bytes, uint64_t offset_bytes,
+		     ublkev_req_fn *done);
+	int (*pwrite)(struct ublkev_backend *b, struct ublkev_req *req, int fd,
+		      const void *buf, size_t len_bytes, uint64_t offset_bytes,
+		      ublkev_req_fn *done);
+	int (*fsync)(struct ublkev_backend *b, struct ublkev_req *req, int fd,
+		     ublkev_req_fn *done);
+	int (*fallocate)(struct ublkev_backend *b, struct ublkev_req *req,
+			 int fd, int mode, uint64_t offset_bytes,
+			 uint64_t len_bytes, ublkev_req_fn *done);
+};
+
 struct ublkev_backend {
 	struct ublkev_backend_ops ops;	/* whole, absent calls NULL */
 	void *ctx;
@@ -50,6 +68,7 @@ struct ublkev_backend {
 	/* of the device that uses it, from open to its having closed */
 	ublkev__guard_done_fn *done;
 	ublkev__guard_closed_fn *closed; /* CLOSING: who waits; else NULL */
+	const struct ublkev__reqop_calls *calls; /* set by the owner */
 	void *owner;
 	const struct ublkev__log *log;
 };

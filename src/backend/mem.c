@@ -5,6 +5,7 @@
 #include "backend/diskconf.h"
 #include "backend/guard.h"
 #include "backend/memmap.h"
+#include "backend/metadata.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -122,29 +123,19 @@ static int64_t mem_append(void *ctx, const struct ublkev_req *req)
 
 /* ---- metadata -------------------------------------------------------------- */
 
-/*
- * They are behind the data, with all bits inverted: what was never written, and
- * memory that was given back, reads as all ones then, an escape which nobody checks
- * (T10_PI_APP_ESCAPE, T10_PI_REF_ESCAPE).
- */
+/* they are behind the data, inverted */
 static uint64_t mem_metadata_at(const struct mem *m, uint64_t bytes)
 {
 	return bytes / m->conf.logical_block_bytes * m->conf.metadata_bytes;
 }
 
-static void mem_invert(char *to, const char *from, uint64_t n)
-{
-	for (; n; n--)
-		*to++ = (char)~*from++;
-}
-
 static void mem_read_metadata(const struct mem *m, const struct ublkev_req *req)
 {
 	if (req->flags & UBLKEV_REQ_METADATA)
-		mem_invert(ublkev_req_metadata(req), m->map.bytes +
-			   m->conf.dev_bytes +
-			   mem_metadata_at(m, req->offset_bytes),
-			   mem_metadata_at(m, req->len_bytes));
+		ublkev__metadata_invert(ublkev_req_metadata(req),
+					m->map.bytes + m->conf.dev_bytes +
+					mem_metadata_at(m, req->offset_bytes),
+					mem_metadata_at(m, req->len_bytes));
 }
 
 static void mem_drop_metadata(const struct mem *m, uint64_t offset,
@@ -170,8 +161,8 @@ static void mem_write_metadata(const struct mem *m,
 		return;
 	}
 	ublkev__memmap_mark(&m->map, at, mem_metadata_at(m, req->len_bytes));
-	mem_invert(m->map.bytes + at, ublkev_req_metadata(req),
-		   mem_metadata_at(m, req->len_bytes));
+	ublkev__metadata_invert(m->map.bytes + at, ublkev_req_metadata(req),
+				mem_metadata_at(m, req->len_bytes));
 }
 
 /* ---- the disk -------------------------------------------------------------- */

@@ -260,6 +260,7 @@ static int engine_open_backend(struct ublkev__engine *e)
 	int err = ublkev__guard_open(e->backend, engine_on_done, e, &e->log);
 	const char *misfit = err ? NULL : engine_misfit(e);
 
+	e->backend->calls = &ublkev__reqop_calls;
 	if (!misfit)
 		return err;
 	ublkev__log(&e->log, LOG_ERR, "backend %s: %s",

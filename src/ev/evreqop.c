@@ -359,6 +359,13 @@ int ublkev_offload(struct ublkev_backend *b, struct ublkev_req *req,
 	return 0;
 }
 
+const struct ublkev__reqop_calls ublkev__reqop_calls = {
+	.pread = ublkev_req_pread,
+	.pwrite = ublkev_req_pwrite,
+	.fsync = ublkev_req_fsync,
+	.fallocate = ublkev_req_fallocate,
+};
+
 /* ---- the end ----------------------------------------------------------------------- */
 
 static void reqop_end_tag(struct ublkev__lane *l, struct ublkev__tagops *t)

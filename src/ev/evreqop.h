@@ -17,6 +17,10 @@
 struct ublkev__cqe;
 struct ublkev__engine;
 struct ublkev__lane;
+struct ublkev__reqop_calls;
+
+/* the public calls, for backends of the library's own */
+extern const struct ublkev__reqop_calls ublkev__reqop_calls;
 
 /* the backend's limits have UBLKEV_LIMIT_REQ_OPS */
 bool ublkev__reqop_used(const struct ublkev_backend *b);

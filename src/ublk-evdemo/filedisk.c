@@ -39,6 +39,9 @@ static const char *filedisk_remedy(const struct opts *o, int err)
 		return "give a larger file or --sizelimit, or a smaller "
 		       "--offset";
 	case -EOVERFLOW:
+		if (o->integrity)
+			return "behind the --size there is to be room for its "
+			       "metadata: make it longer (truncate -s)";
 		return "give a smaller --size or --offset, or make it longer "
 		       "(truncate -s)";
 	case -ENOSPC:
@@ -104,6 +107,7 @@ static void filedisk_conf(struct ublkev_file_conf *conf, const struct opts *o,
 	conf->max_open_zones = o->max_open_zones;
 	conf->max_active_zones = o->max_active_zones;
 	conf->conventional_zones = o->conventional_zones;
+	conf->pi = (uint32_t)o->integrity;
 	if (o->read_only)
 		conf->flags |= UBLKEV_FILE_READ_ONLY;
 	else if (o->size_given && o->recover_id < 0)

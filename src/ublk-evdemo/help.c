@@ -39,7 +39,7 @@ const char opts_help[] =
 "  --max-active-zones N so many may be open or closed (any number)\n"
 "  --conventional-zones N\n"
 "                       so many at the beginning are written anywhere (0)\n"
-"  --integrity FORMAT   mem: with protection information: t10-dif-type1-crc,\n"
+"  --integrity FORMAT   with protection information: t10-dif-type1-crc,\n"
 "                       t10-dif-type1-ip, t10-dif-type3-crc, t10-dif-type3-ip,\n"
 "                       ext-dif-type1-crc64, ext-dif-type3-crc64 or none\n"
 "  --id N               be /dev/ublkbN (the kernel picks)\n"

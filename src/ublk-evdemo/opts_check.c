@@ -169,12 +169,18 @@ static int opts_check_integrity(const struct parse *p)
 
 	if (!o->integrity)
 		return 0;
-	if (o->backend != OPTS_MEM)
-		return opts_refuse_with(p, "integrity",
-					o->backend == OPTS_NULL ?
-					"backend null" : "file");
+	if (o->backend == OPTS_NULL)
+		return opts_refuse_with(p, "integrity", "backend null");
 	if (o->zone_bytes)
 		return opts_refuse_with(p, "integrity", "zone-size");
+	if (o->copy == UBLKEV_COPY_ZERO)
+		return opts_refuse_with(p, "copy zero", "integrity");
+	if (o->backend == OPTS_FILE && !o->size_given)
+		return opts_fail(p, "option --integrity: it is in the file "
+				 "behind the data: how many are these? give "
+				 "--size");
+	if (o->backend == OPTS_FILE && o->threads)
+		return opts_refuse_with(p, "threads", "integrity");
 	return o->unprivileged ? opts_refuse_with(p, "unprivileged",
 						  "integrity") : 0;
 }

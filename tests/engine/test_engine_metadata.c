@@ -6,6 +6,9 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <ublkev/file.h>
+#include <unistd.h>
 
 #include "engine_one.h"
 
@@ -14,6 +17,21 @@
 #define F_META	UBLKEV__DESC_INTEGRITY
 
 static struct ublkev_backend *disk;
+
+static void disk_make_file(void)
+{
+	struct ublkev_file_conf conf;
+	int fd = memfd_create("metadata", MFD_CLOEXEC);
+
+	ck_assert_int_eq(ftruncate(fd, (1 << 20) + (1 << 20) / BLOCK * META), 0);
+	ublkev_file_conf_init(&conf, sizeof(conf));
+	conf.fd = fd;
+	conf.dev_bytes = 1 << 20;
+	conf.logical_block_bytes = BLOCK;
+	conf.pi = UBLKEV_PI_T10_DIF_TYPE1_CRC;
+	ck_assert_int_eq(ublkev_file_new(&disk, NULL, &conf), 0);
+	close(fd);
+}
 
 static void disk_make(void)
 {
@@ -33,8 +51,11 @@ START_TEST(with_the_data)
 	unsigned int i;
 
 	fake.features |= FAKE_F_INTEGRITY | FAKE_F_USER_COPY;
-	rig_mode(&r, (unsigned int)_i);
-	disk_make();
+	rig_mode(&r, (unsigned int)_i / 2);
+	if (_i % 2)
+		disk_make_file();
+	else
+		disk_make();
 	rig_up(&r, disk);
 	test_rng_init(&rng, 9);
 	test_rng_fill(&rng, data, sizeof(data));
@@ -58,6 +79,89 @@ START_TEST(with_the_data)
 	ck_assert_int_eq(one_io(FAKE_READ | F_META, 4096 + BLOCK, BLOCK, back),
 			 0);
 	ck_assert_int_eq(back[BLOCK], (char)0xff);
+	rig_down(&r);
+	ublkev_backend_free(disk);
+}
+END_TEST
+
+static int hold_all(const struct ublkev__fileop *op)
+{
+	(void)op;
+	return FAKE_FILE_HOLD;
+}
+
+static bool are_held(void *arg)
+{
+	(void)arg;
+	return fake_file_held(0) == 2;
+}
+
+/* two writes of one block: one is under way, and the other waits for it */
+static void begin_two(struct one one[2], char *data)
+{
+	fake.features |= FAKE_F_INTEGRITY | FAKE_F_USER_COPY;
+	fake.file = hold_all;
+	fake_submit(0, FAKE_WRITE | F_META, 0, BLOCK, data, one_tell, &one[0]);
+	fake_submit(0, FAKE_WRITE | F_META, 0, BLOCK, data, one_tell, &one[1]);
+	rig_until(are_held, NULL);
+}
+
+/* a stop has both done, an abort fails them */
+START_TEST(ended)
+{
+	static char data[BLOCK + META];
+	struct one one[2] = { { 0, 0 } };
+
+	fake.features |= FAKE_F_INTEGRITY | FAKE_F_USER_COPY;
+	disk_make_file();
+	rig_up(&r, disk);
+	begin_two(one, data);
+	fake.file = NULL;
+	if (_i) {
+		ublkev_dev_abort(rig_loop, &r.dev);
+	} else {
+		ublkev_dev_stop(rig_loop, &r.dev);
+		fake_file_go(0, 2);
+	}
+	rig_run();
+	rig_check_stopped(&r, "LS");
+	ck_assert(one[0].done == 1 && one[1].done == 1);
+	ck_assert(_i ? one[0].res && one[1].res : !one[0].res && !one[1].res);
+	ck_assert_uint_eq(rig_stats(&r).stale_answers, 0);
+	rig_fini(&r);
+	ublkev_backend_free(disk);
+}
+END_TEST
+
+/* released before either was done: the next server does both */
+START_TEST(released)
+{
+	static char data[BLOCK + META] = "released", back[BLOCK + META];
+	struct one one[2] = { { 0, 0 } };
+
+	fake.features = 0x1fffff;
+	r.conf.id = 0;
+	r.conf.recovery = UBLKEV_RECOVERY_REISSUE;
+	r.conf.stop_timeout_ms = 100;
+	disk_make_file();
+	rig_up(&r, disk);
+	begin_two(one, data);
+	ck_assert_int_eq(ublkev_dev_release(rig_loop, &r.dev), 0);
+	rig_run();
+	rig_check_stopped(&r, "LES");
+	ck_assert_int_eq(r.dev.step, UBLKEV_STEP_RELEASED);
+	ck_assert_uint_eq(fake_counts.file_left, 0);
+	ck_assert_uint_eq(one[0].done + one[1].done, 0);
+	rig_fini(&r);
+	fake.file = NULL;
+	r.conf.stop_timeout_ms = 2000;
+	rig_recover(&r, disk);
+	rig_until(rig_is_live, &r);
+	rig_until(one_done, &one[0]);
+	rig_until(one_done, &one[1]);
+	ck_assert(!one[0].res && !one[1].res);
+	ck_assert_int_eq(one_io(FAKE_READ | F_META, 0, BLOCK, back), 0);
+	ck_assert_mem_eq(back, data, sizeof(data));
 	rig_down(&r);
 	ublkev_backend_free(disk);
 }
@@ -97,7 +201,9 @@ int main(void)
 	TCase *tc = tcase_create("metadata");
 
 	tcase_add_checked_fixture(tc, one_setup, one_teardown);
-	tcase_add_loop_test(tc, with_the_data, 0, RIG_MODES);
+	tcase_add_loop_test(tc, with_the_data, 0, 2 * RIG_MODES);
+	tcase_add_loop_test(tc, ended, 0, 2);
+	tcase_add_test(tc, released);
 	tcase_add_test(tc, copy_fails);
 	tcase_add_test(tc, kernel_without);
 	suite_add_tcase(suite, tc);
