@@ -28,6 +28,8 @@ demo_start --size 64M
 demo_stop
 END
 cat >vm/cases/3_file.sh <<'END'
+demo_start --size 16M
+demo_stop
 mkdir /tmp/left.$$
 END
 ! TMPDIR=$PWD bash vm/run-cases >out 2>&1 || fail "leaving things is no failure: $(cat out)"
