@@ -172,6 +172,14 @@ int ublkev__guard_can_resize(const struct ublkev_backend *b,
  */
 int ublkev__guard_resize(struct ublkev_backend *b, uint64_t dev_bytes);
 
+/*
+ * A backend's answer to `call`, made legal: one that is neither 0 nor a negative
+ * errno is -EIO, and told to `log`.
+ */
+int ublkev__guard_legal_errno(const struct ublkev_backend *b,
+			      const struct ublkev__log *log, const char *call,
+			      int answer);
+
 /* does nothing when there was no start */
 void ublkev__guard_stop(struct ublkev_backend *b);
 
