@@ -198,6 +198,8 @@ int ublkev__engine_new_io(struct ublkev__lane *l)
 		ublkev__io_for_files(l->io);
 	if (!err && engine_wants_pages(l->e))
 		ublkev__io_for_pages(l->io);
+	if (!err && l->e->conf.flags & UBLKEV_CONF_HUGE_PAGES)
+		ublkev__io_use_huge_pages(l->io);
 	if (!err && l->e->backend && l->e->backend->limits.metadata_bytes)
 		ublkev__io_for_metadata(l->io,
 				l->e->backend->limits.metadata_interval_bytes,

@@ -301,6 +301,8 @@ int app_new_dev(struct app *app, int id)
 		conf.flags |= UBLKEV_CONF_IO_FLUSHER;
 	if (o->keep_scheduler)
 		conf.flags |= UBLKEV_CONF_KEEP_SCHEDULER;
+	if (o->huge_pages)
+		conf.flags |= UBLKEV_CONF_HUGE_PAGES;
 	if (o->threads || o->threads_per_queue)
 		conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
 	if (o->threads_per_queue)

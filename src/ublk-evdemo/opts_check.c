@@ -37,8 +37,6 @@ static int opts_check_file(const struct parse *p)
 
 	if (o->memory_file)
 		return opts_refuse_with(p, "memory-file", "file");
-	if (o->huge_pages)
-		return opts_refuse_with(p, "huge-pages", "file");
 	if (o->size_given && o->limit_bytes && o->size_bytes > o->limit_bytes)
 		return opts_fail(p, "option --size: '%llu' is more than the "
 				 "--sizelimit %llu: lower it",
@@ -85,10 +83,6 @@ static int opts_check_memory(const struct parse *p)
 				 "--file, or another --copy", opts_zero(o));
 	if (o->backend != OPTS_NULL)
 		return 0;
-	if (o->huge_pages)
-		return opts_fail(
-			p, "option --huge-pages: the null backend keeps "
-			   "no data: leave it out, or give --backend mem");
 	if (o->memory_file)
 		return opts_fail(
 			p, "option --memory-file: the null backend keeps "

@@ -79,6 +79,11 @@ void ublkev__io_for_files(struct ublkev__io *io)
 	io->for_files = true;
 }
 
+void ublkev__io_use_huge_pages(struct ublkev__io *io)
+{
+	io->huge_bufs = true;
+}
+
 void ublkev__io_for_pages(struct ublkev__io *io)
 {
 	io->for_pages = true;
@@ -109,7 +114,7 @@ static int io_open_ring(struct ublkev__io *io, unsigned int queues,
 	io->queue_bytes = (size_t)depth * max_io_bytes;
 	io->nr_bufs = (size_t)queues * depth;
 	io->max_io_bytes = max_io_bytes;
-	err = ublkev__iobuf_map(&io->spare, 1, max_io_bytes);
+	err = ublkev__iobuf_map(&io->spare, 1, max_io_bytes, false);
 	if (err)
 		return err;
 	/*
@@ -232,7 +237,8 @@ int ublkev__io_need_bufs(struct ublkev__io *io)
 {
 	if (io->bufs.base)
 		return 0;
-	return ublkev__iobuf_map(&io->bufs, io->nr_bufs, io->max_io_bytes);
+	return ublkev__iobuf_map(&io->bufs, io->nr_bufs, io->max_io_bytes,
+				 io->huge_bufs);
 }
 
 void *ublkev__io_bufs(const struct ublkev__io *io, unsigned int queue)

@@ -74,6 +74,9 @@ void ublkev__io_by_ring(struct ublkev__io *io);
 /* Between new and set_up: the ring is to have room for operations on files. */
 void ublkev__io_for_files(struct ublkev__io *io);
 
+/* Before the set-up: the buffers are to have huge pages, where there are such. */
+void ublkev__io_use_huge_pages(struct ublkev__io *io);
+
 /*
  * Between new and set_up: requests' pages may be put into the ring's table of
  * buffers by a command each, which takes an SQE more for each tag.

@@ -50,6 +50,7 @@ struct ublkev__io {
 	uint32_t metadata_interval_bytes;
 	bool lends;			/* it has AUTO_BUF_REG */
 	bool for_pages;			/* room for commands about slots */
+	bool huge_bufs;			/* buffers have huge pages */
 	bool by_hand;			/* there are, since it has not, but
 					   SUPPORT_ZERO_COPY */
 	bool *filled;			/* by_hand: whether a tag's slot is */

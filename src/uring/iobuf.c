@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-int ublkev__iobuf_map(struct ublkev__iobuf *b, size_t n, size_t each)
+int ublkev__iobuf_map(struct ublkev__iobuf *b, size_t n, size_t each, bool huge)
 {
 	b->base = NULL;
 	if (n > SIZE_MAX / each)
@@ -22,11 +22,13 @@ int ublkev__iobuf_map(struct ublkev__iobuf *b, size_t n, size_t each)
 		return -ENOMEM;
 	}
 	/*
-	 * A buffer of which 4 KiB are used is not to cost a huge page. A kernel
-	 * that was built without huge pages refuses the advice, and has none to
-	 * give.
+	 * A buffer of which 4 KiB are used is not to cost a huge page, unless
+	 * that is wanted: for each request the kernel looks up all pages of its
+	 * data. One that was built without huge pages refuses the advice, and has
+	 * none to give.
 	 */
-	(void)madvise(b->base, b->bytes, MADV_NOHUGEPAGE);
+	(void)madvise(b->base, b->bytes,
+		      huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	/* neither a child nor a core dump is to have the data of clients */
 	if (madvise(b->base, b->bytes, MADV_DONTFORK) ||
 	    madvise(b->base, b->bytes, MADV_DONTDUMP)) {

@@ -134,6 +134,11 @@ void ublkev__io_for_files(struct ublkev__io *io)
 	io->for_files = true;
 }
 
+void ublkev__io_use_huge_pages(struct ublkev__io *io)
+{
+	io->huge_bufs = true;
+}
+
 void ublkev__io_for_pages(struct ublkev__io *io)
 {
 	io->for_pages = true;

@@ -51,7 +51,7 @@ struct ublkev__io {
 	size_t buf_bytes;
 	char *bufs, *spare;
 	struct fake_dev *dev;	/* whose ublkc is open */
-	bool for_files, for_pages;
+	bool for_files, for_pages, huge_bufs;
 	unsigned int desc_bytes;	/* 0: as the driver's own */
 	uint32_t metadata_bytes, metadata_interval_bytes;
 	bool left_bufs;			/* to whoever may touch them */
