@@ -497,7 +497,7 @@ static const struct {
 	LIMIT(flags, UBLKEV_LIMIT_NO_DATA, NULL),
 	LIMIT(flags, UBLKEV_LIMIT_THREADS, NULL),
 	LIMIT(flags, UBLKEV_LIMIT_REQ_OPS, NULL),
-	LIMIT(flags, 1u << 8, "flags"),
+	LIMIT(flags, 1u << 9, "flags"),
 	LIMIT(flags, 1u << 31, "flags"),
 };
 

@@ -83,7 +83,8 @@ START_TEST(flush_and_fua_are_free)
 	char buf[512] = { 0 };
 
 	ck_assert_uint_eq(b->limits.flags, UBLKEV_LIMIT_VOLATILE_CACHE |
-			  UBLKEV_LIMIT_FUA | UBLKEV_LIMIT_THREADS);
+			  UBLKEV_LIMIT_FUA | UBLKEV_LIMIT_THREADS |
+			  UBLKEV_LIMIT_THREADS_PER_QUEUE);
 	mem_do_op(b, UBLKEV_OP_FLUSH, 0, 0, 0);
 	ck_assert_int_eq(mem_submit(b, UBLKEV_OP_WRITE, UBLKEV_REQ_FUA, 0, 512,
 				buf), UBLKEV_DONE);

@@ -94,7 +94,8 @@ START_TEST(no_recovery_for_users)
 	struct ublkev_conf conf = {
 		.id = -1, .queues = 1, .depth = 1, .max_io_bytes = 4096,
 		.cmd_timeout_ms = 1, .start_timeout_ms = 1,
-		.stop_timeout_ms = 1, .grace_ms = 1, .recover_timeout_ms = 1, .offload_threads = 4,
+		.stop_timeout_ms = 1, .grace_ms = 1, .recover_timeout_ms = 1,
+		.offload_threads = 4, .threads_per_queue = 1,
 		.flags = UBLKEV_CONF_UNPRIVILEGED,
 	};
 	struct ublkev__conf_fault fault;
