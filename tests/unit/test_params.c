@@ -171,6 +171,8 @@ START_TEST(threads_of_a_device)
 	c.threads_per_queue = 64;
 	ck_assert_uint_eq(ublkev__conf_queues(&c, 16), 16);
 	ck_assert_uint_eq(ublkev__conf_queues(&c, 128), 64);
+	c.depth = 128;
+	ck_assert_uint_eq(ublkev__conf_queues(&c, 128), 64);
 }
 END_TEST
 
