@@ -160,7 +160,6 @@ static void mem_write_metadata(const struct mem *m,
 		mem_drop_metadata(m, req->offset_bytes, req->len_bytes);
 		return;
 	}
-	ublkev__memmap_mark(&m->map, at, mem_metadata_at(m, req->len_bytes));
 	ublkev__metadata_invert(m->map.bytes + at, ublkev_req_metadata(req),
 				mem_metadata_at(m, req->len_bytes));
 }
