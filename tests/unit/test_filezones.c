@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <ublkev/file.h>
 #include <unistd.h>
 
+#include "backend/filezones.h"
 #include "backend/guard.h"
 #include "mem_kit.h"
 #include "testlib.h"
@@ -101,6 +103,56 @@ START_TEST(capacity)
 	ck_assert_uint_eq(found(1).cond, BLK_ZONE_COND_FULL);
 	conf.conventional_zones = 2;
 	ck_assert_uint_eq(found(1).cond, BLK_ZONE_COND_NOT_WP);
+}
+END_TEST
+
+/* a file system of blocks of any size */
+int __real_fstatfs(int fd, struct statfs *fs);
+int __wrap_fstatfs(int fd, struct statfs *fs);
+int __wrap_fstatfs64(int fd, struct statfs *fs);
+static uint32_t fs_block_bytes;
+
+int __wrap_fstatfs(int fd, struct statfs *fs)
+{
+	int err = __real_fstatfs(fd, fs);
+
+	if (fs_block_bytes)
+		fs->f_bsize = (__typeof__(fs->f_bsize))fs_block_bytes;
+	return err;
+}
+
+int __wrap_fstatfs64(int fd, struct statfs *fs)
+{
+	return __wrap_fstatfs(fd, fs);
+}
+
+static int zones_of(bool is_block, bool filled, uint32_t block)
+{
+	struct ublkev__fileopen f = {
+		.fd = file, .is_block = is_block, .filled = filled,
+		.dev_bytes = NR * ZONE,
+	};
+	struct ublkev__filezones zones;
+	int err;
+
+	conf.zone_capacity_bytes = ZONE;
+	fs_block_bytes = block;
+	err = ublkev__filezones_init(&zones, &f, &conf);
+	fs_block_bytes = 0;
+	if (!err)
+		ublkev__filezones_fini(&zones);
+	return err;
+}
+
+/* a file that would never have a hole, or none where a block begins */
+START_TEST(bad_files)
+{
+	ck_assert_int_eq(zones_of(false, true, 4096), 0);
+	ck_assert_int_eq(zones_of(true, false, 4096), -EINVAL);
+	ck_assert_int_eq(zones_of(false, false, 8192), -EINVAL);
+	data_at(0);
+	ck_assert_int_eq(zones_of(false, false, 512), 0);
+	ck_assert_int_eq(zones_of(false, true, 4096), -EOPNOTSUPP);
 }
 END_TEST
 
@@ -215,6 +267,47 @@ START_TEST(places)
 }
 END_TEST
 
+static void written(struct ublkev_backend *b, unsigned int i)
+{
+	placed_at(b, UBLKEV_OP_WRITE, i * ZONE, 4096, 1);
+}
+
+static uint8_t cond_of(struct ublkev_backend *b, unsigned int i)
+{
+	struct blk_zone z[NR];
+
+	ck_assert_int_eq(mem_submit(b, UBLKEV_OP_REPORT_ZONES, 0, 0, sizeof(z),
+				    z), 0);
+	return z[i].cond;
+}
+
+/* a zone is empty once its hole was made, and only then */
+START_TEST(reset_once_it_is_done)
+{
+	struct ublkev_req req = {
+		.op = _i ? UBLKEV_OP_ZONE_RESET_ALL : UBLKEV_OP_ZONE_RESET,
+		.offset_bytes = _i ? 0 : ZONE,
+	};
+	struct ublkev_extent x[UBLKEV_MAX_EXTENTS];
+	struct ublkev_backend *b;
+	bool rejected;
+
+	ck_assert_int_eq(ublkev_file_new(&b, NULL, &conf), 0);
+	mem_serve(b);
+	written(b, 1);
+	written(b, 2);
+	ck_assert_int_eq(ublkev__guard_place(b, &req, x, &rejected), 1);
+	ck_assert_int_eq(ublkev__guard_placed(b, &req, -EIO), -EIO);
+	ck_assert_uint_eq(cond_of(b, 1), BLK_ZONE_COND_IMP_OPEN);
+	ck_assert_int_eq(ublkev__guard_place(b, &req, x, &rejected), 1);
+	ck_assert_int_eq(ublkev__guard_placed(b, &req, 0), 0);
+	ck_assert_uint_eq(cond_of(b, 1), BLK_ZONE_COND_EMPTY);
+	ck_assert_uint_eq(cond_of(b, 2), _i ? BLK_ZONE_COND_EMPTY
+					    : BLK_ZONE_COND_IMP_OPEN);
+	mem_finish(b);
+}
+END_TEST
+
 /* a write that failed: the next one comes to the same place */
 START_TEST(failed_write)
 {
@@ -243,9 +336,11 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, states_of_holes, 0, TEST_COUNT(files));
 	tcase_add_test(tc, capacity);
+	tcase_add_test(tc, bad_files);
 	tcase_add_loop_test(tc, bad_conf, 0, TEST_COUNT(bad));
 	tcase_add_test(tc, limits);
 	tcase_add_test(tc, places);
+	tcase_add_loop_test(tc, reset_once_it_is_done, 0, 2);
 	tcase_add_test(tc, failed_write);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);

@@ -344,9 +344,16 @@ START_TEST(bad_tables)
 	ck_assert_int_eq(ublkev__zones_init(&next, &conf, table), -EINVAL);
 	z.zone[1].cond = CLOSED;
 	ck_assert_int_eq(ublkev__zones_init(&next, &conf, table), -EINVAL);
+	z.zone[1].wp_bytes = 100;
+	ck_assert_int_eq(ublkev__zones_init(&next, &conf, table), -EINVAL);
+	z.zone[1].wp_bytes = CAPACITY;
+	ck_assert_int_eq(ublkev__zones_init(&next, &conf, table), -EINVAL);
+	z.zone[1].cond = FULL;
+	ck_assert_int_eq(ublkev__zones_init(&next, &conf, table), -EINVAL);
 	z.zone[1].cond = NOT_WP;
 	ck_assert_int_eq(ublkev__zones_init(&next, &conf, table), -EINVAL);
 	z.zone[1].cond = EMPTY;
+	z.zone[1].wp_bytes = 0;
 	ck_assert_int_eq(ublkev__zones_init(&next, &conf, table), 0);
 }
 END_TEST
