@@ -216,7 +216,7 @@ START_TEST(who_waits)
 	ck_assert_uint_eq(meta_begun, 4);
 	b = meta_write(5, 2, 7, UBLKEV_REQ_METADATA);	/* for the second */
 	c = meta_submit(UBLKEV_OP_READ, 6, 1, UBLKEV_REQ_METADATA);	/* for b */
-	d = meta_write(8, 1, 8, UBLKEV_REQ_METADATA);	/* for nobody */
+	d = meta_write(7, 1, 8, UBLKEV_REQ_METADATA);	/* for nobody */
 	ck_assert_uint_eq(meta_begun, 6);
 	meta_end_op(5, 1);
 	meta_end_op(4, 1);
