@@ -328,14 +328,14 @@ static int filemeta_read(struct ublkev__filedisk *f,
 	int err;
 
 	err = filemeta_begun(run, c->pread(m->backend, req, f->f.fd, req->buf,
-					   req->len_bytes,
+					   (size_t)req->len_bytes,
 					   filemeta_data_at(f, req),
 					   filemeta_on_data));
 	if (err || !(req->flags & UBLKEV_REQ_METADATA))
 		return err;
 	return filemeta_begun(run, c->pread(m->backend, req, m->fd,
 					    ublkev_req_metadata(req),
-					    filemeta_of(m, req->len_bytes),
+					    (size_t)filemeta_of(m, req->len_bytes),
 					    filemeta_at(m, req),
 					    filemeta_on_metadata));
 }
@@ -348,7 +348,7 @@ static int filemeta_write(struct ublkev__filedisk *f,
 	const struct ublkev__reqop_calls *c = m->backend->calls;
 	struct ublkev_req *req = run->req;
 	char *metadata = ublkev_req_metadata(req);
-	uint64_t n = filemeta_of(m, req->len_bytes);
+	size_t n = (size_t)filemeta_of(m, req->len_bytes);
 	int err;
 
 	if (req->flags & UBLKEV_REQ_METADATA)
@@ -361,7 +361,7 @@ static int filemeta_write(struct ublkev__filedisk *f,
 	if (err)
 		return err;
 	return filemeta_begun(run, c->pwrite(m->backend, req, f->f.fd, req->buf,
-					     req->len_bytes,
+					     (size_t)req->len_bytes,
 					     filemeta_data_at(f, req),
 					     filemeta_on_data));
 }
