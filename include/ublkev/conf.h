@@ -206,6 +206,8 @@ enum ublkev_copy {
 	 * and what a file refuses (EINVAL, EFAULT: pages that it can't do
 	 * O_DIRECT with) is copied as with USER. Needs a backend with place()
 	 * and root: the kernel lends nothing to an unprivileged device.
+	 * A zoned disk with UBLKEV_F_BATCH_IO is served as with USER, for the
+	 * driver would tell appends of the wrong place.
 	 */
 	UBLKEV_COPY_ZERO,
 	/*

@@ -151,8 +151,16 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 	bool zero = lends && !(F_ZERO & ~offered);
 	bool by_hand = lends && !(F_BY_HAND & ~offered);
 	bool user = traits & (UBLKEV__ZONED | UBLKEV__METADATA);
+	bool batch = conf->features & offered & UBLKEV_F_BATCH_IO;
 	uint64_t features = 0;
 
+	/*
+	 * ublk_batch_commit_io() gives the pages of an append back, and with them
+	 * ends it, before it takes over where that went (7.3.4): the client would
+	 * be told where its zone begins.
+	 */
+	if (traits & UBLKEV__ZONED && batch)
+		zero = false;
 	/*
 	 * ZERO is less work for a file at 4 KiB as at 128, for pages that are
 	 * lent need not be pinned either. DIRECT saves one pass over the data.
@@ -178,8 +186,7 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 		features = UBLKEV__F(USER_COPY);
 	/* ADD_DEV clears NEED_GET_DATA where BATCH_IO is asked for. */
 	if (copy == UBLKEV_COPY_DIRECT && traits & UBLKEV__CAN_MAP &&
-	    !user &&
-	    !(conf->features & offered & UBLKEV_F_BATCH_IO))
+	    !user && !batch)
 		features = UBLKEV__F(NEED_GET_DATA);
 	return features & offered;
 }

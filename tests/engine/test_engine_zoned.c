@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <linux/blkzoned.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <ublkev/file.h>
+#include <unistd.h>
 
 #include "engine_one.h"
 
@@ -92,6 +95,42 @@ START_TEST(all_of_a_zoned_disk)
 }
 END_TEST
 
+static void disk_make_file(void)
+{
+	struct ublkev_file_conf conf;
+	int fd = memfd_create("zones", MFD_CLOEXEC);
+
+	ck_assert_int_eq(ftruncate(fd, NR * ZONE), 0);
+	ublkev_file_conf_init(&conf, sizeof(conf));
+	conf.fd = fd;
+	conf.zone_bytes = ZONE;
+	ck_assert_int_eq(ublkev_file_new(&disk, NULL, &conf), 0);
+	close(fd);
+}
+
+/* bit 0: with BATCH_IO; then AUTO and ZERO, of a kernel that has all of it */
+START_TEST(appends_to_a_file)
+{
+	static char data[8192], back[8192];
+	struct test_rng rng;
+
+	fake.features = 0x1fffff;
+	r.conf.features = _i % 2 ? UBLKEV_F_BATCH_IO : 0;
+	r.conf.copy = _i / 2 ? UBLKEV_COPY_ZERO : UBLKEV_COPY_AUTO;
+	disk_make_file();
+	rig_up(&r, disk);
+	test_rng_init(&rng, 6);
+	test_rng_fill(&rng, data, sizeof(data));
+	ck_assert_uint_eq(append(1, data, 4096, 0), ZONE);
+	ck_assert_uint_eq(append(1, data + 4096, 4096, 0), ZONE + 4096);
+	ck_assert_int_eq(one_io(FAKE_READ, ZONE, 8192, back), 0);
+	ck_assert_mem_eq(back, data, sizeof(data));
+	check_zone(1, BLK_ZONE_COND_IMP_OPEN, 8192);
+	rig_down(&r);
+	ublkev_backend_free(disk);
+}
+END_TEST
+
 /* the device, and the zones in the memory's file, outlive their server */
 START_TEST(recovered)
 {
@@ -144,6 +183,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, one_setup, one_teardown);
 	tcase_add_loop_test(tc, all_of_a_zoned_disk, 0, RIG_MODES);
+	tcase_add_loop_test(tc, appends_to_a_file, 0, 4);
 	tcase_add_test(tc, recovered);
 	tcase_add_loop_test(tc, refused, 0, 2);
 	suite_add_tcase(suite, tc);

@@ -98,8 +98,21 @@ static void do_fetch(struct ublkev__io *io, const struct fake_sqe *sqe)
 
 uint64_t fake_appended;
 
+/*
+ * ublk_batch_commit_io() gives pages back that were lent, and with them ends the
+ * request, before it takes over where its data were appended (7.3.4): the bio is
+ * told of the sector that it was sent with.
+ */
+static uint64_t append_told(const struct fake_dev *d,
+			    const struct fake_req *req, bool lent,
+			    uint64_t sector)
+{
+	return lent && fake__has(d, FAKE_F_BATCH_IO) ? req->offset >> 9
+						     : sector;
+}
+
 static int answer_of(const struct fake_dev *d, const struct fake_req *req,
-		     const struct fake_sqe *sqe)
+		     bool lent, const struct fake_sqe *sqe)
 {
 	uint32_t op = req->op_flags & 0xff;
 	bool data = op == FAKE_READ || op == FAKE_WRITE ||
@@ -112,7 +125,7 @@ static int answer_of(const struct fake_dev *d, const struct fake_req *req,
 		fake__violates("a result that is neither whole nor an error");
 	/* bi_sector of the bio, where its owner finds it */
 	if (op == FAKE_ZONE_APPEND)
-		fake_appended = sqe->sector;
+		fake_appended = append_told(d, req, lent, sqe->sector);
 	if (op == FAKE_READ && req->data && !fake__has(d, FAKE_F_USER_COPY))
 		memcpy(req->data, sqe->buf, (size_t)sqe->result);
 	return 0;
@@ -128,7 +141,7 @@ static void do_commit(struct ublkev__io *io, const struct fake_sqe *sqe)
 	struct fake_dev *d = io->dev;
 	struct fake_tag *t = &d->queues[sqe->queue].tags[sqe->tag];
 	struct fake_req *req = t->req;
-	bool late;
+	bool lent = t->slot, late;
 	int err;
 
 	check_buf(io, sqe);
@@ -164,7 +177,7 @@ static void do_commit(struct ublkev__io *io, const struct fake_sqe *sqe)
 		t->late_res = sqe->result;
 		return;
 	}
-	fake__answer(d, req, answer_of(d, req, sqe));
+	fake__answer(d, req, answer_of(d, req, lent, sqe));
 	/* the client may have ended all of this */
 	if (t->state == TAG_ARMED)
 		fake__feed(d, sqe->queue, sqe->tag);
@@ -236,15 +249,18 @@ static void do_copy(struct ublkev__io *io, const struct fake_sqe *sqe)
 	fake__post(io, sqe->queue, sqe->tag, (int)sqe->bytes);
 }
 
-/* AUTO_BUF_REG: the request's pages get the slot that its tag asked for */
+/*
+ * AUTO_BUF_REG: the pages of a request that has data (ublk_rq_has_data()) get the
+ * slot that its tag asked for
+ */
 static void lend(const struct fake_dev *d, struct fake_tag *t)
 {
 	int err;
 
 	if (!fake__has(d, FAKE_F_AUTO_BUF_REG))
 		return;
-	t->slot =
-		  (is_op(t->req, FAKE_READ) || is_op(t->req, FAKE_WRITE));
+	t->slot = is_op(t->req, FAKE_READ) || is_op(t->req, FAKE_WRITE) ||
+		  is_op(t->req, FAKE_ZONE_APPEND);
 	if (!t->slot || !fake__rule(FAKE_LEND, 0, &err))
 		return;
 	t->slot = false;

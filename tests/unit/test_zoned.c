@@ -455,6 +455,13 @@ START_TEST(features)
 	ck_assert_int_eq(!!(got & UBLKEV__F(AUTO_BUF_REG)),
 			 conf.copy == UBLKEV_COPY_ZERO ||
 			 conf.copy == UBLKEV_COPY_AUTO);
+	/* an append would be told of the wrong place */
+	conf.features = UBLKEV_F_BATCH_IO;
+	ck_assert_int_eq(ublkev__features_choose(&conf, traits, k73, &got), 0);
+	ck_assert_uint_eq(got & (zoned | UBLKEV__F(BATCH_IO) |
+				 UBLKEV__F(AUTO_BUF_REG)),
+			  zoned | UBLKEV__F(BATCH_IO));
+	conf.features = 0;
 	/* where the kernel has no zones, or the device is an ordinary user's */
 	ck_assert_int_eq(ublkev__features_choose(&conf, traits, k73 &
 			 ~UBLKEV__F(ZONED), &got), -EOPNOTSUPP);

@@ -1,14 +1,15 @@
 # shellcheck shell=bash
-# Appends to zones: btrfs on a zoned memory disk, with and without batch commands (15 s)
+# Appends to zones: btrfs on a zoned disk in memory and in a file, with and without batch commands (20 s)
 # timeout: 300
 has_feature ZONED || skip "this kernel's ublk has no zones"
 modprobe btrfs 2>/dev/null || skip "this kernel has no btrfs"
 grep -qw btrfs /proc/filesystems || skip "this kernel has no btrfs"
 
-for batch in "" --batch; do
-	[ -z "$batch" ] || has_feature BATCH_IO || continue
-	demo_start --size 256M --zone-size 4M --queues 2 $batch
-	note "mkfs${batch:+ with batch commands}"
+for with in "" --batch "--batch --file $PWD/zimg"; do
+	[ -z "$with" ] || has_feature BATCH_IO || continue
+	# shellcheck disable=SC2086  # several
+	demo_start --size 256M --zone-size 4M --queues 2 $with
+	note "mkfs${with:+ with $with}"
 	mkfs.btrfs -q -K -O zoned "$DEV" >mkfs.out 2>&1 ||
 		fail "mkfs.btrfs: $(tail -n3 mkfs.out)"
 	mkdir -p mnt
