@@ -106,6 +106,11 @@ freed() {
 	[ "$DISK" = block ] || [ $(($2 - $3)) -ge "$1" ]
 }
 
+# no_block WHY: a case whose disk no block device can be
+no_block() {
+	[ "$DISK" != block ] || skip "no block device can be its disk: $*"
+}
+
 # memory_only WHY: a case that is about disks in memory
 memory_only() {
 	[ "$DISK" = mem ] || skip "a disk in memory is what it is about: $*"

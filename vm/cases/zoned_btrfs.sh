@@ -2,6 +2,7 @@
 # Appends to zones: btrfs on a zoned disk in memory and in a file, with and without batch commands (20 s)
 # timeout: 300
 has_feature ZONED || skip "this kernel's ublk has no zones"
+no_block "holes of a file tell what was written of a zone"
 modprobe btrfs 2>/dev/null || skip "this kernel has no btrfs"
 grep -qw btrfs /proc/filesystems || skip "this kernel has no btrfs"
 
