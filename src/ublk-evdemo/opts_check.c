@@ -167,8 +167,8 @@ static int opts_check_integrity(const struct parse *p)
 		return opts_refuse_with(p, "integrity", "backend null");
 	if (o->zone_bytes)
 		return opts_refuse_with(p, "integrity", "zone-size");
-	if (o->copy == UBLKEV_COPY_ZERO)
-		return opts_refuse_with(p, "copy zero", "integrity");
+	if (o->copy >= UBLKEV_COPY_ZERO)
+		return opts_refuse_with(p, opts_zero(o), "integrity");
 	if (o->backend == OPTS_FILE && !o->size_given)
 		return opts_fail(p, "option --integrity: it is in the file "
 				 "behind the data: how many are these? give "

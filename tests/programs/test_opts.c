@@ -378,6 +378,8 @@ static const struct {
 	  { "--threads", "--integrity", "leave it out" } },
 	{ "--integrity t10-dif-type1-crc --file f --size 1M --copy zero",
 	  { "--copy zero", "--integrity", "leave it out" } },
+	{ "--integrity t10-dif-type1-ip --file f --size 1M --copy zero-manual",
+	  { "--copy zero-manual", "--integrity", "leave it out" } },
 	{ "--integrity t10-dif-type1-crc --backend null",
 	  { "--integrity", "backend null", "leave it out" } },
 	{ "--integrity ext-dif-type3-crc64 --zone-size 1M",
