@@ -11,7 +11,9 @@ doc=$(realpath "$doc")
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-strace -o none true 2>/dev/null && command -v python3 >/dev/null || {
+# the interpreter itself: what the name leads to may be a script that looks for it
+python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null)
+strace -o none true 2>/dev/null && [ -n "$python" ] || {
 	echo "calls.sh: no strace, or it may not trace, or no python3: skipped"
 	exit 77
 }
@@ -42,12 +44,12 @@ cat >syslogd.py <<-'END'
 	    with open(sys.argv[2], "ab") as f:
 	        f.write(line + b"\n")
 END
-python3 syslogd.py dev/log syslog &
+"$python" -IS syslogd.py dev/log syslog &
 syslogd=$!
 trap 'kill $syslogd; rm -rf "$dir"' EXIT
 await test -S dev/log
-ended() {
-	! kill -0 "$pid"
+ended() { # also as long as nobody has reaped it
+	! kill -0 "$pid" || grep -q '^State:.*Z' "/proc/$pid/status"
 }
 bad() {
 	echo "calls.sh:${how:+ $how:} $*"
@@ -64,7 +66,7 @@ watch() {
 	# the server says so to its scribe, which may have met the name before
 	pid=$(awk '/sendmsg\(.*\/dev\/ublkb7/ { print $1; exit }' trace)
 	[ -n "$pid" ] || bad "nobody says that it is live"
-	python3 - <<-'END' || exit 1
+	"$python" -IS - <<-'END' || exit 1
 		import socket
 		def ask(text):
 		    s = socket.socket(socket.AF_UNIX)
@@ -125,7 +127,7 @@ kill -STOP $syslogd
 for ((i = 0; i < 300; i++)); do
 	kill -USR1 "$pid"
 done
-python3 - <<-'END' || bad "it does not answer"
+"$python" -IS - <<-'END' || bad "it does not answer"
 	import socket
 	s = socket.socket(socket.AF_UNIX)
 	s.settimeout(20)

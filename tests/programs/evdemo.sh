@@ -72,7 +72,7 @@ wait $pid
 
 # --- a terminal that nobody reads does not hold up the disk
 if [ -n "$python" ]; then
-	python3 - "$demo" <<-'END' >out 2>err
+	"$python" -IS - "$demo" <<-'END' >out 2>err
 	import os, select, signal, socket, subprocess, sys
 	terminal, slave = os.openpty()
 	p = subprocess.Popen([sys.argv[1], "--control", "ctl"],

@@ -189,7 +189,7 @@ check "status" [ $? = 0 ]
 if [ -n "$python" ]; then
 	killed --backend null --size 1M --control ctl
 	rm ctl
-	python3 - "$demo" <<-'END' >out 2>err
+	"$python" -IS - "$demo" <<-'END' >out 2>err
 	import socket, subprocess, sys
 	s = socket.socket(socket.AF_UNIX)
 	s.settimeout(20)

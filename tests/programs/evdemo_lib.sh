@@ -37,13 +37,14 @@ await() { # condition...: for up to 60 s, on a busy machine
 	done
 	return 1
 }
-dead() { ! kill -0 "$1" 2>/dev/null; }
+# also as long as process 1 of this machine has not reaped it
+dead() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status"; }
 # what the last one wrote must not be taken for what the next one writes: a
 # signal would come before there is a daemon, when its process is still a copy
 # of this shell, which then runs the trap above
 forget() { rm -f out err; }
 ask() {
-	python3 - "$@" <<-'END'
+	"$python" -IS - "$@" <<-'END'
 	import socket, sys
 	s = socket.socket(socket.AF_UNIX)
 	s.settimeout(5)
@@ -54,7 +55,8 @@ ask() {
 	END
 }
 
-python=$(command -v python3) ||
+# the interpreter itself: what the name leads to may be a script that looks for it
+python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null) ||
 	echo "$me: no python3: THE CONTROL SOCKET IS NOT TESTED"
 
 # --- an upgrade
