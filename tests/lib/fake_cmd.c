@@ -10,6 +10,7 @@
  * FAKE_SUBMIT=errno	no command can be sent
  * FAKE_SILENT=CMD	that command is never answered
  * FAKE_DELETED=shell	what happens when a device has gone
+ * FAKE_STOPPED=shell	likewise when one has stopped
  */
 #include <errno.h>
 #include <ev.h>
@@ -167,6 +168,7 @@ static void answer(struct ublkev__cmdrun *c)
 	struct ublkev_cmd_answer *a = &c->answer;
 	struct fake_dev v[MAX_DEVS];
 	unsigned int i, n = read_devs(v);
+	const char *then = NULL;
 
 	if (a->op == UBLKEV_CMD_GET_FEATURES) {
 		a->u.features = getenv("FAKE_FEATURES") ?
@@ -181,8 +183,11 @@ static void answer(struct ublkev__cmdrun *c)
 	obey(&v[i], c);
 	if (a->op >= UBLKEV_CMD_STOP_DEV)
 		write_devs(v, n);
-	if (v[i].gone && getenv("FAKE_DELETED") &&
-	    system(getenv("FAKE_DELETED")))
+	if (a->op == UBLKEV_CMD_STOP_DEV || a->op == UBLKEV_CMD_TRY_STOP_DEV)
+		then = getenv("FAKE_STOPPED");
+	else if (v[i].gone)
+		then = getenv("FAKE_DELETED");
+	if (then && system(then))
 		a->res = -EIO;
 }
 

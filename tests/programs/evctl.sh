@@ -118,6 +118,16 @@ check "deleted" [ -z "$(state_of 1)" ]
 run 3 del 0
 sed -i 's/^2 .*/& DEL_DEV=1/' devs
 run 7 del 2
+# gone by itself; or another's by now, which lives
+devs
+sed -i 's/^2 .*/& DEL_DEV=19/' devs
+run 0 del 2
+FAKE_STOPPED="sed -i 's/^0 DEAD/0 LIVE/' devs" run 0 del 0 --force
+check "another's" [ "$(state_of 0)" = LIVE ]
+# no release knows DEL_DEV_ASYNC of an ordinary user's
+sed -i 's/^4 .*/& DEL_DEV_ASYNC=22/' devs
+run 0 del 4 --async
+check "deleted" [ -z "$(state_of 4)" ]
 # what does not end, all of it at once, each on a copy of its own
 endless() { # COMMAND ARG...: without its answer
 	local silent=$1

@@ -95,6 +95,18 @@ START_TEST(served)
 }
 END_TEST
 
+/* of which the driver tells nothing, whoever has it open */
+START_TEST(not_told)
+{
+	process(50, "50 (server) S 1 1 1 0 -1 1572864 1 2\n", "/dev/ublkc3");
+	ck_assert_int_eq(devs_find(&d, root, 3), 0);
+	d.v->err = -EACCES;
+	devs_servers(&d, root);
+	ck_assert_str_eq(d.v->comm, "");
+	ck_assert(!dev_is_orphan(d.v));
+}
+END_TEST
+
 /* in a chroot or container the node may have any name: its number counts */
 START_TEST(served_elsewhere)
 {
@@ -177,6 +189,7 @@ int main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, find_sorted);
 	tcase_add_test(t, served);
+	tcase_add_test(t, not_told);
 	tcase_add_test(t, served_elsewhere);
 	tcase_add_test(t, orphans);
 	tcase_add_test(t, blind);

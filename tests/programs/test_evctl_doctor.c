@@ -77,6 +77,16 @@ static void expect(enum level level, const char *name, const char *what)
 	ck_abort_msg("no check %s", name);
 }
 
+/* what is not well is not called well as well */
+static void expect_once(const char *name)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < r.nr; i++)
+		n += !strcmp(r.v[i].name, name);
+	ck_assert_uint_eq(n, 1);
+}
+
 START_TEST(sound)
 {
 	unsigned int i;
@@ -334,6 +344,7 @@ START_TEST(swap)
 	proctree_file(root, "proc/swaps", "Filename Type\n"
 		      "/dev/ublkb7p1 partition 1 0 -2\n");
 	expect(LEVEL_WARNING, "device 7", "swap");
+	expect_once("device 7");
 }
 END_TEST
 

@@ -121,6 +121,7 @@ START_TEST(refused)
 		{ "resize 1 513", { "'513'", "512" } },
 		{ "resize 1 0", { "'0'", "too small" } },
 		{ "resize 1 16777216T", { "too large" } },
+		{ "resize 1 8388608T", { "too large", "8388608T" } },
 		{ "info 1 --safe", { "--safe", "info" } },
 		{ "stop 1 --async", { "--async", "stop" } },
 		{ "list --interval 1", { "--interval", "list" } },

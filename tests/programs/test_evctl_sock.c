@@ -177,6 +177,26 @@ START_TEST(nonsense)
 }
 END_TEST
 
+/* without an end, it is none before all memory is full of it */
+START_TEST(endless)
+{
+	static char much[64 << 10];
+	size_t sent = 0;
+	ssize_t n;
+
+	memset(much, 'x', sizeof(much));
+	ck_assert_int_eq(sock_ask(s, "stats", 60), 0);
+	serve("stats\n", "{");
+	while (!answers && sent < 16 << 20) {
+		n = send(conn, much, sizeof(much), MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+		ev_run(loop, EVRUN_NOWAIT);
+	}
+	ck_assert_int_eq(answers, 1);
+	ck_assert_int_eq(got_err, -EPROTO);
+}
+END_TEST
+
 START_TEST(goes_away)
 {
 	ck_assert_int_eq(sock_ask(s, "stats", 5), 0);
@@ -280,6 +300,7 @@ int main(void)
 	tcase_add_test(t, crowded);
 	tcase_add_test(t, long_answer);
 	tcase_add_test(t, nonsense);
+	tcase_add_test(t, endless);
 	tcase_add_test(t, goes_away);
 	tcase_add_test(t, silence);
 	tcase_add_test(t, late_ourselves);

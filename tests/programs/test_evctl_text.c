@@ -40,7 +40,12 @@ static const char *list(void)
 
 START_TEST(cpu_lists)
 {
-	char small[4];
+	/* what lies behind it is not looked at */
+	static struct {
+		struct ublkev_cpus all;
+		uint64_t beyond;
+	} most;
+	char small[4], buf[16];
 	unsigned int n;
 
 	memset(&cpus, 0, sizeof(cpus));
@@ -57,6 +62,10 @@ START_TEST(cpu_lists)
 	for (n = 0; n < UBLKEV_MAX_CPUS / 64; n++)
 		cpus.bits[n] = UINT64_MAX;
 	ck_assert_str_eq(list(), "0-8191");
+	most.all = cpus;
+	most.beyond = UINT64_MAX;
+	ck_assert_int_eq(text_cpus(buf, sizeof(buf), &most.all), 6);
+	ck_assert_str_eq(buf, "0-8191");
 }
 END_TEST
 
@@ -101,9 +110,11 @@ START_TEST(tables)
 	table_cell(&t, "B");
 	table_cell(&t, "%d", 12345);
 	table_cell(&t, "x y");
+	table_cell(&t, "1");
+	table_cell(&t, "%s", "x\ny");
 	table_print(&t, f);
 	fclose(f);
-	ck_assert_str_eq(buf, "A      B\n12345  x y\n");
+	ck_assert_str_eq(buf, "A      B\n12345  x y\n1      x\\x0ay\n");
 	ck_assert_int_eq(t.failed, 0);
 	table_fini(&t);
 }
@@ -185,9 +196,15 @@ START_TEST(of_its_users)
 	sample_rates(&r, &s, &then);
 	ck_assert_double_eq(r.rd_disk_us, 300);
 	ck_assert_double_eq(r.wr_disk_us, -1);
-	/* a new disk of the number */
+	/* a new disk of the number, be it one counter that tells */
 	sample_rates(&r, &then, &s);
 	ck_assert_double_eq(r.rd_disk_us, -1);
+	proctree_file(root, "sys/block/ublkb3/stat",
+		      "99 9 2048 53 200 9 4096 60 16 7 8\n");
+	sample_ticks(&s, root, 3);
+	sample_rates(&r, &s, &then);
+	ck_assert_double_eq(r.rd_disk_us, -1);
+	ck_assert_double_eq(r.wr_disk_us, -1);
 	ck_assert_double_eq(sample_average_us(53, 110), 53000. / 110);
 	ck_assert_double_eq(sample_average_us(0, 0), -1);
 	proctree_remove(root);
