@@ -17,10 +17,7 @@ run 3 stats 7
 check "where" has "$sock" err
 "$demo" --control "$sock" --stats 1 >demo.out 2>demo.err &
 pid=$!
-for _ in $(seq 250); do
-	grep -qs ublkb7 demo.out && break
-	sleep .02
-done
+check "server" await has ublkb7 demo.out
 run 0 stats 7
 check "stats" has '^READ  *5 ' out
 check "server's" has '^read latency, in the server: p50 ' out
@@ -36,10 +33,7 @@ json 0 '.stats.schema == 1' stats 7 --socket "$sock"
 # its disk has one size; or the kernel that made it has no UPDATE_SIZE
 FAKE_REFUSE=95 "$demo" --control "$dir/one.sock" >one.out 2>one.err &
 one=$!
-for _ in $(seq 250); do
-	grep -qs ublkb7 one.out && break
-	sleep .02
-done
+check "server" await has ublkb7 one.out
 run 5 resize 7 2G --socket "$dir/one.sock"
 check "cause" has 'use Linux 6.16' err
 sed -i 's/^7 \(.*\) 60 /7 \1 460 /' devs
@@ -69,29 +63,37 @@ mkdir -p root/sys/block/ublkb0/mq/{0,1}
 echo 64 >root/sys/block/ublkb0/mq/0/nr_tags
 echo 64 >root/sys/block/ublkb0/mq/1/nr_tags
 echo "   10 0 80 1 20 0 160 2 32 3 4" >root/sys/block/ublkb0/stat
+# four at once, each of which takes its seconds
+"$ctl" --root root --json top --interval 1 --count 2 >out.json 2>err.json &
+json=$!
+"$ctl" --root root top --interval 1 >/dev/full 2>err.full &
+full=$!
+if script -qec true /dev/null >/dev/null 2>&1; then
+	script -qec "timeout -s TERM 2 '$ctl' --root root top --interval 1" \
+		/dev/null </dev/null >out.tty 2>err.tty &
+fi
 run 0 top --interval 1 --count 1
 check "a block" has '^7 .* 1  *server' out
 check "heads" has 'p99us  *diskus  *WRITE' out
 check "of the kernel" has '^0 .* 32/128 25%  *kernel' out
 check "no escapes" [ "$(grep -c "$(printf '\033')" out)" = 0 ]
-"$ctl" --root root --json top --interval 1 --count 2 >out 2>err
+wait $json
 check "top" [ $? = 0 ]
-check "a line each time" [ "$(wc -l <out)" = 2 ]
+check "a line each time" [ "$(wc -l <out.json)" = 2 ]
 if [ -n "$jq" ]; then
 	jq -e '.schema == 1 and .command == "top" and (.devices[] |
 		select(.id == 7) | .from == "server" and .read.iops == 0 and
-		.read.disk_average_us == null)' out \
+		.read.disk_average_us == null)' out.json \
 		>top.out || complain "top's JSON"
 	check "top" [ "$(grep -c true top.out)" = 2 ]
 fi
-"$ctl" --root root top --interval 1 >/dev/full 2>err
+wait $full
 check "nobody reads" [ $? = 1 ]
 # on a terminal: the other screen, and back on SIGTERM
-if script -qec true /dev/null >/dev/null 2>&1; then
-	script -qec "timeout -s TERM 2 '$ctl' --root root top --interval 1" \
-		/dev/null </dev/null >out 2>err
-	check "screen" has "$(printf '\033\\[?1049h')" out
-	check "restored" has "$(printf '\033\\[?1049l')" out
+if [ -e out.tty ]; then
+	wait $!
+	check "screen" has "$(printf '\033\\[?1049h')" out.tty
+	check "restored" has "$(printf '\033\\[?1049l')" out.tty
 fi
 
 # --- an ordinary user's, whose servers are nowhere to be found
@@ -148,10 +150,7 @@ chmod +x stopper
 "$ctl" --root root recover 1 --timeout 1 --program ./stopper >out 2>err &
 late=$!
 is_stopped() { grep -q '^State:.*T' /proc/$late/status; }
-for _ in $(seq 500); do
-	is_stopped && break
-	sleep .02
-done
+check "stopped" await is_stopped
 sleep 1.1
 kill -CONT $late
 wait $late
