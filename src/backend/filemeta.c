@@ -501,7 +501,8 @@ static int filemeta_open_disk(void *ctx, struct ublkev_limits *limits)
 	limits->metadata_bytes = f->meta.bytes;
 	limits->pi = f->meta.pi;
 	limits->flags |= UBLKEV_LIMIT_REQ_OPS;
-	limits->flags &= ~UBLKEV_LIMIT_THREADS;
+	limits->flags &= ~(UBLKEV_LIMIT_THREADS |
+			   UBLKEV_LIMIT_THREADS_PER_QUEUE);
 	if (f->f.is_block)
 		limits->max_discard_bytes = limits->max_write_zeroes_bytes = 0;
 	return err;
