@@ -208,19 +208,23 @@ END_TEST
 /* reads go beside each other, what overlaps in the order in which it came */
 START_TEST(who_waits)
 {
-	struct meta_request *a, *b, *c, *d;
+	struct meta_request *a, *b, *c, *d, *e;
 
 	meta_up();
-	a = meta_submit(UBLKEV_OP_READ, 0, 4, UBLKEV_REQ_METADATA);
+	a = meta_submit(UBLKEV_OP_READ, 1, 3, UBLKEV_REQ_METADATA);
 	meta_submit(UBLKEV_OP_READ, 2, 4, UBLKEV_REQ_METADATA);
 	ck_assert_uint_eq(meta_begun, 4);
 	b = meta_write(5, 2, 7, UBLKEV_REQ_METADATA);	/* for the second */
 	c = meta_submit(UBLKEV_OP_READ, 6, 1, UBLKEV_REQ_METADATA);	/* for b */
 	d = meta_write(7, 1, 8, UBLKEV_REQ_METADATA);	/* for nobody */
-	ck_assert_uint_eq(meta_begun, 6);
+	e = meta_write(0, 1, 8, UBLKEV_REQ_METADATA);
+	ck_assert_uint_eq(meta_begun, 8);
+	meta_end_op(7, 1);
+	meta_end_op(6, 1);
 	meta_end_op(5, 1);
 	meta_end_op(4, 1);
 	ck_assert_int_eq(d->res, 0);
+	ck_assert_int_eq(e->res, 0);
 	meta_end_op(0, 1);
 	ck_assert_int_eq(a->res, 1);
 	meta_end_all();
