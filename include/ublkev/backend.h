@@ -316,7 +316,8 @@ struct ublkev_backend_ops {
 	 *	DISCARD		BLOCK_URING_CMD_DISCARD, where the kernel has that
 	 *			(Linux 6.12) and it is a block device that can;
 	 *			else fallocate(2), PUNCH_HOLE
-	 *	WRITE_ZEROES	PUNCH_HOLE, with UBLKEV_REQ_NOUNMAP ZERO_RANGE;
+	 *	WRITE_ZEROES	PUNCH_HOLE, or where the file cannot do that, and
+	 *			with UBLKEV_REQ_NOUNMAP, ZERO_RANGE;
 	 *			with UBLKEV_REQ_FUA fdatasync(2) of each file
 	 *			after it
 	 *	ZONE_RESET, ZONE_RESET_ALL

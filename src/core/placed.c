@@ -109,7 +109,8 @@ void ublkev__placed_started(struct ublkev__placed *p,
 	p->req = req;
 	p->err = 0;
 	p->nr = (uint8_t)nr;
-	p->todo = p->flying = p->cancel = p->discards = 0;
+	p->todo = p->flying = p->cancel = p->frees = 0;
+	p->fills = false;
 	p->way = (uint8_t)way;
 	p->buf = buf;
 	p->aborted = p->recalled = false;
@@ -173,8 +174,8 @@ static uint8_t placed_kind(const struct ublkev__placed *p, unsigned int piece)
 	case UBLKEV_OP_ZONE_RESET_ALL:
 		return UBLKEV__FILEOP_PUNCH;
 	case UBLKEV_OP_WRITE_ZEROES:
-		return flags & UBLKEV_REQ_NOUNMAP ? UBLKEV__FILEOP_ZERO
-						  : UBLKEV__FILEOP_PUNCH;
+		return flags & UBLKEV_REQ_NOUNMAP || p->fills ?
+			UBLKEV__FILEOP_ZERO : UBLKEV__FILEOP_PUNCH;
 	default:
 		return p->punches ? UBLKEV__FILEOP_PUNCH
 				  : UBLKEV__FILEOP_DISCARD;
@@ -226,8 +227,10 @@ bool ublkev__placed_next(struct ublkev__placed *p, struct ublkev__fileop *op)
 	p->flying |= placed_bit(i);
 	op->kind = placed_kind(p, i);
 	op->piece = (uint8_t)i;
-	if (op->kind == UBLKEV__FILEOP_DISCARD)
-		p->discards |= placed_bit(i);
+	if (op->kind == UBLKEV__FILEOP_DISCARD ||
+	    (op->kind == UBLKEV__FILEOP_PUNCH &&
+	     p->req->op == UBLKEV_OP_WRITE_ZEROES))
+		p->frees |= placed_bit(i);
 	op->fd = p->left[i].fd;
 	if (op->kind >= UBLKEV__FILEOP_FETCH)
 		op->fd = -1;
@@ -259,14 +262,29 @@ static bool placed_may_try(struct ublkev__placed *p, unsigned int piece,
  * does blkdev_uring_cmd() for a disk that can't discard; a file that has others
  * answers EINVAL, or ENOTTY.
  */
-static bool placed_may_punch(struct ublkev__placed *p, unsigned int piece,
-			     int err)
+static bool placed_is_no_discard(int err)
 {
-	if (!(p->discards & placed_bit(piece)) ||
-	    (err != -EOPNOTSUPP && err != -EINVAL && err != -ENOTTY))
+	return err == -EOPNOTSUPP || err == -EINVAL || err == -ENOTTY;
+}
+
+/*
+ * Whether the piece is to be done in another way: a DISCARD by a hole, a
+ * WRITE_ZEROES that may free by filling. A block device that cannot free answers
+ * EOPNOTSUPP to a hole (BLKDEV_ZERO_NOFALLBACK in blkdev_fallocate()).
+ */
+static bool placed_may_else(struct ublkev__placed *p, unsigned int piece,
+			    int err)
+{
+	bool discard = p->req->op == UBLKEV_OP_DISCARD;
+
+	if (!(p->frees & placed_bit(piece)) ||
+	    (discard ? !placed_is_no_discard(err) : err != -EOPNOTSUPP))
 		return false;
-	p->discards &= (uint8_t)~placed_bit(piece);
-	p->punches = true;
+	p->frees &= (uint8_t)~placed_bit(piece);
+	if (discard)
+		p->punches = true;
+	else
+		p->fills = true;
 	return !p->err && !ublkev__placed_ends(p);
 }
 
@@ -334,7 +352,7 @@ int ublkev__placed_cqe(struct ublkev__placed *p, unsigned int piece, int res)
 	p->flying &= (uint8_t)~bit;
 	p->cancel &= (uint8_t)~bit;
 	if (res < 0 && (placed_may_try(p, piece, res) ||
-			placed_may_punch(p, piece, res)))
+			placed_may_else(p, piece, res)))
 		p->todo |= bit;
 	else if (res < 0)
 		placed_fail(p, res);

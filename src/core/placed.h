@@ -15,7 +15,8 @@
  *
  * A DISCARD is asked for as such, which only block devices know, from Linux 6.12
  * on. Whatever does not has a hole punched instead; `punches` says so then, and
- * that the owner need not try it again.
+ * that the owner need not try it again. A WRITE_ZEROES that may free, and cannot
+ * where it goes, fills.
  *
  * What is done to the pieces is one round of some:
  *
@@ -96,13 +97,16 @@ struct ublkev__placed {
 	uint8_t nr;			/* pieces */
 	uint8_t todo, flying;		/* a bit for each */
 	uint8_t cancel;			/* is to be cancelled */
-	uint8_t discards;		/* pulled as DISCARD */
+	uint8_t frees;			/* pulled as DISCARD, or as PUNCH of a
+					   WRITE_ZEROES */
 	uint8_t way;			/* enum ublkev__placed_way */
 	uint8_t round;			/* enum ublkev__placed_round */
 	bool aborted;
 	bool recalled;
 	bool punches;			/* DISCARD is PUNCH: set by the owner
 					   before started, and here */
+	bool fills;			/* WRITE_ZEROES is ZERO, though it may
+					   free: a file cannot */
 	uint8_t tries[UBLKEV_MAX_EXTENTS];
 	char *buf;			/* BUF, COPY */
 	uint32_t at[UBLKEV_MAX_EXTENTS];	/* READ, WRITE: in the request */

@@ -203,6 +203,42 @@ START_TEST(of_no_file)
 }
 END_TEST
 
+/*
+ * A WRITE_ZEROES that may free is filled where a file cannot; one whose blocks are
+ * to stay never was a hole. Other errors are what they are.
+ */
+START_TEST(zeroes_that_fill)
+{
+	const struct ublkev_extent x[] = { { 5, 0, 512 }, { 6, 512, 1024 } };
+
+	start_op(UBLKEV_OP_WRITE_ZEROES, 0, 2, x);
+	want(UBLKEV__FILEOP_PUNCH, 0, 5, 0, 512, NULL);
+	want(UBLKEV__FILEOP_PUNCH, 1, 6, 512, 1024, NULL);
+	cqe(0, -EOPNOTSUPP);
+	want(UBLKEV__FILEOP_ZERO, 0, 5, 0, 512, NULL);
+	cqe(1, -EOPNOTSUPP);
+	want(UBLKEV__FILEOP_ZERO, 1, 6, 512, 1024, NULL);
+	cqe(0, 0);
+	cqe(1, _i ? -EOPNOTSUPP : 0);
+	want_over(_i ? -EOPNOTSUPP : 0);
+	start_op(UBLKEV_OP_WRITE_ZEROES, 0, 1, x);
+	want(UBLKEV__FILEOP_PUNCH, 0, 5, 0, 512, NULL);
+	cqe(0, -EINVAL);
+	want_over(-EINVAL);
+	start_op(UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_NOUNMAP, 1, x);
+	want(UBLKEV__FILEOP_ZERO, 0, 5, 0, 512, NULL);
+	cqe(0, -EOPNOTSUPP);
+	want_over(-EOPNOTSUPP);
+	/* an abort begins nothing */
+	start_op(UBLKEV_OP_WRITE_ZEROES, 0, 1, x);
+	want(UBLKEV__FILEOP_PUNCH, 0, 5, 0, 512, NULL);
+	ublkev__placed_abort(&p);
+	want(UBLKEV__FILEOP_CANCEL, 0, 0, 0, 0, NULL);
+	cqe(0, -EOPNOTSUPP);
+	want_over(-EOPNOTSUPP);
+}
+END_TEST
+
 /* a block device is asked to discard; what does not know that, for holes */
 START_TEST(discards)
 {
@@ -324,8 +360,8 @@ START_TEST(errors)
 	/* no sync of what has failed */
 	start_op(UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_FUA, 1, x);
 	want(UBLKEV__FILEOP_PUNCH, 0, 5, 0, 512, NULL);
-	cqe(0, -EOPNOTSUPP);
-	want_over(-EOPNOTSUPP);
+	cqe(0, -EIO);
+	want_over(-EIO);
 }
 END_TEST
 
@@ -582,6 +618,7 @@ int main(void)
 	tcase_add_test(tc, flush);
 	tcase_add_test(tc, of_no_file);
 	tcase_add_loop_test(tc, discards, 0, 3);
+	tcase_add_loop_test(tc, zeroes_that_fill, 0, 2);
 	tcase_add_loop_test(tc, cut_short, UBLKEV_OP_READ, UBLKEV_OP_WRITE + 1);
 	tcase_add_test(tc, tried_again);
 	tcase_add_test(tc, errors);
