@@ -119,13 +119,19 @@ mutate() {
 	sed "$3" "$1.orig" >"$1"
 	if cmp -s "$1" "$1.orig"; then
 		wrong "$1: \"$3\" changes nothing: mend tests/mutants.txt"
-	elif ! build "$2"; then
-		wrong "$1: \"$3\" does not compile: mend tests/mutants.txt"
-	elif run "$2"; then
-		verdict=survived
-	else
-		verdict=killed
+		restore
+		return
 	fi
+	# the next program is built only if this one has not noticed
+	verdict=survived
+	for t in $2; do
+		build "$t" || {
+			verdict=
+			wrong "$1: \"$3\" does not compile: mend tests/mutants.txt"
+			break
+		}
+		run "$t" || { verdict=killed; break; }
+	done
 	restore
 }
 
