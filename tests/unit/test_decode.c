@@ -148,6 +148,9 @@ START_TEST(max_io)
 			 data ? -EINVAL : 0);
 	if (data)
 		assert_no_range(&req);
+	/* 4 GiB and a block, which is no block */
+	ck_assert_int_eq(decode(&req, ops[_i].number, (1u << 23) + 8, 0),
+			 data ? -EINVAL : 0);
 	/* 2 TiB less a sector, beyond 32 bits */
 	ck_assert_int_eq(decode(&req, ops[_i].number, UINT32_MAX, 0),
 			 data ? -EINVAL : 0);

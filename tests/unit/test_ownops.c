@@ -282,6 +282,45 @@ START_TEST(recalled_in_time)
 }
 END_TEST
 
+/* recalled at last, what was tried in vain is left to the next server, too */
+START_TEST(recalled_in_vain)
+{
+	static const int errors[] = { -EAGAIN, -EINTR };
+	bool answered;
+	unsigned int i;
+	int err;
+
+	ck_assert_int_eq(add(UBLKEV__FILEOP_READ, 4096, done), 0);
+	next();
+	for (i = 0; i < UBLKEV__PLACED_TRIES; i++) {
+		goes_on(0, errors[_i]);
+		next();
+	}
+	ublkev__reqops_recall(&o);
+	ck_assert_int_eq(end(0, errors[_i]), errors[_i]);
+	ublkev__reqops_answer(&o, errors[_i]);
+	ck_assert(ublkev__reqops_settle(&o, &answered, &err));
+	ck_assert(!answered);
+	ck_assert_ptr_eq(o.req, &req);
+}
+END_TEST
+
+/* work that was not begun for an abort leaves nothing to another server */
+START_TEST(aborted_work)
+{
+	bool answered;
+	int err;
+
+	o.works = true;
+	ublkev__reqops_abort(&o);
+	ublkev__reqops_worked(&o, true);
+	ublkev__reqops_verify(&o);
+	ck_assert(ublkev__reqops_settle(&o, &answered, &err));
+	ck_assert(!answered);
+	ck_assert_ptr_null(o.req);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ownops");
@@ -297,6 +336,8 @@ int main(void)
 	tcase_add_loop_test(tc, ended, 0, 2);
 	tcase_add_test(tc, ended_in_part);
 	tcase_add_test(tc, recalled_in_time);
+	tcase_add_loop_test(tc, recalled_in_vain, 0, 2);
+	tcase_add_test(tc, aborted_work);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
 }

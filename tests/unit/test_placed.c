@@ -190,8 +190,11 @@ START_TEST(of_no_file)
 	want_over(0);
 	start_op(UBLKEV_OP_READ, 0, 1, x);
 	want_over(0);
+	/* what has no data has no buffer, or another's: it stays as it is */
+	memset(buf, 0x5a, sizeof(buf));
 	start_op(UBLKEV_OP_DISCARD, 0, 1, x);
 	want_over(0);
+	ck_assert_int_eq(buf[0], 0x5a);
 	start_op(UBLKEV_OP_FLUSH, 0, 1, x);
 	want_over(0);
 	start_op(UBLKEV_OP_WRITE_ZEROES, UBLKEV_REQ_FUA, 2, x);
