@@ -165,18 +165,35 @@ static int logger_has_lost(void)
 	return __atomic_load_n(state.lost, __ATOMIC_RELAXED) != 0;
 }
 
+/* a line that says so could be dropped by the scribe, and the number with it */
+static int logger_emit_lost(unsigned long lines)
+{
+	char buf[64];
+	int err;
+
+	snprintf(buf, sizeof(buf), "%lu lines of log were lost", lines);
+	if (state.use_scribe) {
+		err = scribe_tell(SCRIBE_LOST, buf, strcspn(buf, " "));
+		if (!err || err == -EAGAIN)
+			return err;
+	}
+	return logger_emit(LOG_WARNING, buf);
+}
+
 /* of two processes that have the count, who takes it tells it */
-static void logger_tell_lost(void)
+static int logger_tell_lost(void)
 {
 	unsigned long lines;
-	char buf[LINE_BYTES];
+	int err = 0;
 
 	if (!logger_has_lost())
-		return;
+		return 0;
 	lines = __atomic_exchange_n(state.lost, 0, __ATOMIC_RELAXED);
-	snprintf(buf, sizeof(buf), "%lu lines of log were lost", lines);
-	if (lines && logger_emit(LOG_WARNING, buf))
+	if (lines)
+		err = logger_emit_lost(lines);
+	if (err)
 		logger_lose(lines);
+	return err;
 }
 
 void log_count_at(unsigned long *lost)
@@ -188,17 +205,22 @@ void log_count_at(unsigned long *lost)
 	logger_lose(lines);
 }
 
+void log_lost(unsigned long lines)
+{
+	logger_lose(lines);
+}
+
 void log_tell_lost(int wait_ms)
 {
 	struct pollfd p = { STDERR_FILENO, POLLOUT, 0 };
 
-	logger_tell_lost();
-	if (!wait_ms || !logger_has_lost())
-		return;
-	if (state.use_syslog)
-		p.fd = state.fd;
-	poll(&p, 1, wait_ms);
-	logger_tell_lost();
+	/* what others have written may have taken the room */
+	while (logger_tell_lost() == -EAGAIN && wait_ms) {
+		if (state.use_syslog)
+			p.fd = state.fd;
+		if (poll(&p, 1, wait_ms) <= 0)
+			break;
+	}
 }
 
 void log_line(void *unused, int priority, const char *line)
@@ -208,7 +230,7 @@ void log_line(void *unused, int priority, const char *line)
 	(void)unused;
 	if (priority > state.level)
 		return;
-	logger_tell_lost();
+	(void)logger_tell_lost();
 	/*
 	 * Names, mount points and a server's texts come from other users. A
 	 * newline among them would forge a line, an escape sequence would

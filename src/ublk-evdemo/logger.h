@@ -46,10 +46,13 @@ void log_line(void *unused, int priority, const char *line);
  */
 void log_count_at(unsigned long *lost);
 
+/* so many more have been dropped, elsewhere */
+void log_lost(unsigned long lines);
+
 /*
  * At the end, after which no line says how many were dropped before it: says so
- * now, if any were. By whom nobody waits for: once more when there is room where
- * the log is, in so many milliseconds at most, or -1, however long that takes.
+ * now, if any were. By whom nobody waits for: waits until there is room where the
+ * log is, so many milliseconds at most, or -1, however long that takes.
  */
 void log_tell_lost(int wait_ms);
 

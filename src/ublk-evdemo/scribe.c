@@ -28,6 +28,8 @@
 #define TEXT_BYTES (128 << 10)
 #define LINE_BYTES (2 << 10)
 #define END_MS 1000
+/* of a syslogd that does not read, after the server's end */
+#define LOST_MS 30000
 
 /* the server's side; fd -1: there is no scribe */
 static struct {
@@ -129,6 +131,10 @@ static void scribe_obey(char *message, size_t len)
 		if (len > 2)
 			scribe_log(message[1] - '0', message + 2);
 		break;
+	case SCRIBE_LOST:
+		log_lost(strtoul(message + 1, NULL, 10));
+		log_tell_lost(log_is_syslog() ? 0 : -1);
+		break;
 	case SCRIBE_OUT:
 		scribe_print(message + 1);
 		break;
@@ -145,7 +151,7 @@ static void scribe_obey(char *message, size_t len)
 static void scribe_tell_lost(void)
 {
 	log_count_at(scribe_lost);
-	log_tell_lost(log_is_syslog() ? END_MS : -1);
+	log_tell_lost(log_is_syslog() ? LOST_MS : -1);
 }
 
 __attribute__((noreturn))

@@ -17,6 +17,7 @@
 enum scribe_sort {
 	SCRIBE_LOG = 'L',	/* its priority, a digit, and a line: for
 				   stderr, or of a live daemon for syslog */
+	SCRIBE_LOST = 'N',	/* so many lines found no room before this */
 	SCRIBE_OUT = 'O',	/* the disk is there: for stdout, which is
 				   closed then, or for who waits for a daemon,
 				   whose log is syslog from here on */

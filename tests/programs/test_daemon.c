@@ -133,6 +133,9 @@ START_TEST(pidfile_not_ours)
 		ck_assert_str_eq(content(path), text[i]);
 	}
 	unlink(path);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), -EEXIST);
+	unlink(path);
 	proctree_link(dir, "pid", "elsewhere");
 	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), -ELOOP);
 	ck_assert_int_eq(pidfile_open(&p, dir, err, sizeof(err)), -EISDIR);
@@ -141,6 +144,21 @@ START_TEST(pidfile_not_ours)
 	ck_assert_ptr_nonnull(strstr(err, "--pidfile"));
 }
 END_TEST
+
+/* another has put its own there: that is not ours to remove */
+START_TEST(pidfile_of_a_successor)
+{
+	struct pidfile p;
+
+	ck_assert_int_eq(pidfile_open(&p, path, err, sizeof(err)), 0);
+	unlink(path);
+	proctree_file(dir, "pid", "4711\n");
+	pidfile_close(&p);
+	ck_assert_str_eq(content(path), "4711\n");
+}
+END_TEST
+
+static bool unheard;
 
 /* what the parent would exit with, its stdout and its stderr */
 static int in_background(void (*child)(int ready_fd), char out[OUT_BYTES])
@@ -155,6 +173,8 @@ static int in_background(void (*child)(int ready_fd), char out[OUT_BYTES])
 	if (!pid) {
 		dup2(open(o, O_CREAT | O_WRONLY | O_APPEND, 0600), 1);
 		dup2(open(e, O_CREAT | O_WRONLY | O_APPEND, 0600), 2);
+		if (unheard)
+			signal(SIGCHLD, SIG_IGN);
 		status = daemon_fork(&fd);
 		if (status >= 0)
 			_exit(status);
@@ -218,6 +238,18 @@ START_TEST(background_fails)
 
 	ck_assert_int_eq(in_background(child_fails, out), 1);
 	ck_assert_str_eq(out, "|ublk-evdemo: ADD_DEV: no\n");
+}
+END_TEST
+
+/* of a caller who ignores that children end */
+START_TEST(background_unheard)
+{
+	char out[OUT_BYTES];
+
+	unheard = true;
+	ck_assert_int_eq(in_background(child_fails, out), 1);
+	ck_assert_str_eq(out, "|ublk-evdemo: ADD_DEV: no\n");
+	unheard = false;
 }
 END_TEST
 
@@ -294,6 +326,25 @@ START_TEST(syslog_lines)
 	ck_assert_ptr_nonnull(strstr(datagram(fd), "were lost"));
 	ck_assert_ptr_nonnull(strstr(datagram(fd), "end"));
 	close(fd);
+}
+END_TEST
+
+/* what was counted before goes with it */
+START_TEST(counted_elsewhere)
+{
+	char nowhere[600];
+	unsigned long lost = 3;
+
+	snprintf(nowhere, sizeof(nowhere), "%.80s/nowhere", dir);
+	log_to_syslog(nowhere, 4321);
+	log_msg(LOG_ERR, "one");
+	log_msg(LOG_ERR, "two");
+	log_count_at(&lost);
+	ck_assert_uint_eq(lost, 5);
+	log_msg(LOG_ERR, "three");
+	ck_assert_uint_eq(lost, 6);
+	log_tell_lost(0);
+	ck_assert_uint_eq(lost, 6);
 }
 END_TEST
 
@@ -488,8 +539,10 @@ int main(void)
 	tcase_add_test(t, pidfile_locked_by_another);
 	tcase_add_test(t, pidfile_stale);
 	tcase_add_test(t, pidfile_not_ours);
+	tcase_add_test(t, pidfile_of_a_successor);
 	tcase_add_test(t, background);
 	tcase_add_test(t, background_fails);
+	tcase_add_test(t, background_unheard);
 	tcase_add_test(t, background_ends);
 	tcase_add_test(t, background_dies);
 	tcase_add_test(t, full_pipe_does_not_wait);
@@ -497,5 +550,6 @@ int main(void)
 	tcase_add_test(t, lost_by_the_scribe);
 	tcase_add_test(t, syslog_lines);
 	tcase_add_test(t, no_forged_line);
+	tcase_add_test(t, counted_elsewhere);
 	return test_main(s);
 }

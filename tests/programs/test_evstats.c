@@ -124,6 +124,8 @@ START_TEST(interval_text)
 	/* a clock that stood still */
 	stats_text(buf, sizeof(buf), &now, &now, 0);
 	ck_assert_ptr_nonnull(strstr(buf, "read 0 IOPS"));
+	/* and no errors since */
+	ck_assert_ptr_nonnull(strstr(buf, "errors 0"));
 	stats_counters(buf, sizeof(buf), &now);
 	ck_assert_ptr_nonnull(strstr(buf, "DISCARD 2 (0 bytes, 1 errors)"));
 	ck_assert_ptr_nonnull(strstr(buf, "in flight 7 (max 9)"));

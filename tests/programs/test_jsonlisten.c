@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,18 @@ int nanosleep(const struct timespec *asked, struct timespec *left)
 	(void)left;
 	sleeps++;
 	return 0;
+}
+
+/* likewise: a name that may not be given */
+static int no_rename;
+
+int rename(const char *from, const char *to)
+{
+	if (!no_rename)
+		return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to,
+				    0);
+	errno = EACCES;
+	return -1;
 }
 
 static void echo(void *data, struct jsonclient *client, const char *line)
@@ -101,6 +114,46 @@ START_TEST(stale_replaced)
 				      NULL, err, sizeof(err)), 0);
 	jsonsock_free(other);
 	ck_assert_int_eq(access(a.sun_path, F_OK), -1);
+}
+END_TEST
+
+/* of another sort, or so busy that it takes nobody: somebody has it all the same */
+START_TEST(busy_stays)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct jsonsock *other;
+	int fd = socket(AF_UNIX, _i ? SOCK_STREAM : SOCK_DGRAM, 0), c = -1;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.80s/busy", dir);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	if (_i) {
+		ck_assert_int_eq(listen(fd, 0), 0);
+		c = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		ck_assert_int_eq(connect(c, (struct sockaddr *)&a, sizeof(a)),
+				 0);
+	}
+	ck_assert_int_eq(jsonsock_new(&other, loop, a.sun_path, 0, &ops, NULL,
+				      err, sizeof(err)), -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(err, "somebody listens"));
+	ck_assert_int_eq(access(a.sun_path, F_OK), 0);
+	close(c);
+	close(fd);
+}
+END_TEST
+
+/* a successor's that cannot take the place leaves nothing beside it */
+START_TEST(not_replaced)
+{
+	struct jsonsock *other;
+	char beside[600];
+
+	no_rename = 1;
+	ck_assert_int_eq(jsonsock_new(&other, loop, path, JSONLISTEN_REPLACE,
+				      &ops, NULL, err, sizeof(err)), -EACCES);
+	no_rename = 0;
+	snprintf(beside, sizeof(beside), "%s.%d", path, (int)getpid());
+	ck_assert_int_eq(access(beside, F_OK), -1);
+	ck_assert_int_eq(access(path, F_OK), 0);
 }
 END_TEST
 
@@ -252,6 +305,8 @@ int main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, second_refused);
 	tcase_add_test(t, stale_replaced);
+	tcase_add_loop_test(t, busy_stays, 0, 2);
+	tcase_add_test(t, not_replaced);
 	tcase_add_test(t, bad_paths);
 	tcase_add_test(t, replaced_file_stays);
 	tcase_add_test(t, replaced);

@@ -41,6 +41,19 @@ int clock_gettime(clockid_t id, struct timespec *ts)
 	return (int)ret;
 }
 
+/* likewise: no descriptor is left for a client */
+static int no_accept, accepts;
+
+int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
+{
+	accepts++;
+	if (!no_accept)
+		return (int)syscall(SYS_accept4, fd, addr.__sockaddr__, len,
+				    flags);
+	errno = EMFILE;
+	return -1;
+}
+
 static void echo(void *data, struct jsonclient *client, const char *line)
 {
 	char *text = malloc(answer_bytes + strlen(line) + 1);
@@ -105,6 +118,25 @@ static const char *hear(int fd)
 {
 	return json_kit_hear(loop, fd);
 }
+
+/* one that cannot be taken now is looked at again in a while, not at once */
+START_TEST(no_descriptor)
+{
+	int fd = dial();
+
+	accepts = 0;
+	no_accept = 1;
+	turn(5);
+	ck_assert_int_eq(accepts, 1);
+	no_accept = 0;
+	json_kit_say(fd, "x\n");
+	ck_assert_str_eq(hear(fd), "");
+	ck_assert_int_eq(accepts, 1);
+	ahead += 5;
+	ck_assert_str_eq(hear(fd), "x\n");
+	close(fd);
+}
+END_TEST
 
 START_TEST(lines)
 {
@@ -471,6 +503,7 @@ int main(void)
 
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, no_descriptor);
 	tcase_add_test(t, lines);
 	tcase_add_test(t, half_closed);
 	tcase_add_test(t, overlong);

@@ -129,6 +129,11 @@ START_TEST(file)
 	ck_assert_int_eq(parse(&o, "--take-over s"), 0);
 	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "file", "/g"), 0);
 	ck_assert_str_eq(o.file, "/g");
+	ck_assert_int_eq(o.backend, OPTS_FILE);
+	/* unless another sort of disk was asked for */
+	ck_assert_int_eq(parse(&o, "--recover 5 --backend null"), 0);
+	ck_assert_int_eq(opts_inherit(&o, OPTS_OF_LIFE, "file", "/g"), 0);
+	ck_assert_int_eq(o.backend, OPTS_NULL);
 	/* a server that died may still say which */
 	ck_assert_int_eq(parse(&o, "--thin"), 0);
 	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), -EINVAL);

@@ -4,6 +4,7 @@
  * as it was told to, and a second and a third signal hurry it.
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <syslog.h>
 #include <time.h>
@@ -92,6 +93,123 @@ static void run_until_said(void)
 	ck_assert_int_eq(stops, 0);
 	ck_assert_uint_ne(s.said, 0);
 }
+
+/* lines of the log, in a file in place of stderr */
+static FILE *log_file;
+static int own_stderr;
+
+static void log_begins(void)
+{
+	log_file = tmpfile();
+	ck_assert_ptr_nonnull(log_file);
+	own_stderr = dup(STDERR_FILENO);
+	dup2(fileno(log_file), STDERR_FILENO);
+	log_init(LOG_NOTICE);
+}
+
+static void log_ends(void)
+{
+	dup2(own_stderr, STDERR_FILENO);
+	close(own_stderr);
+	fclose(log_file);
+}
+
+static unsigned int logged(const char *what)
+{
+	char line[1024];
+	unsigned int n = 0;
+	off_t end = lseek(fileno(log_file), 0, SEEK_CUR);
+
+	rewind(log_file);
+	while (fgets(line, sizeof(line), log_file))
+		n += strstr(line, what) != NULL;
+	lseek(fileno(log_file), end, SEEK_SET);
+	return n;
+}
+
+/* who has it open only is not waited for longer than for a mount */
+START_TEST(open_no_longer)
+{
+	proctree_pid(root, 9, "dd", 200, "");
+	proctree_file(root, "proc/9/maps",
+		      "7f30-7f40 rw-s 00000000 00:06 99       /dev/ublkb7\n");
+	conf.open_s = 1000;
+	conf.timeout_s = .05;
+	shutdown_next(&s, &conf);
+	run_for(20);
+	ck_assert_int_eq(stops, 1);
+}
+END_TEST
+
+/* nor does it make a mount be waited for less */
+START_TEST(open_and_mounted)
+{
+	proctree_pid(root, 9, "bash", 200, HELD);
+	proctree_pid(root, 10, "dd", 200, HELD);
+	proctree_file(root, "proc/10/maps",
+		      "7f30-7f40 rw-s 00000000 00:06 99       /dev/ublkb7\n");
+	conf.open_s = .01;
+	shutdown_next(&s, &conf);
+	run_until_said();
+	run_for(.3);
+	ck_assert_int_eq(stops, 0);
+}
+END_TEST
+
+/* who uses what is mounted comes and goes: that is no news */
+START_TEST(told_once)
+{
+	uint32_t was;
+
+	log_begins();
+	proctree_pid(root, 9, "bash", 200, HELD);
+	proctree_link(root, "proc/9/cwd", "/mnt/one");
+	shutdown_next(&s, &conf);
+	run_until_said();
+	run_for(.1);
+	proctree_link(root, "proc/9/cwd", "/mnt/two");
+	run_for(.2);
+	ck_assert_int_eq(stops, 0);
+	ck_assert_uint_eq(logged("is in use"), 1);
+	ck_assert_uint_eq(logged("mounted on /mnt"), 1);
+	was = s.said;
+	proctree_file(root, "proc/9/mountinfo", HELD
+		      "31 22 259:8 / /more rw - ext4 /dev/ublkb7p1 rw\n");
+	while (s.said == was)
+		run_for(.01);
+	ck_assert_uint_eq(logged("is in use"), 2);
+	log_ends();
+}
+END_TEST
+
+/* there may be as many as they like: the log has some, and their number */
+START_TEST(many)
+{
+	static char mounts[8192];
+	unsigned int i, n, lines, more = 0;
+	size_t len = 0;
+	char what[32];
+
+	for (i = 0; i < 60; i++)
+		len += (size_t)snprintf(mounts + len, sizeof(mounts) - len,
+					"%u 22 259:7 / /mnt%u rw - ext4 /dev/x rw\n",
+					30 + i, i);
+	log_begins();
+	proctree_pid(root, 9, "bash", 200, mounts);
+	shutdown_next(&s, &conf);
+	run_until_said();
+	lines = logged("mounted on /mnt");
+	for (n = 1; n < 60; n++) {
+		snprintf(what, sizeof(what), ": and %u more", n);
+		if (logged(what))
+			more = n;
+	}
+	ck_assert_uint_gt(lines, 0);
+	ck_assert_uint_gt(more, 0);
+	ck_assert_uint_eq(lines + more, 60);
+	log_ends();
+}
+END_TEST
 
 START_TEST(not_live)
 {
@@ -263,6 +381,10 @@ int main(void)
 	suite_add_tcase(suite, t);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_set_timeout(t, 30);
+	tcase_add_test(t, open_no_longer);
+	tcase_add_test(t, open_and_mounted);
+	tcase_add_test(t, told_once);
+	tcase_add_test(t, many);
 	tcase_add_test(t, not_live);
 	tcase_add_test(t, not_held);
 	tcase_add_test(t, no_proc);

@@ -147,6 +147,23 @@ START_TEST(nonsense)
 }
 END_TEST
 
+/* an answer has an end, and a socket's name has one */
+START_TEST(too_long)
+{
+	static char answer[70000], name[200];
+	struct opts o = { .take_over = name };
+	struct takeover t;
+
+	memset(answer, 'x', sizeof(answer) - 1);
+	ck_assert_int_eq(ask(answer), -EMSGSIZE);
+	memset(name, '/', sizeof(name) - 1);
+	takeover_init(&t);
+	ck_assert_int_eq(takeover_ask(&t, &o, err, sizeof(err)), -ENAMETOOLONG);
+	ck_assert_ptr_nonnull(strstr(err, "too long"));
+	takeover_fini(&t);
+}
+END_TEST
+
 /* a disk that no server can have is not tried, and blamed on no option */
 START_TEST(bad_disk)
 {
@@ -182,6 +199,7 @@ int main(void)
 	tcase_add_test(t, late_ourselves);
 	tcase_add_test(t, in_pieces);
 	tcase_add_test(t, nonsense);
+	tcase_add_test(t, too_long);
 	tcase_add_test(t, bad_disk);
 	return test_main(s);
 }
