@@ -114,8 +114,8 @@ struct ublkev_limits {
 	uint32_t flags;			/* UBLKEV_LIMIT_*; default 0 */
 	/*
 	 * What the files of place() want of pages that are not the library's
-	 * own: with UBLKEV_COPY_ZERO the kernel then asks it of clients, and
-	 * splits requests accordingly.
+	 * own: with UBLKEV_COPY_ZERO, or UBLKEV_F_SHMEM_ZC, the kernel then
+	 * asks it of clients, and splits requests accordingly.
 	 */
 	uint32_t dma_align_bytes;	/* power of 2, at most 4096; 0 (default):
 					   as the kernel's default, 4 */

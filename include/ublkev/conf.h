@@ -27,6 +27,14 @@ extern "C" {
  * PLAIN then.
  */
 #define UBLKEV_F_BATCH_IO		(UINT64_C(1) << 15)
+/*
+ * Clients may share memory with the server, which the application registers by
+ * ublkev_dev_share() (Linux 7.1): what they read into it and write from it with
+ * O_DIRECT nobody copies. Not with a recovery, for what was registered outlives
+ * its server. UBLKEV_COPY_DIRECT is USER then, or PLAIN of an ordinary user's
+ * device.
+ */
+#define UBLKEV_F_SHMEM_ZC		(UINT64_C(1) << 19)
 /* no partition scan at start (Linux 7.0); a later BLKRRPART works */
 #define UBLKEV_F_NO_AUTO_PART_SCAN	(UINT64_C(1) << 18)
 

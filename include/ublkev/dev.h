@@ -58,6 +58,8 @@ struct ublkev__engine;
 /* a resize has ended, with dev->res; on an error the size is as it was, see
    ublkev_dev_resize() for -ETIMEDOUT */
 #define UBLKEV_RESIZED	0x08
+/* a share or an unshare has ended, with dev->res */
+#define UBLKEV_SHARED	0x20
 /* a try_stop or a release was refused, with dev->res; the device serves on */
 #define UBLKEV_REFUSED	0x10
 
@@ -117,7 +119,8 @@ struct ublkev_dev {
 	int id;				/* ro: N of /dev/ublkbN; -1: unknown */
 	int err;			/* ro: 0 or the first negative errno
 					   of this start */
-	int res;			/* ro: of the last RESIZED, REFUSED */
+	int res;			/* ro: of the last RESIZED, REFUSED,
+					   SHARED */
 	enum ublkev_step step;		/* ro */
 	struct ublkev__engine *priv;	/* private */
 };
@@ -238,6 +241,46 @@ int ublkev_dev_try_stop(struct ev_loop *loop, struct ublkev_dev *dev);
 int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 		      uint64_t dev_bytes, unsigned int flags);
 
+/* flags of share: the server has it to read from only, so WRITEs are matched */
+#define UBLKEV_SHARE_READ_ONLY	(1u << 0)
+
+/*
+ * Memory that clients share with the server: `bytes` of the file `fd` from
+ * offset_bytes on, both multiples of 4 KiB, of 4 GiB at most, a memfd of a
+ * client's as a rule. The library maps it until it is unshared or the device has
+ * stopped, and the kernel keeps its pages in memory that long; fd stays the
+ * caller's, who may close it when this returns. READs and WRITEs which clients do
+ * with O_DIRECT in that memory, each in one piece of it, come with
+ * UBLKEV_REQ_SHARED and req->buf there; all others as ever.
+ *
+ * The file has to have F_SEAL_SHRINK: cut short, it would end the server by
+ * SIGBUS. Whoever has it may change data while a backend looks at them.
+ *
+ * SHARED tells of the end: dev->res is the memory's number, from 0 on, or an
+ * error: -ENOMEM; -EFAULT, its pages can't be kept; -EINTR; -EEXIST, pages of it
+ * are shared already; -ENOSPC, somebody else has taken the numbers. The kernel
+ * waits for all requests to be answered, and takes no other until they are, so that a backend which does not
+ * answer holds it up. After -ETIMEDOUT (cmd_timeout_ms, grace_ms) it may yet do
+ * it: the memory stays mapped, and no other change begins until it has answered
+ * (-EBUSY). Without a broker a server that is killed meanwhile hangs.
+ *
+ * Errors, no event then: -EINVAL (not live, or busy with another change; a size
+ * or an offset that is none; beyond the file's end), -EBUSY (as for release),
+ * -EOPNOTSUPP (no UBLKEV_F_SHMEM_ZC in the features of ublkev_dev_info(); an
+ * unknown flag), -EPERM (not sealed), -ENOSPC (64 are shared), those of
+ * fcntl(2), fstat(2), mmap(2) and madvise(2).
+ */
+int ublkev_dev_share(struct ev_loop *loop, struct ublkev_dev *dev, int fd,
+		     uint64_t offset_bytes, uint64_t bytes, unsigned int flags);
+
+/*
+ * The memory with that number is not to be used any more: SHARED with 0 says
+ * that no request is in it, none will be, and it is not mapped; with an error all
+ * is as it was. Errors, no event then: as share, and -ENOENT (no such number).
+ */
+int ublkev_dev_unshare(struct ev_loop *loop, struct ublkev_dev *dev,
+		       unsigned int number);
+
 /*
  * Take the device down: STOP_DEV, the last requests, DEL_DEV. Returns
  * before STOPPED; idempotent, and nothing when not active. The kernel
@@ -321,6 +364,8 @@ struct ublkev_stats {
 	 * to be handed on.
 	 */
 	uint64_t files_left;
+	uint64_t shared;		/* requests in op[] whose data were in
+					   memory of ublkev_dev_share() */
 };
 
 /*

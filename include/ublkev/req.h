@@ -67,6 +67,13 @@ enum ublkev_op {
 #define UBLKEV_REQ_METADATA	(1u << 4)
 
 /*
+ * READ, WRITE: buf is not a buffer of the library's, but in memory that the client
+ * shares with the server, see ublkev_dev_share() (UBLK_IO_F_SHMEM_ZC). The client
+ * may change it meanwhile.
+ */
+#define UBLKEV_REQ_SHARED	(1u << 5)
+
+/*
  * A request and its buffer are lent to the backend from the call of its
  * submit() until it is answered; the pointer stays valid and the members
  * stay as they are for that time, so a request may be linked into a list of
@@ -84,7 +91,9 @@ struct ublkev_req {
 				   0 where the op has no range. At most
 				   max_io_bytes where there is a buf */
 	void *buf;		/* ro: page-aligned data of READ, WRITE,
-				   REPORT_ZONES, ZONE_APPEND; NULL for the
+				   REPORT_ZONES, ZONE_APPEND; with
+				   UBLKEV_REQ_SHARED aligned to
+				   limits.dma_align_bytes, or 4; NULL for the
 				   rest, and not set for map() */
 	void *data;		/* rw: NULL at the first submit() */
 	uint32_t flags;		/* ro: UBLKEV_REQ_* */

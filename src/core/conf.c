@@ -136,6 +136,10 @@ static int conf_check_together(const struct ublkev_conf *conf,
 	if (conf->recovery && conf->flags & UBLKEV_CONF_UNPRIVILEGED)
 		return conf_bad_text(f, -EINVAL, "recovery", conf->recovery,
 			 "with UBLKEV_CONF_UNPRIVILEGED only 0 is possible");
+	/* the driver would go on to tell of memory that nobody knows */
+	if (conf->recovery && conf->features & UBLKEV_F_SHMEM_ZC)
+		return conf_bad_text(f, -EINVAL, "features", conf->features,
+			 "UBLKEV_F_SHMEM_ZC goes with recovery 0 only");
 	if (conf->flags & UBLKEV_CONF_SCHED_BATCH &&
 	    conf->flags & UBLKEV_CONF_KEEP_POLICY)
 		return conf_bad_text(f, -EINVAL, "flags", conf->flags,

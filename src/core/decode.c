@@ -50,6 +50,8 @@ static uint32_t decode_flags(uint32_t op_flags)
 		flags |= UBLKEV_REQ_META;
 	if (op_flags & UBLKEV__DESC_INTEGRITY)
 		flags |= UBLKEV_REQ_METADATA;
+	if (op_flags & UBLKEV__DESC_SHMEM_ZC)
+		flags |= UBLKEV_REQ_SHARED;
 	if (op_flags & F_FAILFAST)
 		flags |= UBLKEV_REQ_FAILFAST;
 	return flags;

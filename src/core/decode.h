@@ -6,6 +6,7 @@
 #define UBLKEV_CORE_DECODE_H
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <ublkev/req.h>
@@ -26,8 +27,37 @@ struct ublkev__desc {
  * not get their slot in the ring's table of buffers.
  */
 #define UBLKEV__DESC_NEED_REG_BUF	(1u << 17)
+/*
+ * UBLK_IO_F_SHMEM_ZC: the data are in registered memory, and addr says in which
+ * and where, see ublkev__shared_find()
+ */
+#define UBLKEV__DESC_SHMEM_ZC		(1u << 19)
 /* UBLK_IO_F_INTEGRITY: there are metadata beside the data */
 #define UBLKEV__DESC_INTEGRITY		(1u << 18)
+
+/* registered memory, by the driver's number of it */
+struct ublkev__shared {
+	char *base;		/* NULL: there is none of that number */
+	uint64_t bytes;
+};
+
+#define UBLKEV__MAX_SHARED	64u
+
+/*
+ * Where the `len_bytes` of data are that a descriptor's addr names; NULL: not in
+ * what is registered. `v` has MAX_SHARED, or is NULL.
+ */
+static inline void *ublkev__shared_find(const struct ublkev__shared *v,
+					uint64_t addr, uint64_t len_bytes)
+{
+	uint64_t offset = addr & UINT32_MAX;
+	uint64_t number = addr >> 32;
+
+	if (!v || number >= UBLKEV__MAX_SHARED || !v[number].base ||
+	    offset + len_bytes > v[number].bytes)
+		return NULL;
+	return v[number].base + offset;
+}
 
 static inline int ublkev__decode_no_range(struct ublkev_req *req, int err)
 {

@@ -56,6 +56,8 @@ static uint64_t life_data(const struct ublkev__life *c,
 		return c->asked_cpus;
 	case UBLKEV__CTRL_UPDATE_SIZE:
 		return c->resize_sectors;
+	case UBLKEV__CTRL_UNREG_BUF:
+		return c->unshare;
 	case UBLKEV__CTRL_QUIESCE_DEV:
 		return life_quiesce_ms(c);
 	default:

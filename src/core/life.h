@@ -29,7 +29,7 @@
  *	RECOVER       recover_timeout_ms  cancel, lose                GONE
  *	OPEN          cmd_timeout_ms      give up                     DEL
  *	START         start_timeout_ms    cancel, abort, close, lose  STOP
- *	LIVE          cmd_timeout_ms      cancel, lose                STOP
+ *	LIVE          cmd_timeout_ms      cancel, abort, lose         STOP
  *	QUIESCE       stop_timeout_ms     recall, close, lose         STOP
  *	STOP          stop_timeout_ms     abort, close, lose          DRAIN
  *	DRAIN         stop_timeout_ms     abort, close                CLOSE
@@ -43,7 +43,8 @@
  *
  *	LIVE	has the deadline while it waits for a command; it is served on
  *		without that answer, and lost only on the way down, or with all
- *		its tags dead
+ *		its tags dead; there requests are aborted for REG_BUF and
+ *		UNREG_BUF only, which wait for them
  *	STOP	has none while TRY_STOP_DEV is out and the device is served
  *	DEL	sends DEL_DEV_ASYNC when DEL_DEV was cancelled
  *
@@ -97,9 +98,10 @@ struct ublkev__life_action {
 	enum ublkev__life_act act;
 	enum ublkev__ctrl_cmd cmd;	/* CMD, CANCEL */
 	uint64_t data;		/* CMD: QUIESCE_DEV's ms, UPDATE_SIZE's
-				   sectors, GET_QUEUE_AFFINITY's queue */
+				   sectors, GET_QUEUE_AFFINITY's queue,
+				   UNREG_BUF's number */
 	int revents;		/* EVENT: one of UBLKEV_LIVE and so on */
-	int res;		/* EVENT: of RESIZED, REFUSED */
+	int res;		/* EVENT: of RESIZED, REFUSED, SHARED */
 	enum ublkev_step step;	/* EVENT: for dev->step */
 };
 
@@ -142,6 +144,7 @@ struct ublkev__life {
 					   params, to recover */
 	unsigned int asked_cpus;	/* queues whose CPUs were asked for */
 	uint64_t resize_sectors;	/* 0: no resize is under way */
+	unsigned int unshare;		/* number of UNREG_BUF */
 	int err;			/* the first */
 	bool stopping;			/* on the way down */
 	unsigned int undo;		/* UBLKEV__UNDO(), what is there */
@@ -170,6 +173,11 @@ int ublkev__life_release(struct ublkev__life *c, uint64_t now_ms);
 void ublkev__life_resize(struct ublkev__life *c, uint64_t sectors,
 			 uint64_t now_ms);
 int ublkev__life_can_resize(const struct ublkev__life *c);
+/* likewise REG_BUF, and UNREG_BUF of that number; SHARED tells of the end */
+void ublkev__life_share(struct ublkev__life *c, uint64_t now_ms);
+void ublkev__life_unshare(struct ublkev__life *c, unsigned int number,
+			  uint64_t now_ms);
+int ublkev__life_can_share(const struct ublkev__life *c);
 
 /*
  * Facts. `cmd` was answered. A command that is not pending: -EPROTO, and

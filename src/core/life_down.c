@@ -174,8 +174,12 @@ static void down_close_early(struct ublkev__life *c)
 
 static void down_lose(struct ublkev__life *c)
 {
+	bool shares = ublkev__life_shares(c) && !ublkev__life_overdue(c);
+
 	down_close_early(c);
 	c->pending = UBLKEV__CTRL_NONE;
+	if (shares)
+		ublkev__life_tell(c, UBLKEV_SHARED, -ETIMEDOUT);
 	if (c->resize_sectors && !ublkev__life_overdue(c))
 		ublkev__life_tell(c, UBLKEV_RESIZED, -ETIMEDOUT);
 	c->resize_sectors = 0;
@@ -189,6 +193,8 @@ static enum ublkev__rung down_next_rung(const struct ublkev__life *c)
 
 	if (!c->files)
 		left &= ~UBLKEV__RUNG(RECALL);
+	if (c->step == UBLKEV_STEP_LIVE && !ublkev__life_shares(c))
+		left &= ~UBLKEV__RUNG(ABORT);
 	assert(left);
 	return (enum ublkev__rung)__builtin_ctz(left);
 }
@@ -293,6 +299,7 @@ void ublkev__life_abort(struct ublkev__life *c, uint64_t now_ms)
 	}
 	down_abort_io(c);
 	if (ublkev__life_row(c)->ladder & UBLKEV__RUNG(ABORT) &&
+	    (c->step != UBLKEV_STEP_LIVE || ublkev__life_shares(c)) &&
 	    c->rung <= UBLKEV__RUNG_ABORT)
 		c->rung = UBLKEV__RUNG_ABORT + 1u;
 	else if (!ublkev__life_overdue(c) && c->step != UBLKEV_STEP_QUIESCE)

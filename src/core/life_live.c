@@ -85,6 +85,39 @@ static void live_resize_on(struct ublkev__life *c,
 	}
 }
 
+/* ---- shared memory --------------------------------------------------------- */
+
+void ublkev__life_share(struct ublkev__life *c, uint64_t now_ms)
+{
+	ublkev__life_wait(c, now_ms);
+	ublkev__life_command(c, UBLKEV__CTRL_REG_BUF);
+}
+
+void ublkev__life_unshare(struct ublkev__life *c, unsigned int number,
+			  uint64_t now_ms)
+{
+	c->unshare = number;
+	ublkev__life_wait(c, now_ms);
+	ublkev__life_command(c, UBLKEV__CTRL_UNREG_BUF);
+}
+
+int ublkev__life_can_share(const struct ublkev__life *c)
+{
+	int err = live_may_change(c);
+
+	if (err)
+		return err;
+	return ublkev__life_uses(c, UBLKEV__F(SHMEM_ZC)) ? 0 : -EOPNOTSUPP;
+}
+
+/* REG_BUF answers with the memory's number */
+static void live_shared(struct ublkev__life *c, int res)
+{
+	if (!ublkev__life_overdue(c))
+		ublkev__life_tell(c, UBLKEV_SHARED,
+				  res < 0 ? live_result(c, res) : res);
+}
+
 /* ---- stopped or quiesced by somebody else --------------------------------- */
 
 /*
@@ -188,6 +221,8 @@ void ublkev__life_live_done(struct ublkev__life *c, enum ublkev__ctrl_cmd cmd,
 	c->deadline_ms = UBLKEV__NEVER;
 	if (cmd == UBLKEV__CTRL_UPDATE_SIZE)
 		live_resized(c, a->res);
+	else if (cmd == UBLKEV__CTRL_REG_BUF || cmd == UBLKEV__CTRL_UNREG_BUF)
+		live_shared(c, a->res);
 	else if (c->resize_sectors)
 		live_resize_on(c, a, now_ms);
 	else
@@ -217,6 +252,8 @@ void ublkev__life_live_expire(struct ublkev__life *c, uint64_t now_ms)
 	c->deadline_ms = UBLKEV__NEVER;
 	if (c->resize_sectors)
 		ublkev__life_tell(c, UBLKEV_RESIZED, -ETIMEDOUT);
+	else if (ublkev__life_shares(c))
+		ublkev__life_tell(c, UBLKEV_SHARED, -ETIMEDOUT);
 	c->rung = UBLKEV__RUNG_LOSE;
 }
 

@@ -35,6 +35,13 @@ static inline bool ublkev__life_overdue(const struct ublkev__life *c)
 	return c->step == UBLKEV_STEP_LIVE && c->rung == UBLKEV__RUNG_LOSE;
 }
 
+/* The pending command of a live device waits for the requests to be answered. */
+static inline bool ublkev__life_shares(const struct ublkev__life *c)
+{
+	return c->pending == UBLKEV__CTRL_REG_BUF ||
+	       c->pending == UBLKEV__CTRL_UNREG_BUF;
+}
+
 /* Some tags are with the driver, or will be: not all are dead. */
 static inline bool ublkev__life_has_tags(const struct ublkev__life *c)
 {

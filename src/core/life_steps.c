@@ -94,9 +94,10 @@ const struct ublkev__life_step ublkev__life_steps[UBLKEV_NR_STEPS] = {
 	[UBLKEV_STEP_LIVE] = {
 		.name = "LIVE",
 		.timeout = TIMEOUT(cmd_timeout_ms),
-		.ladder = PLAIN,
+		.ladder = PLAIN | UBLKEV__RUNG(ABORT),
 		.undo = SERVED,
-		.cmds = CMD(NONE) | CMD(GET_DEV_INFO) | CMD(UPDATE_SIZE),
+		.cmds = CMD(NONE) | CMD(GET_DEV_INFO) | CMD(UPDATE_SIZE) |
+			CMD(REG_BUF) | CMD(UNREG_BUF),
 	},
 	/*
 	 * none is pending once the device is quiesced, and when others did it

@@ -152,6 +152,7 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 	bool by_hand = lends && !(F_BY_HAND & ~offered);
 	bool user = traits & (UBLKEV__ZONED | UBLKEV__METADATA);
 	bool batch = conf->features & offered & UBLKEV_F_BATCH_IO;
+	bool shares = conf->features & offered & UBLKEV_F_SHMEM_ZC;
 	uint64_t features = 0;
 
 	/*
@@ -171,6 +172,13 @@ uint64_t ublkev__xfer_features(const struct ublkev_conf *conf,
 	 */
 	if (copy == UBLKEV_COPY_AUTO)
 		copy = zero ? UBLKEV_COPY_ZERO : UBLKEV_COPY_DIRECT;
+	/*
+	 * With GET_DATA the driver would forget where in shared memory a WRITE's
+	 * data are (ublk_get_data()).
+	 */
+	if (copy == UBLKEV_COPY_DIRECT && shares)
+		copy = traits & UBLKEV__CAN_MAP ? UBLKEV_COPY_USER
+						: UBLKEV_COPY_PLAIN;
 	/* ADD_DEV refuses it for a device of an ordinary user's. */
 	if (copy == UBLKEV_COPY_USER && root)
 		features = UBLKEV__F(USER_COPY);
@@ -311,6 +319,9 @@ int ublkev__features_choose(const struct ublkev_conf *conf,
 
 bool ublkev__features_servable(uint64_t features)
 {
+	/* what its former server has registered is not known here */
+	if (features & UBLKEV__F(SHMEM_ZC))
+		return false;
 	/* data that no buffer was lent for can be had by USER_COPY alone */
 	if (features & (UBLKEV__F(AUTO_BUF_REG) |
 			UBLKEV__F(SUPPORT_ZERO_COPY)) &&

@@ -72,7 +72,8 @@ struct ublkev__params {
 };
 
 /* what conf.features may name */
-#define UBLKEV__F_WANTABLE	(UBLKEV_F_NO_AUTO_PART_SCAN | UBLKEV_F_BATCH_IO)
+#define UBLKEV__F_WANTABLE	(UBLKEV_F_NO_AUTO_PART_SCAN | \
+				 UBLKEV_F_BATCH_IO | UBLKEV_F_SHMEM_ZC)
 
 /*
  * What a descriptor of the driver's has, and, padded to a line of the cache,
@@ -127,7 +128,7 @@ void ublkev__params_tell(const struct ublkev__params *p,
  * From limits that the guard has completed. `max_io_bytes` is the device's,
  * and bounds READ and WRITE together with the backend's own. Fields that
  * are too narrow for a limit take the most they hold. `lent`: clients' pages
- * are (XFER_ZERO), so that what the backend wants of these is told as well;
+ * are (XFER_ZERO), or their memory is shared, so that what the backend wants of these is told as well;
  * else it is to hold up no client.
  */
 void ublkev__params_make(struct ublkev__params *p,

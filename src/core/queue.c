@@ -60,7 +60,7 @@ static bool queue_must_move(const struct ublkev__queue *q,
 {
 	if (q->copy == UBLKEV__XFER_DIRECT)
 		return t->how & UBLKEV__HOW_AWAY;
-	if (err || t->how & UBLKEV__HOW_LENT)
+	if (err || req->flags & UBLKEV_REQ_SHARED || t->how & UBLKEV__HOW_LENT)
 		return false;
 	return t->how & UBLKEV__HOW_AWAY || req->op == UBLKEV_OP_READ ||
 	       req->op == UBLKEV_OP_REPORT_ZONES ||
@@ -150,6 +150,8 @@ static inline void queue_request(struct ublkev__queue *q, struct ublkev__tag *t,
 		q->stats->rejected++;
 	else if (t->how & UBLKEV__HOW_FAULT)
 		err = -EIO;
+	else if (__builtin_expect(t->req.flags & UBLKEV_REQ_SHARED, 0))
+		err = ublkev__queue_find_shared(q, t, desc);
 	if (err) {
 		queue_set_result(q, t, &t->req, err);
 		return;
@@ -419,6 +421,8 @@ static enum ublkev__queue_act queue_prepare(const struct ublkev__queue *q,
 {
 	if (t->req.op > UBLKEV_OP_WRITE)
 		return queue_prepare_other(q, t);
+	if (t->req.flags & UBLKEV_REQ_SHARED)
+		return UBLKEV__QUEUE_SUBMIT;
 	if (q->copy == UBLKEV__XFER_ZERO && !(t->how & UBLKEV__HOW_UNLENT))
 		return UBLKEV__QUEUE_LEND;
 	if (!(t->how & UBLKEV__HOW_ASKED))
@@ -483,9 +487,10 @@ enum ublkev__queue_act ublkev__queue_next_in(struct ublkev__queue *q,
 			queue_fetch_data(q, t);
 			continue;
 		}
-		t->req.buf = t->req.op <= UBLKEV_OP_WRITE ||
-			     queue_has_buf(&t->req) ?
-			ublkev__queue_own_buf(q, t) : NULL;
+		if (!(t->req.flags & UBLKEV_REQ_SHARED))
+			t->req.buf = t->req.op <= UBLKEV_OP_WRITE ||
+				     queue_has_buf(&t->req) ?
+				ublkev__queue_own_buf(q, t) : NULL;
 		t->req.data = NULL;
 		if (act == UBLKEV__QUEUE_SUBMIT ||
 		    act == UBLKEV__QUEUE_APPEND) {

@@ -25,6 +25,9 @@
  * these are read into its pages or written from them, and it needs no MOVE.
  * Else it is READY once more, and all is as with USER_COPY.
  *
+ * A request whose data are in memory that its client shares with us is as with
+ * PLAIN, in whatever way others' are moved: its buffer is there.
+ *
  * Where a ZONE_APPEND has put its data is told with its commit, so it is MOVE
  * once more when it is answered, and pulled as COMMIT_APPEND. Of a zoned disk
  * all data are moved as with USER_COPY, or lent.
@@ -104,6 +107,7 @@ struct ublkev__queue {
 	struct ublkev_stats *stats;
 	uint64_t *since_us;		/* [depth], or NULL: no latencies */
 	uint64_t now_us;		/* set by the owner, for since_us */
+	const struct ublkev__shared *shared;	/* or NULL: there is none */
 	char *bufs;
 	void *spare;
 	uint32_t max_io_bytes;
@@ -175,6 +179,13 @@ uint32_t ublkev__queue_generation(const struct ublkev__queue *q);
  */
 void ublkev__queue_set_xfer(struct ublkev__queue *q, enum ublkev__xfer copy,
 			    bool no_data);
+
+/* Before the first ARM is pulled: where addresses of shared memory are. */
+static inline void ublkev__queue_set_shared(struct ublkev__queue *q,
+					    const struct ublkev__shared *shared)
+{
+	q->shared = shared;
+}
 
 /*
  * Before the first ARM is pulled: a tag's buffer is that of max_io_bytes at
@@ -277,6 +288,13 @@ static inline void *ublkev__queue_own_buf(const struct ublkev__queue *q,
 {
 	return q->bufs ? q->bufs + (size_t)t->req.tag * q->stride_bytes : NULL;
 }
+
+/*
+ * Finds the data of t's request, which has UBLKEV_REQ_SHARED and is still to be
+ * READY: for queue.c. Errors: -EIO, they are in nothing that is known here.
+ */
+int ublkev__queue_find_shared(struct ublkev__queue *q, struct ublkev__tag *t,
+			      const struct ublkev__desc *desc);
 
 /*
  * The buffer that the driver is told of with ARM, COMMIT and MOVE. PLAIN: it

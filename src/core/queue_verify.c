@@ -134,7 +134,10 @@ static void queue_verify_tag(const struct ublkev__queue *q,
 		break;
 	case UBLKEV__TAG_BACKEND:
 		assert(!q->failing);
-		if (!q->copy || zoned || t->how & UBLKEV__HOW_LENT)
+		if (t->req.flags & UBLKEV_REQ_SHARED)
+			assert(data && t->req.buf && !(t->how & ~BEGUN));
+		if (!q->copy || zoned || t->how & UBLKEV__HOW_LENT ||
+		    t->req.flags & UBLKEV_REQ_SHARED)
 			break;
 		/* a request with data has a buffer; a WRITE's data are in it */
 		assert(data == !!(t->how & ASKED) && (!data || q->bufs));

@@ -20,19 +20,21 @@
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "ev/evresize.h"
+#include "ev/evshare.h"
 #include "ev/evturn.h"
 #include "ev/evworker.h"
 
 static void act_own_params(const struct ublkev__engine *e,
 			   struct ublkev__params *params)
 {
-	enum ublkev__xfer xfer = ublkev__xfer_of(e->life.info.features,
-						 e->life.traits);
+	uint64_t features = e->life.info.features;
+	enum ublkev__xfer xfer = ublkev__xfer_of(features, e->life.traits);
 
 	memset(params, 0, sizeof(*params));
 	ublkev__params_make(params, &e->backend->limits,
 			    e->life.info.max_io_bytes,
-			    xfer == UBLKEV__XFER_ZERO);
+			    xfer == UBLKEV__XFER_ZERO ||
+			    features & UBLKEV__F(SHMEM_ZC));
 }
 
 static void act_command(struct ublkev__engine *e,
@@ -47,14 +49,19 @@ static void act_command(struct ublkev__engine *e,
 
 	if (a->cmd == UBLKEV__CTRL_SET_PARAMS)
 		act_own_params(e, &req.params);
+	if (a->cmd == UBLKEV__CTRL_REG_BUF)
+		ublkev__share_fill(e, &req);
 	/* a recovered device keeps what its administrator chose meanwhile */
 	req.no_scheduler = a->cmd == UBLKEV__CTRL_START_DEV &&
 			   !(e->conf.flags & UBLKEV_CONF_KEEP_SCHEDULER);
 	ublkev__log(&e->log, LOG_DEBUG, "%s", ublkev__ctrl_name(a->cmd));
 	failed.res = ublkev__carrier_submit(e->carrier, &req);
-	if (failed.res)
-		ublkev__life_cmd_done(&e->life, a->cmd, &failed,
-				      ublkev__engine_now_ms(e));
+	ublkev__share_sent(e);
+	if (!failed.res)
+		return;
+	failed.res = ublkev__share_answered(e, a->cmd, failed.res);
+	ublkev__life_cmd_done(&e->life, a->cmd, &failed,
+			      ublkev__engine_now_ms(e));
 }
 
 /* Names the missing features, before the core refuses to go on without them. */
@@ -151,6 +158,7 @@ static void act_look_at_answer(struct ublkev__engine *e,
 
 	if (done->cmd == UBLKEV__CTRL_GET_QUEUE_AFFINITY)
 		act_take_cpus(e, done);
+	a->res = ublkev__share_answered(e, done->cmd, a->res);
 	if (a->res < 0)
 		return;
 	if (done->cmd == UBLKEV__CTRL_ADD_DEV)
@@ -306,13 +314,17 @@ static void act_open_ublkc(struct ublkev__engine *e)
 				      info->depth, info->features);
 	if (!err && e->nr_workers)
 		err = ublkev__workers_open(e, copy == UBLKEV__XFER_PLAIN);
+	if (!err)
+		err = ublkev__share_init(e);
 	if (!err) {
 		e->nr_queues = info->queues * e->parts;
 		if (!e->nr_workers)
 			e->lane.nr_queues = info->queues;
 		ublkev__engine_set_bufs(&e->lane);
-		for (i = 0; i < e->nr_queues; i++)
+		for (i = 0; i < e->nr_queues; i++) {
 			ublkev__queue_set_xfer(&e->queues[i], copy, no_data);
+			ublkev__queue_set_shared(&e->queues[i], e->shared);
+		}
 	}
 	ublkev__life_opened(&e->life, err, ublkev__engine_now_ms(e));
 }
@@ -469,7 +481,7 @@ static bool act_tell(struct ublkev__engine *e,
 	dev->step = a->step;
 	dev->id = e->life.info.id;
 	dev->err = e->life.err;
-	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED))
+	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED | UBLKEV_SHARED))
 		dev->res = a->res;
 	if (a->revents == UBLKEV_RESIZED)
 		ublkev__resize_told(e);

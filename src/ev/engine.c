@@ -19,6 +19,7 @@
 #include "ev/evoffload.h"
 #include "ev/evreqop.h"
 #include "ev/evturn.h"
+#include "ev/evshare.h"
 #include "ev/evworker.h"
 #include "util/check.h"
 #include "util/thread.h"
@@ -352,6 +353,7 @@ int ublkev__engine_up(struct ublkev__engine *e, enum ublkev_step *step)
 	ublkev__engine_init_lane(e, &e->lane);
 	e->nr_queues = 0;
 	e->resize = UBLKEV__RESIZE_NONE;
+	e->share_fd = -1;
 	e->blocked = false;
 	e->grown = false;
 	e->closes_backend = false;
@@ -411,8 +413,20 @@ static void engine_free_queues(struct ublkev__engine *e)
 	e->since_us = NULL;
 }
 
+/* operations on files that the kernel still has, perhaps with shared memory */
+static bool engine_left_files(const struct ublkev__engine *e)
+{
+	uint64_t n = e->lane.stats.files_left;
+	unsigned int i;
+
+	for (i = 0; i < e->nr_workers; i++)
+		n += ublkev__worker_lane(e, i)->stats.files_left;
+	return n;
+}
+
 int ublkev__engine_down(struct ublkev__engine *e)
 {
+	bool left = false;
 	int fd = -1;
 
 	if (ublkev__carrier_free(e->carrier))
@@ -423,11 +437,13 @@ int ublkev__engine_down(struct ublkev__engine *e)
 	/* the backend lets go of requests and buffers before they vanish */
 	if (ublkev__offload_free(e)) {
 		ublkev__guard_leave(e->backend);
-		engine_leave_to_backend(e);
-	} else if (e->mode != UBLKEV__LIFE_REMOVE && e->backend->owner == e &&
-		   ublkev__guard_close(e->backend) == UBLKEV_LATER) {
-		engine_leave_to_backend(e);
+		left = true;
+	} else if (e->mode != UBLKEV__LIFE_REMOVE && e->backend->owner == e) {
+		left = ublkev__guard_close(e->backend) == UBLKEV_LATER;
 	}
+	if (left)
+		engine_leave_to_backend(e);
+	ublkev__share_free(e, left || engine_left_files(e));
 	ublkev__workers_free(e);
 	if (e->lane.io)
 		fd = ublkev__io_take_fd(e->lane.io);

@@ -10,6 +10,7 @@
  *	evoffload.c threads for what blocks
  *	act.c      its part in a device's life: commands, events, files
  *	evresize.c a resize: the backend's part of it
+ *	evshare.c  memory that clients share with the server
  *	evloop.c   when the pump runs: libev's watchers
  *	evturn.c   a turn's budget, and what is done before the loop sleeps
  *	evworker.c the same in threads, a queue each
@@ -160,6 +161,13 @@ struct ublkev__engine {
 	enum ublkev__resize resize;
 	uint64_t resize_bytes;		/* what the device is to have */
 	uint64_t old_bytes;		/* and had, before it */
+	/* evshare.c */
+	struct ublkev__shared *shared;	/* [MAX_SHARED], or NULL: the device
+					   has no SHMEM_ZC */
+	int share_fd;			/* of what is to be registered; -1 */
+	uint64_t share_offset;
+	unsigned int share_flags;
+	unsigned int share_index;	/* of the command that is out */
 	/* evworker.c; none: the lane above has all queues */
 	struct ublkev__worker *workers;
 	unsigned int nr_workers;

@@ -19,6 +19,7 @@
 #include "ev/evloop.h"
 #include "ev/evpump.h"
 #include "ev/evresize.h"
+#include "ev/evshare.h"
 #include "ev/evworker.h"
 #include "util/check.h"
 #include "util/sized.h"
@@ -335,6 +336,24 @@ int ublkev_dev_resize(struct ev_loop *loop, struct ublkev_dev *dev,
 	if (!err)
 		err = ublkev__resize_begin(e, dev_bytes);
 	return err;
+}
+
+int ublkev_dev_share(struct ev_loop *loop, struct ublkev_dev *dev, int fd,
+		     uint64_t offset_bytes, uint64_t bytes, unsigned int flags)
+{
+	struct ublkev__engine *e = dev_active(loop, dev);
+
+	if (!e)
+		return -EINVAL;
+	return ublkev__share_begin(e, fd, offset_bytes, bytes, flags);
+}
+
+int ublkev_dev_unshare(struct ev_loop *loop, struct ublkev_dev *dev,
+		       unsigned int number)
+{
+	struct ublkev__engine *e = dev_active(loop, dev);
+
+	return e ? ublkev__share_end(e, number) : -EINVAL;
 }
 
 void ublkev_dev_abort(struct ev_loop *loop, struct ublkev_dev *dev)

@@ -60,6 +60,7 @@ static void stats_add_worker(struct ublkev_stats *sum,
 	ADD(waits);
 	ADD(waits_paid);
 	ADD(files_left);
+	ADD(shared);
 }
 
 /* as stats_add_worker() reads them */

@@ -76,6 +76,15 @@ SAME(UBLKEV__DESC_NEED_REG_BUF, UBLK_IO_F_NEED_REG_BUF);
 SAME(ABI_IO_REGISTER_IO_BUF, UBLK_U_IO_REGISTER_IO_BUF);
 SAME(ABI_IO_UNREGISTER_IO_BUF, UBLK_U_IO_UNREGISTER_IO_BUF);
 #endif
+#ifdef UBLK_F_SHMEM_ZC
+SAME(UBLKEV_F_SHMEM_ZC, UBLK_F_SHMEM_ZC);
+SAME(UBLKEV__DESC_SHMEM_ZC, UBLK_IO_F_SHMEM_ZC);
+SAME(ABI_CMD_REG_BUF, UBLK_U_CMD_REG_BUF);
+SAME(ABI_CMD_UNREG_BUF, UBLK_U_CMD_UNREG_BUF);
+SAME(ABI_SHMEM_READ_ONLY, UBLK_SHMEM_BUF_READ_ONLY);
+SAME(sizeof(struct abi_shmem_buf_reg), sizeof(struct ublk_shmem_buf_reg));
+SAME_AT(abi_shmem_buf_reg, flags, ublk_shmem_buf_reg, flags);
+#endif
 #ifdef UBLK_PARAM_TYPE_ZONED
 SAME(ABI_PARAM_TYPE_ZONED, UBLK_PARAM_TYPE_ZONED);
 SAME_AT(abi_params, zoned.max_zone_append_sectors, ublk_params,
@@ -135,6 +144,7 @@ static_assert(sizeof(struct abi_batch_io) == 16, "as the driver has it");
 static_assert(sizeof(struct abi_batch_elem) == 16 &&
 	      offsetof(struct abi_batch_elem, addr) == 8,
 	      "as the driver has it");
+static_assert(sizeof(struct abi_shmem_buf_reg) == 24, "as the driver has it");
 static_assert(sizeof(struct abi_ctrl_cmd) == 32, "as the driver has it");
 static_assert(sizeof(struct abi_dev_info) == 64, "as the driver has it");
 static_assert(offsetof(struct abi_params, basic) == 8 &&
@@ -190,6 +200,8 @@ uint32_t ublkev__abi_cmd_op(enum ublkev__ctrl_cmd cmd)
 		[UBLKEV__CTRL_UPDATE_SIZE] = ABI_CMD_UPDATE_SIZE,
 		[UBLKEV__CTRL_QUIESCE_DEV] = ABI_CMD_QUIESCE_DEV,
 		[UBLKEV__CTRL_TRY_STOP_DEV] = ABI_CMD_TRY_STOP_DEV,
+		[UBLKEV__CTRL_REG_BUF] = ABI_CMD_REG_BUF,
+		[UBLKEV__CTRL_UNREG_BUF] = ABI_CMD_UNREG_BUF,
 		[UBLKEV__CTRL_STOP_DEV] = ABI_CMD_STOP_DEV,
 		[UBLKEV__CTRL_DEL_DEV] = ABI_CMD_DEL_DEV,
 		[UBLKEV__CTRL_DEL_DEV_ASYNC] = ABI_CMD_DEL_DEV_ASYNC,

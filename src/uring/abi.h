@@ -44,6 +44,8 @@
 #define ABI_CMD_UPDATE_SIZE		ABI_CTRL_RW(0x15)
 #define ABI_CMD_QUIESCE_DEV		ABI_CTRL_RW(0x16)
 #define ABI_CMD_TRY_STOP_DEV		ABI_CTRL_RW(0x17)
+#define ABI_CMD_REG_BUF			ABI_CTRL_RW(0x18)
+#define ABI_CMD_UNREG_BUF		ABI_CTRL_RW(0x19)
 
 #define ABI_IO_FETCH_REQ		ABI_IO_RW(0x20)
 #define ABI_IO_COMMIT_AND_FETCH_REQ	ABI_IO_RW(0x21)
@@ -226,6 +228,16 @@ struct abi_params {
 #define ABI_CSUM_IP		1
 #define ABI_CSUM_CRC16		2
 #define ABI_CSUM_CRC64		4
+
+/* What REG_BUF's addr points to: memory of the process that sends it. */
+struct abi_shmem_buf_reg {
+	uint64_t addr;
+	uint64_t len;
+	uint32_t flags;		/* ABI_SHMEM_* */
+	uint32_t reserved;
+};
+
+#define ABI_SHMEM_READ_ONLY	(1u << 0)
 
 /*
  * Offset of a queue's descriptors, of desc_bytes each, in the mapping of ublkc:

@@ -45,6 +45,7 @@ struct channel {
 	bool served;			/* was added or recovered through it */
 	bool stopped;			/* STOP_DEV has succeeded */
 	bool no_scheduler;		/* asked for by the pending START_DEV */
+	struct ublkev__chan_memory memory; /* of the pending REG_BUF */
 	enum ublkev__ctrl_cmd cleaning;	/* the last that clean_up() has sent */
 	unsigned int looks;		/* at ublkc, before the first was sent */
 	bool waits;			/* for the next look */
@@ -97,6 +98,7 @@ static void broker_run_end(int fd, int their_evfd)
 
 static void broker_run_channel_free(struct broker *b, struct channel *ch)
 {
+	ublkev__chan_unmap(&ch->memory);
 	ublkev__cring_free(ch->ring);
 	broker_run_end(ch->fd, ch->their_evfd);
 	close(ch->evfd);
@@ -283,6 +285,7 @@ static void broker_run_reap(const struct broker *b, struct channel *ch)
 		return;
 	while (ublkev__cring_reap(ch->ring, &done)) {
 		ch->pending = UBLKEV__CTRL_NONE;
+		ublkev__chan_unmap(&ch->memory);
 		broker_run_note(ch, &done);
 		broker_run_tell(ch, &done);
 		if (done.cmd == UBLKEV__CTRL_START_DEV &&
@@ -313,23 +316,30 @@ static bool broker_run_is_command(const struct ublkev__chan_cmd *cmd)
 			       cmd->req.cmd < UBLKEV__NR_CTRL_CMDS);
 }
 
-static void broker_run_carry(struct channel *ch,
-			     const struct ublkev__chan_cmd *cmd)
+/* `with`: the file of the memory that REG_BUF registers, or -1 */
+static void broker_run_carry(struct channel *ch, struct ublkev__chan_cmd *cmd,
+			     int with)
 {
 	struct ublkev__carrier_done done;
-	int err;
+	int err = 0;
 
 	if (cmd->cancel) {
 		ublkev__cring_cancel(ch->ring);
 		return;
 	}
-	err = broker_run_submit(ch, &cmd->req);
+	if (cmd->req.cmd == UBLKEV__CTRL_REG_BUF &&
+	    ch->pending == UBLKEV__CTRL_NONE)
+		err = ublkev__chan_map(&ch->memory, &cmd->req.memory, with);
+	if (!err)
+		err = broker_run_submit(ch, &cmd->req);
 	if (!err) {
 		/* a stop that the server began is finished without it */
 		if (cmd->req.cmd == UBLKEV__CTRL_STOP_DEV)
 			ch->ours = ch->served;
 		return;
 	}
+	if (ch->pending == UBLKEV__CTRL_NONE)
+		ublkev__chan_unmap(&ch->memory);
 	memset(&done, 0, sizeof(done));
 	done.cmd = cmd->req.cmd;
 	done.answer.res = err;
@@ -356,14 +366,18 @@ static void broker_run_other_end_closed(struct channel *ch)
 static void broker_run_listen_to(struct channel *ch)
 {
 	struct ublkev__chan_cmd cmd;
-	int ret;
+	int ret, with;
 
-	while ((ret = ublkev__chan_recv(ch->fd, &cmd, sizeof(cmd))) > 0) {
-		if (!broker_run_is_command(&cmd)) {
+	while ((ret = ublkev__chan_recv_with(ch->fd, &cmd, sizeof(cmd),
+					     &with)) > 0) {
+		if (broker_run_is_command(&cmd))
+			broker_run_carry(ch, &cmd, with);
+		else
 			ret = -EPIPE;
+		if (with >= 0)
+			close(with);
+		if (ret < 0)
 			break;
-		}
-		broker_run_carry(ch, &cmd);
 	}
 	if (ret < 0)
 		broker_run_other_end_closed(ch);

@@ -22,6 +22,15 @@
 
 struct ublkev__carrier;
 
+/* what REG_BUF registers */
+struct ublkev__carrier_memory {
+	void *base;		/* this process' mapping of it */
+	uint64_t bytes;
+	uint64_t offset_bytes;	/* in the file, by which a broker maps it */
+	int fd;			/* the file's: of use until submit returns */
+	bool read_only;
+};
+
 /* A command. */
 struct ublkev__carrier_req {
 	enum ublkev__ctrl_cmd cmd;
@@ -35,10 +44,11 @@ struct ublkev__carrier_req {
 	struct ublkev__params params;	/* of SET_PARAMS */
 	/*
 	 * UPDATE_SIZE has sectors here, QUIESCE_DEV milliseconds,
-	 * GET_QUEUE_AFFINITY the queue. START_DEV and END_USER_RECOVERY have
+	 * GET_QUEUE_AFFINITY the queue, UNREG_BUF the memory's number. START_DEV and END_USER_RECOVERY have
 	 * the server's pid, which ublkev__carrier_submit() fills in.
 	 */
 	uint64_t data;
+	struct ublkev__carrier_memory memory;	/* of REG_BUF */
 	/*
 	 * A broker that carries START_DEV is to give the disk the I/O scheduler
 	 * "none" when it is live. A ring of this process does not look at it.

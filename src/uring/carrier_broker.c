@@ -110,7 +110,9 @@ int ublkev__cbroker_submit(struct ublkev__cbroker *b,
 		return b->lost;
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.req = *req;
-	err = ublkev__chan_send(b->fd, &cmd, sizeof(cmd));
+	err = ublkev__chan_send_with(b->fd, &cmd, sizeof(cmd),
+				     req->cmd == UBLKEV__CTRL_REG_BUF ?
+				     req->memory.fd : -1);
 	if (!err)
 		b->pending = req->cmd;
 	else if (err == -EPIPE)	/* perhaps the broker has said why */

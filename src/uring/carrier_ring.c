@@ -38,6 +38,7 @@ union payload {
 	struct abi_dev_info info;
 	struct abi_params params;
 	struct ublkev_cpus cpus;
+	struct abi_shmem_buf_reg memory;
 };
 
 /*
@@ -150,6 +151,8 @@ static size_t cring_payload_bytes(enum ublkev__ctrl_cmd cmd)
 		return sizeof(struct abi_params);
 	case UBLKEV__CTRL_GET_QUEUE_AFFINITY:
 		return sizeof(struct ublkev_cpus);
+	case UBLKEV__CTRL_REG_BUF:
+		return sizeof(struct abi_shmem_buf_reg);
 	default:
 		return 0;
 	}
@@ -165,6 +168,12 @@ static void cring_put_payload(union payload *p,
 		ublkev__abi_put_params(&p->params, &req->params);
 	else if (req->cmd == UBLKEV__CTRL_GET_PARAMS)
 		p->params.len = sizeof(p->params);
+	else if (req->cmd == UBLKEV__CTRL_REG_BUF)
+		p->memory = (struct abi_shmem_buf_reg){
+			.addr = (uintptr_t)req->memory.base,
+			.len = req->memory.bytes,
+			.flags = req->memory.read_only ? ABI_SHMEM_READ_ONLY : 0,
+		};
 }
 
 /*

@@ -6,7 +6,9 @@
 #include "uring/chan.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,6 +34,47 @@ int ublkev__chan_send(int fd, const void *msg, size_t bytes)
 
 	do
 		n = send(fd, msg, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? chan_send_error(errno) : 0;
+}
+
+/* a message with room for one descriptor beside it */
+struct with_msg {
+	struct iovec iov;
+	struct msghdr hdr;
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+};
+
+static void chan_init_with_msg(struct with_msg *m, void *msg, size_t bytes)
+{
+	memset(m, 0, sizeof(*m));
+	m->iov.iov_base = msg;
+	m->iov.iov_len = bytes;
+	m->hdr.msg_iov = &m->iov;
+	m->hdr.msg_iovlen = 1;
+	m->hdr.msg_control = m->control.bytes;
+	m->hdr.msg_controllen = sizeof(m->control.bytes);
+}
+
+int ublkev__chan_send_with(int fd, const void *msg, size_t bytes, int with)
+{
+	struct cmsghdr *c;
+	struct with_msg m;
+	ssize_t n;
+
+	if (with < 0)
+		return ublkev__chan_send(fd, msg, bytes);
+	chan_init_with_msg(&m, (void *)(uintptr_t)msg, bytes);
+	c = CMSG_FIRSTHDR(&m.hdr);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &with, sizeof(int));
+	do
+		n = sendmsg(fd, &m.hdr, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? chan_send_error(errno) : 0;
 }
@@ -64,6 +107,60 @@ int ublkev__chan_recv(int fd, void *msg, size_t bytes)
 	ssize_t n = chan_recv_once(fd, msg, bytes, MSG_TRUNC);
 
 	return chan_recv_result(n, errno, bytes);
+}
+
+/*
+ * When this process is out of descriptors the kernel leaves out the one that it
+ * has no number for.
+ */
+int ublkev__chan_recv_with(int fd, void *msg, size_t bytes, int *with)
+{
+	struct cmsghdr *c;
+	struct with_msg m;
+	ssize_t n;
+	int ret;
+
+	*with = -1;
+	chan_init_with_msg(&m, msg, bytes);
+	n = recvmsg(fd, &m.hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
+	if (n < 0 && errno == ECONNRESET)	/* as chan_recv_once() */
+		n = recvmsg(fd, &m.hdr,
+			    MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
+	ret = chan_recv_result(n, errno, bytes);
+	c = n > 0 ? CMSG_FIRSTHDR(&m.hdr) : NULL;
+	if (c && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(with, CMSG_DATA(c), sizeof(int));
+	if (ret < 0 && *with >= 0) {
+		close(*with);
+		*with = -1;
+	}
+	return ret;
+}
+
+int ublkev__chan_map(struct ublkev__chan_memory *m,
+		     struct ublkev__carrier_memory *memory, int fd)
+{
+	int prot = PROT_READ | (memory->read_only ? 0 : PROT_WRITE);
+	void *p;
+
+	if (fd < 0)
+		return -EMFILE;
+	p = mmap(NULL, (size_t)memory->bytes, prot, MAP_SHARED, fd,
+		 (off_t)memory->offset_bytes);
+	if (p == MAP_FAILED)
+		return -errno;
+	m->base = p;
+	m->bytes = (size_t)memory->bytes;
+	memory->base = p;
+	return 0;
+}
+
+void ublkev__chan_unmap(struct ublkev__chan_memory *m)
+{
+	if (m->base)
+		munmap(m->base, m->bytes);
+	m->base = NULL;
 }
 
 bool ublkev__chan_has_work(int fd)

@@ -38,6 +38,30 @@ int ublkev__chan_pair(int fds[2]);
  */
 int ublkev__chan_send(int fd, const void *msg, size_t bytes);
 
+/* The same, with a descriptor, which stays the caller's; -1: without. */
+int ublkev__chan_send_with(int fd, const void *msg, size_t bytes, int with);
+
+/*
+ * As recv, and *with is the descriptor that came with the message, and is the
+ * caller's to close; -1: none came, or this process has no number for it.
+ */
+int ublkev__chan_recv_with(int fd, void *msg, size_t bytes, int *with);
+
+/*
+ * What REG_BUF registers has to be mapped by whoever sends it, as long as the
+ * driver looks at it: it keeps the pages then, and no mapping. So the broker maps
+ * the file that came with the command (-1: none did, for want of a number), and
+ * *memory gets its base. Errors: -EMFILE, those of mmap(2).
+ */
+struct ublkev__chan_memory {
+	void *base;		/* NULL: nothing is mapped */
+	size_t bytes;
+};
+
+int ublkev__chan_map(struct ublkev__chan_memory *m,
+		     struct ublkev__carrier_memory *memory, int fd);
+void ublkev__chan_unmap(struct ublkev__chan_memory *m);
+
 /*
  * Receives one message of exactly `bytes`: 1. Answers 0 when none is there, and
  * -EPIPE when the other end is closed or has sent a message of another length.

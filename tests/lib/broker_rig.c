@@ -120,6 +120,19 @@ void brig_ask_marked(unsigned int nr, enum ublkev__ctrl_cmd cmd,
 	ck_assert_int_eq(ublkev__chan_send(brig_devs[nr].fd, &c, sizeof(c)), 0);
 }
 
+void brig_ask_memory(unsigned int nr, int fd, bool read_only)
+{
+	struct ublkev__chan_cmd c;
+
+	memset(&c, 0, sizeof(c));
+	c.req.cmd = UBLKEV__CTRL_REG_BUF;
+	c.req.memory.bytes = 4096;
+	c.req.memory.offset_bytes = 4096;
+	c.req.memory.read_only = read_only;
+	ck_assert_int_eq(ublkev__chan_send_with(brig_devs[nr].fd, &c,
+						sizeof(c), fd), 0);
+}
+
 void brig_wait_fd(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };

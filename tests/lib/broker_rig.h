@@ -33,7 +33,10 @@ bool brig_has_ended(void);
 void brig_send_dev(void);
 void brig_close_dev(unsigned int nr);
 /* Sends a command through channel nr, and does not wait for the answer. */
+/* REG_BUF comes without a file: brig_ask_memory() */
 void brig_ask(unsigned int nr, enum ublkev__ctrl_cmd cmd);
+/* REG_BUF of the second page of that file; -1: it comes without */
+void brig_ask_memory(unsigned int nr, int fd, bool read_only);
 void brig_ask_marked(unsigned int nr, enum ublkev__ctrl_cmd cmd,
 		     bool no_scheduler);
 /* Waits for the signal; the answer must be there, with that result. */

@@ -202,6 +202,7 @@ static char letter(int revents)
 	case UBLKEV_STOPPED: return 'S';
 	case UBLKEV_RESIZED: return 'R';
 	case UBLKEV_REFUSED: return 'N';
+	case UBLKEV_SHARED: return 'H';
 	default: return '?';
 	}
 }

@@ -47,7 +47,7 @@ struct rig_dev {
 	struct ublkev_conf conf;
 	struct rig_alloc alloc;
 	char events[16];		/* "LES": since the last start; R for
-					   RESIZED, N for REFUSED */
+					   RESIZED, N for REFUSED, H for SHARED */
 	enum ublkev_step err_step, last_step;
 	void (*on_event)(struct rig_dev *r, int revents);
 	unsigned int starts, stops;

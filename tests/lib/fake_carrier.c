@@ -174,6 +174,10 @@ static int run_on(struct fake_dev *d, struct fake_cmd *c)
 		return fake__quiesce(d, c);
 	case UBLKEV__CTRL_UPDATE_SIZE:
 		return fake__update_size(d, c);
+	case UBLKEV__CTRL_REG_BUF:
+		return fake__reg_buf(d, c);
+	case UBLKEV__CTRL_UNREG_BUF:
+		return fake__unreg_buf(d, c);
 	case UBLKEV__CTRL_DEL_DEV:
 	case UBLKEV__CTRL_DEL_DEV_ASYNC:
 		return del_dev(d, c);
@@ -297,6 +301,7 @@ static struct fake_cmd *ask(struct ublkev__carrier *carrier,
 	c->info = req->info;
 	c->params = req->params;
 	c->data = req->data;
+	c->memory = req->memory;
 	if (c->cmd == UBLKEV__CTRL_START_DEV ||
 	    c->cmd == UBLKEV__CTRL_END_USER_RECOVERY)
 		c->data = (uint64_t)getpid();

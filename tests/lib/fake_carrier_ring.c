@@ -303,7 +303,8 @@ int ublkev__cring_submit(struct ublkev__cring *r,
 			.data = req->data, .features = req->info.features,
 			.max_io_bytes = req->info.max_io_bytes,
 			.dev_sectors = req->params.dev_sectors,
-		};
+			.memory = req->memory.base,
+	};
 		r->late = r->delay;
 		r->delay = false;
 		r->cancels = 0;

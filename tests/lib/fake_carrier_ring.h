@@ -22,6 +22,7 @@ struct fake_seen {
 	uint64_t data, features;
 	uint32_t max_io_bytes;
 	uint64_t dev_sectors;
+	const char *memory;	/* of REG_BUF */
 };
 
 /* Forgets all rings and failures; no ring may be alive. */

@@ -275,7 +275,8 @@ void fake__feed(struct fake_dev *d, unsigned int queue, unsigned int tag)
 	struct fake_tag *t = &q->tags[tag];
 	struct fake_req *req = q->first;
 
-	if (!req || t->state != TAG_ARMED || t->late || d->quiescing || d->recovering)
+	if (!req || t->state != TAG_ARMED || t->late || d->quiescing ||
+	    d->recovering || d->frozen)
 		return;
 	q->first = req->next;
 	if (!q->first)
@@ -287,6 +288,7 @@ void fake__feed(struct fake_dev *d, unsigned int queue, unsigned int tag)
 	t->desc.nr_sectors = (req->op_flags & 0xff) == FAKE_REPORT_ZONES ?
 		req->len / UBLKEV_ZONE_BYTES : req->len >> 9;
 	t->desc.start_sector = req->offset >> 9;
+	fake__match(d, t);
 	fake__work(t->io, queue, tag, 0);
 }
 

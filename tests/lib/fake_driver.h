@@ -56,6 +56,7 @@ enum {
 #define FAKE_F_PER_IO_DAEMON	(UINT64_C(1) << 13)
 #define FAKE_F_BATCH_IO		(UINT64_C(1) << 15)
 #define FAKE_F_INTEGRITY	(UINT64_C(1) << 16)
+#define FAKE_F_SHMEM_ZC		(UINT64_C(1) << 19)
 #define FAKE_F_IO_DESC_SIZE	(UINT64_C(1) << 20)
 #define FAKE_F_FUA	(1u << 13)
 #define FAKE_F_NOUNMAP	(1u << 15)
@@ -171,6 +172,13 @@ struct fake_conf {
 	int (*file)(const struct ublkev__fileop *op);
 	unsigned int file_room;		/* 4; SQEs for them beside the tags' */
 	bool file_stuck;		/* no cancel ends what is held */
+	/*
+	 * The clients' own mapping of a file, from its beginning on: what is in
+	 * memory that was registered of that file, comes so.
+	 */
+	char *client_base;
+	uint64_t client_bytes;
+	unsigned int first_number;	/* 0; of what is registered */
 };
 
 /* answers of fake.file() that are no results */
@@ -208,5 +216,7 @@ bool fake_live(int id);
 /* enum ublkev_dev_state, or -ENODEV; its size */
 int fake_state(int id);
 uint64_t fake_sectors(int id);
+/* what it was told of pages by SET_PARAMS */
+uint32_t fake_dma_align_bytes(int id);
 
 #endif

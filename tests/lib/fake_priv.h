@@ -30,6 +30,7 @@ struct fake_tag {
 	struct fake_req *req;
 	bool copied;		/* USER_COPY; an operation on a file */
 	bool slot;		/* its pages are in the ring */
+	bool shared;		/* its data are in registered memory */
 	bool wants_slot;	/* what the io believes of that, by hand */
 	/* committed, while operations on files have its pages: see fake__late() */
 	struct fake_req *late;
@@ -52,7 +53,7 @@ enum fake_disk {
 };
 
 /* a command's result: it waits. No errno, and no answer of a command */
-#define FAKE_WAITS 1
+#define FAKE_WAITS INT32_MAX
 
 struct fake_dev {
 	bool used;
@@ -60,6 +61,11 @@ struct fake_dev {
 	bool was_stopped;
 	bool has_params;
 	bool quiescing;		/* requests are kept back */
+	bool frozen;		/* REG_BUF, UNREG_BUF waits for what is begun */
+	struct fake_memory {
+		uint64_t offset, bytes;	/* 0: none */
+		bool read_only;
+	} memory[UBLKEV__MAX_SHARED];
 	bool recovering;	/* between START_ and END_USER_RECOVERY */
 	bool broken;		/* can't be recovered any more */
 	bool no_scan;		/* one FETCH came without privilege */
@@ -90,6 +96,7 @@ struct fake_cmd {
 	struct ublkev_cmd_info info;
 	struct ublkev__params params;
 	uint64_t data;
+	struct ublkev__carrier_memory memory;
 	uint64_t features;
 	struct ublkev_cpus cpus;
 };
@@ -117,6 +124,11 @@ void fake__fail_waiting(struct fake_dev *d);
 /* the last of it, if nothing refers to it any more */
 void fake__maybe_free(struct fake_dev *d);
 int fake__add(struct ublkev_cmd_info *info);
+
+/* fake_tags.c: REG_BUF, UNREG_BUF; and whether data are in what those made */
+int fake__reg_buf(struct fake_dev *d, const struct fake_cmd *c);
+int fake__unreg_buf(struct fake_dev *d, const struct fake_cmd *c);
+void fake__match(const struct fake_dev *d, struct fake_tag *t);
 
 /* fake_recover.c: the device outlives its server; it goes */
 bool fake__stays(const struct fake_dev *d);

@@ -204,6 +204,14 @@ uint64_t fake_sectors(int id)
 	return d ? d->params.dev_sectors : 0;
 }
 
+uint32_t fake_dma_align_bytes(int id)
+{
+	FAKE_LOCKED;
+	struct fake_dev *d = fake__dev(id);
+
+	return d ? d->params.dma_align_bytes : 0;
+}
+
 int fake__look(const struct fake_dev *d, struct fake_cmd *c)
 {
 	switch (c->cmd) {

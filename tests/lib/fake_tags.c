@@ -111,8 +111,94 @@ static uint64_t append_told(const struct fake_dev *d,
 						     : sector;
 }
 
-static int answer_of(const struct fake_dev *d, const struct fake_req *req,
-		     bool lent, const struct fake_sqe *sqe)
+/* ---- memory that clients share with the server ----------------------------- */
+
+void fake__match(const struct fake_dev *d, struct fake_tag *t)
+{
+	const struct fake_memory *m = d->memory;
+	const char *data = t->req->data;
+	uint64_t at, i;
+
+	t->shared = false;
+	t->desc.addr = 0;
+	if (!data || !fake.client_base || data < fake.client_base ||
+	    data + t->req->len > fake.client_base + fake.client_bytes)
+		return;
+	at = (uint64_t)(data - fake.client_base);
+	for (i = 0; i < UBLKEV__MAX_SHARED; i++, m++) {
+		if (at < m->offset || at + t->req->len > m->offset + m->bytes ||
+		    (m->read_only && (t->req->op_flags & 0xff) != FAKE_WRITE))
+			continue;
+		t->shared = true;
+		t->desc.op_flags |= UBLKEV__DESC_SHMEM_ZC;
+		t->desc.addr = i << 32 | (at - m->offset);
+		return;
+	}
+}
+
+/* blk_mq_freeze_queue(): nothing is begun until all that was has ended */
+static bool freeze(struct fake_dev *d)
+{
+	unsigned int q, i;
+
+	d->frozen = true;
+	for (q = 0; q < d->info.queues; q++)
+		for (i = 0; i < d->info.depth; i++)
+			if (d->queues[q].tags[i].req ||
+			    d->queues[q].tags[i].late)
+				return false;
+	return true;
+}
+
+static void thaw(struct fake_dev *d)
+{
+	unsigned int q, i;
+
+	d->frozen = false;
+	for (q = 0; q < d->info.queues; q++)
+		for (i = 0; i < d->info.depth; i++)
+			fake__feed(d, q, i);
+}
+
+int fake__reg_buf(struct fake_dev *d, const struct fake_cmd *c)
+{
+	unsigned int i = fake.first_number;
+
+	if (!fake__has(d, FAKE_F_SHMEM_ZC))
+		return -EOPNOTSUPP;
+	if (!c->memory.base || !c->memory.bytes || c->memory.fd < 0)
+		fake__violates("REG_BUF without memory");
+	if (!freeze(d))
+		return FAKE_WAITS;
+	while (i < UBLKEV__MAX_SHARED && d->memory[i].bytes)
+		i++;
+	if (i < UBLKEV__MAX_SHARED)
+		d->memory[i] = (struct fake_memory){
+			.offset = c->memory.offset_bytes,
+			.bytes = c->memory.bytes,
+			.read_only = c->memory.read_only,
+		};
+	thaw(d);
+	return (int)i;
+}
+
+int fake__unreg_buf(struct fake_dev *d, const struct fake_cmd *c)
+{
+	bool known = c->data < UBLKEV__MAX_SHARED && d->memory[c->data].bytes;
+
+	if (!freeze(d))
+		return FAKE_WAITS;
+	if (known)
+		memset(&d->memory[c->data], 0, sizeof(d->memory[0]));
+	thaw(d);
+	return known ? 0 : -ENOENT;
+}
+
+/* ---- commands of tags ------------------------------------------------------- */
+
+static int answer_of(const struct fake_dev *d, const struct fake_tag *t,
+		     const struct fake_req *req, bool lent,
+		     const struct fake_sqe *sqe)
 {
 	uint32_t op = req->op_flags & 0xff;
 	bool data = op == FAKE_READ || op == FAKE_WRITE ||
@@ -126,7 +212,8 @@ static int answer_of(const struct fake_dev *d, const struct fake_req *req,
 	/* bi_sector of the bio, where its owner finds it */
 	if (op == FAKE_ZONE_APPEND)
 		fake_appended = append_told(d, req, lent, sqe->sector);
-	if (op == FAKE_READ && req->data && !fake__has(d, FAKE_F_USER_COPY))
+	if (op == FAKE_READ && req->data && !t->shared &&
+	    !fake__has(d, FAKE_F_USER_COPY))
 		memcpy(req->data, sqe->buf, (size_t)sqe->result);
 	return 0;
 }
@@ -177,7 +264,7 @@ static void do_commit(struct ublkev__io *io, const struct fake_sqe *sqe)
 		t->late_res = sqe->result;
 		return;
 	}
-	fake__answer(d, req, answer_of(d, req, lent, sqe));
+	fake__answer(d, req, answer_of(d, t, req, lent, sqe));
 	/* the client may have ended all of this */
 	if (t->state == TAG_ARMED)
 		fake__feed(d, sqe->queue, sqe->tag);
@@ -240,6 +327,8 @@ static void do_copy(struct ublkev__io *io, const struct fake_sqe *sqe)
 		fake__post(io, sqe->queue, sqe->tag, err);
 		return;
 	}
+	if (t->shared)
+		fake__violates("a copy of data that are shared");
 	t->copied = true;
 	copy_metadata(io, t->req, sqe);
 	if (t->req->data && sqe->in)
@@ -322,9 +411,9 @@ void fake__run_one(struct ublkev__io *io, const struct ublkev__cqe *w)
 			res = 1;
 		} else {
 			t->state = TAG_OWNED;
-			t->copied = false;
+			t->copied = t->shared;
 			lend(io->dev, t);
-			if (write && t->req->data &&
+			if (write && t->req->data && !t->shared &&
 			    !fake__has(io->dev, FAKE_F_USER_COPY))
 				memcpy(t->buf, t->req->data, t->req->len);
 		}

@@ -63,6 +63,7 @@ static const char *event_name(int revents)
 	case UBLKEV_STOPPED: return "!STOPPED";
 	case UBLKEV_RESIZED: return "!RESIZED";
 	case UBLKEV_REFUSED: return "!REFUSED";
+	case UBLKEV_SHARED: return "!SHARED";
 	}
 	return "!?";
 }
@@ -88,7 +89,7 @@ static void event(const struct ublkev__life_action *a, char *word, size_t bytes)
 {
 	const char *name = event_name(a->revents);
 
-	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED))
+	if (a->revents & (UBLKEV_RESIZED | UBLKEV_REFUSED | UBLKEV_SHARED))
 		snprintf(word, bytes, "%s=%d", name, a->res);
 	else
 		snprintf(word, bytes, "%s", name);

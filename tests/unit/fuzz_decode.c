@@ -63,7 +63,7 @@ static void one(const struct ublkev__desc *d, uint32_t max_io_bytes)
 
 	memset(&req, 0xa5, sizeof(req));
 	err = ublkev__decode(d, max_io_bytes, &req);
-	require(req.op <= UBLKEV_NR_OPS && req.flags < 32);
+	require(req.op <= UBLKEV_NR_OPS && req.flags < 64);
 	require(req.queue == 0xa5a5 && req.tag == 0xa5a5);
 	require(!!(req.flags & UBLKEV_REQ_FUA) == !!(d->op_flags & 0x2000));
 	if (err)

@@ -43,6 +43,8 @@ START_TEST(carried)
 
 	brig_send_dev();
 	for (cmd = 1; cmd < UBLKEV__NR_CTRL_CMDS; cmd++) {
+		if (cmd == UBLKEV__CTRL_REG_BUF)
+			continue;	/* see test_broker_memory */
 		brig_ask(0, (enum ublkev__ctrl_cmd)cmd);
 		seen = fake_cring_wait(0, (enum ublkev__ctrl_cmd)cmd);
 		ck_assert_int_eq(seen.id, BRIG_ID);
@@ -55,7 +57,7 @@ START_TEST(carried)
 		ck_assert_uint_eq(d.answer.features, 0x1fe);
 		ck_assert_int_eq(d.answer.info.id, 9);
 	}
-	ck_assert_uint_eq(fake_cring_submits(0), UBLKEV__NR_CTRL_CMDS - 1);
+	ck_assert_uint_eq(fake_cring_submits(0), UBLKEV__NR_CTRL_CMDS - 2);
 	brig_finish();
 }
 END_TEST

@@ -106,6 +106,7 @@ static uint32_t flag_of(unsigned int bit)
 	case 13: return UBLKEV_REQ_FUA;
 	case 15: return UBLKEV_REQ_NOUNMAP;
 	case 18: return UBLKEV_REQ_METADATA;
+	case 19: return UBLKEV_REQ_SHARED;
 	}
 	return 0;
 }
@@ -132,7 +133,7 @@ START_TEST(all_flags)
 	ck_assert_int_eq(req.op, UBLKEV_OP_WRITE);
 	ck_assert_uint_eq(req.flags, UBLKEV_REQ_FUA | UBLKEV_REQ_NOUNMAP |
 			  UBLKEV_REQ_META | UBLKEV_REQ_FAILFAST |
-			  UBLKEV_REQ_METADATA);
+			  UBLKEV_REQ_METADATA | UBLKEV_REQ_SHARED);
 }
 END_TEST
 

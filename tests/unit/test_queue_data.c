@@ -281,12 +281,110 @@ START_TEST(unlent)
 }
 END_TEST
 
+/* ---- memory that clients share ------------------------------------------------ */
+
+static char memory[4096];
+static const struct ublkev__shared shared[UBLKEV__MAX_SHARED] = {
+	[5] = { memory, sizeof(memory) },
+};
+
+static void share_cqe(unsigned int tag, uint32_t op_flags, uint64_t addr)
+{
+	struct ublkev__desc desc = {
+		.op_flags = op_flags | UBLKEV__DESC_SHMEM_ZC,
+		.nr_sectors = 2, .start_sector = 1, .addr = addr,
+	};
+
+	ck_assert_int_eq(ublkev__queue_cqe(&qk.q, tag, 0, &desc), 0);
+	qk_verify();
+}
+
+static const enum ublkev__xfer ways[] = {
+	UBLKEV__XFER_PLAIN, UBLKEV__XFER_USER, UBLKEV__XFER_ZERO,
+};
+
+/* the backend gets it at once, and nothing is moved, whatever others' way is */
+START_TEST(in_memory)
+{
+	unsigned int op = (unsigned int)_i % 2;
+
+	arm_for(ways[_i / 2], _i / 2 ? NULL : qk.bufs);
+	ublkev__queue_set_shared(&qk.q, shared);
+	share_cqe(1, op, UINT64_C(5) << 32 | 3072);
+	qk_assert_in(UBLKEV__QUEUE_SUBMIT, 1);
+	ck_assert_ptr_eq(qk.tags[1].req.buf, memory + 3072);
+	ck_assert_uint_eq(qk.tags[1].req.flags, UBLKEV_REQ_SHARED);
+	ck_assert_uint_eq(qk.stats.shared, 1);
+	/* begun, and gone on with, it is the same */
+	ublkev__queue_again(&qk.q, &qk.tags[1]);
+	qk_assert_in(UBLKEV__QUEUE_GO_ON, 1);
+	ck_assert_ptr_eq(qk.tags[1].req.buf, memory + 3072);
+	qk_done(qk.tags[1].req.cookie, 0, 0);
+	ck_assert_int_eq(next_out(UBLKEV__QUEUE_COMMIT)->result, 1024);
+	assert_counted((uint8_t)op, 0, 1024);
+	/* an abort answers it, and moves nothing either */
+	share_cqe(1, op, UINT64_C(5) << 32);
+	qk_assert_in(UBLKEV__QUEUE_SUBMIT, 1);
+	ck_assert_uint_eq(ublkev__queue_abort(&qk.q), 1);
+	qk_verify();
+	ck_assert_int_eq(next_out(UBLKEV__QUEUE_COMMIT)->result, -EIO);
+}
+END_TEST
+
+/* beyond its end; no such memory; no such number; no table */
+START_TEST(not_in_memory)
+{
+	static const uint64_t addrs[] = {
+		UINT64_C(5) << 32 | 3584, UINT64_C(5) << 32 | UINT32_MAX,
+		UINT64_C(4) << 32, UINT64_C(64) << 32, UINT64_MAX,
+		UINT64_C(5) << 32,
+	};
+	bool table = _i < (int)TEST_COUNT(addrs) - 1;
+
+	arm_for(UBLKEV__XFER_USER, NULL);
+	ublkev__queue_set_shared(&qk.q, table ? shared : NULL);
+	share_cqe(1, UBLKEV_OP_WRITE, addrs[_i]);
+	ck_assert_ptr_null(qk_submitted());
+	ck_assert_int_eq(next_out(UBLKEV__QUEUE_COMMIT)->result, -EIO);
+	ck_assert_uint_eq(qk.stats.rejected, 1);
+	ck_assert_uint_eq(qk.stats.shared, 0);
+}
+END_TEST
+
+/* metadata are elsewhere: all is copied; so is what a zone gets appended */
+START_TEST(memory_of_no_use)
+{
+	struct ublkev__tag *t;
+
+	arm_for(UBLKEV__XFER_USER, qk.bufs);
+	ublkev__queue_set_shared(&qk.q, shared);
+	share_cqe(1, UBLKEV_OP_READ | UBLKEV__DESC_INTEGRITY,
+		  UINT64_C(5) << 32);
+	qk_assert_in(UBLKEV__QUEUE_MAP, 1);
+	ck_assert_uint_eq(qk.tags[1].req.flags, UBLKEV_REQ_METADATA);
+	ublkev__queue_mapped(&qk.q, NULL);
+	qk_assert_in(UBLKEV__QUEUE_SUBMIT, 1);
+	ck_assert_ptr_ne(qk.tags[1].req.buf, memory);
+	share_cqe(2, 13, UINT64_C(5) << 32);
+	ck_assert_uint_eq(qk.tags[2].req.op, UBLKEV_OP_ZONE_APPEND);
+	ck_assert_uint_eq(qk.tags[2].req.flags, 0);
+	ck_assert_ptr_null(qk_submitted());
+	ck_assert_int_eq(ublkev__queue_next_out(&qk.q, &t),
+			 UBLKEV__QUEUE_MOVE_IN);
+	ck_assert_ptr_eq(t, &qk.tags[2]);
+	ck_assert_uint_eq(qk.stats.shared, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("queue_data");
 	TCase *tc = tcase_create("queue_data");
 
 	tcase_add_checked_fixture(tc, qk_setup, NULL);
+	tcase_add_loop_test(tc, in_memory, 0, 2 * (int)TEST_COUNT(ways));
+	tcase_add_loop_test(tc, not_in_memory, 0, 6);
+	tcase_add_test(tc, memory_of_no_use);
 	tcase_add_loop_test(tc, lent, UBLKEV_OP_READ, UBLKEV_OP_WRITE + 1);
 	tcase_add_test(tc, unlent);
 	tcase_add_loop_test(tc, mapped, 0, 2);
