@@ -30,6 +30,7 @@
 #include <ublkev/req.h>
 #include <ublkev/backend.h>
 #include <ublkev/reqop.h>
+#include <ublkev/layer.h>
 #include <ublkev/file.h>
 #include <ublkev/broker.h>
 #include <ublkev/conf.h>

@@ -55,7 +55,7 @@ globals() {
 		$4 !~ /SECTION/ { sub(/ +$/, "", $1); print o "=" $1 }'
 }
 
-for room in util core uring ev backend; do
+for room in util core uring ev backend layer layers; do
 	for w in $(globals $room | grep -Ev "=($tools|__|\.L)"); do
 		wrong "${w%%=*} has the writable global ${w##*=}"
 	done
@@ -65,7 +65,7 @@ done
 # memory)
 uneasy='(pthread_|thrd_|sig|signal$|raise$|kill$|alarm$)|(v?f?printf|f?puts|putchar|fopen|fdopen|fwrite|perror|stdout|stderr|syslog|openlog|exit|sleep|usleep|nanosleep|poll|select|fork|system|popen)$'
 # (the broker is a process, workers and pool are threads, which it asks for)
-for room in util core uring ev backend; do
+for room in util core uring ev backend layer layers; do
 	for w in $(wants $room '[/-](broker_fork|broker_run|spawn|evworker|evoffload)\.o$' |
 		grep -E "=($uneasy)"); do
 		wrong "${w%%=*} wants ${w##*=}"
@@ -97,6 +97,8 @@ not_included util 'ev\.h|liburing|core/|uring/|ev/|backend/'
 not_included uring 'ev\.h|ev/|backend/'
 not_included ev 'liburing|uring/(abi|sqe|ring|cdev|udata|iobuf|io_priv)\.h'
 not_included backend 'core/|uring/|ev/|liburing'
+not_included layer 'core/|uring/|ev/|liburing'
+not_included layers 'core/|uring/|ev/|liburing'
 not_included common 'core/|uring/|ev/|backend/|util/|liburing|ublk-evdemo/'
 not_included ublk-evctl 'core/|uring/|ev/|backend/|util/|liburing|ublk-evdemo/'
 not_included ublk-evdemo 'core/|uring/|ev/|backend/|util/|liburing'

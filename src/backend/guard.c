@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "layer/lower.h"
+
 #define MAX_ERRNO	4095
 
 #define unlikely(x)	__builtin_expect(!!(x), 0)
@@ -257,6 +259,16 @@ int ublkev__guard_op_done(const struct ublkev_backend *b, ublkev_req_fn *done,
 	return ublkev__guard_legal_errno(b, b->log, "done()", answer);
 }
 
+int ublkev__guard_sub_done(const struct ublkev_backend *b, ublkev_sub_fn *done,
+			   struct ublkev_req *req, void *data, int err)
+{
+	int answer = done(b->ctx, req, data, err);
+
+	if (answer == UBLKEV_LATER)
+		return answer;
+	return ublkev__guard_legal_errno(b, b->log, "done()", answer);
+}
+
 int ublkev__guard_work_answer(const struct ublkev_backend *b, int res)
 {
 	return ublkev__guard_legal_errno(b, b->log, "work()", res);
@@ -303,8 +315,12 @@ int ublkev__guard_append(const struct ublkev_backend *b, struct ublkev_req *req,
 
 void ublkev__guard_flush(struct ublkev_backend *b)
 {
+	const struct ublkev_lower *w;
+
 	if (b->ops.flush)
 		b->ops.flush(b->ctx);
+	for (w = b->lowers; w; w = w->next)
+		ublkev__guard_flush(w->beneath);
 }
 
 void ublkev_req_done(struct ublkev_backend *b, uint64_t cookie, int err)

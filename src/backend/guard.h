@@ -7,6 +7,8 @@
  *
  *	open -> start -> (submit | flush)* -> stop -> close
  *
+ * A layer's lower ones come first in open and start, after it in all others.
+ *
  * A backend that closes later is CLOSING meanwhile, and its owner's; when that
  * cannot wait any longer, it is LEFT to itself.
  *
@@ -19,6 +21,7 @@
 #include <stdbool.h>
 
 #include <ublkev/backend.h>
+#include <ublkev/layer.h>
 #include <ublkev/reqop.h>
 
 #include "util/log.h"
@@ -64,25 +67,52 @@ struct ublkev_backend {
 					   that no answer to a former one
 					   fits a request of the next */
 	enum ublkev__guard_phase phase;
-	bool orphan;			/* LEFT: to be freed when it has closed */
-	/* of the device that uses it, from open to its having closed */
+	bool orphan;			/* freed by its owner: goes when it has
+					   closed, and is beneath no layer */
+	bool below;			/* CLOSING, LEFT: it has closed, and its
+					   lower ones have not */
+	/* of the device that uses it, or the layer, from open to its having
+	   closed */
 	ublkev__guard_done_fn *done;
 	ublkev__guard_closed_fn *closed; /* CLOSING: who waits; else NULL */
 	const struct ublkev__reqop_calls *calls; /* set by the owner */
+	void *owner;			/* a device, or struct ublkev_lower */
+	const struct ublkev__log *log;
+	void *device;			/* that all of this is for */
+	ublkev__guard_done_fn *sub_done; /* `done` of lower ones */
+	struct ev_loop *loop;		/* STARTED: of the start */
+	/* layer/lower.h */
+	struct ublkev_lower *lowers;	/* a layer's: the first */
+	struct ublkev_lower *above;	/* whose it is; NULL: no layer's */
+};
+
+/* who opens a backend, and is told; see the members above */
+struct ublkev__guard_user {
 	void *owner;
+	ublkev__guard_done_fn *done;
+	void *device;
+	ublkev__guard_done_fn *sub_done;
+	const struct ublkev__reqop_calls *calls;
 	const struct ublkev__log *log;
 };
 
 /*
- * The backend's open(), its limits completed (0 replaced by what it means)
- * and checked for what no kernel takes (one line to `log` says which).
+ * The backend's open(), after that of its lower ones; its limits completed (0
+ * replaced by what it means) and checked for what no kernel takes (one line to
+ * the log says which).
  * Errors: open()'s; -EINVAL, limits (after which the backend was closed);
  * -EBUSY, another device uses it. A positive answer of open() is -EIO.
  */
+int ublkev__guard_open_for(struct ublkev_backend *b,
+			   const struct ublkev__guard_user *user);
+/* The same for a device, of a backend without lower ones. */
 int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
 		       void *owner, const struct ublkev__log *log);
 
-/* Calls the backend's start(); after an error close() is still owed. */
+/*
+ * Calls the backend's start(), after that of its lower ones; after an error close()
+ * is still owed.
+ */
 int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop);
 
 /* of a queue with a thread, in that; stop only after a start that succeeded */
@@ -145,6 +175,9 @@ int ublkev__guard_placed(const struct ublkev_backend *b,
  */
 int ublkev__guard_op_done(const struct ublkev_backend *b, ublkev_req_fn *done,
 			  struct ublkev_req *req, int res);
+/* The same of a layer's, of a sub-request. */
+int ublkev__guard_sub_done(const struct ublkev_backend *b, ublkev_sub_fn *done,
+			   struct ublkev_req *req, void *data, int err);
 /* what the backend's work returned, as an answer: 0 or a negative errno */
 int ublkev__guard_work_answer(const struct ublkev_backend *b, int res);
 
@@ -191,6 +224,9 @@ void ublkev__guard_stop(struct ublkev_backend *b);
 int ublkev__guard_begin_close(struct ublkev_backend *b,
 			      ublkev__guard_closed_fn *closed);
 
+/* Fact: the last of its lower ones has closed, which it has begun to close. */
+void ublkev__guard_below_closed(struct ublkev_backend *b);
+
 /*
  * As begin_close, and may follow it, but for an owner that ends. UBLKEV_LATER:
  * the backend has not closed, may still touch what was lent to it, and has no
@@ -204,6 +240,12 @@ int ublkev__guard_close(struct ublkev_backend *b);
  * more.
  */
 void ublkev__guard_leave(struct ublkev_backend *b);
+
+/*
+ * Its device ends before it has closed: nobody is told anything, it neither. Of
+ * lower ones.
+ */
+void ublkev__guard_orphan(struct ublkev_backend *b);
 
 /*
  * ublkev_backend_new() with what frees ctx, for the built-in ones; on

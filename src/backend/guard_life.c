@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backend/limits.h"
+#include "layer/lower.h"
 #include "util/check.h"
 
 /* ---- life of a backend -------------------------------------------------- */
@@ -61,6 +62,7 @@ static void guard_free(struct ublkev_backend *b)
 {
 	if (b->ctx_free)
 		b->ctx_free(b->ctx);
+	ublkev__lowers_free(b);
 	free(b);
 }
 
@@ -68,11 +70,11 @@ void ublkev_backend_free(struct ublkev_backend *b)
 {
 	if (!b)
 		return;
-	ublkev__check(b->phase == UBLKEV__GUARD_CLOSED ||
+	ublkev__check(b->above || b->phase == UBLKEV__GUARD_CLOSED ||
 		      b->phase == UBLKEV__GUARD_LEFT,
 		      "a backend to free is not in use");
-	/* its ublkev_backend_closed() is still to come */
-	b->orphan = b->phase == UBLKEV__GUARD_LEFT;
+	/* a layer has it, or its ublkev_backend_closed() is still to come */
+	b->orphan = b->above || b->phase == UBLKEV__GUARD_LEFT;
 	if (!b->orphan)
 		guard_free(b);
 }
@@ -89,53 +91,125 @@ const char *ublkev_backend_name(const struct ublkev_backend *b)
 
 /* ---- open to close ------------------------------------------------------ */
 
-int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
-		       void *owner, const struct ublkev__log *log)
+static void guard_forget_owner(struct ublkev_backend *b,
+			       enum ublkev__guard_phase phase)
+{
+	b->phase = phase;
+	b->supported = 0;
+	b->done = NULL;
+	b->closed = NULL;
+	b->owner = NULL;
+	b->log = NULL;
+	b->device = NULL;
+	b->sub_done = NULL;
+	b->loop = NULL;
+}
+
+static void guard_take_user(struct ublkev_backend *b,
+			    const struct ublkev__guard_user *user)
+{
+	b->owner = user->owner;
+	b->log = user->log;
+	b->device = user->device;
+	b->sub_done = user->sub_done;
+	if (user->calls)
+		b->calls = user->calls;
+}
+
+static int guard_call_open(struct ublkev_backend *b)
+{
+	int err;
+
+	ublkev__limits_default(&b->limits);
+	err = b->ops.open(b->ctx, &b->limits);
+	if (!err) {
+		ublkev__limits_complete(&b->limits);
+		/* sub-requests are counted, and their files are the ring's */
+		if (b->lowers)
+			b->limits.flags |= UBLKEV_LIMIT_REQ_OPS;
+		return 0;
+	}
+	err = ublkev__guard_legal_errno(b, b->log, "open()", err);
+	ublkev__lowers_close(b);
+	guard_forget_owner(b, UBLKEV__GUARD_CLOSED);
+	return err;
+}
+
+static unsigned int guard_ops_of(const struct ublkev_backend *b)
+{
+	return (b->ops.place ? UBLKEV__OPS_PLACE : 0) |
+	       (b->ops.append ? UBLKEV__OPS_APPEND : 0) |
+	       (b->ops.map ? UBLKEV__OPS_MAP : 0);
+}
+
+int ublkev__guard_open_for(struct ublkev_backend *b,
+			   const struct ublkev__guard_user *user)
 {
 	int err;
 
 	if (b->phase != UBLKEV__GUARD_CLOSED)
 		return -EBUSY;
-	ublkev__limits_default(&b->limits);
-	err = b->ops.open(b->ctx, &b->limits);
+	guard_take_user(b, user);
+	err = ublkev__lowers_open(b);
+	if (err) {
+		guard_forget_owner(b, UBLKEV__GUARD_CLOSED);
+		return err;
+	}
+	err = guard_call_open(b);
 	if (err)
-		return ublkev__guard_legal_errno(b, log, "open()", err);
-	ublkev__limits_complete(&b->limits);
+		return err;
 	b->phase = UBLKEV__GUARD_OPEN;
-	b->owner = owner;
-	b->log = log;
-	err = ublkev__limits_check(&b->limits, (b->ops.place ?
-				   UBLKEV__OPS_PLACE : 0) | (b->ops.append ?
-				   UBLKEV__OPS_APPEND : 0) | (b->ops.map ?
-				   UBLKEV__OPS_MAP : 0), b->ops.name, log);
+	err = ublkev__limits_check(&b->limits, guard_ops_of(b), b->ops.name,
+				   b->log);
 	if (err) {
 		(void)ublkev__guard_close(b);
 		return err;
 	}
 	b->supported = ublkev__limits_ops(&b->limits);
-	b->done = done;
+	b->done = user->done;
 	return 0;
+}
+
+int ublkev__guard_open(struct ublkev_backend *b, ublkev__guard_done_fn *done,
+		       void *owner, const struct ublkev__log *log)
+{
+	const struct ublkev__guard_user user = {
+		.owner = owner, .done = done, .device = owner, .log = log,
+	};
+
+	return ublkev__guard_open_for(b, &user);
 }
 
 int ublkev__guard_start(struct ublkev_backend *b, struct ev_loop *loop)
 {
-	int err = 0;
+	int err = ublkev__lowers_start(b, loop);
 
+	if (err)
+		return err;
 	if (b->ops.start)
 		err = ublkev__guard_legal_errno(b, b->log, "start()",
-					b->ops.start(b->ctx, loop));
-	if (!err)
-		b->phase = UBLKEV__GUARD_STARTED;
-	return err;
+						b->ops.start(b->ctx, loop));
+	if (err) {
+		ublkev__lowers_stop(b);
+		return err;
+	}
+	b->phase = UBLKEV__GUARD_STARTED;
+	b->loop = loop;
+	return 0;
 }
 
 int ublkev__guard_queue_start(const struct ublkev_backend *b,
 			      unsigned int queue, struct ev_loop *loop)
 {
-	if (!b->ops.queue_start)
-		return 0;
-	return ublkev__guard_legal_errno(b, b->log, "queue_start()",
-				 b->ops.queue_start(b->ctx, queue, loop));
+	int err = ublkev__lowers_queue_start(b, queue, loop);
+
+	if (err || !b->ops.queue_start)
+		return err;
+	err = ublkev__guard_legal_errno(b, b->log, "queue_start()",
+				b->ops.queue_start(b->ctx, queue, loop));
+	if (err)
+		ublkev__lowers_queue_stop(b, queue);
+	return err;
 }
 
 void ublkev__guard_queue_stop(const struct ublkev_backend *b,
@@ -143,6 +217,7 @@ void ublkev__guard_queue_stop(const struct ublkev_backend *b,
 {
 	if (b->ops.queue_stop)
 		b->ops.queue_stop(b->ctx, queue);
+	ublkev__lowers_queue_stop(b, queue);
 }
 
 int ublkev__guard_can_resize(const struct ublkev_backend *b,
@@ -193,19 +268,40 @@ void ublkev__guard_stop(struct ublkev_backend *b)
 	b->phase = UBLKEV__GUARD_OPEN;
 	if (b->ops.stop)
 		b->ops.stop(b->ctx);
+	ublkev__lowers_stop(b);
 }
 
 /* ---- closing ------------------------------------------------------------ */
 
-static void guard_forget_owner(struct ublkev_backend *b,
-			       enum ublkev__guard_phase phase)
+/* it has closed, and so have its lower ones */
+static void guard_closed(struct ublkev_backend *b)
 {
-	b->phase = phase;
-	b->supported = 0;
-	b->done = NULL;
-	b->closed = NULL;
-	b->owner = NULL;
-	b->log = NULL;
+	ublkev__guard_closed_fn *closed = b->closed;
+	void *owner = b->owner;
+
+	b->below = false;
+	guard_forget_owner(b, UBLKEV__GUARD_CLOSED);
+	if (closed)
+		closed(owner);
+	else if (b->orphan && !b->above)
+		guard_free(b);
+}
+
+void ublkev__guard_below_closed(struct ublkev_backend *b)
+{
+	if (b->below)
+		guard_closed(b);
+}
+
+/* it has closed itself: what it may have touched is nobody's now */
+static void guard_closed_itself(struct ublkev_backend *b)
+{
+	/* it is told of each that closes meanwhile, and none is the last yet */
+	bool later = ublkev__lowers_begin_close(b);
+
+	b->below = true;
+	if (!later)
+		guard_closed(b);
 }
 
 static void guard_call_close(struct ublkev_backend *b)
@@ -217,14 +313,15 @@ static void guard_call_close(struct ublkev_backend *b)
 	else if (b->ops.close)
 		b->ops.close(b->ctx);
 	/* its ublkev_backend_closed() came before it returned */
-	if (b->phase == UBLKEV__GUARD_CLOSED || answer == UBLKEV_LATER)
+	if (b->phase == UBLKEV__GUARD_CLOSED || b->below ||
+	    answer == UBLKEV_LATER)
 		return;
 	if (answer != UBLKEV_DONE)
 		ublkev__log(b->log, LOG_ERR, "backend %s: close_begin() "
 			    "answered %d, which is neither UBLKEV_DONE nor "
 			    "UBLKEV_LATER: taken as closed", b->ops.name,
 			    answer);
-	guard_forget_owner(b, UBLKEV__GUARD_CLOSED);
+	guard_closed_itself(b);
 }
 
 int ublkev__guard_begin_close(struct ublkev_backend *b,
@@ -245,32 +342,36 @@ int ublkev__guard_close(struct ublkev_backend *b)
 {
 	int answer = ublkev__guard_begin_close(b, NULL);
 
-	if (answer == UBLKEV_LATER)
+	if (answer == UBLKEV_LATER) {
 		guard_forget_owner(b, UBLKEV__GUARD_LEFT);
+		ublkev__lowers_orphan(b);
+	}
 	return answer;
+}
+
+void ublkev__guard_orphan(struct ublkev_backend *b)
+{
+	b->done = NULL;
+	b->log = NULL;
+	b->device = NULL;
+	ublkev__lowers_orphan(b);
 }
 
 void ublkev__guard_leave(struct ublkev_backend *b)
 {
 	ublkev__guard_stop(b);
 	guard_forget_owner(b, UBLKEV__GUARD_LEFT);
+	ublkev__lowers_leave(b);
 }
 
 void ublkev_backend_closed(struct ublkev_backend *b)
 {
-	enum ublkev__guard_phase was = b->phase;
-	ublkev__guard_closed_fn *closed = b->closed;
-	void *owner = b->owner;
-
-	if (was == UBLKEV__GUARD_OPEN || was == UBLKEV__GUARD_STARTED)
+	if (b->phase == UBLKEV__GUARD_OPEN || b->phase == UBLKEV__GUARD_STARTED)
 		ublkev__log(b->log, LOG_ERR, "backend %s: "
 			    "ublkev_backend_closed() without a close_begin() "
 			    "that it ends", b->ops.name);
-	if (was != UBLKEV__GUARD_CLOSING && was != UBLKEV__GUARD_LEFT)
+	if (b->below || (b->phase != UBLKEV__GUARD_CLOSING &&
+			 b->phase != UBLKEV__GUARD_LEFT))
 		return;
-	guard_forget_owner(b, UBLKEV__GUARD_CLOSED);
-	if (closed)
-		closed(owner);
-	else if (b->orphan)
-		guard_free(b);
+	guard_closed_itself(b);
 }

@@ -34,6 +34,7 @@ struct null_thread {
 
 struct null {
 	struct ublkev_disk_conf conf;
+	struct ublkev_backend *backend;
 	struct null_thread *threads;	/* [MOST_THREADS] */
 };
 
@@ -73,7 +74,8 @@ static inline bool null_has_zeroes(const struct null *n,
 {
 	const struct null_thread *q = &n->threads[req->thread];
 
-	return req->tag < q->nr_tags && q->tags[req->tag].buf == req->buf &&
+	/* what else a layer fills its buffer with is not known here */
+	return !n->backend->above && req->tag < q->nr_tags && q->tags[req->tag].buf == req->buf &&
 	       q->tags[req->tag].zero_bytes >= req->len_bytes;
 }
 
@@ -161,8 +163,10 @@ int ublkev_null_new(struct ublkev_backend **backendp,
 		free(n);
 		return -ENOMEM;
 	}
-	err = ublkev__guard_new(backendp, &null_ops, n, null_free);
+	err = ublkev__guard_new(&n->backend, &null_ops, n, null_free);
 	if (err)
 		null_free(n);
+	else
+		*backendp = n->backend;
 	return err;
 }

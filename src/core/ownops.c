@@ -30,6 +30,7 @@ int ublkev__reqops_begin(struct ublkev__reqops *o, struct ublkev_req *req)
 		return ownops_ends(o) ? -ECANCELED : 0;
 	o->req = req;
 	o->used = o->todo = o->flying = o->cancel = 0;
+	o->subs = 0;
 	o->works = o->answered = false;
 	o->aborted = o->recalled = o->withdrawn = false;
 	o->err = 0;
@@ -186,6 +187,15 @@ bool ublkev__reqops_settle(struct ublkev__reqops *o, bool *answers, int *err)
 		return true;
 	o->req = NULL;
 	return true;
+}
+
+bool ublkev__reqops_settle_sub(struct ublkev__reqops *o, int *err)
+{
+	if (!o->req || ublkev__reqops_out(o))
+		return false;
+	o->req = NULL;
+	*err = o->err;
+	return o->answered;
 }
 
 bool ublkev__reqops_drop(struct ublkev__reqops *o, unsigned int *slot)

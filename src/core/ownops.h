@@ -42,6 +42,7 @@ struct ublkev__reqops {
 	uint8_t todo, flying;		/* of those used */
 	uint8_t cancel;			/* is to be cancelled */
 	bool works;			/* a thread has it, or is to have it */
+	unsigned int subs;		/* sub-requests of a layer's that are out */
 	bool answered;
 	bool aborted;
 	bool recalled;
@@ -50,10 +51,10 @@ struct ublkev__reqops {
 	struct ublkev__reqop v[UBLKEV_MAX_REQ_OPS];
 };
 
-/* Whether anything is out, be it due or with the kernel or a thread. */
+/* Whether anything is out, be it due or with the kernel, a thread or a backend. */
 static inline bool ublkev__reqops_out(const struct ublkev__reqops *o)
 {
-	return o->used || o->works;
+	return o->used || o->works || o->subs;
 }
 
 static inline bool ublkev__reqops_want(const struct ublkev__reqops *o)
@@ -96,6 +97,12 @@ void ublkev__reqops_answer(struct ublkev__reqops *o, int err);
  * request is not to be known here any more, and is answered with *err if *answers.
  */
 bool ublkev__reqops_settle(struct ublkev__reqops *o, bool *answers, int *err);
+
+/*
+ * The same of a sub-request, whose layer is told whatever has become of it: true:
+ * it has an answer.
+ */
+bool ublkev__reqops_settle_sub(struct ublkev__reqops *o, int *err);
 
 /*
  * After an abort or a recall: an operation that is due is not begun, and as

@@ -138,6 +138,12 @@ static int engine_make_queues(struct ublkev__engine *e, unsigned int queues,
 			return -ENOMEM;
 		e->tagops = engine_align(e->tagops_mem);
 	}
+	if (e->backend->lowers) {
+		e->tagsubs = ublkev__alloc_zalloc(&e->mem, n,
+						  sizeof(*e->tagsubs));
+		if (!e->tagsubs)
+			return -ENOMEM;
+	}
 	e->has_files = e->placed || e->tagops;
 	engine_init_queues(e, parts, depth);
 	return 0;
@@ -260,10 +266,14 @@ static const char *engine_misfit(const struct ublkev__engine *e)
 
 static int engine_open_backend(struct ublkev__engine *e)
 {
-	int err = ublkev__guard_open(e->backend, engine_on_done, e, &e->log);
+	const struct ublkev__guard_user user = {
+		.owner = e, .done = engine_on_done, .device = e,
+		.sub_done = ublkev__sub_done, .calls = &ublkev__reqop_calls,
+		.log = &e->log,
+	};
+	int err = ublkev__guard_open_for(e->backend, &user);
 	const char *misfit = err ? NULL : engine_misfit(e);
 
-	e->backend->calls = &ublkev__reqop_calls;
 	if (!misfit)
 		return err;
 	ublkev__log(&e->log, LOG_ERR, "backend %s: %s",
@@ -334,6 +344,7 @@ void ublkev__engine_init_lane(struct ublkev__engine *e,
 	l->wanting = NULL;
 	l->wanting_ops = NULL;
 	l->jobs_done = NULL;
+	memset(&l->subs, 0, sizeof(l->subs));
 	l->nr_placed = 0;
 	l->nr_flying = 0;
 	l->refused_pages = false;
@@ -382,8 +393,20 @@ static void engine_leave_to_backend(struct ublkev__engine *e)
 	e->tags_mem = NULL;
 	e->tagops_mem = NULL;
 	ublkev__io_leave_bufs(e->lane.io);
-	for (i = 0; i < e->nr_workers; i++)
+	ublkev__subs_leave(&e->lane.subs);
+	for (i = 0; i < e->nr_workers; i++) {
 		ublkev__io_leave_bufs(ublkev__worker_lane(e, i)->io);
+		ublkev__subs_leave(&ublkev__worker_lane(e, i)->subs);
+	}
+}
+
+static void engine_free_subs(struct ublkev__engine *e)
+{
+	unsigned int i;
+
+	ublkev__subs_free(&e->lane.subs);
+	for (i = 0; i < e->nr_workers; i++)
+		ublkev__subs_free(&ublkev__worker_lane(e, i)->subs);
 }
 
 static void engine_free_queues(struct ublkev__engine *e)
@@ -403,6 +426,8 @@ static void engine_free_queues(struct ublkev__engine *e)
 	ublkev__alloc_free(&e->mem, e->since_us);
 	ublkev__alloc_free(&e->mem, e->placed_mem);
 	ublkev__alloc_free(&e->mem, e->tagops_mem);
+	ublkev__alloc_free(&e->mem, e->tagsubs);
+	e->tagsubs = NULL;
 	e->tagops_mem = NULL;
 	e->tagops = NULL;
 	e->placed_mem = NULL;
@@ -444,6 +469,7 @@ int ublkev__engine_down(struct ublkev__engine *e)
 	if (left)
 		engine_leave_to_backend(e);
 	ublkev__share_free(e, left || engine_left_files(e));
+	engine_free_subs(e);
 	ublkev__workers_free(e);
 	if (e->lane.io)
 		fd = ublkev__io_take_fd(e->lane.io);

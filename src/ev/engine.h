@@ -8,6 +8,7 @@
  *	evfile.c   its part with requests whose data are in files
  *	evreqop.c  its part with what backends have done for requests
  *	evoffload.c threads for what blocks
+ *	evsub.c    what a layer has the backends beneath it do for a request
  *	act.c      its part in a device's life: commands, events, files
  *	evresize.c a resize: the backend's part of it
  *	evshare.c  memory that clients share with the server
@@ -36,6 +37,7 @@
 #include "ev/clock.h"
 #include "core/wait.h"
 #include "ev/evoffload.h"
+#include "ev/evsub.h"
 #include "uring/carrier.h"
 #include "uring/io.h"
 #include "util/log.h"
@@ -71,6 +73,7 @@ struct ublkev__lane {
 	struct ublkev__reqops *wanting_ops;	/* want SQEs: the first */
 	struct ublkev__reqops *last_wanting_ops;
 	struct ublkev__job *jobs_done;	/* atomic: pushed by the pool */
+	struct ublkev__subs subs;	/* evsub.c: what layers ask lower ones */
 	bool pumping;
 	bool stays;			/* evpump.c: the loop is not to sleep */
 	bool alone;			/* in its loop: nobody else has watchers
@@ -103,16 +106,6 @@ struct ublkev__lane {
 	 * the loop that may be the backend's. The application's thread reads it.
 	 */
 	bool in_backend;
-};
-
-/* what a backend has begun for a request of one tag: evreqop.c */
-struct ublkev__tagops {
-	struct ublkev__reqops o;
-	struct ublkev__job job;		/* o.works: out */
-	ublkev_work_fn *work;
-	ublkev_req_fn *work_done;
-	void *ctx;
-	int work_res;
 };
 
 /* where a resize is */
@@ -154,6 +147,7 @@ struct ublkev__engine {
 	void *placed_mem;
 	struct ublkev__tagops *tagops;	/* of each tag, or NULL: LIMIT_REQ_OPS */
 	void *tagops_mem;
+	struct ublkev__tagsubs *tagsubs; /* of each tag, or NULL: no layer */
 	struct ublkev__pool *offload; /* or NULL: nothing is offloaded */
 	bool grown;			/* RESIZE_GROWS: the thread is back */
 	bool closes_backend;		/* once the pool has no job any more */

@@ -195,20 +195,25 @@ void ublkev__file_out(struct ublkev__lane *l)
 	}
 }
 
+static void file_all_out(struct ublkev__lane *l)
+{
+	ublkev__file_out(l);
+	ublkev__reqop_out(l);
+	ublkev__subs_out(l);
+}
+
 /*
  * What still wants an SQE after this is behind a full SQ, which is work: so the
  * lane goes on, and comes by here again.
  */
 void ublkev__file_submit(struct ublkev__lane *l)
 {
-	ublkev__file_out(l);
-	ublkev__reqop_out(l);
-	while (l->wanting || l->wanting_ops) {
+	file_all_out(l);
+	while (l->wanting || l->wanting_ops || l->subs.wanting) {
 		ublkev__pump_enter(l, ublkev__io_enter);
 		if (!ublkev__io_has_file_room(l->io))
 			return;
-		ublkev__file_out(l);
-		ublkev__reqop_out(l);
+		file_all_out(l);
 	}
 }
 
@@ -221,6 +226,8 @@ bool ublkev__file_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 	    cqe->tag >= l->queues[n].depth)
 		return false;
 	if (l->e->tagops && ublkev__reqop_cqe(l, cqe))
+		return true;
+	if (l->e->tagsubs && ublkev__sub_cqe(l, cqe))
 		return true;
 	if (!l->e->placed)
 		return false;
@@ -282,7 +289,8 @@ void ublkev__file_recall(struct ublkev__lane *l)
 
 bool ublkev__file_is_recalled(const struct ublkev__lane *l)
 {
-	return l->life.recall == UBLKEV__RECALL_ASKED && !l->nr_flying;
+	return l->life.recall == UBLKEV__RECALL_ASKED && !l->nr_flying &&
+	       !ublkev__subs_are_due(&l->subs);
 }
 
 void ublkev__file_close(struct ublkev__lane *l)
@@ -291,6 +299,7 @@ void ublkev__file_close(struct ublkev__lane *l)
 
 	l->wanting = NULL;
 	l->wanting_ops = NULL;
+	l->subs.wanting = NULL;
 	if (!l->nr_flying)
 		return;
 	bytes = ublkev__io_leave_bufs(l->io);

@@ -29,8 +29,8 @@ static struct ublkev__tagops *reqop_of(const struct ublkev__engine *e,
 	return &e->tagops[(size_t)q->id * q->depth + tag];
 }
 
-static struct ublkev__lane *reqop_lane(struct ublkev__engine *e,
-				       unsigned int queue)
+struct ublkev__lane *ublkev__reqop_lane(struct ublkev__engine *e,
+					unsigned int queue)
 {
 	return e->nr_workers ? ublkev__worker_lane(e, queue) : &e->lane;
 }
@@ -38,14 +38,19 @@ static struct ublkev__lane *reqop_lane(struct ublkev__engine *e,
 /* ---- answers ---------------------------------------------------------------- */
 
 /* nothing more is to be said of it: the request may have its answer */
-static void reqop_settle(struct ublkev__engine *e, struct ublkev__tagops *t)
+void ublkev__reqop_settle(struct ublkev__lane *l, struct ublkev__tagops *t)
 {
 	struct ublkev_req *req = t->o.req;
 	bool answers;
 	int err;
 
+	if (t->sub) {
+		if (ublkev__reqops_settle_sub(&t->o, &err))
+			ublkev__sub_answered(l, t->sub, err);
+		return;
+	}
 	if (ublkev__reqops_settle(&t->o, &answers, &err) && answers)
-		ublkev__queue_done(&e->queues[req->thread], req->cookie, err);
+		ublkev__queue_done(&l->e->queues[req->thread], req->cookie, err);
 }
 
 static int reqop_call(struct ublkev__lane *l, struct ublkev__tagops *t,
@@ -55,7 +60,7 @@ static int reqop_call(struct ublkev__lane *l, struct ublkev__tagops *t,
 
 	if (l->worker)
 		ublkev__worker_enters_backend(l);
-	answer = ublkev__guard_op_done(l->e->backend, done, t->o.req, res);
+	answer = ublkev__guard_op_done(t->backend, done, t->o.req, res);
 	if (l->worker)
 		ublkev__worker_leaves_backend(l);
 	return answer;
@@ -69,7 +74,7 @@ static void reqop_ended(struct ublkev__lane *l, struct ublkev__tagops *t,
 
 	if (answer != UBLKEV_LATER)
 		ublkev__reqops_answer(&t->o, answer);
-	reqop_settle(l->e, t);
+	ublkev__reqop_settle(l, t);
 }
 
 static struct ublkev__tagops *reqop_find(const struct ublkev__engine *e,
@@ -109,10 +114,16 @@ bool ublkev__reqop_keeps_answer(struct ublkev__lane *l, uint64_t cookie,
 
 /* ---- to the ring and back ---------------------------------------------------- */
 
-static void reqop_list(struct ublkev__lane *l, struct ublkev__reqops *o)
+static void reqop_list(struct ublkev__lane *l, struct ublkev__tagops *t)
 {
+	struct ublkev__reqops *o = &t->o;
+
 	if (o->listed || !ublkev__reqops_want(o))
 		return;
+	if (t->sub) {
+		ublkev__sub_list(l, t->sub);
+		return;
+	}
 	o->listed = true;
 	o->next = NULL;
 	if (l->wanting_ops)
@@ -147,8 +158,27 @@ void ublkev__reqop_out(struct ublkev__lane *l)
 	}
 }
 
-static bool reqop_complete(struct ublkev__lane *l, struct ublkev__tagops *t,
-			   unsigned int slot, int res)
+/*
+ * Of a sub-request that a recall has cut short the device's request is another
+ * server's, too.
+ */
+static void reqop_tell_withdrawn(struct ublkev__lane *l,
+				 const struct ublkev__tagops *t)
+{
+	if (t->sub && t->o.withdrawn)
+		ublkev__reqop_withdraw(l, &t->sub->req);
+}
+
+void ublkev__reqop_withdraw(struct ublkev__lane *l, const struct ublkev_req *req)
+{
+	struct ublkev__queue *q = &l->e->queues[req->thread];
+
+	ublkev__reqops_refuse(&reqop_of(l->e, q, req->tag)->o,
+			      &q->tags[req->tag].req);
+}
+
+bool ublkev__reqop_complete(struct ublkev__lane *l, struct ublkev__tagops *t,
+			    unsigned int slot, int res)
 {
 	ublkev_req_fn *done;
 	int n = ublkev__reqops_cqe(&t->o, slot, res, &done, &res);
@@ -156,11 +186,12 @@ static bool reqop_complete(struct ublkev__lane *l, struct ublkev__tagops *t,
 	if (n < 0)
 		return false;
 	if (!n) {
-		reqop_list(l, &t->o);
+		reqop_list(l, t);
 		return true;
 	}
 	if (!t->o.used)
 		l->nr_placed--;
+	reqop_tell_withdrawn(l, t);
 	reqop_ended(l, t, done, res);
 	return true;
 }
@@ -174,7 +205,7 @@ bool ublkev__reqop_cqe(struct ublkev__lane *l, const struct ublkev__cqe *cqe)
 	if (!(t->o.flying >> ublkev__cqe_piece(cqe) & 1))
 		return false;
 	l->nr_flying--;
-	return reqop_complete(l, t, ublkev__cqe_piece(cqe), cqe->res);
+	return ublkev__reqop_complete(l, t, ublkev__cqe_piece(cqe), cqe->res);
 }
 
 /* ---- to a thread and back ------------------------------------------------------ */
@@ -200,8 +231,9 @@ static void reqop_worked(struct ublkev__lane *l, struct ublkev__job *job)
 
 	l->nr_flying--;
 	ublkev__reqops_worked(&t->o, job->dropped);
+	reqop_tell_withdrawn(l, t);
 	if (!t->work_done)
-		res = ublkev__guard_work_answer(l->e->backend, res);
+		res = ublkev__guard_work_answer(t->backend, res);
 	reqop_ended(l, t, t->work_done, res);
 }
 
@@ -220,35 +252,72 @@ void ublkev__reqop_take(struct ublkev__lane *l)
 
 /* ---- the calls ------------------------------------------------------------------ */
 
-/* 0, and where the request's are; or why nothing can be begun */
-static int reqop_begin(struct ublkev_backend *b, struct ublkev_req *req,
-		       struct ublkev__lane **lp, struct ublkev__tagops **tp)
+/* a request of the device's, as its queue has it */
+static int reqop_check_tag(const struct ublkev__engine *e,
+			   const struct ublkev_req *req)
 {
-	struct ublkev__engine *e = b->owner;
-	struct ublkev__queue *q;
-	struct ublkev__lane *l;
+	const struct ublkev__queue *q = &e->queues[req->thread];
+
+	if (&q->tags[req->tag].req != req)
+		return -EINVAL;
+	if (q->failing)
+		return -ECANCELED;
+	return q->tags[req->tag].state == UBLKEV__TAG_BACKEND ? 0 : -EINVAL;
+}
+
+static int reqop_find_of(struct ublkev_backend *b, struct ublkev_req *req,
+			 struct ublkev__tagops **tp)
+{
+	struct ublkev__engine *e = b->device;
+	struct ublkev__sub *s;
+
+	if (req->thread >= e->nr_queues ||
+	    req->tag >= e->queues[req->thread].depth)
+		return -EINVAL;
+	if (!b->above) {
+		*tp = reqop_of(e, &e->queues[req->thread], req->tag);
+		return reqop_check_tag(e, req);
+	}
+	s = ublkev__sub_of(&ublkev__reqop_lane(e, req->thread)->subs, b, req);
+	if (!s)
+		return -EINVAL;
+	*tp = &s->t;
+	return e->queues[req->thread].failing ? -ECANCELED : 0;
+}
+
+int ublkev__reqop_resolve(struct ublkev_backend *b, struct ublkev_req *req,
+			  struct ublkev__lane **lp, struct ublkev__tagops **tp)
+{
+	struct ublkev__engine *e = b->device;
+	int err;
 
 	if (!ublkev__reqop_used(b))
 		return -EOPNOTSUPP;
 	if (!e || !e->tagops)
 		return -ECANCELED;
-	if (req->thread >= e->nr_queues)
-		return -EINVAL;
-	q = &e->queues[req->thread];
-	if (req->tag >= q->depth || &q->tags[req->tag].req != req)
-		return -EINVAL;
-	if (q->failing)
-		return -ECANCELED;
-	if (q->tags[req->tag].state != UBLKEV__TAG_BACKEND)
-		return -EINVAL;
+	err = reqop_find_of(b, req, tp);
+	if (err)
+		return err;
 	ublkev__check(e->nr_workers || e->thread == ublkev__thread_self(),
 		      "operations are begun in the thread of the loop");
-	l = *lp = reqop_lane(e, req->thread);
-	*tp = reqop_of(e, q, req->tag);
-	if (l->life.recall == UBLKEV__RECALL_UNASKED)
-		return ublkev__reqops_begin(&(*tp)->o, req);
-	ublkev__reqops_refuse(&(*tp)->o, req);
+	*lp = ublkev__reqop_lane(e, req->thread);
+	if ((*lp)->life.recall == UBLKEV__RECALL_UNASKED)
+		return 0;
+	ublkev__reqop_withdraw(*lp, req);
 	return -ECANCELED;
+}
+
+/* 0, and where the request's are; or why nothing can be begun */
+static int reqop_begin(struct ublkev_backend *b, struct ublkev_req *req,
+		       struct ublkev__lane **lp, struct ublkev__tagops **tp)
+{
+	int err = ublkev__reqop_resolve(b, req, lp, tp);
+
+	if (!err)
+		err = ublkev__reqops_begin(&(*tp)->o, req);
+	if (!err)
+		(*tp)->backend = b;
+	return err;
 }
 
 static int reqop_file(struct ublkev_backend *b, struct ublkev_req *req,
@@ -270,7 +339,7 @@ static int reqop_file(struct ublkev_backend *b, struct ublkev_req *req,
 	if (err)
 		return err;
 	l->nr_placed += first;
-	reqop_list(l, &t->o);
+	reqop_list(l, t);
 	ublkev__evloop_kick(l);
 	return 0;
 }
@@ -352,7 +421,7 @@ int ublkev_offload(struct ublkev_backend *b, struct ublkev_req *req,
 	err = ublkev__offload_start(l, &t->job);
 	if (err) {
 		t->o.works = false;
-		reqop_settle(l->e, t);
+		ublkev__reqop_settle(l, t);
 		return err;
 	}
 	l->nr_flying++;
@@ -368,14 +437,14 @@ const struct ublkev__reqop_calls ublkev__reqop_calls = {
 
 /* ---- the end ----------------------------------------------------------------------- */
 
-static void reqop_end_tag(struct ublkev__lane *l, struct ublkev__tagops *t)
+void ublkev__reqop_end(struct ublkev__lane *l, struct ublkev__tagops *t)
 {
 	unsigned int slot;
 
 	while (t->o.req && ublkev__reqops_drop(&t->o, &slot))
-		(void)reqop_complete(l, t, slot, -ECANCELED);
+		(void)ublkev__reqop_complete(l, t, slot, -ECANCELED);
 	if (t->o.req)
-		reqop_list(l, &t->o);
+		reqop_list(l, t);
 }
 
 static void reqop_end_all(struct ublkev__lane *l,
@@ -393,19 +462,22 @@ static void reqop_end_all(struct ublkev__lane *l,
 			if (ublkev__queue_has_no(q, tag) || !t->o.req)
 				continue;
 			how(&t->o);
-			reqop_end_tag(l, t);
+			ublkev__reqop_end(l, t);
 		}
 	}
 	ublkev__offload_drop(l->e);
 	ublkev__reqop_out(l);
+	ublkev__subs_out(l);
 }
 
 void ublkev__reqop_abort(struct ublkev__lane *l)
 {
+	ublkev__subs_abort(l);
 	reqop_end_all(l, ublkev__reqops_abort);
 }
 
 void ublkev__reqop_recall(struct ublkev__lane *l)
 {
+	ublkev__subs_recall(l);
 	reqop_end_all(l, ublkev__reqops_recall);
 }

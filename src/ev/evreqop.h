@@ -17,6 +17,7 @@
 struct ublkev__cqe;
 struct ublkev__engine;
 struct ublkev__lane;
+struct ublkev__tagops;
 struct ublkev__reqop_calls;
 
 /* the public calls, for backends of the library's own */
@@ -43,6 +44,31 @@ bool ublkev__reqop_answer(struct ublkev__engine *e, uint64_t cookie, int err);
 /* the same of what a submit() has just answered, be it that it is no end */
 bool ublkev__reqop_keeps_answer(struct ublkev__lane *l, uint64_t cookie,
 				int res);
+
+/*
+ * ---- what a request of the device's and a sub-request have in common
+ *
+ * Where what is out of the request is noted, and the lane of its thread. Errors:
+ * those of reqop.h.
+ */
+int ublkev__reqop_resolve(struct ublkev_backend *b, struct ublkev_req *req,
+			  struct ublkev__lane **lp, struct ublkev__tagops **tp);
+struct ublkev__lane *ublkev__reqop_lane(struct ublkev__engine *e,
+					unsigned int queue);
+
+/* nothing more is to be said of it: the request may have its answer */
+void ublkev__reqop_settle(struct ublkev__lane *l, struct ublkev__tagops *t);
+
+/* what was pulled of the slot completed; false: nothing was */
+bool ublkev__reqop_complete(struct ublkev__lane *l, struct ublkev__tagops *t,
+			    unsigned int slot, int res);
+
+/* after an abort or a recall: what is due is not begun */
+void ublkev__reqop_end(struct ublkev__lane *l, struct ublkev__tagops *t);
+
+/* the device's request, which that one is a part of, is another server's */
+void ublkev__reqop_withdraw(struct ublkev__lane *l,
+			    const struct ublkev_req *req);
 
 /* the queues were aborted; nothing is to be begun any more */
 void ublkev__reqop_abort(struct ublkev__lane *l);

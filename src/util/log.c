@@ -15,7 +15,7 @@ void ublkev__log(const struct ublkev__log *log, int priority,
 	va_list ap;
 	int n = 0;
 
-	if (!log->fn)
+	if (!log || !log->fn)
 		return;
 	if (log->id >= 0)
 		n = snprintf(line, sizeof(line), "ublkb%d: ", log->id);

@@ -17,7 +17,7 @@ struct ublkev__log {
 
 /*
  * Logs one line without \n, cut off after 255 bytes, at a priority of
- * syslog(3). It calls the application in the thread that the caller is in: a
+ * syslog(3); `log` NULL: silence. It calls the application in the thread that the caller is in: a
  * device with threads has ublkev__worker_log() between (evworker.c).
  */
 __attribute__((format(printf, 3, 4)))
