@@ -169,7 +169,6 @@ START_TEST(errors)
 	top.later = false;
 	ck_assert_int_eq(stripe_io(FAKE_WRITE, 512, LAYER_CHUNK, data), 0);
 	no_res = -ENODATA;
-	/* the file's own place() is not asked for, as long as hook is submit() */
 	ck_assert_int_eq(stripe_io(FAKE_WRITE, 512, LAYER_CHUNK, data), -ENODATA);
 	no_res = -EDQUOT;
 	ck_assert_int_eq(stripe_io(FAKE_READ, 512, LAYER_CHUNK, data), -ENOSPC);

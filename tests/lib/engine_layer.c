@@ -82,7 +82,7 @@ static void *layer_map(void *ctx, const struct ublkev_req *req)
 	unsigned int which;
 
 	COUNT(l->maps);
-	if (!next_part(l, req, &at, &sub, &which) ||
+	if (l->by_hand || !next_part(l, req, &at, &sub, &which) ||
 	    sub.len_bytes < req->len_bytes)
 		return NULL;
 	return ublkev_lower_map(l->lowers[which], &sub);
@@ -129,6 +129,8 @@ static int layer_place(void *ctx, const struct ublkev_req *req,
 	struct ublkev_req sub;
 	int n = 0, got;
 
+	if (l->by_hand)
+		return 0;
 	if (req->op == UBLKEV_OP_FLUSH) {
 		n = place_flush(l, req, x);
 		if (n > 0)

@@ -33,7 +33,7 @@ struct layer {
 	unsigned int begun, ended;	/* atomic: sub-requests with a `done` */
 	int last_err;			/* atomic: of these */
 	unsigned int maps, places, submits, placed; /* atomic */
-	bool by_hand;			/* submit() is `hook` */
+	bool by_hand;			/* submit() is `hook`, and gets them all */
 	int (*hook)(struct layer *l, struct ublkev_req *req);
 	struct ublkev_req *req;		/* the last one */
 	bool later;			/* `done` leaves the answer to layer_sub */
