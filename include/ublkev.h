@@ -32,6 +32,8 @@
 #include <ublkev/reqop.h>
 #include <ublkev/layer.h>
 #include <ublkev/file.h>
+#include <ublkev/diskspec.h>
+#include <ublkev/layers.h>
 #include <ublkev/broker.h>
 #include <ublkev/conf.h>
 #include <ublkev/dev.h>

@@ -22,7 +22,7 @@ one() {
 
 headers="ublkev.h ublkev/req.h ublkev/backend.h ublkev/broker.h ublkev/file.h \
 	 ublkev/cmd.h ublkev/conf.h ublkev/dev.h ublkev/reqop.h \
-	 ublkev/layer.h"
+	 ublkev/layer.h ublkev/layers.h ublkev/diskspec.h"
 for h in $headers; do
 	[ -f "$src/include/$h" ] || { echo "headers: no $h"; exit 99; }
 	one c "$cc" c99 $h
