@@ -417,7 +417,10 @@ int app_serve(const struct opts *opts, int ready_fd)
 	/* nobody ever saw what is in it */
 	if (!app.live && app.backend)
 		disk_discard(&app.opts, disk_fd(app.backend), app.made_file);
-	ublkev_backend_free(app.backend);
+	if (!app.live && app.opts.disk)
+		ublkev_disk_discard(app.backend);
+	else
+		ublkev_backend_free(app.backend);
 	/* the scribe has it, too, and may wait for a terminal */
 	if (app.ready_fd >= 0)
 		shutdown(app.ready_fd, SHUT_RDWR);

@@ -5,6 +5,7 @@
  * answer.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "ublk-evdemo/app_priv.h"
@@ -51,6 +52,17 @@ static int command_is_live(const struct app *app)
 	return app->live && app->dev.step == UBLKEV_STEP_LIVE;
 }
 
+/* a successor would find nothing of what its layers have in this process */
+static bool command_keeps_disk(const struct app *app, struct jsonclient *c)
+{
+	if (!app->opts.disk)
+		return false;
+	jsonclient_answer(c, json_error("a disk of --disk is not handed on: "
+					"stop it, and start the other server "
+					"then"), -1);
+	return true;
+}
+
 static void command_do_memory(struct app *app, struct jsonclient *c,
 			      const char *args)
 {
@@ -64,6 +76,8 @@ static void command_do_memory(struct app *app, struct jsonclient *c,
 		jsonclient_answer(c, json_error("the device is not live"), -1);
 		return;
 	}
+	if (command_keeps_disk(app, c))
+		return;
 	jsonclient_answer(c, json_memory(&s), disk_fd(app->backend));
 }
 
@@ -123,7 +137,7 @@ static void command_do_release(struct app *app, struct jsonclient *c,
 	(void)args;
 	if (life_is_ending(app))
 		jsonclient_answer(c, json_error("it is about to stop"), -1);
-	else
+	else if (!command_keeps_disk(app, c))
 		handover_release(&app->handover, c);
 }
 

@@ -16,6 +16,7 @@
 #include "ublk-evdemo/disk.h"
 #include "ublk-evdemo/filedisk.h"
 #include "ublk-evdemo/logger.h"
+#include "ublk-evdemo/stack.h"
 
 #define LOCK_TRIES 250
 
@@ -252,6 +253,8 @@ int disk_new(struct ublkev_backend **backendp, struct opts *o, int fd,
 	int err;
 
 	*made = DISK_FOUND;
+	if (o->backend == OPTS_STACK)
+		return stack_new(backendp, o);
 	if (o->backend == OPTS_FILE)
 		return filedisk_new(backendp, o, fd, made);
 	if (fd < 0 && o->memory_file) {

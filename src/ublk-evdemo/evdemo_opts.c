@@ -46,6 +46,7 @@ enum {
 	OPT_RECOVER,
 	OPT_MEMORY_FILE,
 	OPT_FILE,
+	OPT_DISK,
 	OPT_OFFSET,
 	OPT_SIZELIMIT,
 	OPT_THIN,
@@ -94,6 +95,7 @@ static const struct option long_options[] = {
 	{ "recover", required_argument, NULL, OPT_RECOVER },
 	{ "memory-file", required_argument, NULL, OPT_MEMORY_FILE },
 	{ "file", required_argument, NULL, OPT_FILE },
+	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "offset", required_argument, NULL, OPT_OFFSET },
 	{ "sizelimit", required_argument, NULL, OPT_SIZELIMIT },
 	{ "thin", no_argument, NULL, OPT_THIN },
@@ -375,8 +377,13 @@ static int opts_set_path(const struct parse *p, int opt, const char *text)
 {
 	if (!*text)
 		return opts_fail_value(p, opt, text, "is empty",
+				       opt == OPT_DISK ? "give a disk, as mem:1G" :
 				       "give the path of a file");
 	switch (opt) {
+	case OPT_DISK:
+		p->o->disk = text;
+		p->o->backend = OPTS_STACK;
+		return 0;
 	case OPT_PIDFILE:
 		p->o->pidfile = text;
 		return 0;
@@ -446,7 +453,7 @@ static int opts_is_of_disk(int opt)
 	static const int of_disk[] = {
 		OPT_SIZE, OPT_BACKEND, OPT_BLOCK_SIZE, OPT_READ_ONLY,
 		OPT_HUGE_PAGES, OPT_MEMORY_FILE, OPT_RECOVER, OPT_FILE,
-		OPT_OFFSET, OPT_SIZELIMIT, OPT_THIN, OPT_BUFFERED,
+		OPT_DISK, OPT_OFFSET, OPT_SIZELIMIT, OPT_THIN, OPT_BUFFERED,
 		OPT_ZONE_SIZE,
 		OPT_ZONE_CAPACITY, OPT_MAX_OPEN_ZONES, OPT_MAX_ACTIVE_ZONES,
 		OPT_CONVENTIONAL_ZONES, OPT_INTEGRITY,
@@ -470,6 +477,8 @@ static void opts_note(struct parse *p, int opt)
 	if (opt != 'v' && opt != OPT_DELETE && opt != OPT_NO_BROKER &&
 	    !p->not_delete)
 		p->not_delete = name;
+	if (opts_is_of_disk(opt) && opt != OPT_DISK && !p->not_disk)
+		p->not_disk = name;
 	if (opts_is_of_device(opt) && !p->not_recover)
 		p->not_recover = name;
 	if ((opts_is_of_device(opt) || opts_is_of_disk(opt)) &&
@@ -497,6 +506,7 @@ static int opts_set(struct parse *p, int opt, const char *value)
 	case OPT_CONTROL:
 	case OPT_MEMORY_FILE:
 	case OPT_FILE:
+	case OPT_DISK:
 	case OPT_TAKE_OVER:
 		return opts_set_path(p, opt, value);
 	default:
@@ -508,7 +518,7 @@ static int opts_set(struct parse *p, int opt, const char *value)
 /* a file is enough to say which disk is meant */
 static void opts_be_of_file(const struct parse *p)
 {
-	if (p->of_file && !opts_was_given(p->o, "backend"))
+	if (p->of_file && !p->o->disk && !opts_was_given(p->o, "backend"))
 		p->o->backend = OPTS_FILE;
 }
 

@@ -20,7 +20,8 @@ enum opts_mode {
 enum opts_backend {
 	OPTS_MEM,
 	OPTS_NULL,
-	OPTS_FILE
+	OPTS_FILE,
+	OPTS_STACK			/* --disk; no value of --backend */
 };
 
 /* whether a thread that serves is SCHED_BATCH */
@@ -69,6 +70,7 @@ struct opts {
 	int no_control;
 	const char *memory_file;
 	const char *file;
+	const char *disk;		/* OPTS_STACK: see ublkev_disk_new() */
 	uint64_t offset_bytes;		/* in it */
 	uint64_t limit_bytes;		/* of it, from there; 0: none */
 	int thin;

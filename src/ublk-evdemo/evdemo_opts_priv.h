@@ -17,6 +17,8 @@ struct parse {
 	const char *not_delete;
 	const char *not_recover;
 	const char *not_take_over;
+	/* the first one given of the disk but --disk */
+	const char *not_disk;
 	/* the first one given that is of a file disk only */
 	const char *of_file;
 };

@@ -20,6 +20,8 @@ const char opts_help[] =
 "                       forget (mem, or file where --file is given)\n"
 "  --file FILE          file: a regular file or a block device; with --size\n"
 "                       it is made if it is not there\n"
+"  --disk SPEC          a disk, or a stack of layers, that says all of itself,\n"
+"                       as 'part:offset=1M,base=file:/img/a.raw'\n"
 "  --offset SIZE        file: where in it the disk begins (0)\n"
 "  --sizelimit SIZE     file: use no more of it from there on\n"
 "  --thin               file: one that is made allocates no blocks\n"

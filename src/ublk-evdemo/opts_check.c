@@ -51,6 +51,27 @@ static const char *opts_zero(const struct opts *o)
 	return o->copy == UBLKEV_COPY_ZERO ? "copy zero" : "copy zero-manual";
 }
 
+/*
+ * The disk says all of itself, and nobody else can be handed what it is made of: no
+ * other server would find its data.
+ */
+static int opts_check_stack(const struct parse *p)
+{
+	const struct opts *o = p->o;
+
+	if (!o->disk)
+		return 0;
+	if (o->recover_id >= 0)
+		return opts_fail(p, "option --disk: no other server can be "
+				 "recovered from with it: leave --recover out");
+	if (p->not_disk)
+		return opts_fail(p, "option --%s: does not go with --disk: "
+				 "leave it out, and say it there", p->not_disk);
+	if (o->recovery != UBLKEV_RECOVERY_NONE)
+		return opts_refuse_with(p, "recovery", "disk");
+	return 0;
+}
+
 /* what goes with what */
 static int opts_check_modes(const struct parse *p)
 {
@@ -92,6 +113,8 @@ static int opts_check_memory(const struct parse *p)
 
 static int opts_check_backend(const struct parse *p)
 {
+	if (p->o->backend == OPTS_STACK)
+		return 0;
 	return p->o->backend == OPTS_FILE ? opts_check_file(p) :
 	       opts_check_memory(p);
 }
@@ -220,6 +243,8 @@ int opts_check_all(const struct parse *p)
 	const struct opts *o = p->o;
 	int err = opts_check_modes(p);
 
+	if (!err)
+		err = opts_check_stack(p);
 	if (!err)
 		err = opts_check_backend(p);
 	if (err)

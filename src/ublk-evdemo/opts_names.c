@@ -40,6 +40,7 @@ static const char *const backend_names[] = {
 	[OPTS_MEM] = "mem",
 	[OPTS_NULL] = "null",
 	[OPTS_FILE] = "file",
+	[OPTS_STACK] = "disk",
 };
 
 #define NR_BACKENDS (sizeof(backend_names) / sizeof(backend_names[0]))
@@ -51,7 +52,8 @@ const char *opts_backend_name(unsigned int backend)
 
 int opts_backend(const char *name)
 {
-	return opts_find(backend_names, NR_BACKENDS, name);
+	/* the last one is what --disk says */
+	return opts_find(backend_names, OPTS_STACK, name);
 }
 
 static const char *const sched_batch_names[] = {

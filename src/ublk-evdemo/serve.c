@@ -331,7 +331,8 @@ static void serve_on_released(struct app *app)
 		serve_leave(app);
 		return;
 	}
-	if (app->opts.memory_file || app->opts.backend != OPTS_MEM) {
+	if (!app->opts.disk &&
+	    (app->opts.memory_file || app->opts.backend != OPTS_MEM)) {
 		log_msg(LOG_NOTICE, "/dev/ublkb%d was quiesced, and waits for "
 			"another server", app->dev.id);
 		serve_leave(app);

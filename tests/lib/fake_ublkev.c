@@ -415,6 +415,41 @@ int ublkev_file_new(struct ublkev_backend **backendp, const char *path,
 	return 0;
 }
 
+/* a line is "file:PATH", of 1 MiB that it may be made with, or "mem" */
+int ublkev_disk_new(struct ublkev_backend **backendp, const char *spec,
+		    const struct ublkev_disk_type *own,
+		    struct ublkev_disk_error *why)
+{
+	struct ublkev_disk_conf mem = { .dev_bytes = 1 << 20, .fd = -1 };
+	struct ublkev_file_conf conf;
+
+	(void)own;
+	if (!strcmp(spec, "mem"))
+		return ublkev_mem_new(backendp, &mem);
+	if (strncmp(spec, "file:", 5)) {
+		why->at = strcspn(spec, ":");
+		strcpy(why->text, "there is no such disk: give another");
+		return -EINVAL;
+	}
+	ublkev_file_conf_init(&conf, sizeof(conf));
+	conf.dev_bytes = 1 << 20;
+	conf.flags = UBLKEV_FILE_CREATE;
+	return ublkev_file_new(backendp, spec + 5, &conf);
+}
+
+struct ublkev_backend *ublkev_disk_find(struct ublkev_backend *top,
+					const char *name, unsigned int nth)
+{
+	return top->is_file && !strcmp(name, "file") && !nth ? top : NULL;
+}
+
+void ublkev_disk_discard(struct ublkev_backend *top)
+{
+	if (top && top->file_was == UBLKEV_FILE_WAS_EMPTY)
+		(void)!ftruncate(top->fd, 0);
+	ublkev_backend_free(top);
+}
+
 int ublkev_file_fd(const struct ublkev_backend *backend)
 {
 	return backend->is_file ? backend->fd : -1;

@@ -215,4 +215,33 @@ if [ -n "$python" ]; then
 	rm grows
 fi
 
+# --- a disk, or a stack of layers, from one line
+forget
+refuses --disk part:base=nothing
+check "where" has "option --disk: 'part:base=nothing', at character 5: there is no such" err2
+rm -f theirs
+(umask 0; : >theirs)
+refuses --disk "file:$PWD/theirs"
+check "not others'" has "theirs: others may write to it.*chmod" err2
+check "it is as it was" [ ! -s theirs ]
+rm theirs
+refuses --disk "file:$PWD/none/at/all"
+check "no such directory" has 'option --disk: .*none' err2
+if [ -n "$python" ]; then
+	"$demo" --disk mem --control ctl >out 2>err &
+	pid=$!
+	check "line" await has ublkb7 out
+	# what is in its memory no successor would find
+	ask ctl memory release stats >answer
+	check "is not handed on" [ \
+		"$(grep -c 'a disk of --disk is not handed on: stop' answer)" = 2 ]
+	check "serves on" has '"state":"LIVE"' answer
+	"$demo" --take-over ctl --daemon >out2 2>err2
+	check "refused" [ $? = 1 ]
+	check "says why" has 'disk of --disk is not handed on' err2
+	kill $pid
+	wait $pid
+	check "status" [ $? = 0 ]
+fi
+
 finish

@@ -78,7 +78,7 @@ static size_t make(struct test_rng *rng, char *buf)
 		"--max-io", "1M", "--id", "--read-only", "--huge-pages",
 		"--zone-size", "--zone-capacity", "--max-open-zones",
 		"--max-active-zones", "--conventional-zones",
-		"--integrity", "t10-dif-type1-crc",
+		"--integrity", "t10-dif-type1-crc", "--disk", "mem:1G",
 		"--no-broker", "--daemon", "--pidfile", "/x", "--stats", "--control",
 		"--stop-timeout", "--stop-limit", "--sizelimit", "--force-kernel", "--delete", "-v", "-h", "--version", "--",
 		"-vx", "--s", "", "99999999999999999999", "8388608T", "-",
