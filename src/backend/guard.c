@@ -313,14 +313,21 @@ int ublkev__guard_append(const struct ublkev_backend *b, struct ublkev_req *req,
 	return -EIO;
 }
 
-void ublkev__guard_flush(struct ublkev_backend *b)
+__attribute__((noinline))
+static void guard_flush_lowers(const struct ublkev_backend *b)
 {
 	const struct ublkev_lower *w;
 
-	if (b->ops.flush)
-		b->ops.flush(b->ctx);
 	for (w = b->lowers; w; w = w->next)
 		ublkev__guard_flush(w->beneath);
+}
+
+void ublkev__guard_flush(struct ublkev_backend *b)
+{
+	if (b->ops.flush)
+		b->ops.flush(b->ctx);
+	if (unlikely(b->lowers))
+		guard_flush_lowers(b);
 }
 
 void ublkev_req_done(struct ublkev_backend *b, uint64_t cookie, int err)

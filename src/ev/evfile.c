@@ -290,7 +290,7 @@ void ublkev__file_recall(struct ublkev__lane *l)
 bool ublkev__file_is_recalled(const struct ublkev__lane *l)
 {
 	return l->life.recall == UBLKEV__RECALL_ASKED && !l->nr_flying &&
-	       !ublkev__subs_are_due(&l->subs);
+	       !l->subs.due;
 }
 
 void ublkev__file_close(struct ublkev__lane *l)

@@ -109,8 +109,7 @@ static void pump_look_drained(struct ublkev__lane *l)
 		return;
 	ublkev__lanelife_tag_died(&l->life);
 	/* what an abort has left to the kernel is waited for as well */
-	if (!l->nr_flying && !ublkev__subs_are_due(&l->subs) &&
-	    ublkev__pump_drained(l))
+	if (!l->nr_flying && !l->subs.due && ublkev__pump_drained(l))
 		ublkev__lanelife_drained(&l->life);
 	if (l->worker)
 		ublkev__worker_tell_news(l);
@@ -269,13 +268,14 @@ static void pump_stamp(struct ublkev__lane *l, struct ublkev__turn *turn)
 
 static void pump_pull_queues(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
+	bool any;
 	unsigned int i;
 
 	if (l->worker)
 		ublkev__worker_enters_backend(l);
-	ublkev__subs_serve(l, &l->subs, turn);
-	if (pump_pull_in(l, turn) || l->subs.unflushed) {
-		l->subs.unflushed = false;
+	any = ublkev__subs_serve(l, &l->subs, turn);
+	if (pump_pull_in(l, turn) || any) {
+		ublkev__subs_flushed(&l->subs);
 		ublkev__guard_flush(l->e->backend);
 		pump_stamp(l, turn);
 	}
@@ -323,7 +323,7 @@ static bool pump_queues_are_busy(const struct ublkev__lane *l)
 			return true;
 		nr_backend += l->queues[i].nr_backend;
 	}
-	return nr_backend > l->nr_placed || ublkev__subs_have_work(&l->subs);
+	return nr_backend > l->nr_placed || l->subs.due;
 }
 
 /* watchers that are due in this turn of the loop */
@@ -336,8 +336,7 @@ static bool pump_loop_waits(const struct ublkev__lane *l)
 static bool pump_lane_has_work(const struct ublkev__lane *l)
 {
 	return ublkev__lanelife_serves(&l->life) && (l->stays || ublkev__io_has_work(l->io) ||
-			    ublkev__lane_has_jobs(l) || pump_queues_have_work(l) ||
-			    ublkev__subs_have_work(&l->subs));
+			    ublkev__lane_has_jobs(l) || l->subs.due || pump_queues_have_work(l));
 }
 
 /*

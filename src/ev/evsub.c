@@ -40,13 +40,20 @@ static void sub_push(struct ublkev__sub **first, struct ublkev__sub **last,
 	*last = s;
 }
 
+static void sub_push_due(struct ublkev__lane *l, struct ublkev__sub **first,
+			 struct ublkev__sub **last, struct ublkev__sub *s)
+{
+	sub_push(first, last, s);
+	l->subs.due = true;
+	ublkev__evloop_kick(l);
+}
+
 void ublkev__sub_answered(struct ublkev__lane *l, struct ublkev__sub *s,
 			  int err)
 {
 	s->state = UBLKEV__SUB_ENDED;
 	s->err = err;
-	sub_push(&l->subs.ended, &l->subs.last_ended, s);
-	ublkev__evloop_kick(l);
+	sub_push_due(l, &l->subs.ended, &l->subs.last_ended, s);
 }
 
 /* of a sub-request that the lower backend still has: what there is to note */
@@ -123,8 +130,7 @@ static void sub_finish(struct ublkev__lane *l, struct ublkev__sub *s)
 static void sub_list_again(struct ublkev__lane *l, struct ublkev__sub *s)
 {
 	s->state = UBLKEV__SUB_AGAIN;
-	sub_push(&l->subs.again, &l->subs.last_again, s);
-	ublkev__evloop_kick(l);
+	sub_push_due(l, &l->subs.again, &l->subs.last_again, s);
 }
 
 /*
@@ -137,7 +143,7 @@ static int sub_judge(struct ublkev__lane *l, struct ublkev__sub *s, int answer)
 
 	if (!l->subs.unflushed)
 		ublkev__evloop_kick(l);
-	l->subs.unflushed = true;
+	l->subs.unflushed = l->subs.due = true;
 	if (s->answered && answer >= UBLKEV_DONE)
 		answer = s->err;
 	if (o->req) {
@@ -477,11 +483,13 @@ static void sub_go_on_all(struct ublkev__lane *l, struct ublkev__turn *turn)
 	}
 }
 
-void ublkev__subs_run(struct ublkev__lane *l, struct ublkev__turn *turn)
+bool ublkev__subs_run(struct ublkev__lane *l, struct ublkev__turn *turn)
 {
 	turn->now_us = 0;	/* from here on time passes */
 	sub_go_on_all(l, turn);
 	sub_finish_all(l);
+	l->subs.due = l->subs.unflushed || l->subs.again;
+	return l->subs.unflushed;
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */

@@ -71,6 +71,8 @@ struct ublkev__subs {
 	unsigned int nr_chunks;
 	bool unflushed;			/* one was submitted since the last
 					   flush() */
+	bool due;			/* something is to be done about one of
+					   these: ended, again, unflushed */
 };
 
 enum ublkev__sub_state {
@@ -110,25 +112,28 @@ static inline bool ublkev__subs_are_due(const struct ublkev__subs *v)
 	return v->ended || v->again;
 }
 
-static inline bool ublkev__subs_have_work(const struct ublkev__subs *v)
-{
-	return v->ended || v->again || v->unflushed;
-}
-
 /*
  * Goes on with those that are AGAIN, once each and as long as the turn's budget
- * lasts, and tells layers of those that have ended.
+ * lasts, and tells layers of those that have ended. Whether flush() is owed.
  */
 __attribute__((cold))
-void ublkev__subs_run(struct ublkev__lane *l, struct ublkev__turn *turn);
+bool ublkev__subs_run(struct ublkev__lane *l, struct ublkev__turn *turn);
 
-/* The same, if there are any: `v` are the lane's. */
-static inline void ublkev__subs_serve(struct ublkev__lane *l,
+/* The same, if there is anything due: `v` are the lane's. */
+static inline bool ublkev__subs_serve(struct ublkev__lane *l,
 				      const struct ublkev__subs *v,
 				      struct ublkev__turn *turn)
 {
-	if (__builtin_expect(ublkev__subs_are_due(v), 0))
-		ublkev__subs_run(l, turn);
+	return __builtin_expect(v->due, 0) && ublkev__subs_run(l, turn);
+}
+
+/* flush() is about to be called */
+static inline void ublkev__subs_flushed(struct ublkev__subs *v)
+{
+	if (!v->due)
+		return;
+	v->unflushed = false;
+	v->due = ublkev__subs_are_due(v);
 }
 
 /* queues SQEs, as long as there is room; l->subs.wanting: want some */

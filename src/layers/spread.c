@@ -79,6 +79,17 @@ static struct ublkev__spread_at spread_begin(const struct ublkev_req *req)
 	return (struct ublkev__spread_at){ .at_bytes = req->offset_bytes };
 }
 
+/* most requests there are: nothing is to be split, as of a part */
+static inline struct ublkev_req spread_shift(const struct ublkev__spread *s,
+					     const struct ublkev_req *req)
+{
+	struct ublkev_req sub = *req;
+
+	if (req->op != UBLKEV_OP_FLUSH)
+		sub.offset_bytes += s->offset_bytes;
+	return sub;
+}
+
 /* ---- the layer's calls --------------------------------------------------------- */
 
 static int spread_open(void *ctx, struct ublkev_limits *limits)
@@ -100,6 +111,8 @@ static int spread_open(void *ctx, struct ublkev_limits *limits)
 	if (!dev_bytes)
 		return ublkev__spread_refuse(s, -EINVAL, "what is beneath it has no room for one block: give a larger one");
 	s->dev_bytes = dev_bytes;
+	s->shifts = s->ops == &ublkev__part_ops &&
+		    !ublkev_lower_limits(s->lowers[0])->chunk_bytes;
 	limits->dev_bytes = dev_bytes;
 	if (s->chunk_bytes && limits->io_min_bytes < s->chunk_bytes)
 		limits->io_min_bytes = (uint32_t)s->chunk_bytes;
@@ -109,9 +122,14 @@ static int spread_open(void *ctx, struct ublkev_limits *limits)
 static void *spread_map(void *ctx, const struct ublkev_req *req)
 {
 	const struct ublkev__spread *s = ctx;
-	struct ublkev__spread_at x = spread_begin(req);
+	struct ublkev__spread_at x;
 	struct ublkev_req sub;
 
+	if (s->shifts) {
+		sub = spread_shift(s, req);
+		return ublkev_lower_map(s->lowers[0], &sub);
+	}
+	x = spread_begin(req);
 	if (!spread_next(s, req, &x, &sub) || sub.len_bytes < req->len_bytes)
 		return NULL;
 	return ublkev_lower_map(s->lowers[x.which], &sub);
@@ -134,11 +152,17 @@ static int spread_place(void *ctx, const struct ublkev_req *req,
 			struct ublkev_extent *extents)
 {
 	const struct ublkev__spread *s = ctx;
-	struct ublkev__spread_at x = spread_begin(req);
+	struct ublkev__spread_at x;
 	struct ublkev_req sub;
 	unsigned int i;
 	int n = 0, got;
 
+	if (s->shifts) {
+		sub = spread_shift(s, req);
+		return ublkev_lower_place(s->lowers[0], &sub, extents,
+					  UBLKEV_MAX_EXTENTS);
+	}
+	x = spread_begin(req);
 	for (i = 0; spread_part(s, req, &x, i, &sub); i++) {
 		got = ublkev_lower_place(s->lowers[x.which], &sub, extents + n,
 					 UBLKEV_MAX_EXTENTS - n);
@@ -155,11 +179,16 @@ static int spread_place(void *ctx, const struct ublkev_req *req,
 static int spread_placed(void *ctx, const struct ublkev_req *req, int err)
 {
 	const struct ublkev__spread *s = ctx;
-	struct ublkev__spread_at x = spread_begin(req);
+	struct ublkev__spread_at x;
 	int answer = err, one;
 	struct ublkev_req sub;
 	unsigned int i;
 
+	if (s->shifts) {
+		sub = spread_shift(s, req);
+		return ublkev_lower_placed(s->lowers[0], &sub, err);
+	}
+	x = spread_begin(req);
 	for (i = 0; spread_part(s, req, &x, i, &sub); i++) {
 		one = ublkev_lower_placed(s->lowers[x.which], &sub, err);
 		if (!answer)
@@ -171,11 +200,16 @@ static int spread_placed(void *ctx, const struct ublkev_req *req, int err)
 static int spread_submit(void *ctx, struct ublkev_req *req)
 {
 	struct ublkev__spread *s = ctx;
-	struct ublkev__spread_at x = spread_begin(req);
+	struct ublkev__spread_at x;
 	int answer = UBLKEV_DONE, one;
 	struct ublkev_req sub;
 	unsigned int i;
 
+	if (s->shifts) {
+		sub = spread_shift(s, req);
+		return ublkev_lower_submit(s->lowers[0], req, &sub, NULL, NULL);
+	}
+	x = spread_begin(req);
 	for (i = 0; spread_part(s, req, &x, i, &sub); i++) {
 		one = ublkev_lower_submit(s->lowers[x.which], req, &sub, NULL,
 					  NULL);

@@ -42,6 +42,7 @@ struct ublkev__spread {
 	uint64_t size_bytes;	/* part: 0: to the end */
 	uint64_t chunk_bytes;	/* stripe: power of 2 */
 	uint64_t dev_bytes;	/* OPEN: the capacity */
+	bool shifts;		/* part: each request is one piece */
 	unsigned int nr;
 	struct ublkev_lower **lowers;	/* [nr] */
 	uint64_t *ends;			/* [nr], concat: where each ends */

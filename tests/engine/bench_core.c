@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench_core null|mem READ|WRITE DEPTH REQS [stepped] - so many requests of
+ * bench_core null|mem|part READ|WRITE DEPTH REQS [stepped] - so many requests of
  * 4 KiB through the library on a ring of this host's, DEPTH of them at a time;
- * prints the nanoseconds that each takes outside the kernel. Alone, a request
+ * prints the nanoseconds that each takes outside the kernel; part is a layer over
+ * memory, whose requests have data in buffers here. Alone, a request
  * comes when the server sleeps, 20 us after the answer to the one before;
  * otherwise as soon as one was answered.
  * Without arguments: the compiler that made it, and its libraries.
@@ -309,9 +310,20 @@ static int print_compiler(void)
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int make_disk(struct ublkev_backend **diskp, const char *name)
 {
 	struct ublkev_disk_conf conf;
+
+	ublkev_disk_conf_init(&conf, sizeof(conf));
+	conf.dev_bytes = DISK_BYTES;
+	if (!strcmp(name, "part"))
+		return ublkev_disk_new(diskp, "part:base=mem:16M", NULL, NULL);
+	return strcmp(name, "mem") ? ublkev_null_new(diskp, &conf) :
+				     ublkev_mem_new(diskp, &conf);
+}
+
+int main(int argc, char **argv)
+{
 	struct ublkev_backend *disk;
 	unsigned long reqs;
 	int err;
@@ -324,10 +336,7 @@ int main(int argc, char **argv)
 	stepped = argc > 5;
 	if (!depth || depth > 128 || reqs < depth)
 		return 2;
-	ublkev_disk_conf_init(&conf, sizeof(conf));
-	conf.dev_bytes = DISK_BYTES;
-	err = (strcmp(argv[1], "mem") ? ublkev_null_new : ublkev_mem_new)
-		(&disk, &conf);
+	err = make_disk(&disk, argv[1]);
 	if (!err) {
 		err = serve(disk, reqs);
 		ublkev_backend_free(disk);

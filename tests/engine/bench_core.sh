@@ -115,7 +115,7 @@ fi
 
 passed=0 failed=0
 printf '%-18s %12s %8s %8s %8s\n' 'request, depth' instructions budget src/ ns
-for depth in 1 64; do for disk in null mem; do for op in READ WRITE; do
+for depth in 1 64; do for disk in null mem part; do for op in READ WRITE; do
 	both=$(instructions $disk $op $depth)
 	n=${both% *}
 	ns=$("$prog" $disk $op $depth $timed)
