@@ -68,7 +68,7 @@ disk_args() {
 	[ "$DISK" != mem ] || return 0
 	for a; do
 		case $a in
-		--backend*|--file|--memory-file|--take-over|--recover|\
+		--backend*|--disk|--file|--memory-file|--take-over|--recover|\
 		--delete) return 0 ;;
 		esac
 	done
