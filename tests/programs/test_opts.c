@@ -107,20 +107,6 @@ START_TEST(everything)
 }
 END_TEST
 
-START_TEST(disk)
-{
-	struct opts o;
-
-	ck_assert_int_eq(parse(&o, "--disk part:base=mem --threads --copy zero"),
-			 0);
-	ck_assert_int_eq(o.backend, OPTS_STACK);
-	ck_assert_str_eq(o.disk, "part:base=mem");
-	ck_assert_int_eq(opts_check_disk(&o, err, sizeof(err)), 0);
-	ck_assert_str_eq(opts_backend_name(o.backend), "disk");
-	ck_assert_int_eq(opts_backend("disk"), -1);
-}
-END_TEST
-
 START_TEST(file)
 {
 	struct opts o;
@@ -309,17 +295,6 @@ static const struct {
 	  { "--sizelimit", "null", "leave it out" } },
 	{ "--file f --size 2M --sizelimit 1M",
 	  { "--size", "--sizelimit", "lower it" } },
-	{ "--disk ''", { "--disk", "''", "mem:1G" } },
-	{ "--disk mem --size 1M", { "--size", "--disk", "say it there" } },
-	{ "--disk mem --backend null", { "--backend", "--disk", "leave" } },
-	{ "--file f --disk mem", { "--file", "--disk", "leave it out" } },
-	{ "--disk mem --read-only", { "--read-only", "--disk", "leave" } },
-	{ "--disk mem --recovery reissue",
-	  { "--recovery", "--disk", "leave it out" } },
-	{ "--recover 1 --disk mem", { "--disk", "--recover", "leave" } },
-	{ "--take-over s --disk mem", { "--disk", "--take-over", "leave" } },
-	{ "--delete 1 --disk mem", { "--disk", "--delete", "leave" } },
-	{ "--backend disk", { "--backend", "disk", "mem, file or null" } },
 	{ "--file f --offset x", { "--offset", "'x'", "digits" } },
 	{ "--take-over s --file f", { "--file", "--take-over", "leave" } },
 	{ "--memory-file f --backend null",
@@ -624,7 +599,6 @@ int main(void)
 	suite_add_tcase(s, t);
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, everything);
-	tcase_add_test(t, disk);
 	tcase_add_test(t, file);
 	tcase_add_test(t, lives);
 	tcase_add_test(t, recoveries);
