@@ -316,7 +316,8 @@ static int fault_open(void *ctx, struct ublkev_limits *limits)
 	}
 	limits->dev_bytes = below->dev_bytes;
 	limits->chunk_bytes = below->chunk_bytes;
-	limits->flags &= ~UBLKEV_LIMIT_THREADS;
+	limits->flags &= ~(UBLKEV_LIMIT_THREADS |
+			   UBLKEV_LIMIT_THREADS_PER_QUEUE);
 	f->writes = 0;
 	if (!f->cache_bytes)
 		return 0;

@@ -59,7 +59,8 @@ static int watch_open(void *ctx, struct ublkev_limits *limits)
 	limits->chunk_bytes = below->chunk_bytes;
 	/* lines are told in the order of their ends, and by one thread */
 	if (w->logs)
-		limits->flags &= ~UBLKEV_LIMIT_THREADS;
+		limits->flags &= ~(UBLKEV_LIMIT_THREADS |
+				   UBLKEV_LIMIT_THREADS_PER_QUEUE);
 	return 0;
 }
 

@@ -71,7 +71,7 @@ START_TEST(data_integrity)
 	stripe.submit_in_4 = i % 3;
 	stripe.r.conf.queues = STRIPE_QUEUES;
 	layer_make(&top, sorts);
-	rig_up(&stripe.r, top.backend);
+	stripe_up_over(top.backend);
 	stripe_serve();
 	check_ways(sorts);
 	rig_down(&stripe.r);

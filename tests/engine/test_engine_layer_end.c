@@ -216,7 +216,7 @@ START_TEST(aborted_busy)
 	stripe.submit_in_4 = 2;
 	stripe.r.conf.queues = STRIPE_QUEUES;
 	layer_make(&top, sorts[_i % 2]);
-	rig_up(&stripe.r, top.backend);
+	stripe_up_over(top.backend);
 	ev_timer_start(rig_loop, &stripe.kernel);
 	{
 		FAKE_LOCKED;

@@ -100,7 +100,7 @@ START_TEST(data_integrity)
 	stripe.r.conf.queues = STRIPE_QUEUES;
 	stripe.r.conf.log = NULL;
 	make(stacks[i].spec);
-	rig_up(&stripe.r, disk);
+	stripe_up_over(disk);
 	stripe_serve();
 	ck_assert_uint_eq(rig_stats(&stripe.r).stale_answers, 0);
 	ck_assert_uint_eq(rig_stats(&stripe.r).inflight, 0);

@@ -240,7 +240,8 @@ static int ops_open(void *ctx, struct ublkev_limits *limits)
 	limits->max_discard_bytes = STRIPE_BYTES;
 	limits->max_write_zeroes_bytes = STRIPE_BYTES;
 	limits->flags = UBLKEV_LIMIT_VOLATILE_CACHE | UBLKEV_LIMIT_FUA |
-			UBLKEV_LIMIT_THREADS | UBLKEV_LIMIT_REQ_OPS;
+			UBLKEV_LIMIT_THREADS |
+			UBLKEV_LIMIT_THREADS_PER_QUEUE | UBLKEV_LIMIT_REQ_OPS;
 	return 0;
 }
 

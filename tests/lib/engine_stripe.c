@@ -252,6 +252,11 @@ static bool all_held(void *arg)
 
 void stripe_up(void)
 {
+	stripe_up_over(stripe.backend);
+}
+
+void stripe_up_over(struct ublkev_backend *backend)
+{
 	struct ublkev_conf *conf = &stripe.r.conf;
 
 	if (conf->flags & UBLKEV_CONF_QUEUE_THREADS &&
@@ -260,7 +265,7 @@ void stripe_up(void)
 			1 + (unsigned int)test_rng_below(&stripe.rng, 3);
 		fake.features |= FAKE_F_PER_IO_DAEMON;
 	}
-	rig_up(&stripe.r, stripe.backend);
+	rig_up(&stripe.r, backend);
 }
 
 void stripe_begin(struct stripe_one *one, uint32_t op, bool threads,

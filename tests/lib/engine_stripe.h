@@ -68,6 +68,8 @@ int stripe_io(uint32_t op, uint64_t offset, uint32_t len, void *data);
  * unless it has BATCH_IO
  */
 void stripe_up(void);
+/* the same of a layer over it, or another disk */
+void stripe_up_over(struct ublkev_backend *backend);
 /* brings the device up, and has the three files of a request hold it */
 void stripe_begin(struct stripe_one *one, uint32_t op, bool threads,
 		  char *data);
