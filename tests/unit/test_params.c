@@ -528,32 +528,6 @@ START_TEST(batch_features)
 }
 END_TEST
 
-/* NEED_GET_DATA forgets where data are; metadata stay what they are */
-START_TEST(copy_shared)
-{
-	struct ublkev_conf conf = good;
-	uint64_t kernel = 0x1fffff;
-
-	conf.features = UBLKEV_F_SHMEM_ZC;
-	conf.copy = _i ? UBLKEV_COPY_DIRECT : UBLKEV_COPY_AUTO;
-	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_MAP, kernel),
-			  USER);
-	ck_assert_uint_eq(ublkev__xfer_features(&conf, 0, kernel), 0);
-	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_MAP, K612),
-			  GET);
-	conf.flags = UBLKEV_CONF_UNPRIVILEGED;
-	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_MAP, kernel),
-			  0);
-	ck_assert_int_eq(ublkev__conf_check(&conf, &fault), 0);
-	/* what was registered would outlive the server */
-	conf.flags = 0;
-	conf.recovery = UBLKEV_RECOVERY_REQUEUE;
-	ck_assert_int_eq(ublkev__conf_check(&conf, &fault), -EINVAL);
-	ck_assert_str_eq(fault.member, "features");
-	ck_assert(!ublkev__features_servable(0x42 | UBLKEV_F_SHMEM_ZC));
-}
-END_TEST
-
 /* no pages are lent to an ordinary user's device, and AUTO does not ask */
 START_TEST(copy_unprivileged)
 {
@@ -618,7 +592,6 @@ int main(void)
 	tcase_add_test(tc, made_pages);
 	tcase_add_loop_test(tc, made_attrs, 0, 4);
 	tcase_add_loop_test(tc, features, 0, 5);
-	tcase_add_loop_test(tc, copy_shared, 0, 2);
 	tcase_add_loop_test(tc, copy_features, 0, 25);
 	tcase_add_test(tc, batch_features);
 	tcase_add_test(tc, copy_unprivileged);

@@ -245,6 +245,39 @@ START_TEST(tags)
 }
 END_TEST
 
+/* ---- memory that clients share ------------------------------------------------ */
+
+/*
+ * What was registered would outlive its server, so there is no recovery; and
+ * NEED_GET_DATA forgets where data are
+ */
+START_TEST(shared)
+{
+	struct ublkev__conf_fault fault;
+	struct ublkev_conf conf;
+	bool direct = _i;
+
+	ublkev_conf_init(&conf, sizeof(conf));
+	conf.features = UBLKEV_F_SHMEM_ZC;
+	conf.copy = direct ? UBLKEV_COPY_DIRECT : UBLKEV_COPY_AUTO;
+	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_MAP, K73),
+			  UBLKEV__F(USER_COPY));
+	ck_assert_uint_eq(ublkev__xfer_features(&conf, 0, K73), 0);
+	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_MAP, K612),
+			  UBLKEV__F(NEED_GET_DATA));
+	conf.flags = UBLKEV_CONF_UNPRIVILEGED;
+	ck_assert_uint_eq(ublkev__xfer_features(&conf, UBLKEV__CAN_MAP, K73),
+			  0);
+	ck_assert_int_eq(ublkev__conf_check(&conf, &fault), 0);
+	conf.flags = 0;
+	conf.recovery = UBLKEV_RECOVERY_REQUEUE;
+	ck_assert_int_eq(ublkev__conf_check(&conf, &fault), -EINVAL);
+	ck_assert_str_eq(fault.member, "features");
+	ck_assert(!ublkev__features_servable(BASE | UBLKEV_F_SHMEM_ZC));
+	ck_assert(ublkev__features_servable(BASE));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("params_recover");
@@ -259,6 +292,7 @@ int main(void)
 	tcase_add_test(tc, misfits);
 	tcase_add_test(tc, without_discard);
 	tcase_add_test(tc, tags);
+	tcase_add_loop_test(tc, shared, 0, 2);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
 }
