@@ -340,8 +340,8 @@ struct ublkev_conf {
 	 * queues, than the server has to spare; where queues are as many as CPUs
 	 * one does. More than 1 needs UBLKEV_LIMIT_THREADS_PER_QUEUE of the
 	 * backend, and a kernel that has it, and does not go with
-	 * UBLKEV_F_BATCH_IO. Buffers' address space is reserved for each thread
-	 * as if it had the whole queue. The kernel's descriptors of the requests
+	 * UBLKEV_F_BATCH_IO. Each thread takes buffers' address space, and 64
+	 * bytes a tag, as if it had the whole queue. The kernel's descriptors of the requests
 	 * are padded to 64 bytes each, where it can (UBLK_F_IO_DESC_SIZE, Linux
 	 * 7.3), so that no two threads read the same line of a cache.
 	 */
