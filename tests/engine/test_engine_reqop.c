@@ -313,6 +313,49 @@ START_TEST(no_memory)
 }
 END_TEST
 
+/* an answer to what the tag had before is none to what it has begun now */
+static int answers_another(struct ublkev_req *req)
+{
+	ck_assert_int_eq(ublkev_req_fsync(stripe.backend, req, stripe.fds[0],
+					  ops_on_done), 0);
+	ublkev_req_done(stripe.backend, req->cookie - (UINT64_C(1) << 32), -EIO);
+	return UBLKEV_LATER;
+}
+
+START_TEST(answered_another)
+{
+	ops_up(answers_another);
+	ck_assert_int_eq(stripe_io(FAKE_WRITE, 0, STRIPE_CHUNK, data), 0);
+	ck_assert_uint_eq(rig_stats(&stripe.r).stale_answers, 1);
+	rig_down(&stripe.r);
+}
+END_TEST
+
+static int on_later(void *ctx, struct ublkev_req *req, int res)
+{
+	(void)ctx;
+	(void)req;
+	ops_note(res);
+	return UBLKEV_LATER;
+}
+
+/* submit()'s own answer is one, when what it has begun is over */
+static int answers_itself(struct ublkev_req *req)
+{
+	ck_assert_int_eq(ublkev_req_fsync(stripe.backend, req, stripe.fds[0],
+					  on_later), 0);
+	return -ENOSPC;
+}
+
+START_TEST(answered_itself)
+{
+	ops_up(answers_itself);
+	ck_assert_int_eq(stripe_io(FAKE_WRITE, 0, STRIPE_CHUNK, data), -ENOSPC);
+	ck_assert_uint_eq(ops.ended, 1);
+	rig_down(&stripe.r);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine_reqop");
@@ -327,6 +370,8 @@ int main(void)
 	tcase_add_test(tc, results_of_work);
 	tcase_add_test(tc, no_threads);
 	tcase_add_loop_test(tc, answered_early, 0, 4);
+	tcase_add_test(tc, answered_another);
+	tcase_add_test(tc, answered_itself);
 	tcase_add_test(tc, no_memory);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
