@@ -331,6 +331,36 @@ START_TEST(answered_another)
 }
 END_TEST
 
+static uint8_t kind_seen;
+
+static int note_kind(const struct ublkev__fileop *op)
+{
+	kind_seen = op->kind;
+	return FAKE_FILE_DO;
+}
+
+static int writes(struct ublkev_req *req)
+{
+	ck_assert_int_eq(ublkev_req_pwrite(stripe.backend, req, stripe.fds[0],
+					   req->buf, req->len_bytes,
+					   req->offset_bytes, ops_on_done), 0);
+	return UBLKEV_LATER;
+}
+
+/* what the client wants to be durable is so when it is answered */
+START_TEST(durable)
+{
+	fake.file = note_kind;
+	ops_up(writes);
+	ck_assert_int_eq(stripe_io(FAKE_WRITE, 0, STRIPE_CHUNK, data), 0);
+	ck_assert_uint_eq(kind_seen, UBLKEV__FILEOP_WRITE);
+	ck_assert_int_eq(stripe_io(FAKE_WRITE | FAKE_F_FUA, 0, STRIPE_CHUNK,
+				   data), 0);
+	ck_assert_uint_eq(kind_seen, UBLKEV__FILEOP_WRITE_SYNC);
+	rig_down(&stripe.r);
+}
+END_TEST
+
 static int on_later(void *ctx, struct ublkev_req *req, int res)
 {
 	(void)ctx;
@@ -372,6 +402,7 @@ int main(void)
 	tcase_add_loop_test(tc, answered_early, 0, 4);
 	tcase_add_test(tc, answered_another);
 	tcase_add_test(tc, answered_itself);
+	tcase_add_test(tc, durable);
 	tcase_add_test(tc, no_memory);
 	suite_add_tcase(suite, tc);
 	return test_main(suite);
