@@ -40,7 +40,7 @@ for copy in plain direct user; do
 	demo_start --size 32M --queues 1 --depth 64 --threads-per-queue 4 \
 		--copy $copy
 	fio_run $copy --rw=randwrite --bssplit=4k/60:64k/40 --iodepth=32 \
-		--size=16M --verify=crc32c --verify_fatal=1
+		--size=8M --verify=crc32c --verify_fatal=1
 	# shellcheck disable=SC2086  # names
 	ran_as $four
 	[ "$(stat_of '[.ops[].errors] | add')" = 0 ] || fail "errors"
