@@ -357,6 +357,9 @@ START_TEST(durable)
 	ck_assert_int_eq(stripe_io(FAKE_WRITE | FAKE_F_FUA, 0, STRIPE_CHUNK,
 				   data), 0);
 	ck_assert_uint_eq(kind_seen, UBLKEV__FILEOP_WRITE_SYNC);
+	/* nor is anything begun for one that was answered */
+	ck_assert_int_eq(ublkev_req_fsync(stripe.backend, ops.req,
+					  stripe.fds[0], NULL), -EINVAL);
 	rig_down(&stripe.r);
 }
 END_TEST
