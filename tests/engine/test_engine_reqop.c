@@ -364,6 +364,35 @@ START_TEST(durable)
 }
 END_TEST
 
+static int nothing_yet(struct ublkev_req *req)
+{
+	(void)req;
+	return UBLKEV_LATER;
+}
+
+static bool has_one(void *unused)
+{
+	(void)unused;
+	return ops.req;
+}
+
+/* from elsewhere in the loop, which would sleep on otherwise */
+START_TEST(begun_later)
+{
+	struct stripe_one one = { 0, 0 };
+
+	ops_up(nothing_yet);
+	fake_submit(0, FAKE_WRITE, 0, STRIPE_CHUNK, data, stripe_on_one, &one);
+	rig_until(has_one, NULL);
+	rig_run_ms(3);
+	ck_assert_int_eq(ublkev_req_fsync(stripe.backend, ops.req,
+					  stripe.fds[0], ops_on_done), 0);
+	rig_until(stripe_one_done, &one);
+	ck_assert_int_eq(one.res, 0);
+	rig_down(&stripe.r);
+}
+END_TEST
+
 static int on_later(void *ctx, struct ublkev_req *req, int res)
 {
 	(void)ctx;
@@ -405,6 +434,7 @@ int main(void)
 	tcase_add_loop_test(tc, answered_early, 0, 4);
 	tcase_add_test(tc, answered_another);
 	tcase_add_test(tc, answered_itself);
+	tcase_add_test(tc, begun_later);
 	tcase_add_test(tc, durable);
 	tcase_add_test(tc, no_memory);
 	suite_add_tcase(suite, tc);

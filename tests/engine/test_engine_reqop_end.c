@@ -80,6 +80,9 @@ START_TEST(aborted)
 	ublkev_dev_abort(rig_loop, &stripe.r.dev);
 	rig_until(stripe_one_done, &one);
 	ck_assert_int_eq(one.res, -EIO);
+	/* and nothing more is begun for it */
+	ck_assert_int_eq(ublkev_req_fsync(stripe.backend, ops.req,
+					  stripe.fds[0], NULL), -ECANCELED);
 	if (_i / 2) {
 		rig_run_ms(3);
 		ck_assert(stripe.r.dev.active);
