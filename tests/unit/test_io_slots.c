@@ -199,15 +199,24 @@ END_TEST
 START_TEST(room)
 {
 	struct ublkev__cqe v[16];
-	unsigned int tag, n = 0, reaped = 0;
+	unsigned int tag, most = 0, n = 0, reaped = 0;
 
 	up(BY_HAND);
+	op.kind = UBLKEV__FILEOP_SYNC;
+	op.lent = false;
+	for (; ublkev__io_has_file_room(io); most++)
+		file(0, 0, 1);
+	done_late(most);
+	op.kind = UBLKEV__FILEOP_READ;
+	op.lent = true;
 	for (tag = 0; tag < 2 * IO_DEPTH; tag++, n += 2)
 		file(tag / IO_DEPTH, tag % IO_DEPTH, 0);
 	op.kind = UBLKEV__FILEOP_SYNC;
 	op.lent = false;
 	for (; ublkev__io_has_file_room(io); n++)
 		file(0, 0, 1);
+	/* one that fills a slot takes the room of another */
+	ck_assert_uint_le(n, most);
 	for (tag = 0; tag < 2 * IO_DEPTH; tag++)
 		ublkev__io_commit(io, tag / IO_DEPTH, tag % IO_DEPTH, 0, NULL);
 	ublkev__io_woken(io);
