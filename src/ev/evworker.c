@@ -17,6 +17,7 @@
 #include "ev/act.h"
 #include "ev/evfile.h"
 #include "ev/evloop.h"
+#include "ev/evnode.h"
 #include "ev/evpump.h"
 #include "ev/evresize.h"
 #include "ev/evturn.h"
@@ -228,40 +229,40 @@ static unsigned int worker_queue(const struct ublkev__worker *w)
 	return worker_number(w) / w->lane.e->parts;
 }
 
-/* The CPUs of the queue that this thread may use: 0, or an errno (no minus). */
-static int worker_choose(const struct ublkev__worker *w, cpu_set_t *set,
-			 size_t bytes)
-{
-	int err = pthread_getaffinity_np(pthread_self(), bytes, set);
-	unsigned int i;
-
-	if (err)
-		return err;
-	for (i = 0; i < UBLKEV_MAX_CPUS; i++)
-		if (!(w->cpus.bits[i / 64] >> i % 64 & 1))
-			CPU_CLR_S(i, bytes, set);
-	return CPU_COUNT_S(bytes, set) ? 0 : ENODEV;
-}
-
 /* Memory that the thread touches from now on is that of its CPUs' node. */
 static void worker_pin(struct ublkev__worker *w)
 {
-	cpu_set_t *set = CPU_ALLOC(UBLKEV_MAX_CPUS);
-	size_t bytes = CPU_ALLOC_SIZE(UBLKEV_MAX_CPUS);
-	int err = set ? worker_choose(w, set, bytes) : ENOMEM;
+	int err = ublkev__node_pin(&w->cpus);
 
-	if (!err)
-		err = pthread_setaffinity_np(pthread_self(), bytes, set);
-	if (set)
-		CPU_FREE(set);
-	if (err == ENODEV)
+	if (err == -ENODEV)
 		ublkev__log(&w->lane.e->log, LOG_WARNING,
 			    "queue %u: this process may use none of its CPUs",
 			    worker_queue(w));
 	else if (err)
 		ublkev__log(&w->lane.e->log, LOG_WARNING,
 			    "queue %u is not bound to its CPUs: %d",
-			    worker_queue(w), -err);
+			    worker_queue(w), err);
+}
+
+/*
+ * What the thread works on from now on, and was made when its CPUs were not
+ * known: the ring, and the queue with its tags. A ring that can't be had anew is
+ * one on another node, no more.
+ */
+static void worker_bring(struct ublkev__worker *w)
+{
+	struct ublkev__lane *l = &w->lane;
+	struct ublkev__engine *e = l->e;
+	struct ublkev__queue *q = &e->queues[worker_number(w)];
+	unsigned int depth = e->life.info.depth;
+
+	if (!l->by_ring)
+		(void)ublkev__io_move_here(l->io, e->lane.io);
+	ublkev__node_bring(q, sizeof(*q));
+	ublkev__node_bring(q->tags, depth * sizeof(*q->tags));
+	if (q->since_us)
+		ublkev__node_bring(q->since_us, depth * sizeof(*q->since_us));
+	ublkev__node_bring(w, sizeof(*w));
 }
 
 static bool worker_may_be_batch(const struct ublkev__lane *l)
@@ -284,6 +285,8 @@ static int worker_take_ring(struct ublkev__worker *w)
 
 	if (w->pins)
 		worker_pin(w);
+	if (w->pins && ublkev__node_is_one_of_many())
+		worker_bring(w);
 	if (ublkev__thread_has_one_cpu())
 		ublkev__wait_init(&l->wait, 0);
 	ublkev__turn_allow_batch(l, worker_may_be_batch(l));

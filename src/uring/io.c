@@ -133,8 +133,9 @@ static int io_open_ring(struct ublkev__io *io, unsigned int queues,
 		return -EINVAL;
 	if (io->for_files)
 		entries += FILE_ENTRIES;
-	err = ublkev__ring_open(&io->ring, entries < MOST_ENTRIES ?
-				entries : MOST_ENTRIES, flags,
+	io->ring_entries = entries < MOST_ENTRIES ? entries : MOST_ENTRIES;
+	io->ring_flags = flags;
+	err = ublkev__ring_open(&io->ring, io->ring_entries, flags,
 				io->by_ring ? -1 : io->evfd);
 	if (!err && io->for_files)	/* a ring's size is a power of 2 */
 		io->most_file_sqes = io->ring.u.sq.ring_entries - entries +
@@ -270,19 +271,26 @@ static void io_let_go(struct ublkev__io *io, bool drained)
 }
 
 /* Registers ublkc and the eventfd, which SQEs then name by their index. */
+static int io_register_files(struct ublkev__io *io, int ublkc)
+{
+	int files[2];
+
+	files[FILE_UBLKC] = ublkc;
+	files[FILE_EVENTFD] = io->evfd;
+	return io_uring_register_files(&io->ring.u, files, 2);
+}
+
 static int io_take(struct ublkev__io *io, int ublkc, unsigned int queues,
 		   unsigned int depth, uint64_t features)
 {
-	int files[2], err;
+	int err;
 
 	io->user_copy = features & UBLKEV__F(USER_COPY);
 	io->zoned = features & UBLKEV__F(ZONED);
 	io->lends = features & UBLKEV__F(AUTO_BUF_REG);
 	io->by_hand = io->for_pages && !io->lends &&
 		      features & UBLKEV__F(SUPPORT_ZERO_COPY);
-	files[FILE_UBLKC] = ublkc;
-	files[FILE_EVENTFD] = io->evfd;
-	err = io_uring_register_files(&io->ring.u, files, 2);
+	err = io_register_files(io, ublkc);
 	io->files = !err;
 	if (!err && (io->lends || io->by_hand))
 		err = ublkev__io_make_slots(io);
@@ -312,6 +320,31 @@ int ublkev__io_join(struct ublkev__io *io, const struct ublkev__io *common,
 	io->descs = common->descs;
 	io->desc_bytes = common->desc_bytes;
 	return io_take(io, common->cdev.fd, 1, common->cdev.depth, features);
+}
+
+/* The ring that there was has let go of ublkc when it is closed, not later. */
+int ublkev__io_move_here(struct ublkev__io *io, const struct ublkev__io *common)
+{
+	struct ublkev__ring was = io->ring;
+	int err;
+
+	ublkev__check(io->dormant && io->files && !io->by_ring,
+		      "a ring moves before its thread has it");
+	io->ring.open = false;
+	err = ublkev__ring_open(&io->ring, io->ring_entries, io->ring_flags,
+				io->evfd);
+	if (!err)
+		err = io_register_files(io, common->cdev.fd);
+	if (!err && (io->lends || io->by_hand))
+		err = ublkev__io_register_slots(io);
+	if (err) {
+		ublkev__ring_close(&io->ring);
+		io->ring = was;
+		return err;
+	}
+	(void)io_uring_unregister_files(&was.u);
+	ublkev__ring_close(&was);
+	return 0;
 }
 
 int ublkev__io_enable(struct ublkev__io *io)

@@ -167,6 +167,15 @@ int ublkev__io_open(struct ublkev__io *io, int id, unsigned int queues,
 int ublkev__io_join(struct ublkev__io *io, const struct ublkev__io *common,
 		    uint64_t features);
 
+/*
+ * By the thread that is to enable an io apart, after that: its ring is made anew,
+ * of memory of the thread's NUMA node, which is what the kernel gives. Errors:
+ * those of io_uring_setup(2) and _register(2); the ring is the one that it was
+ * then, and as good. Not when the ring is watched by its file.
+ */
+int ublkev__io_move_here(struct ublkev__io *io,
+			 const struct ublkev__io *common);
+
 /* The ring is the calling thread's from now on, which alone may use it. */
 int ublkev__io_enable(struct ublkev__io *io);
 

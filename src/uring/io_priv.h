@@ -42,6 +42,7 @@ struct ublkev__io {
 	struct __kernel_timespec alarm;	/* of that timeout */
 
 	bool files;			/* ublkc and evfd are registered */
+	unsigned int ring_entries, ring_flags;	/* that the ring was opened with */
 	bool apart;			/* ublkc and descs are another io's */
 	bool dormant;			/* the ring is no thread's yet */
 	bool user_copy;			/* the device has USER_COPY */
@@ -115,6 +116,7 @@ static inline struct ublkev__batch *io_batch_of(struct ublkev__io *io,
  * io_uring_register(2); free_slots undoes it in any case.
  */
 int ublkev__io_make_slots(struct ublkev__io *io);
+int ublkev__io_register_slots(struct ublkev__io *io);
 void ublkev__io_free_slots(struct ublkev__io *io);
 /* by_hand: queue the command, unless it was, or nothing is there */
 void ublkev__io_fill_slot(struct ublkev__io *io, unsigned int queue,

@@ -23,17 +23,27 @@
 
 #define MOST_SLOTS 16384u	/* IORING_MAX_REG_BUFFERS */
 
-/*
- * The zeroes are pages of nothing, for what is read of no file. The table is
- * empty (RSRC_REGISTER_SPARSE) until it is filled.
- */
-int ublkev__io_make_slots(struct ublkev__io *io)
+static unsigned int slots_nr(const struct ublkev__io *io)
+{
+	return io->nr_bufs < MOST_SLOTS ? (unsigned int)io->nr_bufs
+					: MOST_SLOTS;
+}
+
+/* The table is empty (RSRC_REGISTER_SPARSE) until it is filled. */
+int ublkev__io_register_slots(struct ublkev__io *io)
 {
 	struct io_uring_rsrc_register reg = {
-		.nr = io->nr_bufs < MOST_SLOTS ? (unsigned int)io->nr_bufs
-					       : MOST_SLOTS,
+		.nr = slots_nr(io),
 		.flags = IORING_RSRC_REGISTER_SPARSE,
 	};
+
+	return io_uring_register((unsigned int)io->ring.u.ring_fd,
+				 IORING_REGISTER_BUFFERS2, &reg, sizeof(reg));
+}
+
+/* The zeroes are pages of nothing, for what is read of no file. */
+int ublkev__io_make_slots(struct ublkev__io *io)
+{
 	void *p;
 
 	p = mmap(NULL, io->max_io_bytes, PROT_READ,
@@ -42,12 +52,11 @@ int ublkev__io_make_slots(struct ublkev__io *io)
 		return -ENOMEM;
 	io->zeroes = p;
 	if (io->by_hand) {
-		io->filled = ublkev__alloc_zalloc(io->mem, reg.nr, 1);
+		io->filled = ublkev__alloc_zalloc(io->mem, slots_nr(io), 1);
 		if (!io->filled)
 			return -ENOMEM;
 	}
-	return io_uring_register((unsigned int)io->ring.u.ring_fd,
-				 IORING_REGISTER_BUFFERS2, &reg, sizeof(reg));
+	return ublkev__io_register_slots(io);
 }
 
 void ublkev__io_free_slots(struct ublkev__io *io)

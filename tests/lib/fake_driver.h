@@ -102,6 +102,7 @@ enum fake_what {
 	FAKE_CONTROL_OPEN,
 	FAKE_JOIN,		/* a queue's io is not given ublkc */
 	FAKE_ENABLE,		/* a queue's ring is not enabled */
+	FAKE_MOVE,		/* nor brought to its thread's node */
 };
 
 /*

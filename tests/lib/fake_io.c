@@ -91,6 +91,16 @@ int ublkev__io_join(struct ublkev__io *io, const struct ublkev__io *common,
 	return 0;
 }
 
+int ublkev__io_move_here(struct ublkev__io *io, const struct ublkev__io *common)
+{
+	FAKE_LOCKED;
+	int err;
+
+	if (!io->dormant || io->dev != common->dev)
+		fake__violates("moved when it may not");
+	return fake__rule(FAKE_MOVE, 0, &err) ? err : 0;
+}
+
 int ublkev__io_enable(struct ublkev__io *io)
 {
 	FAKE_LOCKED;

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "io_kit.h"
 #include "testlib.h"
@@ -168,6 +170,52 @@ START_TEST(padded_descs)
 }
 END_TEST
 
+/* a ring that is made anew in its thread serves as before; or the old one does */
+START_TEST(moved_ring)
+{
+	static const uint64_t features[] = {
+		0, UBLKEV__F(USER_COPY) | UBLKEV__F(AUTO_BUF_REG),
+	};
+	struct ublkev__cqe v[16];
+	struct ublkev__io *apart;
+	struct rlimit was, few;
+	unsigned int fds;
+	int next;
+
+	io_up(1, 0);
+	ck_assert_int_eq(ublkev__io_new(&apart, &io_mem), 0);
+	ck_assert_int_eq(ublkev__io_set_up_apart(apart, 1, IO_DEPTH, 4096), 0);
+	ck_assert_int_eq(ublkev__io_join(apart, io, features[_i & 1]), 0);
+	fds = test_fds(getpid());
+	if (_i & 2) {
+		getrlimit(RLIMIT_NOFILE, &was);
+		few = was;
+		next = dup(0);
+		few.rlim_cur = (rlim_t)next;
+		close(next);
+		setrlimit(RLIMIT_NOFILE, &few);
+		ck_assert_int_eq(ublkev__io_move_here(apart, io), -EMFILE);
+		setrlimit(RLIMIT_NOFILE, &was);
+	} else {
+		ck_assert_int_eq(ublkev__io_move_here(apart, io), 0);
+	}
+	ck_assert_uint_eq(test_fds(getpid()), fds);
+	ck_assert_int_eq(ublkev__io_enable(apart), 0);
+	/* its files are there: the eventfd is read by the ring */
+	ublkev__io_wake(apart);
+	ublkev__io_woken(apart);
+	ublkev__io_fetch(apart, 1, 2, NULL);
+	ck_assert_int_eq(ublkev__io_enter(apart), 1);
+	ck_assert_uint_eq(ublkev__io_reap(apart, v, 16), 1);
+	ck_assert_uint_eq(v[0].queue, 1);
+	ck_assert_uint_eq(v[0].tag, 2);
+	ck_assert(!ublkev__io_has_work(apart));
+	ublkev__io_close(apart, true);
+	ublkev__io_free(apart);
+	io_down();
+}
+END_TEST
+
 START_TEST(buffers_not_forked)
 {
 	io_up(1, 0);
@@ -223,6 +271,7 @@ int main(void)
 	tcase_add_loop_test(tc, addresses, 0, 2);
 	tcase_add_test(tc, batch_is_work);
 	tcase_add_loop_test(tc, padded_descs, 0, TEST_COUNT(desc_sizes));
+	tcase_add_loop_test(tc, moved_ring, 0, 4);
 	tcase_add_test(tc, buffers_not_forked);
 	tcase_add_loop_test(tc, buffers_left, 0, 2);
 	tcase_add_test(tc, ring_not_forked);

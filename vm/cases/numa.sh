@@ -34,5 +34,12 @@ for node in 1 0; do
 	[ $far -le $((near / 50)) ] || fail "$far pages on the other node"
 	offset=16
 done
+# Half of the queues have a ring on each; the loop's own is somewhere.
 note "pages of rings: $(pages_on 0 io_uring) on node 0, $(pages_on 1 io_uring) on node 1"
+for node in 0 1; do
+	pages=$(pages_on $node io_uring)
+	other=$(pages_on $((1 - node)) io_uring)
+	[ "$((3 * pages))" -ge "$other" ] ||
+		fail "$pages pages of rings on node $node, $other on the other"
+done
 demo_stop
