@@ -38,7 +38,9 @@ mount "$DEV" mnt || fail "mount again"
 diff -r tree mnt -x lost+found || fail "differs after remount"
 umount mnt || fail "umount"
 e2fsck -fn "$DEV" >check.out 2>&1 || fail "e2fsck: $(tail -n3 check.out)"
-[ "$(stat_of '[.ops[].errors] | add')" = 0 ] || fail "errors were counted"
+# A file on tmpfs knows no ZERO_RANGE, so the kernel writes its zeroes itself.
+[ "$(stat_of '[.ops | del(.WRITE_ZEROES)[].errors] | add')" = 0 ] ||
+	fail "errors were counted"
 [ "$(stat_of .stale_answers)" = 0 ] || fail "stale answers"
 demo_stop
 
