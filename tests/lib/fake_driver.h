@@ -150,7 +150,8 @@ struct fake_counts {
 	unsigned int file_left;	/* held when their ring was closed */
 	unsigned int sleeps;	/* in the ring */
 	unsigned int dozes;	/* those that found nothing at first */
-	unsigned int alarm_us;	/* of the last alarm that was set */
+	/* of the soonest alarm that was set; 0: none was */
+	unsigned int alarm_us;
 	unsigned int leaks;	/* memory lent to commands that hang */
 	unsigned int left_bufs;	/* ios whose buffers somebody may touch */
 	unsigned int cancels, aborted_reqs, cmds[UBLKEV__NR_CTRL_CMDS];

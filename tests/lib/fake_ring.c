@@ -457,7 +457,8 @@ static int sleep_now(struct ublkev__io *io, unsigned int us)
 	io->watching = true;
 	if (!io->alarmed && !cancels && us != UINT_MAX) {
 		io->alarmed = true;
-		fake_counts.alarm_us = us;
+		if (!fake_counts.alarm_us || us < fake_counts.alarm_us)
+			fake_counts.alarm_us = us;
 	}
 	res = ublkev__io_enter(io);
 	fake__point(FAKE_AT_SLEEP);
