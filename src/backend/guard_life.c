@@ -273,35 +273,37 @@ void ublkev__guard_stop(struct ublkev_backend *b)
 
 /* ---- closing ------------------------------------------------------------ */
 
-/* it has closed, and so have its lower ones */
-static void guard_closed(struct ublkev_backend *b)
+/*
+ * It has closed, and so have its lower ones. Whether nobody has it any more, so that
+ * it is to be freed: only of one whose owner has ended.
+ */
+static bool guard_closed(struct ublkev_backend *b)
 {
 	ublkev__guard_closed_fn *closed = b->closed;
+	bool nobodys = !closed && b->orphan && !b->above;
 	void *owner = b->owner;
 
 	b->below = false;
 	guard_forget_owner(b, UBLKEV__GUARD_CLOSED);
 	if (closed)
 		closed(owner);
-	else if (b->orphan && !b->above)
-		guard_free(b);
+	return nobodys;
 }
 
 void ublkev__guard_below_closed(struct ublkev_backend *b)
 {
-	if (b->below)
-		guard_closed(b);
+	if (b->below && guard_closed(b))
+		guard_free(b);
 }
 
 /* it has closed itself: what it may have touched is nobody's now */
-static void guard_closed_itself(struct ublkev_backend *b)
+static bool guard_closed_itself(struct ublkev_backend *b)
 {
 	/* it is told of each that closes meanwhile, and none is the last yet */
 	bool later = ublkev__lowers_begin_close(b);
 
 	b->below = true;
-	if (!later)
-		guard_closed(b);
+	return !later && guard_closed(b);
 }
 
 static void guard_call_close(struct ublkev_backend *b)
@@ -321,7 +323,7 @@ static void guard_call_close(struct ublkev_backend *b)
 			    "answered %d, which is neither UBLKEV_DONE nor "
 			    "UBLKEV_LATER: taken as closed", b->ops.name,
 			    answer);
-	guard_closed_itself(b);
+	(void)guard_closed_itself(b);
 }
 
 int ublkev__guard_begin_close(struct ublkev_backend *b,
@@ -373,5 +375,6 @@ void ublkev_backend_closed(struct ublkev_backend *b)
 	if (b->below || (b->phase != UBLKEV__GUARD_CLOSING &&
 			 b->phase != UBLKEV__GUARD_LEFT))
 		return;
-	guard_closed_itself(b);
+	if (guard_closed_itself(b))
+		guard_free(b);
 }
