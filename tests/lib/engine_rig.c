@@ -185,7 +185,8 @@ void *rig_alloc_fn(void *data, void *ptr, size_t bytes)
 
 void *rig_alloc_keeping_fn(void *data, void *ptr, size_t bytes)
 {
-	static void *kept[4096];
+	/* volatile: nobody reads it but valgrind */
+	static void *volatile kept[4096];
 	static unsigned int nr;
 	void *p = rig_alloc_fn(data, ptr, bytes);
 
