@@ -117,7 +117,7 @@ new_file() {
 		brd_load
 		modprobe ext4
 		mkdir "$fs"
-		mkfs.ext4 -q "/dev/ram$BRD_NEXT" || fail "mkfs.ext4"
+		mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 "/dev/ram$BRD_NEXT" || fail "mkfs.ext4"
 		mount "/dev/ram$BRD_NEXT" "$fs" || fail "mount"
 		BRD_NEXT=$((BRD_NEXT + 1))
 		FILES=0
