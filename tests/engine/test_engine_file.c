@@ -230,23 +230,7 @@ START_TEST(aborted_busy)
 	rig_mode(&stripe.r, (unsigned int)_i / 2);
 	fake.features |= FAKE_F_NEED_GET_DATA | FAKE_F_USER_COPY;
 	stripe_up();
-	ev_timer_start(rig_loop, &stripe.kernel);
-	{
-		FAKE_LOCKED;
-		unsigned int i;
-
-		stripe.clients = clients_new(STRIPE_CLIENTS,
-					     stripe.r.dev.id,
-					     &stripe.rng, 1000);
-		for (i = 0; i < STRIPE_CLIENTS; i++)
-			stripe.clients[i].errors_allowed = true;
-		clients_go(stripe.clients, STRIPE_CLIENTS);
-	}
-	rig_run_ms((unsigned int)test_rng_below(&stripe.rng, 5));
-	ublkev_dev_abort(rig_loop, &stripe.r.dev);
-	ev_timer_stop(rig_loop, &stripe.kernel);
-	rig_run();
-	rig_check_stopped(&stripe.r, "LS");
+	stripe_abort_busy((unsigned int)test_rng_below(&stripe.rng, 5));
 	ck_assert_uint_eq(stripe.places, stripe.placed);
 	ck_assert_uint_eq(fake_counts.left_bufs, 0);
 	ck_assert_uint_eq(rig_stats(&stripe.r).inflight, 0);

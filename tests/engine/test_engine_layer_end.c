@@ -208,7 +208,7 @@ START_TEST(aborted_busy)
 		{ LAYER_BOTH, LAYER_OPS, LAYER_STRIPE },
 		{ LAYER_PASS, LAYER_STRIPE, LAYER_OPS },
 	};
-	unsigned int ms = (unsigned int)test_rng_below(&stripe.rng, 5), i;
+	unsigned int ms = (unsigned int)test_rng_below(&stripe.rng, 5);
 
 	if (_i % 2)
 		stripe.r.conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
@@ -217,21 +217,7 @@ START_TEST(aborted_busy)
 	stripe.r.conf.queues = STRIPE_QUEUES;
 	layer_make(&top, sorts[_i % 2]);
 	stripe_up_over(top.backend);
-	ev_timer_start(rig_loop, &stripe.kernel);
-	{
-		FAKE_LOCKED;
-
-		stripe.clients = clients_new(STRIPE_CLIENTS, 0, &stripe.rng,
-					     1000);
-		for (i = 0; i < STRIPE_CLIENTS; i++)
-			stripe.clients[i].errors_allowed = true;
-		clients_go(stripe.clients, STRIPE_CLIENTS);
-	}
-	rig_run_ms(ms);
-	ublkev_dev_abort(rig_loop, &stripe.r.dev);
-	ev_timer_stop(rig_loop, &stripe.kernel);
-	rig_run();
-	rig_check_stopped(&stripe.r, "LS");
+	stripe_abort_busy(ms);
 	ck_assert_uint_eq(rig_stats(&stripe.r).inflight, 0);
 	ck_assert_uint_eq(top.places, top.placed);
 	ck_assert_str_eq(top.calls, "ospc");

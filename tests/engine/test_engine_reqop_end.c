@@ -191,7 +191,7 @@ END_TEST
 /* busy clients, at the time of an abort; bit 0: threads */
 START_TEST(aborted_busy)
 {
-	unsigned int ms = (unsigned int)test_rng_below(&stripe.rng, 5), i;
+	unsigned int ms = (unsigned int)test_rng_below(&stripe.rng, 5);
 
 	if (_i % 2)
 		stripe.r.conf.flags |= UBLKEV_CONF_QUEUE_THREADS;
@@ -199,21 +199,7 @@ START_TEST(aborted_busy)
 	ops.in_4 = 2;
 	stripe.r.conf.queues = STRIPE_QUEUES;
 	stripe_up();
-	ev_timer_start(rig_loop, &stripe.kernel);
-	{
-		FAKE_LOCKED;
-
-		stripe.clients = clients_new(STRIPE_CLIENTS, 0, &stripe.rng,
-					     1000);
-		for (i = 0; i < STRIPE_CLIENTS; i++)
-			stripe.clients[i].errors_allowed = true;
-		clients_go(stripe.clients, STRIPE_CLIENTS);
-	}
-	rig_run_ms(ms);
-	ublkev_dev_abort(rig_loop, &stripe.r.dev);
-	ev_timer_stop(rig_loop, &stripe.kernel);
-	rig_run();
-	rig_check_stopped(&stripe.r, "LS");
+	stripe_abort_busy(ms);
 	ck_assert_uint_eq(ops.begun, ops.ended);
 	ck_assert_uint_eq(rig_stats(&stripe.r).inflight, 0);
 	ck_assert_uint_eq(ops.closes, 1);

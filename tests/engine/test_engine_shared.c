@@ -88,16 +88,6 @@ static void assert_all_serve(unsigned int threads)
 		ck_assert_uint_eq(disk.parts[i].starts, 0);
 }
 
-static uint64_t count(const struct ublkev_stats *s)
-{
-	uint64_t reqs = 0;
-	unsigned int i;
-
-	for (i = 0; i < UBLKEV_NR_OPS; i++)
-		reqs += s->op[i].reqs;
-	return reqs;
-}
-
 /* in each way of copying, with descriptors of the driver's size or padded */
 START_TEST(serves)
 {
@@ -117,7 +107,7 @@ START_TEST(serves)
 	load(300);
 	ck_assert_uint_eq(ublkev_dev_inflight(&r.dev, NULL, 0), 0);
 	s = rig_stats(&r);
-	ck_assert_uint_eq(count(&s), CLIENTS * 300);
+	ck_assert_uint_eq(rig_count_reqs(&s), CLIENTS * 300);
 	ck_assert_uint_eq(s.stale_answers, 0);
 	rig_down(&r);
 	assert_all_serve(PARTS * n);

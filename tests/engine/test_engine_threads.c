@@ -75,16 +75,6 @@ static void check_clients(void)
 	ck_assert_uint_eq(clients_errors(clients, CLIENTS), 0);
 }
 
-static uint64_t count(const struct ublkev_stats *s)
-{
-	uint64_t reqs = 0;
-	unsigned int i;
-
-	for (i = 0; i < UBLKEV_NR_OPS; i++)
-		reqs += s->op[i].reqs;
-	return reqs;
-}
-
 START_TEST(serves)
 {
 	struct ublkev_stats s;
@@ -101,7 +91,7 @@ START_TEST(serves)
 	check_clients();
 	s = rig_stats(&r);
 	ck_assert_uint_eq(ublkev_dev_inflight(&r.dev, NULL, 0), 0);
-	ck_assert_uint_eq(count(&s), CLIENTS * 200);
+	ck_assert_uint_eq(rig_count_reqs(&s), CLIENTS * 200);
 	for (i = 0; i < PARTS; i++)
 		ck_assert_uint_eq(disk.parts[i].starts, 1);
 	ublkev_dev_stop(rig_loop, &r.dev);
@@ -109,7 +99,7 @@ START_TEST(serves)
 	rig_check_stopped(&r, "LS");
 	/* kept, when the threads are gone */
 	s = rig_stats(&r);
-	ck_assert_uint_eq(count(&s), CLIENTS * 200);
+	ck_assert_uint_eq(rig_count_reqs(&s), CLIENTS * 200);
 	ck_assert_uint_eq(s.inflight, 0);
 	ck_assert_uint_eq(s.stale_answers, 0);
 	ck_assert(r.conf.wait_us || !s.waits);

@@ -419,3 +419,13 @@ struct ublkev_stats rig_stats(const struct rig_dev *r)
 	ck_assert_int_eq(ublkev_dev_stats(&r->dev, &s, sizeof(s)), 0);
 	return s;
 }
+
+uint64_t rig_count_reqs(const struct ublkev_stats *s)
+{
+	uint64_t reqs = 0;
+	unsigned int i;
+
+	for (i = 0; i < UBLKEV_NR_OPS; i++)
+		reqs += s->op[i].reqs;
+	return reqs;
+}

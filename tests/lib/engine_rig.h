@@ -96,6 +96,8 @@ void rig_mode(struct rig_dev *r, unsigned int mode);
 bool rig_is_live(void *rig_dev);
 bool rig_is_over(void *rig_dev);
 struct ublkev_stats rig_stats(const struct rig_dev *r);
+/* requests of all ops */
+uint64_t rig_count_reqs(const struct ublkev_stats *s);
 
 /* ---- a backend that takes its time -------------------------------------- */
 

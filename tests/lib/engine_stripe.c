@@ -199,17 +199,33 @@ bool stripe_all_done(void *arg)
 	return clients_done(stripe.clients, STRIPE_CLIENTS);
 }
 
+static void stripe_start_clients(unsigned int reqs, bool errors_allowed)
+{
+	FAKE_LOCKED;
+	unsigned int i;
+
+	stripe.clients = clients_new(STRIPE_CLIENTS, stripe.r.dev.id,
+				     &stripe.rng, reqs);
+	for (i = 0; i < STRIPE_CLIENTS; i++)
+		stripe.clients[i].errors_allowed = errors_allowed;
+	clients_go(stripe.clients, STRIPE_CLIENTS);
+}
+
+void stripe_abort_busy(unsigned int ms)
+{
+	ev_timer_start(rig_loop, &stripe.kernel);
+	stripe_start_clients(1000, true);
+	rig_run_ms(ms);
+	ublkev_dev_abort(rig_loop, &stripe.r.dev);
+	ev_timer_stop(rig_loop, &stripe.kernel);
+	rig_run();
+	rig_check_stopped(&stripe.r, "LS");
+}
+
 void stripe_serve(void)
 {
 	ev_timer_start(rig_loop, &stripe.kernel);
-	{
-		FAKE_LOCKED;
-
-		stripe.clients = clients_new(STRIPE_CLIENTS,
-					     stripe.r.dev.id,
-					     &stripe.rng, 60);
-		clients_go(stripe.clients, STRIPE_CLIENTS);
-	}
+	stripe_start_clients(60, false);
 	rig_until(stripe_all_done, NULL);
 	ev_timer_stop(rig_loop, &stripe.kernel);
 	ck_assert_uint_eq(clients_errors(stripe.clients, STRIPE_CLIENTS), 0);

@@ -53,6 +53,9 @@ bool stripe_all_done(void *arg);
 /* serves the device's clients until all are done, without an error */
 void stripe_serve(void);
 
+/* its clients are busy for so long, and would be for longer: then it is aborted */
+void stripe_abort_busy(unsigned int ms);
+
 /* a request, and what became of it */
 struct stripe_one {
 	unsigned int done;
